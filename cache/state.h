@@ -1,0 +1,54 @@
+// The state database `state.db` (SQLite, WAL): what was built, which runs there were. Schema in schema.sql, raised by real
+// migrations; one of a newer program is refused, a damaged one is told with its way out. The only place that talks to SQLite.
+// Thread rule: one thread, its owner.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/base/error.h"
+#include "engine/model/memory.h"
+
+namespace trainmake {
+
+class State final : public Memory, public Runs {
+ public:
+  enum class Access : std::uint8_t {
+    kWrite,  // made when missing
+    kLook,   // never writes, works in a read-only folder; an empty state when there is none
+  };
+  static Result<std::unique_ptr<State>> open(const std::string& cache_folder, Access access);
+  ~State() override;
+
+  Result<std::optional<Record>> last(const Label& label) override;
+  Result<std::optional<Record>> find(const Label& label, const Fingerprint& fingerprint) override;
+  Result<void> remember(const Record& record) override;
+
+  Result<void> put(const Run& run) override;
+  Result<std::optional<Run>> get(std::string_view id) override;
+  Result<std::vector<Run>> of(const Label& label, const Fingerprint& fingerprint) override;
+  Result<std::vector<Run>> all() override;
+
+  // Changes with every write that anybody makes: what was concluded under one generation holds while it lasts.
+  Result<std::uint64_t> generation();
+
+  // For gc: every record, and a way to drop one that is not the last of its label.
+  Result<void> each_record(const std::function<void(const Record&, bool is_last)>& visit);
+  Result<void> forget(const Label& label, const Fingerprint& fingerprint);
+  Result<void> compact();
+
+  // Moves a damaged database aside and starts an empty one; returns where the old one is.
+  static Result<std::string> repair(const std::string& cache_folder);
+  static constexpr int kSchemaVersion = 1;
+
+ private:
+  struct Inside;
+  explicit State(std::unique_ptr<Inside> inside);
+  std::unique_ptr<Inside> inside_;
+};
+
+}  // namespace trainmake

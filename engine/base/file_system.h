@@ -1,0 +1,121 @@
+// The file system as the rest of the program sees it: one narrow door, so that tests can put an in-memory one in its
+// place and read what was asked. Paths are absolute or relative to the process's folder; nothing here resolves `..`.
+// More methods than a seam should have: each is one system call that something above needs, and none is built on another.
+// Thread rule: every method may be called from any thread at once.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/error.h"
+
+namespace trainmake {
+
+enum class FileKind : std::uint8_t { kNone, kFile, kFolder, kLink, kOther };
+
+// What stat says, as far as it tells whether a file is still the one that was read. Equal stats, and an old enough
+// mtime, mean equal content.
+struct Stat {
+  std::uint64_t size = 0;
+  std::int64_t mtime_ns = 0;
+  std::int64_t ctime_ns = 0;
+  std::uint64_t inode = 0;
+  std::uint32_t mode = 0;  // permission bits alone
+  FileKind kind = FileKind::kNone;
+
+  bool exists() const { return kind != FileKind::kNone; }
+  bool is(FileKind what) const { return kind == what; }
+  friend bool operator==(const Stat&, const Stat&) = default;
+};
+
+struct FolderEntry {
+  std::string name;
+  FileKind kind = FileKind::kNone;
+};
+
+// An open file to read. `stat` is of the open file, not of its name.
+class FileReader {
+ public:
+  virtual ~FileReader() = default;
+  virtual Result<std::size_t> read(std::span<char> into) = 0;  // 0 at the end
+  virtual Result<Stat> stat() = 0;
+};
+
+// A file being written under a temporary name beside its own. Nothing is seen under `path` before commit; a writer that
+// goes without commit leaves nothing behind.
+class FileWriter {
+ public:
+  virtual ~FileWriter() = default;
+  virtual Result<void> append(std::string_view bytes) = 0;
+  virtual Result<void> commit() = 0;
+};
+
+struct WriteOptions {
+  std::uint32_t mode = 0644;
+  bool durable = false;  // fsync file and folder before commit returns
+};
+
+enum class Links : std::uint8_t { kKeep, kFollow };
+
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+  // kind == kNone when there is nothing; an error only when it cannot be told (permission, loop).
+  virtual Result<Stat> look(const std::string& path, Links links = Links::kKeep) = 0;
+  // Stats of `names` in `folder`, in their order; what is not there has kind kNone. One open for many looks.
+  virtual Result<void> look_at_all(const std::string& folder, std::span<const std::string_view> names,
+                                   std::span<Stat> into, Links links = Links::kKeep) = 0;
+  virtual Result<std::vector<FolderEntry>> list(const std::string& folder) = 0;  // sorted by name, bytewise
+  virtual Result<std::string> read_link(const std::string& path) = 0;
+  virtual Result<std::unique_ptr<FileReader>> open(const std::string& path) = 0;
+  // Makes the folders above when they are missing.
+  virtual Result<std::unique_ptr<FileWriter>> create(const std::string& path, WriteOptions options = {}) = 0;
+  virtual Result<void> make_folder(const std::string& path) = 0;  // and those above; fine when it is there
+  virtual Result<void> make_link(const std::string& target, const std::string& path) = 0;
+  virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
+  virtual Result<void> remove(const std::string& path) = 0;       // a whole tree too; fine when it is not there
+  // False when `path` was there already. The one atomic test-and-set between processes.
+  virtual Result<bool> create_exclusive(const std::string& path, std::string_view content) = 0;
+};
+
+// The real one.
+FileSystem& real_file_system();
+
+// Whole small files. `read_file` refuses one over `limit` bytes.
+Result<std::string> read_file(FileSystem& files, const std::string& path, std::uint64_t limit = 1U << 30U);
+Result<std::optional<std::string>> read_file_if_there(FileSystem& files, const std::string& path);
+Result<void> write_file(FileSystem& files, const std::string& path, std::string_view bytes, WriteOptions options = {});
+
+// Pure path arithmetic. `path_join("a", "b/c")`; an absolute second part wins; "" and "." vanish.
+std::string path_join(std::string_view base, std::string_view rest);
+std::string_view path_folder(std::string_view path);  // "" when there is none
+std::string_view path_name(std::string_view path);
+// `a/./b//../c` → `a/c`; an empty optional when it climbs above its start.
+std::optional<std::string> path_clean(std::string_view path);
+// `path` seen from `base` ("" when equal); an empty optional when it does not lie below.
+std::optional<std::string> path_below(std::string_view path, std::string_view base);
+std::string current_folder();
+std::string absolute_path(std::string_view path);
+
+// A held lock on a file (made when missing). Freed with the object or the process.
+class FileLock {
+ public:
+  enum class Mode : std::uint8_t { kShared, kExclusive };
+  // An empty optional when somebody else holds it.
+  static Result<std::optional<FileLock>> try_lock(const std::string& path, Mode mode);
+  FileLock(FileLock&& other) noexcept;
+  FileLock& operator=(FileLock&& other) noexcept;
+  ~FileLock();
+
+ private:
+  explicit FileLock(int descriptor) : descriptor_(descriptor) {}
+  int descriptor_;
+};
+
+}  // namespace trainmake

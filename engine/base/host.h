@@ -1,0 +1,87 @@
+// The only door to the outside: files, processes, http, clock, environment. Tests replace it whole.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "engine/base/error.h"
+#include "engine/base/file_system.h"
+
+namespace trainmake {
+
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual std::int64_t now_ns() = 0;     // wall clock, since 1970
+  virtual std::int64_t steady_ns() = 0;  // never jumps
+  // Returns early, with true, when a stop is asked for.
+  virtual bool wait(std::chrono::milliseconds time, std::stop_token stop) = 0;
+};
+
+Clock& real_clock();
+
+struct Environment {
+  std::map<std::string, std::string> variables;
+
+  std::optional<std::string> get(const std::string& name) const;
+  static Environment of_process();
+};
+
+struct Command {
+  std::vector<std::string> arguments;  // [0] is looked up in PATH
+  std::map<std::string, std::string> environment;
+  std::string folder;                  // "" is here
+};
+
+struct ProcessResult {
+  int exit_code = 0;  // 128 + n when ended by signal n
+  std::string output;
+  std::string errors;
+};
+
+class Processes {
+ public:
+  virtual ~Processes() = default;
+  virtual Result<ProcessResult> run(const Command& command, std::stop_token stop) = 0;
+  // Starts it in a session of its own, with no terminal and no open files; it outlives us. Returns its pid.
+  virtual Result<int> start_detached(const Command& command) = 0;
+};
+
+Processes& real_processes();
+
+struct HttpRequest {
+  std::string method = "GET";
+  std::string url;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+};
+
+struct HttpResponse {
+  int status = 0;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+};
+
+class Http {
+ public:
+  virtual ~Http() = default;
+  virtual Result<HttpResponse> send(const HttpRequest& request, std::stop_token stop) = 0;
+};
+
+Http& real_http();
+
+struct Host {
+  FileSystem& files;
+  Processes& processes;
+  Http& http;
+  Clock& clock;
+  const Environment& environment;
+};
+
+}  // namespace trainmake

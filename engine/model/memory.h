@@ -1,0 +1,37 @@
+// What the engine asks of memory. For real it is the state database (cache/); tests have an in-memory twin.
+// Thread rule: one thread, the one that owns the run.
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/error.h"
+#include "engine/model/record.h"
+
+namespace trainmake {
+
+class Memory {
+ public:
+  virtual ~Memory() = default;
+  // The result that the label has now.
+  virtual Result<std::optional<Record>> last(const Label& label) = 0;
+  // An earlier result with this very fingerprint.
+  virtual Result<std::optional<Record>> find(const Label& label, const Fingerprint& fingerprint) = 0;
+  // Makes `record` the label's result. Atomic and durable: either all of it is remembered or nothing.
+  virtual Result<void> remember(const Record& record) = 0;
+};
+
+class Runs {
+ public:
+  virtual ~Runs() = default;
+  // Durable before it returns. Replaces the run of the same id.
+  virtual Result<void> put(const Run& run) = 0;
+  virtual Result<std::optional<Run>> get(std::string_view id) = 0;
+  // Of one fingerprint, the newest first.
+  virtual Result<std::vector<Run>> of(const Label& label, const Fingerprint& fingerprint) = 0;
+  // All, the newest first.
+  virtual Result<std::vector<Run>> all() = 0;
+};
+
+}  // namespace trainmake

@@ -1,0 +1,95 @@
+// What the engine knows of a kind of target: four calls. Rules describe, the engine decides and runs.
+// Thread rule: describe and execute are called from workers, of several targets at once.
+#pragma once
+
+#include <any>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "engine/base/error.h"
+#include "engine/model/artifact.h"
+#include "engine/model/event.h"
+#include "engine/model/graph.h"
+#include "engine/model/manifest.h"
+#include "engine/model/record.h"
+#include "engine/model/schema.h"
+
+namespace trainmake {
+
+// What the targets that a target needs came to. During a plan an upstream may not be known yet.
+class Inputs {
+ public:
+  virtual ~Inputs() = default;
+  // nullptr when not known: it will run, and what will come out cannot be told before.
+  virtual const Artifacts* artifacts(TargetId target) const = 0;
+};
+
+struct Work {  // what execute would do, for plan
+  std::uint64_t objects = 0, object_bytes = 0;
+  std::uint64_t layers = 0, layer_bytes = 0;
+  std::uint64_t jobs = 0;
+};
+
+struct Description {
+  Manifest manifest;           // sealed
+  bool certain = true;         // false: some upstream is not known, and the manifest is not the one that will be
+  Artifacts predicted;         // what execute would leave, with identities, where that can be told; else empty
+  Work work;                   // what it would cost if it ran
+  Looks looks;                 // what was looked at
+  std::any carry;              // from describe to execute of the same rule
+};
+
+struct Subject {
+  const Graph& graph;
+  TargetId id;
+  const Inputs& inputs;
+
+  const Target& target() const { return graph[id]; }
+};
+
+// What a worker has at hand while it does a step.
+struct Doing {
+  Fingerprint fingerprint;
+  std::stop_token stop;                                        // first Ctrl-C
+  EventSink events;                                            // from any thread
+  Tally& tally;
+  std::function<void(std::function<void()>)> on_owner;         // runs it on the thread that owns memory, and waits
+  bool retry = false;                                          // --retry or --force: a fresh attempt
+  bool wait = true;                                            // false: hand the job over and leave
+};
+
+struct Done {
+  Artifacts artifacts;
+  std::string note;
+  bool detached = false;  // the job goes on without us; nothing to record
+  std::string run;        // of a job
+};
+
+enum class Pool : std::uint8_t { kCpu, kNetwork, kJobs };
+
+class Rule {
+ public:
+  virtual ~Rule() = default;
+  virtual const Schema& schema() const = 0;
+  virtual Pool pool() const = 0;
+  // Everything the result depends on. Read-only and deterministic.
+  virtual Result<Description> describe(const Subject& subject) = 0;
+  virtual Result<Done> execute(const Subject& subject, const Description& description, const Doing& doing) = 0;
+  // Whether the record's artifacts are all there, and the world is (or was cheaply made) as it says. `current` is false
+  // when the record is an earlier one that is to be taken again. Called on the owner's thread; adds what it looked at.
+  virtual Result<bool> holds(const Subject& subject, const Record& record, bool current, Looks& looks) = 0;
+  // A failure of this very fingerprint that should not be tried again, as an error to show; on the owner's thread.
+  virtual Result<std::optional<Error>> failed_before(const Subject& subject, const Description& description) {
+    (void)subject, (void)description;
+    return std::optional<Error>();
+  }
+};
+
+// Rules by kind.
+using Rules = std::vector<Rule*>;
+Rule* rule_of(const Rules& rules, std::string_view kind);
+
+}  // namespace trainmake

@@ -1,0 +1,27 @@
+// Reads a TRAINFILE.lua or the TRAINSPACE.lua into declarations. Every load has an interpreter of its own, so loads may run side
+// by side. Knows the globals, not what kinds mean: attributes are checked later, against schemas.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/base/host.h"
+#include "engine/model/project.h"
+
+namespace trainmake {
+
+inline constexpr const char* kTrainfile = "TRAINFILE.lua";
+inline constexpr const char* kTrainspace = "TRAINSPACE.lua";
+
+struct LoadOptions {
+  std::string root;           // absolute; every recorded path is from here
+  std::string platform;       // the chosen platform's name, for select
+  std::string platform_type;  // and its type
+};
+
+// `folder` from the root. What is wrong is in Project::errors; all of it that can be told at once.
+Project load_project(const Host& host, const LoadOptions& options, const std::string& folder);
+// An empty Space when there is no TRAINSPACE.lua.
+Space load_space(const Host& host, const std::string& root);
+
+}  // namespace trainmake
