@@ -73,23 +73,24 @@ class Resolver {
   Outcome finish();
 
  private:
-  struct Entry;
-  struct Demand;
   const Schema* schema_of(std::string_view kind) const;
-  void index(const Project& project);
-  void demand_all();
-  std::vector<std::string> labels_in(const std::string& folder) const;
-  Error dangling(const Label& label, Location where) const;
-  std::vector<std::string> suggestions(const Label& label) const;
+  void demand(const Label& label);
+  void demand_patterns();
+  void follow(const Label& label, const Declaration& declaration);
+  bool known_broken(const std::string& folder) const;
+  Error dangling(const Label& label, std::string_view from) const;
+  void check_uses(const Label& label, const Declaration& declaration);
+  void check_request(std::vector<Label>& asked);
+  void build(const std::vector<Label>& asked, Graph& graph);
 
   std::vector<const Schema*> schemas_;
   std::string here_;
   std::vector<Pattern> patterns_;
   std::map<std::string, Project> projects_;
   std::set<std::string> absent_;
-  std::set<std::string> wanted_;
+  std::set<std::string> wanted_;  // folders that labels name
   std::unordered_map<Label, const Declaration*> declared_;
-  std::unordered_map<Label, bool> visited_;
+  std::unordered_map<Label, bool> demanded_;  // true: what it needs was demanded too
   std::vector<Label> pending_;
   std::vector<Error> errors_;
 };

@@ -1,0 +1,36 @@
+#include "engine/model/looks.h"
+
+#include <algorithm>
+
+namespace trainmake {
+namespace {
+
+constexpr std::int64_t kFineTick_ns = 20'000'000;       // a kernel's coarse clock ticks every 1 to 10 ms
+constexpr std::int64_t kCoarseTick_ns = 2'000'000'000;  // file systems that keep whole (FAT: even) seconds
+constexpr std::int64_t kSecond_ns = 1'000'000'000;
+
+void keep_earliest(std::vector<Look>& looks) {
+  std::stable_sort(looks.begin(), looks.end(), [](const Look& a, const Look& b) { return a.path < b.path; });
+  looks.erase(std::unique(looks.begin(), looks.end(), [](const Look& a, const Look& b) { return a.path == b.path; }), looks.end());
+}
+
+}  // namespace
+
+void Looks::add(const Looks& other) {
+  files.insert(files.end(), other.files.begin(), other.files.end());
+  folders.insert(folders.end(), other.folders.begin(), other.folders.end());
+  variables.insert(other.variables.begin(), other.variables.end());
+}
+
+void Looks::normalize() {
+  keep_earliest(files);
+  keep_earliest(folders);
+}
+
+bool is_racy(const Stat& stat, std::int64_t looked_at_ns) {
+  if (!stat.exists()) return false;
+  const std::int64_t tick = stat.mtime_ns % kSecond_ns == 0 && stat.ctime_ns % kSecond_ns == 0 ? kCoarseTick_ns : kFineTick_ns;
+  return std::max(stat.mtime_ns, stat.ctime_ns) > looked_at_ns - tick;
+}
+
+}  // namespace trainmake

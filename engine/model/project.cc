@@ -1,0 +1,27 @@
+#include "engine/model/project.h"
+
+#include <algorithm>
+
+namespace trainmake {
+
+const std::string* Service::text(std::string_view attribute) const {
+  const Value* value = attributes.find(attribute);
+  return value == nullptr ? nullptr : value->string();
+}
+
+const Service* Space::find(std::string_view kind, std::string_view name) const {
+  const auto found = std::find_if(services.begin(), services.end(), [&](const Service& service) { return service.kind == kind && service.name == name; });
+  return found == services.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> Space::names(std::string_view kind) const {
+  std::vector<std::string> names;
+  for (const Service& service : services) {
+    if (service.kind == kind) names.push_back(service.name);
+  }
+  return names;
+}
+
+std::string Workspace::path(std::string_view from_root) const { return path_join(root, from_root); }
+
+}  // namespace trainmake

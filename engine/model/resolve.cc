@@ -1,0 +1,263 @@
+// From declarations to a graph. Every error that the files hold is collected; nothing is built on a graph with errors.
+#include <algorithm>
+
+#include "engine/base/text.h"
+#include "engine/model/graph.h"
+
+namespace trainmake {
+namespace {
+
+std::string calls_text(const Declaration& declaration) {
+  std::string text;
+  for (const Location& call : declaration.called_from) text += cat(text.empty() ? "Called from " : ", from ", call.text());
+  return text;
+}
+
+std::string joined(std::string a, const std::string& b) {
+  if (a.empty() || b.empty()) return a + b;
+  return cat(a, ". ", b);
+}
+
+bool before(const Error& a, const Error& b) {
+  return std::tie(a.where.file, a.where.line) < std::tie(b.where.file, b.where.line);
+}
+
+}  // namespace
+
+Resolver::Resolver(std::vector<const Schema*> schemas, std::string here) : schemas_(std::move(schemas)), here_(std::move(here)) {}
+
+const Schema* Resolver::schema_of(std::string_view kind) const {
+  const auto found = std::find_if(schemas_.begin(), schemas_.end(), [&](const Schema* schema) { return schema->kind == kind; });
+  return found == schemas_.end() ? nullptr : *found;
+}
+
+void Resolver::ask(std::vector<Pattern> patterns) {
+  patterns_ = std::move(patterns);
+  for (const Pattern& pattern : patterns_) {
+    if (!pattern.recursive) wanted_.insert(pattern.folder);
+  }
+}
+
+void Resolver::add_absent(const std::string& folder) { absent_.insert(folder); }
+
+void Resolver::add(Project project) {
+  const Project& added = projects_[project.folder] = std::move(project);
+  for (const Error& error : added.errors) errors_.push_back(error);
+  for (const Declaration& declaration : added.declarations) {
+    const Label label{added.folder, declaration.kind, declaration.name};
+    if (const std::string why = wrong_name(declaration.name); !why.empty()) {
+      errors_.push_back(user_error(cat("The name of ", quoted(cat(declaration.kind, ":", declaration.name)), " ", why)).at(declaration.where));
+      continue;
+    }
+    declared_.emplace(label, &declaration);
+    const Schema* schema = schema_of(declaration.kind);
+    if (schema == nullptr) continue;
+    for (Error& error : check(*schema, declaration.attributes, declaration.where, cat(declaration.kind, ":", declaration.name))) {
+      error.hint = joined(std::move(error.hint), calls_text(declaration));
+      errors_.push_back(std::move(error));
+    }
+  }
+}
+
+void Resolver::demand(const Label& label) {
+  if (demanded_.emplace(label, false).second) pending_.push_back(label);
+}
+
+void Resolver::demand_patterns() {
+  for (const Pattern& pattern : patterns_) {
+    if (pattern.is_label()) {
+      demand(pattern.label());
+      continue;
+    }
+    for (const auto& [folder, project] : projects_) {
+      if (!pattern.fits_folder(folder)) continue;
+      for (const Declaration& declaration : project.declarations) {
+        if (const Label label{folder, declaration.kind, declaration.name}; pattern.fits(label)) demand(label);
+      }
+    }
+  }
+}
+
+void Resolver::follow(const Label& label, const Declaration& declaration) {
+  const Schema* schema = schema_of(declaration.kind);
+  if (schema == nullptr) return;
+  for (const LabelUse& need : label_uses(*schema, declaration.attributes)) {
+    if (Result<Label> needed = parse_label(need.text, label.folder)) demand(*needed);
+  }
+}
+
+std::vector<std::string> Resolver::missing() {
+  demand_patterns();
+  std::vector<Label> waiting;
+  while (!pending_.empty()) {
+    const Label label = std::move(pending_.back());
+    pending_.pop_back();
+    if (!projects_.contains(label.folder) && !absent_.contains(label.folder)) {
+      wanted_.insert(label.folder);
+      waiting.push_back(label);
+      continue;
+    }
+    const auto found = declared_.find(label);
+    if (found != declared_.end()) follow(label, *found->second);
+    demanded_[label] = true;
+  }
+  pending_ = std::move(waiting);
+  std::vector<std::string> folders;
+  for (const std::string& folder : wanted_) {
+    if (!projects_.contains(folder) && !absent_.contains(folder)) folders.push_back(folder);
+  }
+  return folders;
+}
+
+// A file that did not evaluate to its end declares less than it says: what is missing from it is no news.
+bool Resolver::known_broken(const std::string& folder) const {
+  const auto found = projects_.find(folder);
+  return found != projects_.end() && !found->second.errors.empty();
+}
+
+Error Resolver::dangling(const Label& label, std::string_view from) const {
+  if (absent_.contains(label.folder)) {
+    return user_error(cat("There is no ", quoted(label.shortest_from(from)), ": folder ", quoted(label.folder.empty() ? "." : label.folder), " has no TRAINFILE.lua"),
+                      "`trainmake query //...` lists every target of the workspace");
+  }
+  std::vector<std::string> candidates;
+  for (const auto& [other, declaration] : declared_) {
+    if (other.folder == label.folder) candidates.push_back(other.shortest_from(from));
+  }
+  std::sort(candidates.begin(), candidates.end());
+  // The same name of another kind is the likeliest slip, nearer than any spelling.
+  for (const std::string_view kind : kKinds) {
+    const Label other{label.folder, std::string(kind), label.name};
+    if (declared_.contains(other)) {
+      return user_error(cat("There is no target ", quoted(label.shortest_from(from))), cat("Did you mean ", quoted(other.shortest_from(from)), "?"));
+    }
+  }
+  std::string hint = did_you_mean(label.shortest_from(from), candidates);
+  if (hint.empty()) {
+    candidates.resize(std::min<std::size_t>(candidates.size(), 8));
+    hint = candidates.empty() ? "Its TRAINFILE.lua declares no targets" : cat("There are ", join(candidates, ", "));
+  }
+  return user_error(cat("There is no target ", quoted(label.shortest_from(from))), std::move(hint));
+}
+
+// The labels in a declaration: well-formed, of a kind that may stand there, and naming something where that can be told.
+void Resolver::check_uses(const Label& label, const Declaration& declaration) {
+  const Schema* schema = schema_of(declaration.kind);
+  if (schema == nullptr) return;
+  for (const LabelUse& need : label_uses(*schema, declaration.attributes)) {
+    const Location where{declaration.where.file, need.line != 0 ? need.line : declaration.where.line};
+    const std::string said = cat("Attribute ", quoted(need.attribute), " of ", quoted(label.shortest_from(label.folder)));
+    Result<Label> needed = parse_label(need.text, label.folder);
+    if (!needed) {
+      Error error = std::move(needed).error();
+      errors_.push_back(user_error(cat(said, ": ", error.message), error.hint).at(where));
+      continue;
+    }
+    const std::vector<std::string>& kinds = schema->find(need.attribute)->labels;
+    if (std::find(kinds.begin(), kinds.end(), needed->kind) == kinds.end()) {
+      errors_.push_back(user_error(cat(said, " is wrong: expected a label of ", join(kinds, " or "), ", got ", quoted(need.text))).at(where));
+    } else if ((projects_.contains(needed->folder) || absent_.contains(needed->folder)) && !declared_.contains(*needed) && !known_broken(needed->folder)) {
+      Error error = dangling(*needed, label.folder);
+      error.where = where;
+      error.hint = joined(std::move(error.hint), calls_text(declaration));
+      errors_.push_back(std::move(error));
+    }
+  }
+}
+
+void Resolver::check_request(std::vector<Label>& asked) {
+  for (const Pattern& pattern : patterns_) {
+    if (pattern.is_label()) {
+      const Label label = pattern.label();
+      if (declared_.contains(label)) asked.push_back(label);
+      else if (!known_broken(label.folder)) errors_.push_back(dangling(label, here_));
+      continue;
+    }
+    std::vector<Label> fitting;
+    for (const auto& [label, declaration] : declared_) {
+      if (pattern.fits(label)) fitting.push_back(label);
+    }
+    std::sort(fitting.begin(), fitting.end());
+    if (fitting.empty() && errors_.empty()) {
+      errors_.push_back(user_error(cat("Nothing fits ", quoted(pattern.text())), "`trainmake query //...` lists every target of the workspace"));
+    }
+    asked.insert(asked.end(), fitting.begin(), fitting.end());
+  }
+}
+
+// Depth first, without recursion (a chain may be as long as the file), so that what is needed comes before what needs it.
+void Resolver::build(const std::vector<Label>& asked, Graph& graph) {
+  struct Frame {
+    Label label;
+    std::vector<std::pair<LabelUse, Label>> needs;
+    std::size_t next = 0;
+  };
+  std::vector<Frame> path;
+  std::set<Label> on_path;
+  const auto enter = [&](const Label& label) {
+    const Declaration& declaration = *declared_.at(label);
+    Frame frame{label, {}, 0};
+    for (LabelUse& need : label_uses(*schema_of(label.kind), declaration.attributes)) {
+      Label needed = *parse_label(need.text, label.folder);
+      frame.needs.emplace_back(std::move(need), std::move(needed));
+    }
+    path.push_back(std::move(frame));
+    on_path.insert(label);
+  };
+  const auto leave = [&] {
+    Frame& frame = path.back();
+    const Declaration& declaration = *declared_.at(frame.label);
+    Target target{frame.label, declaration.attributes, declaration.where, {}};
+    for (auto& [need, needed] : frame.needs) target.needs.push_back({graph.ids.at(needed), need.attribute, need.channel});
+    graph.ids.emplace(frame.label, static_cast<TargetId>(graph.targets.size()));
+    graph.targets.push_back(std::move(target));
+    on_path.erase(frame.label);
+    path.pop_back();
+  };
+  for (const Label& label : asked) {
+    if (!graph.ids.contains(label)) enter(label);
+    while (!path.empty()) {
+      Frame& frame = path.back();
+      if (frame.next == frame.needs.size()) {
+        leave();
+        continue;
+      }
+      const Label needed = frame.needs[frame.next++].second;
+      if (graph.ids.contains(needed)) continue;
+      if (!on_path.contains(needed)) {
+        enter(needed);
+        continue;
+      }
+      std::string cycle;
+      const auto start = std::find_if(path.begin(), path.end(), [&](const Frame& f) { return f.label == needed; });
+      for (auto at = start; at != path.end(); ++at) cycle += cat("`", at->label.shortest_from(here_), "` needs ");
+      errors_.push_back(user_error(cat("Targets need each other in a circle: ", cycle, "`", needed.shortest_from(here_), "`"), "One of these must not need the next")
+                            .at(declared_.at(needed)->where));
+      return;
+    }
+  }
+}
+
+Resolver::Outcome Resolver::finish() {
+  Outcome outcome;
+  for (const auto& [folder, project] : projects_) {
+    for (const Declaration& declaration : project.declarations) {
+      if (wrong_name(declaration.name).empty()) check_uses({folder, declaration.kind, declaration.name}, declaration);
+    }
+    outcome.looks.add(project.looks);
+  }
+  std::vector<Label> asked;
+  check_request(asked);
+  if (errors_.empty()) build(asked, outcome.graph);
+  std::set<TargetId> seen;
+  if (errors_.empty()) {
+    for (const Label& label : asked) {
+      if (const TargetId id = outcome.graph.ids.at(label); seen.insert(id).second) outcome.graph.asked.push_back(id);
+    }
+  }
+  std::stable_sort(errors_.begin(), errors_.end(), before);
+  outcome.errors = std::move(errors_);
+  return outcome;
+}
+
+}  // namespace trainmake
