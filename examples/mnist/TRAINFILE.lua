@@ -1,0 +1,29 @@
+-- A digit classifier: a small network trained with NumPy, and its evaluation on digits that it has not seen.
+project { name = "mnist" }
+
+code "mnist" { srcs = glob { "code/**", exclude = { "**/__pycache__/**" } }, main = "train.py" }
+
+-- How to train. Editing it trains again, and sends this one file.
+data "solver" { files = { "data/solver.json" } }
+
+-- The MNIST files, when they lie in data/ (see README.md). Without them the code draws digits of its own.
+data "digits" { files = glob { "data/*-ubyte*", allow_empty = true } }
+
+image "mnist" { code = "code:mnist", base = "scratch" }
+
+job "mnist" {
+  image = "image:mnist",
+  data = { "data:digits", "data:solver" },
+  args = { solver = data_dir "solver.json" },
+  params = { hidden = 64 },
+  outputs = { model = "model.npz", metrics = "metrics.json" },
+  metrics = { loss = "loss=([%d.]+)", accuracy = "accuracy=([%d.]+)" },
+}
+
+job "eval" {
+  image = "image:mnist",
+  main = "eval.py",
+  data = { "data:digits", model = "job:mnist" },
+  outputs = { metrics = "metrics.json" },
+  metrics = { accuracy = "accuracy=([%d.]+)" },
+}
