@@ -1,0 +1,98 @@
+// How errors are made and what errno means to a person. Knows nothing of who prints them.
+#include "engine/base/error.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "engine/base/text.h"
+
+namespace trainmake {
+
+namespace {
+
+// The next step after a failed system call, where there is one to name.
+std::string_view hint_of(int error_number) {
+  switch (error_number) {
+    case ENOSPC:
+    case EDQUOT:
+      return "Free some space there, then run it again";
+    case EACCES:
+    case EPERM:
+      return "Check who owns it and its permissions (`ls -ld`)";
+    case ELOOP:
+      return "A symbolic link leads back to itself; `ls -l` shows where it points";
+    case EROFS:
+      return "That file system is mounted read-only";
+    case EMFILE:
+    case ENFILE:
+      return "Allow more open files, as with `ulimit -n 4096`";
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
+int exit_code_of(Blame blame) {
+  switch (blame) {
+    case Blame::kUser:
+      return 2;
+    case Blame::kStep:
+      return 1;
+    case Blame::kRemote:
+      return 3;
+    case Blame::kBusy:
+      return 4;
+    case Blame::kInterrupted:
+      return 130;
+    case Blame::kBug:
+      return 70;
+  }
+  return 70;
+}
+
+std::string Location::text() const {
+  if (!known()) return {};
+  return line > 0 ? cat(file, ':', line) : file;
+}
+
+Error&& Error::at(Location place) && {
+  where = std::move(place);
+  return std::move(*this);
+}
+
+Error&& Error::because(Blame whose) && {
+  blame = whose;
+  return std::move(*this);
+}
+
+Error&& Error::advise(std::string next_step) && {
+  hint = std::move(next_step);
+  return std::move(*this);
+}
+
+Error user_error(std::string message, std::string hint) {
+  return {std::move(message), std::move(hint), {}, Blame::kUser};
+}
+
+Error step_error(std::string message, std::string hint) {
+  return {std::move(message), std::move(hint), {}, Blame::kStep};
+}
+
+Error system_error(std::string_view what, std::string_view path, int error_number) {
+  const char* reason = strerrordesc_np(error_number);
+  std::string text = reason != nullptr ? std::string(reason) : cat("Error ", error_number);
+  return user_error(cat(what, ' ', quoted(path), ": ", text), std::string(hint_of(error_number)));
+}
+
+void check_failed(const char* condition, const char* file, int line) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "trainmake: bug: `%s` does not hold at %s:%d\n", condition, file, line);
+  std::fflush(stderr);
+  _exit(exit_code_of(Blame::kBug));
+}
+
+}  // namespace trainmake

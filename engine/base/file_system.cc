@@ -1,0 +1,56 @@
+// Whole small files, over any FileSystem.
+#include "engine/base/file_system.h"
+
+#include <algorithm>
+
+#include "engine/base/text.h"
+
+namespace trainmake {
+
+namespace {
+
+Result<std::string> read_all(FileReader& reader, const std::string& path, std::uint64_t limit) {
+  TRY_ASSIGN(const Stat stat, reader.stat());
+  std::string content;
+  std::size_t filled = 0;
+  // One byte more than expected, so that the end is met without growing.
+  content.resize(static_cast<std::size_t>(std::min(stat.size, limit)) + 1);
+  while (true) {
+    TRY_ASSIGN(const std::size_t count, reader.read(std::span(content).subspan(filled)));
+    if (count == 0) break;
+    filled += count;
+    if (filled > limit) {
+      return fail(user_error(cat("Cannot read ", quoted(path), ": it is larger than ", human_bytes(limit))));
+    }
+    if (filled == content.size()) content.resize(2 * content.size());
+  }
+  content.resize(filled);
+  return content;
+}
+
+}  // namespace
+
+Result<std::string> read_file(FileSystem& files, const std::string& path, std::uint64_t limit) {
+  TRY_ASSIGN(const auto reader, files.open(path));
+  return read_all(*reader, path, limit);
+}
+
+Result<std::optional<std::string>> read_file_if_there(FileSystem& files, const std::string& path) {
+  TRY_ASSIGN(const Stat stat, files.look(path, Links::kFollow));
+  if (!stat.exists()) return std::nullopt;
+  auto content = read_file(files, path);
+  if (content) return std::optional<std::string>(std::move(*content));
+  // It may have gone between the look and the open.
+  TRY_ASSIGN(const Stat now, files.look(path, Links::kFollow));
+  if (!now.exists()) return std::nullopt;
+  return fail(std::move(content).error());
+}
+
+Result<void> write_file(FileSystem& files, const std::string& path, std::string_view bytes,
+                        WriteOptions options) {
+  TRY_ASSIGN(const auto writer, files.create(path, options));
+  TRY(writer->append(bytes));
+  return writer->commit();
+}
+
+}  // namespace trainmake

@@ -1,0 +1,318 @@
+// FileSystem over Linux. Every descriptor is close-on-exec, and nothing is kept between calls. Removing trees
+// is in remove_tree.cc.
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+
+#include "engine/base/descriptor.h"
+#include "engine/base/file_system.h"
+#include "engine/base/remove_tree.h"
+#include "engine/base/text.h"
+
+namespace trainmake {
+
+namespace {
+
+constexpr unsigned kAsked = STATX_TYPE | STATX_MODE | STATX_SIZE | STATX_MTIME | STATX_CTIME | STATX_INO;
+constexpr std::size_t kWriteBuffer = 64 * 1024;
+
+FileKind kind_of_mode(unsigned mode) {
+  if (S_ISREG(mode)) return FileKind::kFile;
+  if (S_ISDIR(mode)) return FileKind::kFolder;
+  if (S_ISLNK(mode)) return FileKind::kLink;
+  return FileKind::kOther;
+}
+
+std::int64_t nanoseconds(const struct statx_timestamp& time) {
+  return time.tv_sec * 1'000'000'000 + static_cast<std::int64_t>(time.tv_nsec);
+}
+
+Stat stat_from(const struct statx& raw) {
+  Stat stat;
+  stat.size = raw.stx_size;
+  stat.mtime_ns = nanoseconds(raw.stx_mtime);
+  stat.ctime_ns = nanoseconds(raw.stx_ctime);
+  stat.inode = raw.stx_ino;
+  stat.mode = raw.stx_mode & 07777U;
+  stat.kind = kind_of_mode(raw.stx_mode);
+  return stat;
+}
+
+bool means_nothing_there(int error_number) { return error_number == ENOENT || error_number == ENOTDIR; }
+
+// 0 or errno; nothing there is 0 and kNone.
+int look_from(int folder, const char* name, Links links, Stat& into) {
+  struct statx raw;
+  const int flags = links == Links::kFollow ? 0 : AT_SYMLINK_NOFOLLOW;
+  if (retried([&] { return ::statx(folder, name, flags, kAsked, &raw); }) == 0) {
+    into = stat_from(raw);
+    return 0;
+  }
+  into = Stat();
+  return means_nothing_there(errno) ? 0 : errno;
+}
+
+// The empty path is the folder we are in.
+const char* named(const std::string& path) { return path.empty() ? "." : path.c_str(); }
+
+Descriptor open_at(int folder, const char* name, int flags, unsigned mode = 0) {
+  return Descriptor(retried([&] { return ::openat(folder, name, flags | O_CLOEXEC, mode); }));
+}
+
+Result<void> write_fully(int descriptor, std::string_view bytes, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t count = retried([&] { return ::write(descriptor, bytes.data(), bytes.size()); });
+    if (count < 0) return fail(system_error("Cannot write", path, errno));
+    bytes.remove_prefix(static_cast<std::size_t>(count));
+  }
+  return {};
+}
+
+class RealReader final : public FileReader {
+ public:
+  RealReader(Descriptor descriptor, std::string path)
+      : descriptor_(std::move(descriptor)), path_(std::move(path)) {}
+
+  Result<std::size_t> read(std::span<char> into) override {
+    const ssize_t count = retried([&] { return ::read(descriptor_.get(), into.data(), into.size()); });
+    if (count < 0) return fail(system_error("Cannot read", path_, errno));
+    return static_cast<std::size_t>(count);
+  }
+
+  Result<Stat> stat() override {
+    struct statx raw;
+    if (::statx(descriptor_.get(), "", AT_EMPTY_PATH, kAsked, &raw) != 0) {
+      return fail(system_error("Cannot look at", path_, errno));
+    }
+    return stat_from(raw);
+  }
+
+ private:
+  Descriptor descriptor_;
+  std::string path_;
+};
+
+class RealWriter final : public FileWriter {
+ public:
+  RealWriter(Descriptor descriptor, std::string temporary, std::string path, bool durable)
+      : descriptor_(std::move(descriptor)),
+        temporary_(std::move(temporary)),
+        path_(std::move(path)),
+        durable_(durable) {}
+
+  ~RealWriter() override {
+    if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  }
+
+  Result<void> append(std::string_view bytes) override {
+    if (buffer_.size() + bytes.size() > kWriteBuffer) TRY(flush());
+    if (bytes.size() > kWriteBuffer) return write_fully(descriptor_.get(), bytes, path_);
+    buffer_ += bytes;
+    return {};
+  }
+
+  Result<void> commit() override {
+    TRY(flush());
+    if (durable_ && ::fsync(descriptor_.get()) != 0) return fail(system_error("Cannot write", path_, errno));
+    if (!descriptor_.reset()) return fail(system_error("Cannot write", path_, errno));
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0)
+      return fail(system_error("Cannot write", path_, errno));
+    temporary_.clear();
+    return durable_ ? sync_folder() : Result<void>();
+  }
+
+ private:
+  Result<void> flush() {
+    TRY(write_fully(descriptor_.get(), buffer_, path_));
+    buffer_.clear();
+    return {};
+  }
+
+  // So that the name, too, survives a power cut.
+  Result<void> sync_folder() {
+    const std::string folder(path_folder(path_));
+    const Descriptor opened = open_at(AT_FDCWD, named(folder), O_RDONLY | O_DIRECTORY);
+    if (!opened || ::fsync(opened.get()) != 0) return fail(system_error("Cannot write", folder, errno));
+    return {};
+  }
+
+  Descriptor descriptor_;
+  std::string temporary_;  // "" once it has its name
+  std::string path_;
+  std::string buffer_;
+  bool durable_;
+};
+
+struct Temporary {
+  Descriptor descriptor;
+  std::string path;
+};
+
+class RealFileSystem final : public FileSystem {
+ public:
+  Result<Stat> look(const std::string& path, Links links) override {
+    Stat stat;
+    if (const int error = look_from(AT_FDCWD, named(path), links, stat); error != 0) {
+      return fail(system_error("Cannot look at", path, error));
+    }
+    return stat;
+  }
+
+  Result<void> look_at_all(const std::string& folder, std::span<const std::string_view> names,
+                           std::span<Stat> into, Links links) override {
+    CHECK(names.size() == into.size());
+    const Descriptor opened = open_at(AT_FDCWD, named(folder), O_PATH | O_DIRECTORY);
+    if (!opened && !means_nothing_there(errno)) return fail(system_error("Cannot look into", folder, errno));
+    std::string name;  // the views need not end in NUL
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      into[i] = Stat();
+      if (!opened) continue;
+      name = names[i];
+      if (const int error = look_from(opened.get(), name.c_str(), links, into[i]); error != 0) {
+        return fail(system_error("Cannot look at", path_join(folder, name), error));
+      }
+    }
+    return {};
+  }
+
+  Result<std::vector<FolderEntry>> list(const std::string& folder) override;
+  Result<std::string> read_link(const std::string& path) override;
+  Result<std::unique_ptr<FileReader>> open(const std::string& path) override;
+  Result<std::unique_ptr<FileWriter>> create(const std::string& path, WriteOptions options) override;
+
+  Result<void> make_folder(const std::string& path) override {
+    if (path.empty() || ::mkdir(path.c_str(), 0777) == 0) return {};
+    int error = errno;
+    if (error == ENOENT && !path_folder(path).empty()) {
+      TRY(make_folder(std::string(path_folder(path))));
+      if (::mkdir(path.c_str(), 0777) == 0) return {};
+      error = errno;
+    }
+    TRY_ASSIGN(const Stat there, look(path, Links::kFollow));
+    if (there.is(FileKind::kFolder)) return {};
+    if (there.exists()) error = ENOTDIR;
+    return fail(system_error("Cannot make the folder", path, error));
+  }
+
+  Result<void> make_link(const std::string& target, const std::string& path) override {
+    if (::symlink(target.c_str(), path.c_str()) == 0) return {};
+    return fail(system_error("Cannot make the link", path, errno));
+  }
+
+  Result<void> rename(const std::string& from, const std::string& to) override {
+    if (::rename(from.c_str(), to.c_str()) == 0) return {};
+    return fail(system_error(cat("Cannot rename ", quoted(from), " to"), to, errno));
+  }
+
+  Result<void> remove(const std::string& path) override { return remove_tree(path); }
+  Result<bool> create_exclusive(const std::string& path, std::string_view content) override;
+
+ private:
+  Result<Temporary> open_temporary(const std::string& path, std::uint32_t mode);
+};
+
+Result<std::vector<FolderEntry>> RealFileSystem::list(const std::string& folder) {
+  Descriptor opened = open_at(AT_FDCWD, named(folder), O_RDONLY | O_DIRECTORY);
+  if (!opened) return fail(system_error("Cannot list", folder, errno));
+  const std::unique_ptr<DIR, int (*)(DIR*)> reading(::fdopendir(opened.get()), ::closedir);
+  if (!reading) return fail(system_error("Cannot list", folder, errno));
+  const int number = opened.release();  // closedir closes it
+  std::vector<FolderEntry> entries;
+  while (true) {
+    errno = 0;
+    const dirent* entry = ::readdir(reading.get());
+    if (entry == nullptr) break;
+    const std::string_view name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    FileKind kind = kind_of_mode(DTTOIF(entry->d_type));
+    if (entry->d_type == DT_UNKNOWN) {  // some file systems do not say
+      Stat stat;
+      if (look_from(number, entry->d_name, Links::kKeep, stat) != 0 || !stat.exists()) continue;
+      kind = stat.kind;
+    }
+    entries.push_back({std::string(name), kind});
+  }
+  if (errno != 0) return fail(system_error("Cannot list", folder, errno));
+  std::sort(entries.begin(), entries.end(),
+            [](const FolderEntry& a, const FolderEntry& b) { return a.name < b.name; });
+  return entries;
+}
+
+Result<std::string> RealFileSystem::read_link(const std::string& path) {
+  std::string target(256, '\0');
+  while (true) {
+    const ssize_t length = ::readlink(path.c_str(), target.data(), target.size());
+    if (length < 0) return fail(system_error("Cannot read the link", path, errno));
+    if (static_cast<std::size_t>(length) < target.size()) {
+      target.resize(static_cast<std::size_t>(length));
+      return target;
+    }
+    target.resize(2 * target.size());
+  }
+}
+
+// Without O_NONBLOCK a pipe would hold us until somebody writes.
+Result<std::unique_ptr<FileReader>> RealFileSystem::open(const std::string& path) {
+  Descriptor opened = open_at(AT_FDCWD, path.c_str(), O_RDONLY | O_NOCTTY | O_NONBLOCK);
+  struct stat raw;
+  if (!opened || ::fstat(opened.get(), &raw) != 0) return fail(system_error("Cannot open", path, errno));
+  if (S_ISDIR(raw.st_mode)) return fail(system_error("Cannot open", path, EISDIR));
+  if (!S_ISREG(raw.st_mode) && !S_ISCHR(raw.st_mode)) {
+    return fail(user_error(cat("Cannot open ", quoted(path), ": Not a regular file")));
+  }
+  return std::make_unique<RealReader>(std::move(opened), path);
+}
+
+Result<Temporary> RealFileSystem::open_temporary(const std::string& path, std::uint32_t mode) {
+  static std::atomic<unsigned> next = 0;
+  const std::string folder(path_folder(path));
+  bool made_folder = false;
+  while (true) {
+    std::string name = path_join(folder, cat(".tm-tmp-", ::getpid(), '-', next.fetch_add(1)));
+    Descriptor opened = open_at(AT_FDCWD, name.c_str(), O_WRONLY | O_CREAT | O_EXCL, mode);
+    if (opened) return Temporary{std::move(opened), std::move(name)};
+    if (errno == ENOENT && !made_folder) {
+      TRY(make_folder(folder));
+      made_folder = true;
+    } else if (errno != EEXIST) {  // a leftover of another process with our number
+      return fail(system_error("Cannot write", path, errno));
+    }
+  }
+}
+
+Result<std::unique_ptr<FileWriter>> RealFileSystem::create(const std::string& path, WriteOptions options) {
+  TRY_ASSIGN(Temporary made, open_temporary(path, options.mode));
+  return std::make_unique<RealWriter>(std::move(made.descriptor), std::move(made.path), path,
+                                      options.durable);
+}
+
+// Written aside and then linked, so that whoever finds the name finds the content with it.
+Result<bool> RealFileSystem::create_exclusive(const std::string& path, std::string_view content) {
+  TRY_ASSIGN(const Temporary made, open_temporary(path, 0644));
+  auto written = write_fully(made.descriptor.get(), content, path);
+  const int linked = written ? ::link(made.path.c_str(), path.c_str()) : 0;
+  const int error = linked == 0 ? 0 : errno;
+  ::unlink(made.path.c_str());
+  if (!written) return fail(std::move(written).error());
+  if (error == 0) return true;
+  if (error == EEXIST) return false;
+  if (error != EPERM && error != EOPNOTSUPP) return fail(system_error("Cannot write", path, error));
+  const Descriptor opened = open_at(AT_FDCWD, path.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0644);
+  if (!opened && errno == EEXIST) return false;
+  if (!opened) return fail(system_error("Cannot write", path, errno));
+  TRY(write_fully(opened.get(), content, path));
+  return true;
+}
+
+}  // namespace
+
+FileSystem& real_file_system() {
+  static RealFileSystem files;
+  return files;
+}
+
+}  // namespace trainmake
