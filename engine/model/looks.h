@@ -17,7 +17,8 @@ namespace trainmake {
 struct Look {
   std::string path;
   Stat stat;                          // kind kNone: it was not there
-  std::optional<Digest128> content;   // of a file that was read, so that a touch is told from an edit
+  std::optional<Digest128> content = {};  // of a file that was read, so that a touch is told from an edit
+  Links links = Links::kKeep;             // kFollow: of what a link leads to
 };
 
 struct Looks {

@@ -25,6 +25,8 @@ class Inputs {
   virtual ~Inputs() = default;
   // nullptr when not known: it will run, and what will come out cannot be told before.
   virtual const Artifacts* artifacts(TargetId target) const = 0;
+  // What describing it found, as its rule left it in Description::carry; nullptr when it was not described.
+  virtual const std::any* carry(TargetId target) const = 0;
 };
 
 struct Work {  // what execute would do, for plan
@@ -39,7 +41,8 @@ struct Description {
   Artifacts predicted;         // what execute would leave, with identities, where that can be told; else empty
   Work work;                   // what it would cost if it ran
   Looks looks;                 // what was looked at
-  std::any carry;              // from describe to execute of the same rule
+  std::vector<std::string> notes;  // what a person should know of it: links that were not entered, and the like
+  std::any carry;              // from describe to execute of the same rule, and to describe of those that need it
 };
 
 struct Subject {

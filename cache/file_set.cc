@@ -1,0 +1,199 @@
+#include "cache/file_set.h"
+
+#include <algorithm>
+
+#include "engine/base/glob.h"
+#include "engine/base/text.h"
+#include "engine/base/walk.h"
+
+namespace trainmake {
+namespace {
+
+constexpr int kTries = 3;  // files that change while they are read are read again, a few times
+
+std::string escaped(std::string_view path) {
+  std::string pattern;
+  for (const char c : path) {
+    if (std::string_view("*?[]{}\\").find(c) != std::string_view::npos) pattern += '\\';
+    pattern += c;
+  }
+  return pattern;
+}
+
+// One walk: plain paths together, each glob by itself (its excludes are its own).
+struct Group {
+  std::vector<std::string> include;
+  std::vector<std::string> exclude;
+  bool allow_empty = false;
+  bool plain = false;
+  int line = 0;
+};
+
+void add_group(const Value& value, std::vector<Group>& groups) {
+  if (const Glob* glob = value.glob()) {
+    groups.push_back({glob->include, glob->exclude, glob->allow_empty, false, value.line});
+  } else if (const std::string* path = value.string()) {
+    if (groups.empty() || !groups.back().plain) groups.push_back({{}, {}, false, true, value.line});
+    groups.back().include.push_back(escaped(*path));
+  }
+}
+
+std::vector<Group> groups_of(const Value& files) {
+  std::vector<Group> groups;
+  add_group(files, groups);
+  if (const Table* table = files.table()) {
+    for (const Value& item : table->items) add_group(item, groups);
+  }
+  return groups;
+}
+
+std::string unescaped(std::string_view pattern) {
+  std::string path;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i] == '\\' && i + 1 < pattern.size()) ++i;
+    path += pattern[i];
+  }
+  return path;
+}
+
+Error unmatched(Host& host, const std::string& top, const Group& group, const std::string& pattern, const Location& where) {
+  const Location place{where.file, group.line != 0 ? group.line : where.line};
+  if (!group.plain) {
+    return user_error(cat("Pattern ", quoted(pattern), " matches no file"), "Correct it, or write `glob { \"...\", allow_empty = true }` when that is fine").at(place);
+  }
+  const std::string path = unescaped(pattern);
+  const Result<Stat> stat = host.files.look(path_join(top, path), Links::kFollow);
+  if (stat && stat->is(FileKind::kFolder)) return user_error(cat(quoted(path), " is a folder"), cat("Write `glob \"", path, "/**\"` for all that is in it")).at(place);
+  const bool wild = path.find_first_of("*?[{") != std::string::npos;
+  return user_error(cat("There is no file ", quoted(path)), wild ? cat("A pattern is written `glob \"", path, "\"`") : std::string("Paths are from the project's folder")).at(place);
+}
+
+std::string common_folder(const std::string& a, const std::string& b) {
+  std::size_t end = 0;
+  for (std::size_t i = 0;; ++i) {
+    const bool a_ends = i == a.size() || a[i] == '/';
+    const bool b_ends = i == b.size() || b[i] == '/';
+    if (a_ends && b_ends) end = i;
+    if (i == a.size() || i == b.size() || a[i] != b[i]) break;
+  }
+  return a.substr(0, end);
+}
+
+Result<std::string> shared_root(const std::vector<Group>& groups) {
+  std::optional<std::string> root;
+  for (const Group& group : groups) {
+    for (const std::string& text : group.include) {
+      TRY_ASSIGN(const PathPattern pattern, PathPattern::parse(text));
+      root = root ? common_folder(*root, pattern.root()) : pattern.root();
+    }
+  }
+  return root.value_or("");
+}
+
+}  // namespace
+
+struct FileSets::Gathered {
+  std::vector<WalkedFile> files;
+  std::vector<std::string> folders;
+  Looks looks;
+  std::vector<std::string> notes;
+};
+
+FileSets::FileSets(Host& host, const Workspace& workspace, FileDigests& digests) : host_(host), workspace_(workspace), digests_(digests) {}
+
+Result<const IgnoreRules*> FileSets::ignore_rules(const std::string& folder) {
+  std::lock_guard lock(mutex_);
+  const auto found = ignores_.find(folder);
+  if (found != ignores_.end()) return found->second.get();
+  TRY_ASSIGN(std::unique_ptr<IgnoreRules> rules, IgnoreRules::of(host_.files, workspace_.path(folder)));
+  return (ignores_[folder] = std::move(rules)).get();
+}
+
+void FileSets::look_at_ignore_files(const std::string& folder, const IgnoreRules& rules, const std::vector<std::string>& folders, Looks& looks) {
+  const auto add = [&](const std::string& path) {
+    if (const Result<Stat> stat = host_.files.look(path_join(workspace_.root, path))) looks.files.push_back({path, *stat});
+  };
+  for (const std::string& walked : folders) add(path_join(path_join(folder, walked), ".gitignore"));
+  // From the project's folder up to the top of the work tree.
+  for (std::string at = workspace_.path(folder); path_below(at, rules.worktree()); at = path_folder(at)) {
+    const std::string file = path_join(at, ".gitignore");
+    add(path_below(file, workspace_.root).value_or(file));
+    if (at == rules.worktree()) break;
+  }
+  for (const std::string& source : rules.sources()) add(path_below(source, workspace_.root).value_or(source));
+}
+
+Result<FileSets::Gathered> FileSets::gather(const FileSetRequest& request, const IgnoreRules* ignore) {
+  Gathered all;
+  const std::string top = workspace_.path(request.folder);
+  for (const Group& group : groups_of(*request.files)) {
+    const Location place{request.where.file, group.line != 0 ? group.line : request.where.line};
+    WalkRequest walking{top, group.include, group.exclude, "TRAINFILE.lua", request.links, ignore};
+    Result<Walked> walked = walk(host_.files, walking);
+    if (!walked) {
+      Error error = std::move(walked).error();
+      if (!error.where.known()) error.where = place;
+      return fail(std::move(error));
+    }
+    if (!group.allow_empty && !walked->unmatched.empty()) return fail(unmatched(host_, top, group, walked->unmatched.front(), request.where));
+    for (const auto& [folder, stat] : walked->folders) {
+      all.looks.folders.push_back({path_join(request.folder, folder), stat});
+      all.folders.push_back(folder);
+    }
+    for (const std::string& pattern : walked->unmatched) {  // what is allowed to be missing may appear
+      const std::string path = group.plain ? unescaped(pattern) : PathPattern::parse(pattern)->root();
+      if (const Result<Stat> stat = host_.files.look(path_join(top, path)); stat && !stat->exists()) {
+        all.looks.files.push_back({path_join(request.folder, path), Stat{}});
+      }
+    }
+    for (const std::string& link : walked->folder_links) all.notes.push_back(cat(quoted(path_join(request.folder, link)), " is a link to a folder and was not entered"));
+    for (const std::string& path : walked->special) all.notes.push_back(cat(quoted(path_join(request.folder, path)), " is no regular file and was left out"));
+    all.files.insert(all.files.end(), std::make_move_iterator(walked->files.begin()), std::make_move_iterator(walked->files.end()));
+  }
+  const auto by_path = [](const WalkedFile& a, const WalkedFile& b) { return a.path < b.path; };
+  if (!std::is_sorted(all.files.begin(), all.files.end(), by_path)) std::stable_sort(all.files.begin(), all.files.end(), by_path);
+  all.files.erase(std::unique(all.files.begin(), all.files.end(), [](const WalkedFile& a, const WalkedFile& b) { return a.path == b.path; }), all.files.end());
+  return all;
+}
+
+Result<FileSet> FileSets::read(const FileSetRequest& request) {
+  const IgnoreRules* ignore = nullptr;
+  if (request.gitignore) {
+    TRY_ASSIGN(ignore, ignore_rules(request.folder));
+  }
+  std::string root;
+  if (request.root) {
+    const std::optional<std::string> clean = path_clean(*request.root);
+    if (!clean) return fail(user_error(cat("`root` ", quoted(*request.root), " leads out of the project")).at(request.where));
+    root = *clean;
+  } else {
+    TRY_ASSIGN(root, shared_root(groups_of(*request.files)));
+  }
+  for (int attempt = 1;; ++attempt) {
+    const std::int64_t looked_at = host_.clock.now_ns();
+    TRY_ASSIGN(Gathered found, gather(request, ignore));
+    TRY_ASSIGN(FileDigests::Digested digested, digests_.digest(request.folder, found.files, looked_at));
+    if (!digested.unsteady.empty()) {
+      if (attempt < kTries) continue;
+      return fail(step_error(cat(quoted(path_join(request.folder, digested.unsteady.front())), " changes while it is read"), "Run again when nothing writes to it").at(request.where));
+    }
+    FileSet set{{}, {}, std::move(found.looks), std::move(found.notes)};
+    if (ignore != nullptr) look_at_ignore_files(request.folder, *ignore, found.folders, set.looks);
+    set.files.reserve(found.files.size());
+    for (std::size_t i = 0; i < found.files.size(); ++i) {
+      WalkedFile& file = found.files[i];
+      const std::optional<std::string> key = root.empty() ? std::optional<std::string>(file.path) : path_below(file.path, root);
+      if (!key || key->empty()) {
+        return fail(user_error(cat(quoted(file.path), " does not lie below `root` ", quoted(root)), "Every file's key is its path from there").at(request.where));
+      }
+      std::string from_root = path_join(request.folder, file.path);
+      const bool executable = (file.stat.mode & 0100U) != 0;
+      set.looks.files.push_back({from_root, file.stat, std::nullopt, request.links});
+      set.files.push_back({path_join(request.dest, *key), std::move(from_root), std::move(file.link_target), file.stat.size, executable ? 0755U : 0644U, digested.digests[i], {}});
+      set.paths.push_back(std::move(file.path));
+    }
+    return set;
+  }
+}
+
+}  // namespace trainmake

@@ -1,0 +1,27 @@
+// What `code` means: a snapshot, by content, of the files that git would keep. Knows nothing of images or jobs.
+#pragma once
+
+#include "cache/blobs.h"
+#include "cache/file_set.h"
+#include "engine/model/rule.h"
+
+namespace trainmake {
+
+class CodeRule final : public Rule {
+ public:
+  CodeRule(Host& host, const Workspace& workspace, Blobs& blobs, FileSets& file_sets);
+
+  const Schema& schema() const override;
+  Pool pool() const override { return Pool::kCpu; }
+  Result<Description> describe(const Subject& subject) override;
+  Result<Done> execute(const Subject& subject, const Description& description, const Doing& doing) override;
+  Result<bool> holds(const Subject& subject, const Record& record, bool current, Looks& looks) override;
+
+ private:
+  Host& host_;
+  const Workspace& workspace_;
+  Blobs& blobs_;
+  FileSets& file_sets_;
+};
+
+}  // namespace trainmake

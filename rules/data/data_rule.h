@@ -1,0 +1,40 @@
+// What `data` means: files where jobs will read them. In place without a store; with one, a mirror of which only what differs
+// travels. Knows nothing of jobs.
+#pragma once
+
+#include "cache/blobs.h"
+#include "cache/file_set.h"
+#include "cache/stores/store.h"
+#include "engine/model/rule.h"
+
+namespace trainmake {
+
+struct DataServices {
+  Host& host;
+  const Workspace& workspace;
+  const Space& space;
+  const StoreRooms& store_rooms;
+  Blobs& blobs;
+  FileSets& file_sets;
+  Tally& tally;
+};
+
+class DataRule final : public Rule {
+ public:
+  explicit DataRule(const DataServices& services);
+
+  const Schema& schema() const override;
+  Pool pool() const override { return Pool::kNetwork; }
+  Result<Description> describe(const Subject& subject) override;
+  Result<Done> execute(const Subject& subject, const Description& description, const Doing& doing) override;
+  Result<bool> holds(const Subject& subject, const Record& record, bool current, Looks& looks) override;
+
+ private:
+  struct Place;  // a store and the keys of one target in it
+  std::string store_name(const Target& target) const;
+  Result<std::optional<Place>> place_of(const Target& target);
+
+  DataServices services_;
+};
+
+}  // namespace trainmake

@@ -1,0 +1,114 @@
+#include "rules/data/mirror.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace trainmake {
+namespace {
+
+constexpr int kFormat = 1;
+
+// Keys are bytes; JSON is UTF-8. Each byte is written as the code point of the same number.
+std::string as_utf8(std::string_view bytes) {
+  std::string out;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80) {
+      out += c;
+    } else {
+      out += static_cast<char>(0xc0U | (byte >> 6U));
+      out += static_cast<char>(0x80U | (byte & 0x3fU));
+    }
+  }
+  return out;
+}
+
+std::optional<std::string> from_utf8(const std::string& text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte < 0x80) {
+      out += text[i];
+    } else {
+      if ((byte & 0xfcU) != 0xc0U || i + 1 == text.size()) return std::nullopt;
+      out += static_cast<char>(((byte & 0x03U) << 6U) | (static_cast<unsigned char>(text[++i]) & 0x3fU));
+    }
+  }
+  return out;
+}
+
+bool is_valid_utf8(const std::string& text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::ignore).size() >= text.size() + 2;
+}
+
+nlohmann::ordered_json key_json(const std::string& key) {
+  if (is_valid_utf8(key)) return key;
+  return nlohmann::ordered_json{{"bytes", as_utf8(key)}};
+}
+
+std::optional<std::string> key_from(const nlohmann::json& json) {
+  if (json.is_string()) return json.get<std::string>();
+  if (json.is_object() && json.contains("bytes") && json["bytes"].is_string()) return from_utf8(json["bytes"].get<std::string>());
+  return std::nullopt;
+}
+
+}  // namespace
+
+Mirror mirror_of(const Listing& listing) {
+  Mirror mirror{tree_identity(listing, false).hex(), {}, {}};
+  mirror.objects.reserve(listing.size());
+  for (const ListedFile& file : listing) mirror.objects.push_back({file.key, file.size, file.content});
+  return mirror;
+}
+
+std::string to_json(const Mirror& mirror, std::string_view label) {
+  nlohmann::ordered_json json;
+  json["format"] = kFormat;
+  json["target"] = std::string(label);
+  json["root"] = mirror.root;
+  json["removing"] = nlohmann::ordered_json::array();
+  for (const std::string& key : mirror.removing) json["removing"].push_back(key_json(key));
+  auto& objects = json["objects"] = nlohmann::ordered_json::array();
+  for (const MirrorObject& object : mirror.objects) objects.push_back({{"key", key_json(object.key)}, {"size", object.size}, {"xxh3", object.content.hex()}});
+  return json.dump() + "\n";
+}
+
+std::optional<Mirror> mirror_from_json(std::string_view text) {
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  if (!json.is_object() || json.value("format", 0) != kFormat || !json.contains("objects") || !json["objects"].is_array()) return std::nullopt;
+  if (!json.contains("root") || !json["root"].is_string()) return std::nullopt;
+  Mirror mirror{json["root"].get<std::string>(), {}, {}};
+  for (const nlohmann::json& entry : json["objects"]) {
+    if (!entry.is_object() || !entry.contains("key") || !entry.contains("size") || !entry["size"].is_number_unsigned() || !entry.contains("xxh3") || !entry["xxh3"].is_string()) return std::nullopt;
+    const std::optional<std::string> key = key_from(entry["key"]);
+    const std::optional<Digest128> content = Digest128::parse(entry["xxh3"].get<std::string>());
+    if (!key || !content) return std::nullopt;
+    mirror.objects.push_back({*key, entry["size"].get<std::uint64_t>(), *content});
+  }
+  for (const nlohmann::json& entry : json.value("removing", nlohmann::json::array())) {
+    if (const std::optional<std::string> key = key_from(entry)) mirror.removing.push_back(*key);
+  }
+  return mirror;
+}
+
+MirrorChange change(const Listing& listing, const Mirror& there, bool prune) {
+  MirrorChange change;
+  auto object = there.objects.begin();
+  for (const ListedFile& file : listing) {
+    for (; object != there.objects.end() && object->key < file.key; ++object) change.remove.push_back(object->key);
+    const bool same = object != there.objects.end() && object->key == file.key && object->content == file.content && object->size == file.size;
+    if (object != there.objects.end() && object->key == file.key) ++object;
+    if (same) continue;
+    change.send.push_back(&file);
+    change.bytes += file.size;
+  }
+  for (; object != there.objects.end(); ++object) change.remove.push_back(object->key);
+  for (const std::string& key : there.removing) {
+    const bool wanted = std::any_of(listing.begin(), listing.end(), [&](const ListedFile& file) { return file.key == key; });
+    if (!wanted) change.remove.push_back(key);
+  }
+  if (!prune) change.remove.clear();
+  return change;
+}
+
+}  // namespace trainmake
