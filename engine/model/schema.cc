@@ -1,6 +1,7 @@
 #include "engine/model/schema.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine/base/text.h"
 
@@ -59,6 +60,7 @@ bool fits(Shape shape, const Value& value) {
     case Shape::kVariants: return is_string(value) || every_field(value, is_string);
     case Shape::kCommand: return every_item(value, is_string_or_placed);
     case Shape::kTable: return value.table() != nullptr;
+    case Shape::kDuration: return seconds_of(value).has_value();
   }
   return false;
 }
@@ -81,6 +83,7 @@ std::string_view shape_text(Shape shape) {
     case Shape::kVariants: return "a string, or a table of `variant = string`";
     case Shape::kCommand: return "a list of strings";
     case Shape::kTable: return "a table";
+    case Shape::kDuration: return "seconds as a number, or a string as \"90s\", \"10m\", \"2h\" or \"1d\"";
   }
   return "something else";
 }
@@ -119,6 +122,23 @@ std::vector<std::string> Schema::names() const {
   std::vector<std::string> names;
   for (const Attribute& attribute : attributes) names.push_back(attribute.name);
   return names;
+}
+
+std::optional<std::int64_t> seconds_of(const Value& duration) {
+  std::optional<double> number;
+  double unit = 1;
+  if (const std::string* text = duration.string(); text != nullptr && !text->empty()) {
+    constexpr std::pair<char, double> kUnits[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    std::string_view digits = *text;
+    for (const auto& [letter, seconds] : kUnits) {
+      if (text->back() == letter) unit = seconds, digits = trim(digits.substr(0, text->size() - 1));
+    }
+    number = parse_number(digits);
+  } else if (duration.is_number()) {
+    number = duration.real() != nullptr ? *duration.real() : static_cast<double>(*duration.integer());
+  }
+  if (!number || !(*number > 0) || *number * unit > 1e9) return std::nullopt;
+  return std::max<std::int64_t>(1, std::llround(*number * unit));
 }
 
 std::string expected(const Attribute& attribute) { return std::string(shape_text(attribute.shape)); }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,7 @@ enum class Shape : std::uint8_t {
   kVariants,      // a string, or name = string
   kCommand,       // a list of strings and placed paths
   kTable,         // anything in braces
+  kDuration,      // seconds as a number, or "90s", "10m", "2h", "1d"
 };
 
 // Whether a change of the attribute changes the target's result, and with it its fingerprint.
@@ -51,6 +53,9 @@ struct Schema {
   const Attribute* find(std::string_view name) const;
   std::vector<std::string> names() const;
 };
+
+// Whole seconds; an empty optional for what is no kDuration.
+std::optional<std::int64_t> seconds_of(const Value& duration);
 
 std::string expected(const Attribute& attribute);  // "a string or a list of strings"
 
