@@ -81,9 +81,14 @@ class Rule {
   // Everything the result depends on. Read-only and deterministic.
   virtual Result<Description> describe(const Subject& subject) = 0;
   virtual Result<Done> execute(const Subject& subject, const Description& description, const Doing& doing) = 0;
-  // Whether the record's artifacts are all there, and the world is (or was cheaply made) as it says. `current` is false
-  // when the record is an earlier one that is to be taken again. Called on the owner's thread; adds what it looked at.
+  // Whether the record's artifacts are all there, and, of the label's `current` record, whether the world is still as it says.
+  // Read-only; called on the owner's thread; adds what it looked at.
   virtual Result<bool> holds(const Subject& subject, const Record& record, bool current, Looks& looks) = 0;
+  // Makes the world as an earlier record says, before that is taken again. REQUIRES: it holds.
+  virtual Result<void> restore(const Subject& subject, const Record& record) {
+    (void)subject, (void)record;
+    return {};
+  }
   // A failure of this very fingerprint that should not be tried again, as an error to show; on the owner's thread.
   virtual Result<std::optional<Error>> failed_before(const Subject& subject, const Description& description) {
     (void)subject, (void)description;

@@ -1,0 +1,126 @@
+#include "engine/plan/plan.h"
+
+#include <algorithm>
+
+#include "engine/base/threads.h"
+
+namespace trainmake {
+namespace {
+
+// Inputs as far as a plan knows them: what is remembered for steps that will not run, what rules predict for those that will.
+class PlannedInputs final : public Inputs {
+ public:
+  explicit PlannedInputs(const std::vector<PlannedStep>& steps) : steps_(steps) {}
+  const Artifacts* artifacts(TargetId target) const override { return steps_[target].outcome(); }
+  const std::any* carry(TargetId target) const override {
+    const std::any& carry = steps_[target].description.carry;
+    return carry.has_value() ? &carry : nullptr;
+  }
+
+ private:
+  const std::vector<PlannedStep>& steps_;
+};
+
+bool is_asked(const Graph& graph, TargetId id) { return std::find(graph.asked.begin(), graph.asked.end(), id) != graph.asked.end(); }
+
+Error located(Error error, const Target& target) {
+  if (!error.where.known()) error.where = target.where;
+  return error;
+}
+
+}  // namespace
+
+std::string_view name_of(Verdict verdict) {
+  constexpr std::string_view kNames[] = {"run", "maybe", "up_to_date", "reuse", "failed"};
+  return kNames[static_cast<std::size_t>(verdict)];
+}
+
+const Artifacts* PlannedStep::outcome() const {
+  if (record) return &record->artifacts;
+  if (verdict == Verdict::kRun && description.certain && !description.predicted.empty()) return &description.predicted;
+  return nullptr;
+}
+
+Result<PlannedStep> Decider::decide(const Subject& subject, Description description, Looks& looks) const {
+  const Label& label = subject.target().label;
+  Rule& rule = *rule_of(rules, label.kind);
+  PlannedStep step;
+  step.fingerprint = description.manifest.fingerprint();
+  step.description = std::move(description);
+  TRY_ASSIGN(std::optional<Record> last, memory.last(label));
+  if (options.force && is_asked(subject.graph, subject.id)) {
+    step.reasons = {{ReasonKind::kForced, {}, ""}};
+    return step;
+  }
+  if (!step.description.certain) {
+    step.verdict = last ? Verdict::kMaybe : Verdict::kRun;
+    step.reasons = last ? differences(last->manifest, step.description.manifest) : std::vector<Reason>{{ReasonKind::kNeverBuilt, {}, ""}};
+    return step;
+  }
+  const bool current = last && last->fingerprint == step.fingerprint;
+  bool missing = false;
+  std::optional<Record> earlier;
+  if (current) {
+    earlier = last;
+  } else {
+    TRY_ASSIGN(earlier, memory.find(label, step.fingerprint));
+  }
+  if (earlier) {
+    TRY_ASSIGN(const bool holds, rule.holds(subject, *earlier, current, looks));
+    if (holds) {
+      step.verdict = current ? Verdict::kUpToDate : Verdict::kReuse;
+      step.record = std::move(earlier);
+      if (!current) step.reasons = last ? differences(last->manifest, step.description.manifest) : std::vector<Reason>{};
+      return step;
+    }
+    missing = true;
+  }
+  if (!options.retry) {
+    TRY_ASSIGN(step.failure, rule.failed_before(subject, step.description));
+    if (step.failure) {
+      step.verdict = Verdict::kFailed;
+      step.reasons = {{ReasonKind::kFailedBefore, {}, ""}};
+      return step;
+    }
+  }
+  if (missing && current) step.reasons = {{ReasonKind::kOutputMissing, {}, ""}};
+  else if (last) step.reasons = differences(last->manifest, step.description.manifest);
+  else step.reasons = {{ReasonKind::kNeverBuilt, {}, ""}};
+  return step;
+}
+
+Plan make_plan(const Decider& decider, unsigned threads) {
+  const Graph& graph = decider.graph;
+  Plan plan;
+  plan.steps.resize(graph.targets.size());
+  const PlannedInputs inputs(plan.steps);
+  std::vector<std::optional<Result<Description>>> early(graph.targets.size());
+  std::vector<TargetId> leaves;
+  for (TargetId id = 0; id < graph.targets.size(); ++id) {
+    if (graph[id].needs.empty()) leaves.push_back(id);
+  }
+  parallel_for(leaves.size(), 16, threads, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      const Subject subject{graph, leaves[i], inputs};
+      early[leaves[i]] = rule_of(decider.rules, subject.target().label.kind)->describe(subject);
+    }
+  });
+  for (TargetId id = 0; id < graph.targets.size(); ++id) {
+    const Subject subject{graph, id, inputs};
+    const Label& label = subject.target().label;
+    Result<Description> description = early[id] ? *std::move(early[id]) : rule_of(decider.rules, label.kind)->describe(subject);
+    early[id].reset();
+    Result<PlannedStep> step = description ? decider.decide(subject, *std::move(description), plan.looks) : Result<PlannedStep>(fail(std::move(description).error()));
+    if (step) {
+      plan.looks.add(step->description.looks);
+      step->description.looks = {};
+      plan.steps[id] = *std::move(step);
+    } else {
+      plan.steps[id].description.certain = false;
+      plan.errors.emplace_back(located(std::move(step).error(), subject.target()), label);
+    }
+  }
+  return plan;
+}
+
+}  // namespace trainmake

@@ -1,0 +1,312 @@
+#include "engine/run/run.h"
+
+#include <algorithm>
+#include <deque>
+#include <future>
+#include <map>
+#include <memory>
+
+#include "engine/base/text.h"
+#include "engine/base/threads.h"
+#include "engine/run/step.h"
+
+namespace trainmake {
+namespace {
+
+constexpr std::chrono::milliseconds kTick{50};
+constexpr std::chrono::milliseconds kLockPause{100};
+constexpr unsigned kNetworkSteps = 4;
+
+class Runner final : public Inputs {
+ public:
+  Runner(const RunServices& services, Plan plan, const RunOptions& options, std::stop_token stop)
+      : services_(services), decider_(services.decider), graph_(decider_.graph), plan_(std::move(plan)), options_(options), stop_(std::move(stop)) {}
+
+  Summary run();
+
+  const Artifacts* artifacts(TargetId target) const override { return results_[target] ? &*results_[target] : nullptr; }
+  const std::any* carry(TargetId target) const override {
+    const std::any& carry = plan_.steps[target].description.carry;
+    return carry.has_value() ? &carry : nullptr;
+  }
+
+ private:
+  // On the owner's thread.
+  void needs_are_done(TargetId id);
+  void take_up(TargetId id);
+  void start(TargetId id);
+  void execute(TargetId id);
+  void executed(TargetId id, Result<Done> done);
+  void reuse(TargetId id);
+  void found_done(TargetId id, const Record& record);
+  void fail_step(TargetId id, Error error);
+  void finish(TargetId id, Outcome outcome, const std::string& note);
+  bool as_planned(TargetId id) const;
+  bool stopping() const { return stop_.stop_requested() || (failed_ && !options_.keep_going); }
+  Summary summary(std::int64_t began_ns) const;
+
+  // From workers.
+  void post(std::function<void()> work) { messages_.send(std::move(work)); }
+  void on_owner(const std::function<void()>& work);
+  void lock_and_execute(TargetId id);
+
+  Subject subject(TargetId id) const { return {graph_, id, *this}; }
+  Rule& rule(TargetId id) const { return *rule_of(decider_.rules, graph_[id].label.kind); }
+  WorkerPool& pool(TargetId id);
+  std::int64_t elapsed_ms(TargetId id) const { return (services_.clock.steady_ns() - began_[id]) / 1'000'000; }
+
+  const RunServices& services_;
+  const Decider& decider_;
+  const Graph& graph_;
+  Plan plan_;
+  RunOptions options_;
+  std::stop_token stop_;
+  std::vector<StepProgress> steps_;
+  std::vector<std::optional<Artifacts>> results_;
+  std::vector<std::optional<FileLock>> locks_;
+  std::vector<std::int64_t> began_;
+  std::vector<std::size_t> waiting_for_;
+  std::vector<std::vector<TargetId>> needed_by_;
+  std::deque<TargetId> ready_;
+  std::size_t unfinished_ = 0;
+  std::size_t busy_ = 0;  // steps at a worker
+  bool failed_ = false;
+  std::vector<Blame> blames_;
+  Channel<std::function<void()>> messages_;
+  // Last, so that they end first: their work refers to all of the above.
+  std::map<Pool, std::unique_ptr<WorkerPool>> pools_;
+};
+
+WorkerPool& Runner::pool(TargetId id) {
+  const Pool kind = rule(id).pool();
+  std::unique_ptr<WorkerPool>& pool = pools_[kind];
+  if (!pool) pool = std::make_unique<WorkerPool>(kind == Pool::kNetwork ? kNetworkSteps : options_.parallel);
+  return *pool;
+}
+
+void Runner::on_owner(const std::function<void()>& work) {
+  std::promise<void> done;
+  post([&] {
+    work();
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
+Summary Runner::run() {
+  const std::int64_t began = services_.clock.steady_ns();
+  const std::size_t count = graph_.targets.size();
+  steps_.resize(count);
+  results_.resize(count);
+  locks_.resize(count);
+  began_.resize(count);
+  waiting_for_.resize(count);
+  needed_by_ = graph_.needed_by();
+  unfinished_ = count;
+  for (TargetId id = 0; id < count; ++id) {
+    for (const TargetId user : needed_by_[id]) ++waiting_for_[user];
+  }
+  for (TargetId id = 0; id < count; ++id) {
+    if (waiting_for_[id] == 0) ready_.push_back(id);
+  }
+  while (unfinished_ > 0) {
+    while (!ready_.empty()) {
+      const TargetId id = ready_.front();
+      ready_.pop_front();
+      needs_are_done(id);
+    }
+    if (unfinished_ == 0) break;
+    CHECK(busy_ > 0);
+    if (std::optional<std::function<void()>> message = messages_.receive(kTick)) (*message)();
+  }
+  return summary(began);
+}
+
+Summary Runner::summary(std::int64_t began_ns) const {
+  Summary summary;
+  for (TargetId id = 0; id < steps_.size(); ++id) summary.of(*steps_[id].outcome()).push_back(graph_[id].label);
+  for (std::vector<Label>& labels : summary.steps) std::sort(labels.begin(), labels.end());
+  summary.duration_ms = (services_.clock.steady_ns() - began_ns) / 1'000'000;
+  summary.exit_code = exit_code_of(blames_, stop_.stop_requested());
+  return summary;
+}
+
+// Whether everything it needs came out as the plan had it when it described this step.
+bool Runner::as_planned(TargetId id) const {
+  if (!plan_.steps[id].description.certain) return false;
+  const auto same = [](const Artifacts& a, const Artifacts& b) {
+    return std::all_of(a.begin(), a.end(), [&](const Artifact& artifact) {
+      const Artifact* other = find_role(b, artifact.role);
+      return other != nullptr && other->identity == artifact.identity;
+    });
+  };
+  return std::all_of(graph_[id].needs.begin(), graph_[id].needs.end(), [&](const Dependency& need) {
+    const Artifacts* planned = plan_.steps[need.target].outcome();
+    return planned != nullptr && same(*planned, *results_[need.target]);
+  });
+}
+
+void Runner::needs_are_done(TargetId id) {
+  const std::vector<Dependency>& needs = graph_[id].needs;
+  const bool usable = std::all_of(needs.begin(), needs.end(), [&](const Dependency& need) { return steps_[need.target].usable(); });
+  if (!usable) return finish(id, Outcome::kSkipped, "");
+  if (as_planned(id)) return take_up(id);
+  if (stopping()) return finish(id, Outcome::kSkipped, "");
+  steps_[id].set(StepState::kDescribing);
+  ++busy_;
+  pool(id).run([this, id] {
+    auto description = std::make_shared<Result<Description>>(rule(id).describe(subject(id)));
+    post([this, id, description] {
+      --busy_;
+      if (!*description) return fail_step(id, std::move(*description).error());
+      Looks looks;
+      Result<PlannedStep> step = decider_.decide(subject(id), *std::move(*description), looks);
+      if (!step) return fail_step(id, std::move(step).error());
+      plan_.steps[id] = *std::move(step);
+      take_up(id);
+    });
+  });
+}
+
+void Runner::take_up(TargetId id) {
+  PlannedStep& step = plan_.steps[id];
+  switch (step.verdict) {
+    case Verdict::kUpToDate:
+      results_[id] = step.record->artifacts;
+      return finish(id, Outcome::kUpToDate, "");
+    case Verdict::kFailed: return fail_step(id, *step.failure);
+    case Verdict::kReuse:
+      if (stopping()) return finish(id, Outcome::kSkipped, "");
+      return reuse(id);
+    case Verdict::kRun:
+    case Verdict::kMaybe:
+      if (stopping()) return finish(id, Outcome::kSkipped, "");
+      return start(id);
+  }
+}
+
+void Runner::reuse(TargetId id) {
+  Record record = *plan_.steps[id].record;
+  record.manifest = plan_.steps[id].description.manifest;
+  if (Result<void> restored = rule(id).restore(subject(id), record); !restored) return fail_step(id, std::move(restored).error());
+  if (Result<void> kept = decider_.memory.remember(record); !kept) return fail_step(id, std::move(kept).error());
+  if (graph_[id].label.kind == "job") services_.tally.reused_jobs += 1;
+  results_[id] = record.artifacts;
+  finish(id, Outcome::kReused, "an earlier result");
+}
+
+void Runner::start(TargetId id) {
+  began_[id] = services_.clock.steady_ns();
+  ++busy_;
+  pool(id).run([this, id] { lock_and_execute(id); });
+}
+
+// On a worker: waits until no other process does this step, looks whether it did, and does it.
+void Runner::lock_and_execute(TargetId id) {
+  const Label& label = graph_[id].label;
+  bool waited = false;
+  while (services_.locker) {
+    Result<std::optional<FileLock>> lock = services_.locker(label);
+    if (!lock) return on_owner([&] { --busy_, fail_step(id, std::move(lock).error()); });
+    if (*lock) {
+      locks_[id] = *std::move(lock);
+      break;
+    }
+    if (!options_.wait) {
+      return on_owner([&] {
+        --busy_;
+        fail_step(id, user_error(cat("Another trainmake is doing ", quoted(label.text())), "Leave out `--no-wait` to wait for it").because(Blame::kBusy));
+      });
+    }
+    if (!waited) post([this, id] {
+      steps_[id].set(StepState::kLocking);
+      services_.events(Message{graph_[id].label, "waits for another trainmake that is doing it"});
+    });
+    waited = true;
+    if (services_.clock.wait(kLockPause, stop_)) return on_owner([&] { --busy_, finish(id, Outcome::kSkipped, "interrupted"); });
+  }
+  bool execute_it = true;
+  on_owner([&] {
+    --busy_;
+    const PlannedStep& step = plan_.steps[id];
+    const bool forced = decider_.options.force || decider_.options.retry;
+    Result<std::optional<Record>> last = decider_.memory.last(label);
+    Looks looks;
+    if (waited && !forced && last && *last && (*last)->fingerprint == step.fingerprint && rule(id).holds(subject(id), **last, true, looks).value_or(false)) {
+      execute_it = false;
+      return found_done(id, **last);
+    }
+    ++busy_;
+    steps_[id].set(StepState::kRunning);
+    services_.events(StepStarted{label, step.reasons});
+    for (const std::string& note : step.description.notes) services_.events(Message{label, note});
+  });
+  if (execute_it) execute(id);
+}
+
+void Runner::found_done(TargetId id, const Record& record) {
+  results_[id] = record.artifacts;
+  finish(id, Outcome::kUpToDate, "another trainmake did it");
+}
+
+void Runner::execute(TargetId id) {
+  const PlannedStep& step = plan_.steps[id];
+  const Doing doing{step.fingerprint,
+                    stop_,
+                    [this](const Event& event) { post([this, event] { services_.events(event); }); },
+                    services_.tally,
+                    [this](const std::function<void()>& work) { on_owner(work); },
+                    decider_.options.force || decider_.options.retry,
+                    options_.wait};
+  auto done = std::make_shared<Result<Done>>(rule(id).execute(subject(id), step.description, doing));
+  post([this, id, done] {
+    --busy_;
+    executed(id, std::move(*done));
+  });
+}
+
+void Runner::executed(TargetId id, Result<Done> done) {
+  if (!done) return fail_step(id, std::move(done).error());
+  if (done->detached) return finish(id, Outcome::kDetached, done->note);
+  const PlannedStep& step = plan_.steps[id];
+  const Record record{graph_[id].label, step.fingerprint, step.description.manifest, done->artifacts, services_.clock.now_ns(), options_.version, done->run};
+  if (Result<void> kept = decider_.memory.remember(record); !kept) return fail_step(id, std::move(kept).error());
+  results_[id] = std::move(done->artifacts);
+  finish(id, Outcome::kRan, done->note);
+}
+
+void Runner::fail_step(TargetId id, Error error) {
+  if (error.blame == Blame::kInterrupted) return finish(id, Outcome::kSkipped, "interrupted");
+  if (!error.where.known()) error.where = graph_[id].where;
+  failed_ = true;
+  blames_.push_back(error.blame);
+  services_.events(Problem{std::move(error), graph_[id].label});
+  finish(id, Outcome::kFailed, "");
+}
+
+void Runner::finish(TargetId id, Outcome outcome, const std::string& note) {
+  const bool was_started = steps_[id].state() == StepState::kRunning;
+  steps_[id].finish(outcome);
+  locks_[id].reset();
+  --unfinished_;
+  services_.events(StepEnded{graph_[id].label, outcome, note, was_started ? elapsed_ms(id) : 0});
+  for (const TargetId user : needed_by_[id]) {
+    if (--waiting_for_[user] == 0) ready_.push_back(user);
+  }
+}
+
+}  // namespace
+
+Summary run(const RunServices& services, Plan plan, const RunOptions& options, std::stop_token stop) {
+  return Runner(services, std::move(plan), options, std::move(stop)).run();
+}
+
+int exit_code_of(const std::vector<Blame>& blames, bool interrupted) {
+  if (interrupted) return exit_code_of(Blame::kInterrupted);
+  for (const Blame blame : {Blame::kBug, Blame::kUser, Blame::kStep, Blame::kBusy, Blame::kRemote}) {
+    if (std::find(blames.begin(), blames.end(), blame) != blames.end()) return exit_code_of(blame);
+  }
+  return 0;
+}
+
+}  // namespace trainmake

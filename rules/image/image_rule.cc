@@ -1,0 +1,269 @@
+#include "rules/image/image_rule.h"
+
+#include <algorithm>
+
+#include "engine/base/text.h"
+
+namespace trainmake {
+namespace {
+
+constexpr std::string_view kCodeFolder = "/code";  // of the default contract
+constexpr std::string_view kArchitecture =
+#if defined(__aarch64__)
+    "arm64";
+#else
+    "amd64";
+#endif
+
+Schema make_schema() {
+  return {"image",
+          "An OCI image: layers and a config, by digest",
+          {
+              {"code", Shape::kLabelList, "The code in it: its last layers", false, Effect::kResult, {"code"}},
+              {"base", Shape::kVariants, "What it is built on; `\"scratch\"` is nothing", true},
+              {"run", Shape::kStringList, "Commands run in the base: a layer below the code"},
+              {"files", Shape::kFileLayers, "Other files, a layer each: `{ { srcs = glob \"weights/**\", dest = \"/weights\" } }`"},
+              {"env", Shape::kScalarMap, "Environment variables"},
+              {"workdir", Shape::kString, "The working folder"},
+              {"entrypoint", Shape::kStringList, "What a container starts"},
+              {"cmd", Shape::kStringList, "Its arguments"},
+              {"user", Shape::kString, "Who runs it"},
+              {"labels", Shape::kStringMap, "Labels of the image"},
+              {"tags", Shape::kStringList, "Its tags; `latest` when none is given"},
+              {"variants", Shape::kStringList, "The variants of `base` to build"},
+              {"dockerfile", Shape::kString, "A Dockerfile that builds it instead"},
+              {"secrets", Shape::kStringList, "Environment variables that `run` steps see", false, Effect::kNone},
+              {"notes", Shape::kString, "A remark", false, Effect::kNone},
+          }};
+}
+
+std::vector<std::string> strings_of(const Value* value) {
+  std::vector<std::string> strings;
+  if (value == nullptr) return strings;
+  if (const std::string* one = value->string()) strings.push_back(*one);
+  if (const Table* table = value->table()) {
+    for (const Value& item : table->items) strings.push_back(*item.string());
+  }
+  return strings;
+}
+
+std::map<std::string, std::string> map_of(const Value* value) {
+  std::map<std::string, std::string> map;
+  if (value == nullptr) return map;
+  for (const auto& [name, field] : value->table()->fields) map[name] = scalar_text(field);
+  return map;
+}
+
+std::string repository(const Target& target) { return path_join(target.label.folder, target.label.name); }
+
+std::vector<std::string> names_of(const Target& target) {
+  std::vector<std::string> tags = strings_of(target.find("tags"));
+  if (tags.empty()) tags.emplace_back("latest");
+  for (std::string& tag : tags) tag = cat(repository(target), ":", tag);
+  return tags;
+}
+
+// The distribution spec's rules for names, told before anything is built.
+Result<void> check_names(const Target& target) {
+  for (const char c : repository(target)) {
+    const bool fine = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' || c == '/';
+    if (fine) continue;
+    return fail(user_error(cat("Image ", quoted(repository(target)), " cannot be named so in a registry: it has ", quoted(std::string_view(&c, 1)), " in it"),
+                           "Lower-case letters, digits, `.`, `_` and `-` may stand in an image's name and its project's folder")
+                    .at(target.where));
+  }
+  for (const std::string& tag : strings_of(target.find("tags"))) {
+    const bool fine = !tag.empty() && tag.size() <= 128 && tag.front() != '.' && tag.front() != '-' && std::all_of(tag.begin(), tag.end(), [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+    });
+    if (!fine) return fail(user_error(cat("Tag ", quoted(tag), " cannot be one"), "Letters, digits, `.`, `_` and `-` may stand in a tag").at(target.place_of("tags")));
+  }
+  return {};
+}
+
+// What this version cannot build is told as that, not built as something else.
+Result<void> check_supported(const Target& target) {
+  const Value* base = target.find("base");
+  if (base->string() == nullptr || *base->string() != "scratch") {
+    return fail(user_error(cat("Images are built on `\"scratch\"` alone so far, not on ", base->string() != nullptr ? quoted(*base->string()) : std::string("variants")),
+                           "Write `base = \"scratch\"`; the local platform runs the code with this machine's own programs")
+                    .at(target.place_of("base")));
+  }
+  for (const char* name : {"run", "dockerfile", "variants"}) {
+    if (target.find(name) != nullptr) return fail(user_error(cat("`", name, "` needs a base image, and images are built on `\"scratch\"` alone so far")).at(target.place_of(name)));
+  }
+  return {};
+}
+
+}  // namespace
+
+struct ImageRule::FileLayer {
+  std::string dest;
+  Listing files;
+  std::string identity;
+};
+
+ImageRule::ImageRule(Host& host, const Workspace& workspace, Blobs& blobs, FileSets& file_sets, Registry& registry)
+    : host_(host), workspace_(workspace), blobs_(blobs), file_sets_(file_sets), registry_(registry), layers_(host, workspace.cache, blobs) {}
+
+const Schema& ImageRule::schema() const {
+  static const Schema schema = make_schema();
+  return schema;
+}
+
+Result<std::vector<ImageRule::FileLayer>> ImageRule::file_layers(const Target& target, Looks& looks) {
+  std::vector<FileLayer> layers;
+  const Value* files = target.find("files");
+  if (files == nullptr) return layers;
+  for (const Value& entry : files->table()->items) {
+    std::string dest = *entry.table()->find("dest")->string();
+    if (!dest.starts_with('/')) return fail(user_error(cat("`dest` ", quoted(dest), " of a layer is not absolute")).at(target.place_of("files")));
+    while (dest.size() > 1 && dest.ends_with('/')) dest.pop_back();
+    TRY_ASSIGN(FileSet set, file_sets_.read({target.label.folder, entry.table()->find("srcs"), {}, "", Links::kKeep, false, target.place_of("files")}));
+    looks.add(set.looks);
+    std::string identity = tree_identity(set.files, true).hex();
+    layers.push_back({std::move(dest), std::move(set.files), std::move(identity)});
+  }
+  return layers;
+}
+
+Result<Description> ImageRule::describe(const Subject& subject) {
+  const Target& target = subject.target();
+  TRY(check_names(target));
+  TRY(check_supported(target));
+  Description description;
+  Manifest& manifest = description.manifest;
+  manifest.add(Section::kPlatform, "architecture", kArchitecture);
+  manifest.add(Section::kBase, "base", digest_of(*target.find("base")));
+  for (const char* name : {"env", "workdir", "entrypoint", "cmd", "user", "labels", "tags"}) {
+    if (const Value* value = target.find(name)) manifest.add(Section::kAttr, name, digest_of(*value));
+  }
+  TRY_ASSIGN(const std::vector<FileLayer> files, file_layers(target, description.looks));
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    manifest.add(Section::kAttr, cat("files[", i + 1, "].dest"), files[i].dest);
+    for (const ListedFile& file : files[i].files) {
+      manifest.add(Section::kData, file.source, Hasher().number(i).field(file.key).number(file.mode).field(file.link_target).number(file.content.high).number(file.content.low).finish());
+    }
+    TRY_ASSIGN(const std::optional<Layer> known, layers_.remembered(registry_, files[i].identity, files[i].dest));
+    if (!known) ++description.work.layers;
+  }
+  for (const Dependency& need : target.needs) {
+    const std::string& name = subject.graph[need.target].label.text();
+    const Artifacts* code = subject.inputs.artifacts(need.target);
+    const Artifact* tree = code == nullptr ? nullptr : find_role(*code, "tree");
+    if (tree == nullptr) {
+      description.certain = false;
+      manifest.add(Section::kUpstream, name, "unknown");
+      ++description.work.layers;
+      continue;
+    }
+    manifest.add(Section::kUpstream, name, tree->identity);
+    TRY_ASSIGN(const std::optional<Layer> known, layers_.remembered(registry_, tree->identity, std::string(kCodeFolder)));
+    if (known) continue;
+    ++description.work.layers;
+    description.work.layer_bytes += tree->size;
+  }
+  manifest.seal();
+  description.carry = std::make_shared<const std::vector<FileLayer>>(files);
+  return description;
+}
+
+Result<Layer> ImageRule::layer(const LayerSource& source, const Doing& doing) {
+  TRY_ASSIGN(const std::optional<Layer> known, layers_.remembered(registry_, source.tree, source.dest));
+  if (known) return *known;
+  TRY_ASSIGN(const Layer built, layers_.build(registry_, source));
+  doing.tally.pushed_layers += 1;
+  doing.tally.pushed_bytes += built.blob.size;
+  return built;
+}
+
+Result<Done> ImageRule::execute(const Subject& subject, const Description& description, const Doing& doing) {
+  const Target& target = subject.target();
+  const std::uint64_t layers_before = doing.tally.pushed_layers;
+  std::vector<Layer> layers;
+  Artifacts from_code;
+  std::vector<FileLayer> files = *std::any_cast<const std::shared_ptr<const std::vector<FileLayer>>&>(description.carry);
+  for (FileLayer& extra : files) {
+    for (ListedFile& file : extra.files) {
+      if (!file.link_target.empty()) continue;
+      TRY_ASSIGN(const Blobs::Stored stored, blobs_.put_file(workspace_.path(file.source)));
+      if (stored.content != file.content) return fail(step_error(cat(quoted(file.source), " changed while it was read"), "Run again: nothing was recorded").at(target.where));
+      file.sha256 = stored.sha256;
+    }
+    TRY_ASSIGN(Layer made, layer({extra.identity, extra.dest, &extra.files}, doing));
+    layers.push_back(made);
+  }
+  for (const Dependency& need : target.needs) {
+    const Artifacts* code = subject.inputs.artifacts(need.target);
+    CHECK(code != nullptr);
+    const Artifact* tree = find_role(*code, "tree");
+    const std::optional<Sha256> digest = Sha256::parse(tree->sha256);
+    CHECK(digest.has_value());
+    TRY_ASSIGN(const std::optional<std::string> bytes, blobs_.read(*digest));
+    const std::optional<Listing> listing = bytes ? decode_listing(*bytes) : std::nullopt;
+    if (!listing) return fail(step_error(cat("The snapshot of ", quoted(subject.graph[need.target].label.text()), " is damaged and was removed"), "Run again: it is made anew").at(target.where));
+    TRY_ASSIGN(Layer made, layer({tree->identity, std::string(kCodeFolder), &*listing}, doing));
+    layers.push_back(made);
+    from_code.push_back({"code", tree->identity, tree->sha256, tree->size, tree->address});
+    const Artifact* main = find_role(*code, "main");
+    if (main != nullptr && !main->identity.empty()) from_code.push_back(*main);
+  }
+  const ImageConfig config{std::string(kArchitecture), map_of(target.find("env")), strings_of(target.find("entrypoint")), strings_of(target.find("cmd")),
+                           target.string_or("workdir", ""), target.string_or("user", ""), map_of(target.find("labels"))};
+  const std::string config_json = render_config(config, layers);
+  TRY_ASSIGN(const Descriptor config_blob, registry_.put(kConfigType, [&](const ByteSink& out) { return out(config_json); }));
+  const std::string manifest_json = render_manifest(config_blob, layers);
+  TRY_ASSIGN(const bool known, registry_.has(sha256_of(manifest_json)));
+  TRY_ASSIGN(const Descriptor manifest, registry_.put(kManifestType, [&](const ByteSink& out) { return out(manifest_json); }));
+  TRY(registry_.name(manifest, names_of(target)));
+  if (!known) {
+    doing.tally.pushed_manifests += 1;
+    doing.tally.pushed_bytes += config_blob.size + manifest.size;
+  }
+  Done done;
+  done.artifacts.push_back({"image", config_blob.digest.hex(), manifest.digest.hex(), manifest.size, cat("oci:", names_of(target).front(), "@sha256:", manifest.digest.hex())});
+  for (const Layer& each : layers) done.artifacts.push_back({"layer", each.diff_id.hex(), each.blob.digest.hex(), each.blob.size, cat("oci:sha256:", each.blob.digest.hex())});
+  done.artifacts.insert(done.artifacts.end(), from_code.begin(), from_code.end());
+  std::uint64_t bytes = 0;
+  for (const Layer& each : layers) bytes += each.blob.size;
+  done.note = cat(plural(doing.tally.pushed_layers - layers_before, "new layer"), " of ", layers.size(), ", ", human_bytes(bytes));
+  return done;
+}
+
+Result<bool> ImageRule::holds(const Subject& subject, const Record& record, bool current, Looks& looks) {
+  const Artifact* image = find_role(record.artifacts, "image");
+  const std::optional<Sha256> manifest = image == nullptr ? std::nullopt : Sha256::parse(image->sha256);
+  const std::optional<Sha256> config = image == nullptr ? std::nullopt : Sha256::parse(image->identity);
+  if (!manifest || !config) return false;
+  std::vector<Sha256> blobs = {*manifest, *config};
+  for (const Artifact& artifact : record.artifacts) {
+    if (artifact.role != "layer") continue;
+    const std::optional<Sha256> layer = Sha256::parse(artifact.sha256);
+    if (!layer) return false;
+    blobs.push_back(*layer);
+  }
+  const std::string folder = path_below(path_join(workspace_.cache, "images"), workspace_.root).value_or(path_join(workspace_.cache, "images"));
+  for (const Sha256& blob : blobs) {
+    TRY_ASSIGN(const bool there, registry_.has(blob));
+    if (!there) return false;
+    const std::string path = path_join(folder, cat("blobs/sha256/", blob.hex()));
+    if (const Result<Stat> stat = host_.files.look(path_join(workspace_.root, path))) looks.files.push_back({path, *stat});
+  }
+  for (const std::string& name : names_of(subject.target())) {
+    if (!current) break;
+    TRY_ASSIGN(const std::optional<Descriptor> named, registry_.find(name));
+    if (!named || named->digest != *manifest) return false;
+  }
+  const std::string index = path_join(folder, "index.json");
+  if (const Result<Stat> stat = host_.files.look(path_join(workspace_.root, index))) looks.files.push_back({index, *stat});
+  return true;
+}
+
+Result<void> ImageRule::restore(const Subject& subject, const Record& record) {
+  const Artifact* image = find_role(record.artifacts, "image");
+  const std::optional<Sha256> manifest = image == nullptr ? std::nullopt : Sha256::parse(image->sha256);
+  CHECK(manifest.has_value());
+  return registry_.name({kManifestType, *manifest, image->size}, names_of(subject.target()));
+}
+
+}  // namespace trainmake

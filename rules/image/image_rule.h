@@ -1,0 +1,36 @@
+// What `image` means: layers and a config that reach a registry. Knows nothing of where code came from or what runs in it.
+#pragma once
+
+#include "cache/blobs.h"
+#include "cache/file_set.h"
+#include "engine/model/rule.h"
+#include "rules/image/layer.h"
+#include "rules/image/manifest_json.h"
+
+namespace trainmake {
+
+class ImageRule final : public Rule {
+ public:
+  ImageRule(Host& host, const Workspace& workspace, Blobs& blobs, FileSets& file_sets, Registry& registry);
+
+  const Schema& schema() const override;
+  Pool pool() const override { return Pool::kCpu; }
+  Result<Description> describe(const Subject& subject) override;
+  Result<Done> execute(const Subject& subject, const Description& description, const Doing& doing) override;
+  Result<bool> holds(const Subject& subject, const Record& record, bool current, Looks& looks) override;
+  Result<void> restore(const Subject& subject, const Record& record) override;
+
+ private:
+  struct FileLayer;
+  Result<std::vector<FileLayer>> file_layers(const Target& target, Looks& looks);
+  Result<Layer> layer(const LayerSource& source, const Doing& doing);
+
+  Host& host_;
+  const Workspace& workspace_;
+  Blobs& blobs_;
+  FileSets& file_sets_;
+  Registry& registry_;
+  Layers layers_;
+};
+
+}  // namespace trainmake

@@ -1,0 +1,87 @@
+#include "rules/image/layer.h"
+
+#include <nlohmann/json.hpp>
+#include <set>
+#include <vector>
+
+#include "engine/base/text.h"
+#include "rules/image/compress.h"
+
+namespace trainmake {
+namespace {
+
+constexpr const char* kLayerType = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+// Folders above `path` that were not written yet, outermost first.
+std::vector<std::string> new_folders(const std::string& path, std::set<std::string>& written) {
+  std::vector<std::string> folders;
+  for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    if (written.insert(path.substr(0, slash)).second) folders.push_back(path.substr(0, slash));
+  }
+  return folders;
+}
+
+Result<void> copy_into(FileSystem& files, const std::string& path, TarWriter& tar) {
+  TRY_ASSIGN(const std::unique_ptr<FileReader> reader, files.open(path));
+  std::vector<char> buffer(std::size_t{256} << 10U);
+  for (;;) {
+    TRY_ASSIGN(const std::size_t count, reader->read(buffer));
+    if (count == 0) return {};
+    TRY(tar.content({buffer.data(), count}));
+  }
+}
+
+}  // namespace
+
+Layers::Layers(Host& host, std::string cache_folder, Blobs& blobs) : host_(host), folder_(std::move(cache_folder)), blobs_(blobs) {}
+
+std::string Layers::memo_path(const std::string& tree, const std::string& dest) const {
+  return path_join(folder_, cat("layers/", Hasher().field("layer-gzip-1").field(tree).field(dest).finish().hex(), ".json"));
+}
+
+Result<std::optional<Layer>> Layers::remembered(Registry& registry, const std::string& tree, const std::string& dest) {
+  TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(host_.files, memo_path(tree, dest)));
+  const nlohmann::json memo = text ? nlohmann::json::parse(*text, nullptr, false) : nlohmann::json();
+  if (!memo.is_object()) return std::optional<Layer>();
+  const std::optional<Sha256> digest = Sha256::parse(memo.value("digest", ""));
+  const std::optional<Sha256> diff_id = Sha256::parse(memo.value("diff_id", ""));
+  if (!digest || !diff_id) return std::optional<Layer>();
+  TRY_ASSIGN(const bool there, registry.has(*digest));
+  if (!there) return std::optional<Layer>();
+  return std::optional<Layer>({{kLayerType, *digest, memo.value("size", std::uint64_t{0})}, *diff_id});
+}
+
+Result<void> Layers::write_tar(const LayerSource& source, const ByteSink& sink) {
+  TarWriter tar(sink);
+  std::set<std::string> written;
+  for (const ListedFile& file : *source.files) {
+    const std::string path = path_join(source.dest.substr(1), file.key);
+    for (const std::string& folder : new_folders(path, written)) TRY(tar.entry({TarEntry::Kind::kFolder, folder, 0755, 0, {}}));
+    if (!file.link_target.empty()) {
+      TRY(tar.entry({TarEntry::Kind::kLink, path, 0777, 0, file.link_target}));
+      continue;
+    }
+    TRY(tar.entry({TarEntry::Kind::kFile, path, file.mode, file.size, {}}));
+    TRY(copy_into(host_.files, blobs_.path(file.sha256), tar));
+  }
+  return tar.finish();
+}
+
+Result<Layer> Layers::build(Registry& registry, const LayerSource& source) {
+  Sha256Hasher diff_id;
+  Layer layer;
+  TRY_ASSIGN(layer.blob, registry.put(kLayerType, [&](const ByteSink& out) -> Result<void> {
+    GzipMembers gzip(out);
+    TRY(write_tar(source, [&](std::string_view bytes) {
+      diff_id.raw(bytes);
+      return gzip.add(bytes);
+    }));
+    return gzip.finish();
+  }));
+  layer.diff_id = diff_id.finish();
+  const nlohmann::json memo = {{"digest", layer.blob.digest.hex()}, {"diff_id", layer.diff_id.hex()}, {"size", layer.blob.size}};
+  TRY(write_file(host_.files, memo_path(source.tree, source.dest), memo.dump()));
+  return layer;
+}
+
+}  // namespace trainmake

@@ -1,0 +1,41 @@
+// Turns a tree of code into a layer, and remembers which layer a tree became, so that an unchanged tree is neither tarred nor
+// hashed again.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cache/blobs.h"
+#include "cache/listing.h"
+#include "engine/base/host.h"
+#include "rules/image/registry.h"
+
+namespace trainmake {
+
+struct Layer {
+  Descriptor blob;  // compressed
+  Sha256 diff_id;   // uncompressed: what it is, however it was compressed
+};
+
+struct LayerSource {
+  std::string tree;  // identity
+  std::string dest;  // absolute folder in the image
+  const Listing* files = nullptr;
+};
+
+class Layers {
+ public:
+  Layers(Host& host, std::string cache_folder, Blobs& blobs);
+  // What this tree became before, when the registry still has it.
+  Result<std::optional<Layer>> remembered(Registry& registry, const std::string& tree, const std::string& dest);
+  Result<Layer> build(Registry& registry, const LayerSource& source);
+
+ private:
+  std::string memo_path(const std::string& tree, const std::string& dest) const;
+  Result<void> write_tar(const LayerSource& source, const ByteSink& sink);
+  Host& host_;
+  std::string folder_;
+  Blobs& blobs_;
+};
+
+}  // namespace trainmake

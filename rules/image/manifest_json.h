@@ -1,0 +1,28 @@
+// The OCI documents of an image, as canonical JSON: sorted keys, no blanks, no times. Pure.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "rules/image/layer.h"
+
+namespace trainmake {
+
+inline constexpr const char* kConfigType = "application/vnd.oci.image.config.v1+json";
+inline constexpr const char* kManifestType = "application/vnd.oci.image.manifest.v1+json";
+
+struct ImageConfig {
+  std::string architecture = "amd64";
+  std::map<std::string, std::string> env;
+  std::vector<std::string> entrypoint;
+  std::vector<std::string> cmd;
+  std::string workdir;
+  std::string user;
+  std::map<std::string, std::string> labels;
+};
+
+std::string render_config(const ImageConfig& config, const std::vector<Layer>& layers);
+std::string render_manifest(const Descriptor& config, const std::vector<Layer>& layers);
+
+}  // namespace trainmake

@@ -1,0 +1,108 @@
+#include "rules/image/registries/layout/layout.h"
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "engine/base/text.h"
+
+namespace trainmake {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* kRefName = "org.opencontainers.image.ref.name";
+
+Json descriptor_json(const Descriptor& manifest, const std::string& name) {
+  return {{"mediaType", manifest.media_type},
+          {"digest", cat("sha256:", manifest.digest.hex())},
+          {"size", manifest.size},
+          {"annotations", {{kRefName, name}}}};
+}
+
+std::string ref_of(const Json& entry) {
+  return entry.is_object() && entry.contains("annotations") && entry["annotations"].is_object() ? entry["annotations"].value(kRefName, "") : std::string();
+}
+
+class Layout final : public Registry {
+ public:
+  Layout(Host& host, std::string folder) : host_(host), files_(host.files), folder_(std::move(folder)) {}
+
+  Result<bool> has(const Sha256& digest) override {
+    TRY_ASSIGN(const Stat stat, files_.look(blob_path(digest.hex())));
+    return stat.is(FileKind::kFile);
+  }
+
+  Result<Descriptor> put(const std::string& media_type, const std::function<Result<void>(const ByteSink&)>& fill) override {
+    const std::string waiting = path_join(folder_, cat("blobs/.waiting-", host_.clock.steady_ns(), "-", reinterpret_cast<std::uintptr_t>(&fill)));
+    TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(waiting));
+    Sha256Hasher hasher;
+    Descriptor descriptor{media_type, {}, 0};
+    TRY(fill([&](std::string_view bytes) {
+      hasher.raw(bytes);
+      descriptor.size += bytes.size();
+      return writer->append(bytes);
+    }));
+    descriptor.digest = hasher.finish();
+    TRY(writer->commit());
+    TRY(files_.make_folder(path_join(folder_, "blobs/sha256")));
+    TRY(files_.rename(waiting, blob_path(descriptor.digest.hex())));
+    return descriptor;
+  }
+
+  Result<void> name(const Descriptor& manifest, const std::vector<std::string>& names) override {
+    TRY_ASSIGN(const FileLock lock, wait_for_lock());
+    TRY_ASSIGN(Json index, read_index());
+    Json kept = Json::array();
+    for (Json& entry : index["manifests"]) {
+      const std::string ref = ref_of(entry);
+      if (std::find(names.begin(), names.end(), ref) == names.end()) kept.push_back(std::move(entry));
+    }
+    for (const std::string& ref : names) kept.push_back(descriptor_json(manifest, ref));
+    index["manifests"] = std::move(kept);
+    TRY(write_file(files_, path_join(folder_, "oci-layout"), "{\"imageLayoutVersion\":\"1.0.0\"}"));
+    return write_file(files_, path_join(folder_, "index.json"), index.dump(), {0644, true});
+  }
+
+  Result<std::optional<Descriptor>> find(const std::string& name) override {
+    TRY_ASSIGN(const Json index, read_index());
+    for (const Json& entry : index["manifests"]) {
+      if (ref_of(entry) != name) continue;
+      const std::string digest = entry.value("digest", "");
+      const std::optional<Sha256> parsed = digest.starts_with("sha256:") ? Sha256::parse(std::string_view(digest).substr(7)) : std::nullopt;
+      if (parsed) return std::optional<Descriptor>({entry.value("mediaType", ""), *parsed, entry.value("size", std::uint64_t{0})});
+    }
+    return std::optional<Descriptor>();
+  }
+
+ private:
+  std::string blob_path(const std::string& hex) const { return path_join(folder_, cat("blobs/sha256/", hex)); }
+
+  Result<FileLock> wait_for_lock() {
+    TRY(files_.make_folder(folder_));
+    for (;;) {
+      TRY_ASSIGN(std::optional<FileLock> lock, FileLock::try_lock(path_join(folder_, ".lock"), FileLock::Mode::kExclusive));
+      if (lock) return *std::move(lock);
+      host_.clock.wait(std::chrono::milliseconds(5), {});
+    }
+  }
+
+  Result<Json> read_index() {
+    TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(files_, path_join(folder_, "index.json")));
+    Json index = text ? Json::parse(*text, nullptr, false) : Json();
+    if (!index.is_object() || !index.contains("manifests") || !index["manifests"].is_array()) {
+      // A damaged index names nothing; every image finds its name missing and is named again.
+      index = {{"schemaVersion", 2}, {"mediaType", "application/vnd.oci.image.index.v1+json"}, {"manifests", Json::array()}};
+    }
+    return index;
+  }
+
+  Host& host_;
+  FileSystem& files_;
+  std::string folder_;
+};
+
+}  // namespace
+
+std::unique_ptr<Registry> make_layout(Host& host, const std::string& folder) { return std::make_unique<Layout>(host, folder); }
+
+}  // namespace trainmake

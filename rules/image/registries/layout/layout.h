@@ -1,0 +1,15 @@
+// An OCI image layout in a folder: `oci-layout`, `index.json`, `blobs/sha256/…`. What podman, skopeo and umoci read as `oci:`.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/base/file_system.h"
+#include "engine/base/host.h"
+#include "rules/image/registry.h"
+
+namespace trainmake {
+
+std::unique_ptr<Registry> make_layout(Host& host, const std::string& folder);
+
+}  // namespace trainmake

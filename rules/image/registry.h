@@ -1,0 +1,36 @@
+// Where images go: blobs and manifests by digest, names that point at manifests. The corridor's interface.
+// Thread rule: any thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/error.h"
+#include "engine/base/hash.h"
+#include "rules/image/tar.h"
+
+namespace trainmake {
+
+struct Descriptor {
+  std::string media_type;
+  Sha256 digest;
+  std::uint64_t size = 0;
+};
+
+class Registry {
+ public:
+  virtual ~Registry() = default;
+  virtual Result<bool> has(const Sha256& digest) = 0;
+  // Takes what `fill` writes; the digest and size are of what was written.
+  virtual Result<Descriptor> put(const std::string& media_type, const std::function<Result<void>(const ByteSink&)>& fill) = 0;
+  // Points `names` (`vision/mnist:latest`) at the manifest, and nothing else does any more.
+  virtual Result<void> name(const Descriptor& manifest, const std::vector<std::string>& names) = 0;
+  // The manifest that a name points at.
+  virtual Result<std::optional<Descriptor>> find(const std::string& name) = 0;
+};
+
+}  // namespace trainmake
