@@ -1,0 +1,20 @@
+// A table of Lua's as a Table of ours, with the lines that the source shows. Knows nothing of schemas.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "engine/base/error.h"
+#include "engine/model/value.h"
+#include "lua/source_map.h"
+
+struct lua_State;
+
+namespace trainmake {
+
+// The table at `index`. What can be no value (a function, a cycle, a hole, NaN) is an error at its line, or
+// else at `where`, and the attribute that holds it becomes nil. `lines` may be nullptr.
+Table convert_table(lua_State* state, int index, const TableLines* lines, const Location& where,
+                    std::vector<Error>& errors);
+
+}  // namespace trainmake

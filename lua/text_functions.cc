@@ -1,0 +1,112 @@
+#include "lua/text_functions.h"
+
+#include <algorithm>
+#include <lua5.4/lua.hpp>
+#include <string>
+#include <string_view>
+
+#include "engine/base/text.h"
+#include "lua/guard.h"
+#include "lua/values.h"
+
+namespace trainmake {
+namespace {
+
+constexpr std::size_t kLongestSubject = 1U << 20U;  // of a pattern: matching may be far from linear
+constexpr std::ptrdiff_t kMostRepeats =
+    16;  // `*`, `+`, `-` and `?` of one pattern: each may multiply the work
+
+Result<int> original(lua_State* state) { return lua_tocfunction(state, lua_upvalueindex(1))(state); }
+
+std::string_view view_at(lua_State* state, int index) {
+  std::size_t size = 0;
+  const char* text = lua_tolstring(state, index, &size);
+  return text == nullptr ? std::string_view() : std::string_view(text, size);
+}
+
+// A thing whose text in Lua would be its address.
+bool has_no_text(lua_State* state, int index) {
+  const int type = lua_type(state, index);
+  if (type == LUA_TNONE || type == LUA_TNIL || type == LUA_TBOOLEAN || type == LUA_TNUMBER ||
+      type == LUA_TSTRING)
+    return false;
+  if (luaL_getmetafield(state, index, "__tostring") == LUA_TNIL) return true;
+  lua_pop(state, 1);
+  return false;
+}
+
+void push_type_text(lua_State* state, int index) {
+  const std::string text = described(state, index);  // "a table"
+  lua_pushstring(state, text.c_str() + std::min(text.find(' ') + 1, text.size()));
+}
+
+Result<int> to_text(lua_State* state) {
+  if (!has_no_text(state, 1)) return original(state);
+  push_type_text(state, 1);
+  return 1;
+}
+
+Result<int> format(lua_State* state) {
+  const std::string_view pattern = view_at(state, 1);
+  int argument = 1;
+  for (std::size_t at = 0; (at = pattern.find('%', at)) != std::string_view::npos; ++at) {
+    at = std::min(pattern.find_first_not_of("-+ #0123456789.", at + 1), pattern.size());
+    const char letter = at < pattern.size() ? pattern[at] : '\0';
+    if (letter != '%') ++argument;
+    if (letter == 'p')
+      return fail(user_error("`%p` is not available here: addresses differ from run to run", "Use `%s`"));
+    if (letter == 's' && has_no_text(state, argument)) {
+      push_type_text(state, argument);
+      lua_replace(state, argument);
+    }
+  }
+  return original(state);
+}
+
+// Lua would count to the end even where nothing is repeated.
+Result<int> repeat(lua_State* state) {
+  if (lua_isstring(state, 1) != 0 && lua_isnumber(state, 2) != 0 && view_at(state, 1).empty() &&
+      (lua_isnoneornil(state, 3) || (lua_isstring(state, 3) != 0 && view_at(state, 3).empty()))) {
+    lua_pushliteral(state, "");
+    return 1;
+  }
+  return original(state);
+}
+
+Result<int> match(lua_State* state) {
+  const std::string_view pattern = view_at(state, 2);
+  if (view_at(state, 1).size() > kLongestSubject) {
+    return fail(user_error(cat("A text that is searched has at most ", human_bytes(kLongestSubject))));
+  }
+  const auto is_repeat = [](char c) { return c == '*' || c == '+' || c == '-' || c == '?'; };
+  if (std::count_if(pattern.begin(), pattern.end(), is_repeat) > kMostRepeats && !lua_toboolean(state, 4)) {
+    return fail(
+        user_error(cat("A pattern has at most ", std::int64_t{kMostRepeats}, " of `*`, `+`, `-` and `?`"),
+                   "Search for its parts one after the other"));
+  }
+  return original(state);
+}
+
+}  // namespace
+
+void wrap_function(lua_State* state, const char* library, const char* name, LuaFunction wrapper) {
+  if (library == nullptr) {
+    lua_pushglobaltable(state);
+  } else {
+    lua_getglobal(state, library);
+  }
+  lua_getfield(state, -1, name);
+  lua_pushcclosure(state, wrapper, 1);
+  lua_setfield(state, -2, name);
+  lua_pop(state, 1);
+}
+
+void open_text_functions(lua_State* state) {
+  wrap_function(state, nullptr, "tostring", &guarded<to_text>);
+  wrap_function(state, "string", "format", &guarded<format>);
+  wrap_function(state, "string", "rep", &guarded<repeat>);
+  for (const char* name : {"find", "match", "gmatch", "gsub"})
+    wrap_function(state, "string", name, &guarded<match>);
+}
+
+}  // namespace trainmake
