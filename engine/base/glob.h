@@ -1,5 +1,7 @@
-// Path patterns: `**`, `*`, `?`, `[a-z]`, `[!a]`, `{a,b}`, and `\` before any of them. `*` and `?` never match `/`;
-// `**` is whole path segments, none included; dotfiles match like any other name. Pure: knows no files.
+// Path patterns: `**`, `*`, `?`, `[a-z]`, `[!a]`, `{a,b}`, and `\` before any of them. `*` and `?` never
+// match `/`;
+// `**` is whole path segments, none included; dotfiles match like any other name. Names are bytes, so `?` is
+// one byte. Pure: knows no files.
 #pragma once
 
 #include <memory>
@@ -18,14 +20,16 @@ class PathPattern {
   bool matches(std::string_view path) const;
   // Whether something below `folder` could match, so that a walk need not enter where nothing can.
   bool may_match_below(std::string_view folder) const;
-  bool is_literal() const;             // no wildcard: names exactly one path
-  const std::string& root() const;     // the longest folder that all matches share; "" is the project's own
+  bool is_literal() const;          // no wildcard: names exactly one path
+  const std::string& path() const;  // that path, its `\` taken away; REQUIRES is_literal()
+  const std::string& root() const;  // the longest folder that all matches share; "" is the project's own
   const std::string& text() const;
 
  private:
   struct Segment;
   std::string text_;
   std::string root_;
+  std::string path_;
   bool literal_ = false;
   std::vector<std::vector<Segment>> alternatives_;  // braces expanded
 

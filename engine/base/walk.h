@@ -1,6 +1,7 @@
-// Expands patterns over a folder into files: sorted, each once, with what stat says of them, and with every folder that was
-// listed to find them (so that a later run can tell whether the answer would be the same). Never enters `.git`, `.trainmake`,
-// a folder that holds another project's file (`boundary`), or a link to a folder.
+// Expands patterns over a folder into files: sorted, each once, with what stat says of them, and with every
+// folder that was listed to find them (so that a later run can tell whether the answer would be the same).
+// Never enters `.git`, `.trainmake`, a folder that holds another project's file (`boundary`), or a link to a
+// folder. Searching starts at a pattern's root, and a large tree is searched on a few threads.
 #pragma once
 
 #include <string>
@@ -15,12 +16,12 @@ namespace trainmake {
 class IgnoreRules;  // engine/base/git.h
 
 struct WalkRequest {
-  std::string top;                    // absolute folder; paths below are relative to it
-  std::vector<std::string> include;   // patterns; a literal one is looked at, not searched for
+  std::string top;                   // absolute folder; paths below are relative to it
+  std::vector<std::string> include;  // patterns; a literal one is looked at, not searched for
   std::vector<std::string> exclude;
-  std::string boundary;               // a file name, as TRAINFILE.lua; "" for none
-  Links links = Links::kKeep;         // kFollow: a link to a file is that file; a dangling one is an error
-  const IgnoreRules* ignore = nullptr;
+  std::string boundary;                 // a file name, as TRAINFILE.lua; "" for none
+  Links links = Links::kKeep;           // kFollow: a link to a file is that file; a dangling one is an error
+  const IgnoreRules* ignore = nullptr;  // a file named by a literal pattern is taken even when it is ignored
 };
 
 struct WalkedFile {
@@ -30,11 +31,14 @@ struct WalkedFile {
 };
 
 struct Walked {
-  std::vector<WalkedFile> files;                            // sorted bytewise by path
-  std::vector<std::pair<std::string, Stat>> folders;        // listed, from top, sorted; stat taken before listing
-  std::vector<std::string> folder_links;                    // links to folders that matched or led on, and were not walked
-  std::vector<std::string> unmatched;                       // include patterns that matched nothing
-  std::vector<std::string> special;                         // sockets, pipes, devices that matched and were left out
+  std::vector<WalkedFile> files;  // sorted bytewise by path
+  // Listed, or passed below top on the way to a pattern's root; from top, sorted; stat taken before listing.
+  std::vector<std::pair<std::string, Stat>> folders;
+  // Links to folders that matched or led on, and were not walked. With Links::kKeep those that matched are in
+  // `files`, too.
+  std::vector<std::string> folder_links;
+  std::vector<std::string> unmatched;  // include patterns that matched nothing
+  std::vector<std::string> special;    // sockets, pipes, devices that matched and were left out
 };
 
 Result<Walked> walk(FileSystem& files, const WalkRequest& request);
