@@ -1,0 +1,258 @@
+#include "engine/base/child.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+#include "engine/base/descriptor.h"
+#include "engine/base/text.h"
+
+namespace trainmake {
+namespace {
+
+volatile std::sig_atomic_t termination = 0;
+
+void note_termination(int) { termination = 1; }
+
+// Everything that the child needs after fork, made before it: there it may not allocate.
+struct Launch {
+  std::vector<char*> arguments;
+  std::vector<char*> environment;
+  std::string user_map, group_map;
+  const ChildRequest* request;
+  int output, report, parent;
+};
+
+enum class Stage : int { kSetUp, kFolder, kProgram };
+
+struct Report {
+  Stage stage;
+  int error_number;
+};
+
+void write_whole_file(const char* path, std::string_view text) {
+  const Descriptor file(open(path, O_WRONLY | O_CLOEXEC));
+  [[maybe_unused]] const ssize_t written = write(file.get(), text.data(), text.size());
+}
+
+// A mount namespace of our own: as root, else as the same user in a user namespace of our own.
+bool enter_mount_namespace(const Launch& launch) {
+  if (unshare(CLONE_NEWNS) != 0) {
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
+    write_whole_file("/proc/self/setgroups", "deny");
+    write_whole_file("/proc/self/uid_map", launch.user_map);
+    write_whole_file("/proc/self/gid_map", launch.group_map);
+  }
+  return mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+}
+
+// Flags that a user namespace may not drop from a mount that it did not make.
+unsigned long kept_flags(const char* at) {
+  struct statvfs what {};
+  if (statvfs(at, &what) != 0) return 0;
+  unsigned long flags = 0;
+  if ((what.f_flag & ST_NOSUID) != 0) flags |= MS_NOSUID;
+  if ((what.f_flag & ST_NODEV) != 0) flags |= MS_NODEV;
+  if ((what.f_flag & ST_NOEXEC) != 0) flags |= MS_NOEXEC;
+  if ((what.f_flag & ST_NOATIME) != 0) flags |= MS_NOATIME;
+  if ((what.f_flag & ST_NODIRATIME) != 0) flags |= MS_NODIRATIME;
+  if ((what.f_flag & ST_RELATIME) != 0) flags |= MS_RELATIME;
+  return flags;
+}
+
+bool mount_read_only(const ReadOnlyFolder& view) {
+  const char* at = view.at.c_str();
+  if (mount(view.folder.c_str(), at, nullptr, MS_BIND | MS_REC, nullptr) != 0) return false;
+  if (mount(nullptr, at, nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY | kept_flags(at), nullptr) == 0)
+    return true;
+  umount2(at, MNT_DETACH);
+  return false;
+}
+
+void show_read_only(const Launch& launch) {
+  const auto& views = launch.request->read_only;
+  if (views.empty()) return;
+  const bool mounts = enter_mount_namespace(launch);
+  for (const ReadOnlyFolder& view : views) {
+    if (mounts && mount_read_only(view)) continue;
+    rmdir(view.at.c_str());
+    [[maybe_unused]] const int linked = symlink(view.folder.c_str(), view.at.c_str());
+  }
+}
+
+[[noreturn]] void give_up(const Launch& launch, Stage stage) {
+  const Report report{stage, errno};
+  [[maybe_unused]] const ssize_t written = write(launch.report, &report, sizeof report);
+  _exit(127);
+}
+
+[[noreturn]] void become(const Launch& launch) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != launch.parent) _exit(127);
+  setpgid(0, 0);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  for (const int signal_number : {SIGINT, SIGHUP, SIGPIPE, SIGTERM, SIGQUIT})
+    std::signal(signal_number, SIG_DFL);
+  const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(launch.output, 1) < 0 || dup2(launch.output, 2) < 0)
+    give_up(launch, Stage::kSetUp);
+  show_read_only(launch);
+  // Entering a user namespace clears it.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+  if (chdir(launch.request->folder.c_str()) != 0) give_up(launch, Stage::kFolder);
+  environ = const_cast<char**>(launch.environment.data());
+  execvp(launch.arguments[0], launch.arguments.data());
+  give_up(launch, Stage::kProgram);
+}
+
+Error start_error(const ChildRequest& request, const Report& report) {
+  switch (report.stage) {
+    case Stage::kFolder:
+      return system_error("Cannot enter", request.folder, report.error_number).because(Blame::kStep);
+    case Stage::kProgram:
+      return system_error("Cannot run", request.arguments[0], report.error_number).because(Blame::kStep);
+    case Stage::kSetUp:
+      break;
+  }
+  return system_error("Cannot prepare to run", request.arguments[0], report.error_number)
+      .because(Blame::kStep);
+}
+
+struct Pipe {
+  Descriptor out, in;  // what goes in comes out
+
+  static Result<Pipe> make() {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+      return fail(system_error("Cannot make", "a pipe", errno).because(Blame::kStep));
+    return Pipe{Descriptor(ends[0]), Descriptor(ends[1])};
+  }
+};
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+  std::vector<char*> all;
+  for (std::string& text : texts) all.push_back(text.data());
+  all.push_back(nullptr);
+  return all;
+}
+
+}  // namespace
+
+Result<Child> Child::start(const ChildRequest& request) {
+  CHECK(!request.arguments.empty());
+  TRY_ASSIGN(Pipe output, Pipe::make());
+  TRY_ASSIGN(Pipe report, Pipe::make());
+  std::vector<std::string> arguments = request.arguments;
+  std::vector<std::string> environment;
+  for (const auto& [name, value] : request.environment) environment.push_back(cat(name, "=", value));
+  Launch launch;
+  launch.arguments = pointers(arguments);
+  launch.environment = pointers(environment);
+  launch.user_map = cat(geteuid(), " ", geteuid(), " 1");
+  launch.group_map = cat(getegid(), " ", getegid(), " 1");
+  launch.request = &request;
+  launch.output = output.in.get();
+  launch.report = report.in.get();
+  launch.parent = getpid();
+
+  const int pid = fork();
+  if (pid < 0) return fail(system_error("Cannot start", request.arguments[0], errno).because(Blame::kStep));
+  if (pid == 0) become(launch);
+  setpgid(pid, pid);
+  output.in.reset();
+  report.in.reset();
+  Report said{};
+  if (retried([&] { return ::read(report.out.get(), &said, sizeof said); }) != 0) {
+    waitpid(pid, nullptr, 0);
+    return fail(start_error(request, said));
+  }
+  return Child(pid, std::move(output.out), Descriptor(pidfd_open(pid, 0)));
+}
+
+Child::Child(Child&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)),
+      pipe_(std::move(other.pipe_)),
+      pidfd_(std::move(other.pidfd_)),
+      end_(other.end_) {}
+
+Child::~Child() {
+  if (pid_ <= 0 || end_) return;
+  kill();
+  waitpid(pid_, nullptr, 0);
+}
+
+Result<bool> Child::read(std::string& into, std::chrono::milliseconds time) {
+  std::array<pollfd, 2> watched{};
+  nfds_t count = 0;
+  if (pipe_) watched[count++] = {pipe_.get(), POLLIN, 0};
+  if (!end_ && pidfd_) watched[count++] = {pidfd_.get(), POLLIN, 0};
+  if (count == 0 && end_) return false;
+  // Without a pidfd an end is noticed by looking often.
+  if (!pidfd_) time = std::min(time, std::chrono::milliseconds(50));
+  const bool ready = poll(watched.data(), count, static_cast<int>(time.count())) > 0;
+  if (!pipe_) return false;
+  if (!ready || watched[0].revents == 0) return true;
+  std::array<char, 1U << 16U> buffer;
+  const ssize_t size = retried([&] { return ::read(pipe_.get(), buffer.data(), buffer.size()); });
+  if (size < 0) return fail(system_error("Cannot read the output of", cat("process ", pid_), errno));
+  if (size == 0) {
+    pipe_.reset();
+    return false;
+  }
+  into.append(buffer.data(), static_cast<std::size_t>(size));
+  return true;
+}
+
+std::optional<ChildEnd> Child::ended() {
+  if (end_) return end_;
+  siginfo_t info{};
+  const auto id = static_cast<id_t>(pid_);
+  if (waitid(P_PID, id, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return std::nullopt;
+  kill();  // before it is reaped: until then its number, and so the group's, is nobody else's
+  waitpid(pid_, nullptr, 0);
+  end_ = info.si_code == CLD_EXITED ? ChildEnd{info.si_status, 0}
+                                    : ChildEnd{128 + info.si_status, info.si_status};
+  return end_;
+}
+
+void Child::ask_to_end() {
+  if (!end_) ::kill(-pid_, SIGTERM);
+}
+
+void Child::kill() {
+  if (!end_) ::kill(-pid_, SIGKILL);
+}
+
+void outlive_the_terminal() {
+  for (const int signal_number : {SIGINT, SIGHUP, SIGPIPE, SIGQUIT}) std::signal(signal_number, SIG_IGN);
+  struct sigaction action {};
+  action.sa_handler = note_termination;  // no SA_RESTART: a wait must return
+  sigaction(SIGTERM, &action, nullptr);
+  sigset_t mask;
+  sigemptyset(&mask);
+  sigaddset(&mask, SIGTERM);
+  sigprocmask(SIG_UNBLOCK, &mask, nullptr);
+}
+
+bool termination_asked() { return termination != 0; }
+
+int process_id() { return getpid(); }
+
+bool terminate_process(int pid) { return pid > 0 && ::kill(pid, SIGTERM) == 0; }
+
+}  // namespace trainmake

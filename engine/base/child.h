@@ -1,0 +1,70 @@
+// One process that is ours to watch: started in a group of its own with its output in a pipe, and gone when
+// we go. The only place of fork, mount namespaces and signals beside process.cc. Knows nothing of jobs.
+// Thread rule: one thread, the one that started it; the kernel ties the child's life to that thread.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/base/descriptor.h"
+#include "engine/base/error.h"
+
+namespace trainmake {
+
+// `folder` seen read-only at `at`, which is an empty folder. Where the kernel allows no mounts, `at` becomes
+// a link to it.
+struct ReadOnlyFolder {
+  std::string folder;
+  std::string at;
+  friend bool operator==(const ReadOnlyFolder&, const ReadOnlyFolder&) = default;
+};
+
+struct ChildRequest {
+  std::vector<std::string> arguments;              // [0] is looked up in the PATH of `environment`
+  std::map<std::string, std::string> environment;  // all of it
+  std::string folder;
+  std::vector<ReadOnlyFolder> read_only;
+};
+
+struct ChildEnd {
+  int exit_code = 0;
+  int signal = 0;  // not 0: ended by it
+};
+
+class Child {
+ public:
+  // stdin is empty; stdout and stderr are one pipe. An error when the program cannot be run.
+  static Result<Child> start(const ChildRequest& request);
+  Child(Child&& other) noexcept;
+  Child& operator=(Child&&) = delete;
+  ~Child();  // kills what is left of it
+
+  // Appends what comes within `time`, and returns early when the process ends. False once there will be no
+  // more output.
+  Result<bool> read(std::string& into, std::chrono::milliseconds time);
+  // An empty optional while it runs. What it left behind in its group is killed when it ends.
+  std::optional<ChildEnd> ended();
+  void ask_to_end();  // SIGTERM to the group
+  void kill();        // SIGKILL to the group
+
+ private:
+  Child(int pid, Descriptor pipe, Descriptor pidfd)
+      : pid_(pid), pipe_(std::move(pipe)), pidfd_(std::move(pidfd)) {}
+
+  int pid_;
+  Descriptor pipe_;
+  Descriptor pidfd_;  // of none where the kernel has no such thing
+  std::optional<ChildEnd> end_;
+};
+
+// Ctrl-C, a closed terminal and a broken pipe no longer end this process, and SIGTERM sets a flag.
+void outlive_the_terminal();
+bool termination_asked();
+int process_id();
+// False when there is no such process, or it is not ours.
+bool terminate_process(int pid);
+
+}  // namespace trainmake

@@ -1,0 +1,217 @@
+#include "rules/job/attempt.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "engine/base/text.h"
+#include "rules/job/in_place.h"
+#include "rules/job/outputs.h"
+
+namespace trainmake {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kFirstPause{20}, kLongestPause{500}, kLongestPauseInTrouble{30'000};
+constexpr std::size_t kLogPiece = 256U << 10U;
+constexpr std::size_t kLastLines = 10;
+
+std::string names_of(const std::vector<std::string>& paths) {
+  std::vector<std::string> shown;
+  for (const std::string& path : paths) {
+    if (shown.size() == 3) break;
+    shown.push_back(quoted(path));
+  }
+  const std::string more =
+      paths.size() > shown.size() ? cat(" and ", paths.size() - shown.size(), " more") : "";
+  return join(shown, ", ") + more;
+}
+
+std::string duration_of(const Run& run) {
+  return human_duration(std::max<std::int64_t>(0, run.ended_ns - run.started_ns) / 1'000'000);
+}
+
+}  // namespace
+
+Result<Secrets> secrets_of(const Environment& environment, const std::vector<std::string>& names,
+                           const std::string& label) {
+  Secrets secrets;
+  for (const std::string& name : names) {
+    const std::optional<std::string> value = environment.get(name);
+    if (!value)
+      return fail(user_error(cat("Secret ", quoted(name), " of ", quoted(label), " is not set"),
+                             cat("Set the environment variable ", quoted(name), " and run again")));
+    secrets[name] = *value;
+  }
+  return secrets;
+}
+
+Redactor redactor_of(const Environment& environment, const std::vector<std::string>& names) {
+  std::vector<std::string> values;
+  for (const std::string& name : names) values.push_back(environment.get(name).value_or(""));
+  return Redactor(std::move(values));
+}
+
+Error failure_of(const Run& run, const std::string& label, const std::deque<std::string>& last_lines) {
+  std::string message = cat(quoted(label), run.status == RunStatus::kCancelled ? " was cancelled"
+                                           : run.status == RunStatus::kLost    ? " was lost: "
+                                                                               : " failed: ");
+  if (run.status != RunStatus::kCancelled) message += run.reason;
+  for (const std::string& line : last_lines) message += cat("\n  ", printable(line));
+  const bool again = run.status == RunStatus::kLost;
+  return step_error(std::move(message),
+                    cat("`trainmake ", label, again ? "`" : " --retry`", " tries again",
+                        run.started_ns != 0 ? cat(", `trainmake logs ", run.id, "` shows all it said") : ""));
+}
+
+Attempt::Attempt(const JobServices& services, const JobPlan& plan, const Doing& doing, Metrics metrics,
+                 Run run)
+    : services_(services),
+      plan_(plan),
+      doing_(doing),
+      metrics_(std::move(metrics)),
+      run_(std::move(run)),
+      redactor_(redactor_of(services.host.environment, plan.spec.secrets)) {}
+
+Result<void> Attempt::hand_over(bool is_new) {
+  if (is_new) return submit();
+  const auto status = services_.platform.poll(JobHandle::of(run_));
+  // One that waits may have lost whoever was to start it; submitting it again starts it once.
+  if (status && (!status->known || status->status == RunStatus::kQueued)) {
+    if (status->known || run_.status == RunStatus::kQueued) return submit();
+  }
+  say(cat("Found in flight as run ", run_.id, ": waiting for it"));
+  return {};
+}
+
+Result<void> Attempt::submit() {
+  auto secrets = secrets_of(services_.host.environment, plan_.spec.secrets, plan_.shortest);
+  if (!secrets) return fail(std::move(secrets).error().at(plan_.secrets_at));
+  JobSpec spec = plan_.spec;
+  spec.run = run_.id;
+  spec.key = run_.key;
+  const auto before = services_.platform.poll(JobHandle::of(run_));
+  auto job = services_.platform.submit(spec, *secrets);
+  if (!job) {
+    if (job.error().blame == Blame::kRemote)
+      return fail(std::move(job).error());  // it may have started: it is looked for next time
+    run_.status = RunStatus::kFailed;
+    run_.reason = cat("could not be started: ", job.error().message);
+    run_.ended_ns = services_.host.clock.now_ns();
+    TRY(remember());
+    return fail(std::move(job).error());
+  }
+  if (before && !before->known) ++doing_.tally.submitted;
+  run_.job = *job;
+  return remember();
+}
+
+Result<bool> Attempt::watch() {
+  milliseconds pause = kFirstPause;
+  bool trouble = false;
+  for (;;) {
+    auto status = services_.platform.poll(JobHandle::of(run_));
+    if (!status) {
+      if (!trouble) say(cat("Cannot tell how it goes, and will ask again: ", status.error().message));
+      trouble = true;
+    } else {
+      trouble = false;
+      read_log();
+      if (!status->known) {
+        status->status = RunStatus::kLost;
+        status->reason = cat("platform ", quoted(run_.platform), " no longer knows it");
+      }
+      run_.started_ns = status->started_ns;
+      if (is_over(status->status)) {
+        run_.status = status->status;
+        run_.ended_ns = status->ended_ns != 0 ? status->ended_ns : services_.host.clock.now_ns();
+        run_.exit_code = status->exit_code;
+        run_.reason = redactor_.redact(status->reason);
+        return true;
+      }
+      if (status->status != run_.status && status->status != RunStatus::kUnknown) {
+        run_.status = status->status;
+        TRY(remember());
+      }
+    }
+    if (!doing_.wait || services_.host.clock.wait(pause, doing_.stop)) return false;
+    pause = std::min(pause * 3 / 2, trouble ? kLongestPauseInTrouble : kLongestPause);
+  }
+}
+
+Result<void> Attempt::conclude() {
+  read_log();
+  lines_.finish([this](std::string_view line) { take_line(line); });
+  run_.metrics = metrics_.values();
+  if (run_.status == RunStatus::kSucceeded) TRY(keep_result());
+  TRY(check_data());
+  TRY(remember());
+  std::vector<std::string> stored;
+  for (const RunOutput& output : run_.outputs) stored.push_back(output.path);
+  // Its result is safe: what cannot be tidied up now is left to gc.
+  if (auto settled = services_.platform.settled(JobHandle::of(run_), run_.status, stored); !settled)
+    say(settled.error().message);
+  return {};
+}
+
+Result<void> Attempt::keep_result() {
+  TRY_ASSIGN(const std::string folder, services_.platform.outputs(JobHandle::of(run_)));
+  TRY_ASSIGN(KeptOutputs kept,
+             keep_outputs(services_.host.files, services_.blobs, folder, plan_.spec.outputs));
+  run_.outputs = std::move(kept.outputs);
+  if (kept.missing.empty()) return {};
+  run_.status = RunStatus::kFailed;
+  run_.reason = std::move(kept.missing);
+  return {};
+}
+
+Result<void> Attempt::check_data() {
+  if (!services_.platform.traits.reads_in_place || run_.started_ns == 0) return {};
+  TRY_ASSIGN(const std::vector<std::string> changed,
+             changed_in_place(services_.host, services_.workspace, services_.digests, plan_.spec.data));
+  if (changed.empty()) return {};
+  run_.reusable = false;
+  run_.reason += cat(run_.reason.empty() ? "" : "; ", names_of(changed), " changed while the job read ",
+                     changed.size() == 1 ? "it" : "them");
+  return {};
+}
+
+Result<void> Attempt::remember() {
+  Result<void> put;
+  doing_.on_owner([&] { put = services_.runs.put(run_); });
+  return put;
+}
+
+// What cannot be read now is read the next time, from where this one stopped.
+void Attempt::read_log() {
+  for (;;) {
+    const auto bytes = services_.platform.read_log(JobHandle::of(run_), log_read_, kLogPiece);
+    if (!bytes || bytes->empty()) return;
+    log_read_ += static_cast<std::int64_t>(bytes->size());
+    lines_.add(*bytes, [this](std::string_view line) { take_line(line); });
+  }
+}
+
+void Attempt::take_line(std::string_view line) {
+  std::string text = redactor_.redact(line);
+  metrics_.line(text);
+  last_lines_.push_back(text);
+  if (last_lines_.size() > kLastLines) last_lines_.pop_front();
+  doing_.events(LogLine{run_.label, std::move(text)});
+}
+
+void Attempt::say(std::string text) { doing_.events(Message{run_.label, std::move(text)}); }
+
+Error Attempt::failure() const {
+  if (run_.status != RunStatus::kSucceeded) return failure_of(run_, plan_.shortest, last_lines_);
+  return step_error(cat("The result of ", quoted(plan_.shortest), " is not taken: ", run_.reason),
+                    cat("`trainmake ", plan_.shortest, "` runs it again with the data as it is now"));
+}
+
+std::string Attempt::success() const {
+  std::string note = cat("succeeded in ", duration_of(run_));
+  for (const auto& [name, value] : run_.metrics) note += cat(", ", name, " ", number_text(value));
+  return note;
+}
+
+}  // namespace trainmake

@@ -1,0 +1,70 @@
+// One run of a job, from its intent to its end: handed to the platform (or taken up where another client left
+// it), watched, concluded. What is remembered of it is on disk before the step that relies on it. Knows no
+// platform by name. Thread rule: one worker; what is remembered goes through Doing::on_owner.
+#pragma once
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "engine/model/rule.h"
+#include "rules/job/log_lines.h"
+#include "rules/job/metrics.h"
+#include "rules/job/redactor.h"
+#include "rules/job/services.h"
+
+namespace trainmake {
+
+// What all attempts at one job share.
+struct JobPlan {
+  JobSpec spec;          // without run and key
+  std::string shortest;  // its label, as it is typed here
+  Location secrets_at;
+  int retries = 0;
+  std::string provenance_json;
+};
+
+class Attempt {
+ public:
+  Attempt(const JobServices& services, const JobPlan& plan, const Doing& doing, Metrics metrics, Run run);
+
+  // Asks the platform to start it, unless it did so before.
+  Result<void> hand_over(bool is_new);
+  // Until it is over: true. False when it was left running.
+  Result<bool> watch();
+  // Keeps what it left, and remembers how it ended. REQUIRES: watch() returned true.
+  Result<void> conclude();
+
+  const Run& run() const { return run_; }
+  Error failure() const;        // why there is no result; REQUIRES: concluded, and no success
+  std::string success() const;  // "succeeded in 2.1 s, loss 0.5"
+
+ private:
+  Result<void> submit();
+  Result<void> remember();
+  void read_log();
+  void take_line(std::string_view line);
+  void say(std::string text);
+  Result<void> keep_result();
+  Result<void> check_data();
+
+  const JobServices& services_;
+  const JobPlan& plan_;
+  const Doing& doing_;
+  Metrics metrics_;
+  Run run_;
+  Redactor redactor_;
+  LogLines lines_;
+  std::int64_t log_read_ = 0;
+  std::deque<std::string> last_lines_;
+};
+
+// Names of the secrets with their values; one that is not set is a user error.
+Result<Secrets> secrets_of(const Environment& environment, const std::vector<std::string>& names,
+                           const std::string& label);
+// Hides whatever of the secrets is set.
+Redactor redactor_of(const Environment& environment, const std::vector<std::string>& names);
+// "`job:x` failed: exit code 3" with its last lines, and what to do.
+Error failure_of(const Run& run, const std::string& label, const std::deque<std::string>& last_lines);
+
+}  // namespace trainmake

@@ -1,0 +1,350 @@
+#include "rules/job/job_rule.h"
+
+#include <algorithm>
+
+#include "engine/base/text.h"
+#include "rules/job/contract.h"
+#include "rules/job/job_schema.h"
+#include "rules/job/outputs.h"
+
+namespace trainmake {
+namespace {
+
+const std::vector<std::pair<std::string, Value>>& fields_of(const Target& target,
+                                                            std::string_view attribute) {
+  static const std::vector<std::pair<std::string, Value>> kNone;
+  const Value* value = target.find(attribute);
+  return value != nullptr && value->table() != nullptr ? value->table()->fields : kNone;
+}
+
+std::vector<std::string> strings_of(const Target& target, std::string_view attribute) {
+  const Value* value = target.find(attribute);
+  if (value == nullptr) return {};
+  if (value->string() != nullptr) return {*value->string()};
+  std::vector<std::string> strings;
+  for (const Value& item : value->table()->items) strings.push_back(*item.string());
+  return strings;
+}
+
+void add_attributes(const Target& target, Manifest& manifest) {
+  for (const char* attribute : {"args", "params"}) {
+    for (const auto& [name, value] : fields_of(target, attribute))
+      manifest.add(Section::kAttr, cat(attribute, ".", name), digest_of(value));
+  }
+  // They are text to whoever reads them: 1 and "1" are the same.
+  for (const auto& [name, value] : fields_of(target, "env"))
+    manifest.add(Section::kAttr, cat("env.", name), scalar_text(value));
+  const Value* resources = target.find("resources");
+  for (const auto& [name, otherwise] : kCountedResources) {
+    Value value;
+    value.data = otherwise;
+    const Value* said =
+        resources != nullptr && resources->table() != nullptr ? resources->table()->find(name) : nullptr;
+    manifest.add(Section::kAttr, cat("resources.", name), digest_of(said != nullptr ? *said : value));
+  }
+  if (const Value* distribution = target.find("distribution"))
+    manifest.add(Section::kAttr, "distribution", digest_of(*distribution));
+}
+
+void add_upstream(const Subject& subject, Description& description) {
+  struct Use {
+    std::string channel;
+    std::optional<Digest128> identity;
+    auto operator<=>(const Use&) const = default;
+  };
+  std::map<std::string, std::vector<Use>> uses;
+  for (const Dependency& need : subject.target().needs) {
+    const std::optional<Digest128> identity = identity_of(subject, need);
+    if (!identity) description.certain = false;
+    uses[subject.graph[need.target].label.text()].push_back({need.channel, identity});
+  }
+  for (auto& [label, of_label] : uses) {
+    std::sort(of_label.begin(), of_label.end());
+    Hasher hasher;
+    for (const auto& [channel, identity] : of_label) {
+      hasher.field(channel).number(identity ? 1 : 0);
+      if (identity) hasher.number(identity->high).number(identity->low);
+    }
+    description.manifest.add(Section::kUpstream, label, hasher.finish());
+  }
+}
+
+bool is_environment_name(std::string_view name) {
+  return !name.empty() && name.find('=') == name.npos && name.find('\0') == name.npos;
+}
+
+Result<void> check_environment(const Target& target) {
+  for (const auto& [name, value] : fields_of(target, "env")) {
+    if (!is_environment_name(name))
+      return fail(
+          user_error(cat("No environment variable can be named ", quoted(name))).at(target.place_of("env")));
+  }
+  for (const std::string& name : strings_of(target, "secrets")) {
+    if (!is_environment_name(name))
+      return fail(user_error(cat("No environment variable can be named ", quoted(name)))
+                      .at(target.place_of("secrets")));
+  }
+  return {};
+}
+
+Result<Metrics> metrics_of(const Target& target) {
+  auto metrics = Metrics::of(target.find("metrics"));
+  if (metrics) return metrics;
+  Location where = target.place_of("metrics");
+  if (metrics.error().where.line != 0) where.line = metrics.error().where.line;
+  return fail(std::move(metrics).error().at(where));
+}
+
+Result<void> check_channels(const Target& target) {
+  for (const Dependency* need : data_of(target)) {
+    if (need->channel.empty() || (path_clean(need->channel) == need->channel && need->channel.front() != '/'))
+      continue;
+    return fail(user_error(cat("Channel ", quoted(need->channel), " is no path in the data folder"))
+                    .at(target.place_of("data")));
+  }
+  return {};
+}
+
+// The code target behind the image, for a hint.
+std::string code_label(const Subject& subject, const std::string& here) {
+  const Target& image = subject.graph[image_of(subject.target())->target];
+  for (const Dependency& need : image.needs) {
+    const Label& label = subject.graph[need.target].label;
+    if (label.kind == "code") return label.shortest_from(here);
+  }
+  return image.label.shortest_from(here);
+}
+
+Error gone(const std::string& label) {
+  return step_error(cat("The list of files of ", quoted(label), " is no longer in the cache, or damaged"),
+                    cat("`trainmake ", label, " --force` makes it again"));
+}
+
+}  // namespace
+
+JobRule::JobRule(JobServices services) : services_(std::move(services)), listings_(services_.blobs) {}
+
+const Schema& JobRule::schema() const { return job_schema(); }
+
+Result<Description> JobRule::describe(const Subject& subject) {
+  const Target& target = subject.target();
+  TRY(check_environment(target));
+  TRY(check_channels(target));
+  TRY(metrics_of(target));
+  TRY_ASSIGN(const auto outputs, declared_outputs(target));
+  TRY_ASSIGN(const Entry entry, entry_of(listings_, services_.blobs, subject, services_.workspace.here));
+  TRY(check_data(subject));
+
+  Description description;
+  Manifest& manifest = description.manifest;
+  add_attributes(target, manifest);
+  for (const auto& [name, path] : outputs) manifest.add(Section::kAttr, cat("outputs.", name), path);
+  const Value* command = target.find("command");
+  if (command != nullptr) manifest.add(Section::kAttr, "command", digest_of(*command));
+  if (!entry.known) description.certain = false;
+  if (!entry.main.empty() || !entry.known)
+    manifest.add(Section::kAttr, "main", entry.known ? cat("=", entry.main) : "unknown");
+  add_upstream(subject, description);
+  manifest.add(Section::kPlatform, "platform",
+               Hasher().field(services_.platform_name).field(services_.platform.traits.contract).finish());
+  manifest.seal();
+  description.work.jobs = 1;
+  return description;
+}
+
+// Looks at the lists of files only when there are two of them, and at the same ones only once.
+Result<void> JobRule::check_data(const Subject& subject) {
+  const std::vector<const Dependency*> uses = data_of(subject.target());
+  if (uses.size() < 2) return {};
+  Hasher hasher;
+  std::vector<GivenTree> trees;
+  for (const Dependency* need : uses) {
+    const std::optional<Digest128> identity = identity_of(subject, *need);
+    if (!identity) continue;
+    hasher.field(subject.graph[need->target].label.text())
+        .field(need->channel)
+        .number(identity->high)
+        .number(identity->low);
+  }
+  const Digest128 combination = hasher.finish();
+  {
+    std::lock_guard lock(mutex_);
+    if (checked_.contains(combination)) return {};
+  }
+  for (const Dependency* need : uses) {
+    TRY_ASSIGN(std::optional<GivenTree> tree, tree_of(listings_, subject, *need));
+    if (tree) trees.push_back(std::move(*tree));
+  }
+  if (auto apart = check_paths(trees, services_.workspace.here); !apart)
+    return fail(std::move(apart).error().at(subject.target().place_of("data")));
+  std::lock_guard lock(mutex_);
+  checked_.insert(combination);
+  return {};
+}
+
+Result<JobPlan> JobRule::plan_of(const Subject& subject) {
+  const Target& target = subject.target();
+  const std::string& here = services_.workspace.here;
+  JobPlan plan;
+  plan.shortest = label_here(target);
+  plan.secrets_at = target.place_of("secrets");
+  JobSpec& spec = plan.spec;
+  spec.label = target.label.text();
+  const Artifacts* image = subject.inputs.artifacts(image_of(target)->target);
+  CHECK(image != nullptr);
+  if (const Artifact* artifact = find_role(*image, "image")) spec.image = artifact->identity;
+  TRY_ASSIGN(const Entry entry, entry_of(listings_, services_.blobs, subject, here));
+  const Artifact* code = find_role(*image, "code");
+  if (code != nullptr && !code->sha256.empty() && !entry.code) return fail(gone(code_label(subject, here)));
+  if (!entry.main.empty() && !entry.starter) {
+    if (!entry.code)
+      return fail(user_error(cat("Image of ", quoted(plan.shortest), " has no code to find ",
+                                 quoted(entry.main), " in"))
+                      .at(target.place_of("main")));
+    return fail(gone(code_label(subject, here)));
+  }
+  spec.code = entry.code;
+  spec.main = entry.main;
+  spec.starter = entry.starter.value_or(Starter{});
+  if (const Value* command = target.find("command")) spec.command = command->table()->items;
+  spec.args = fields_of(target, "args");
+  spec.params = fields_of(target, "params");
+  for (const auto& [name, value] : fields_of(target, "env")) spec.environment[name] = scalar_text(value);
+  spec.secrets = strings_of(target, "secrets");
+  for (const Dependency* need : data_of(target)) {
+    TRY_ASSIGN(std::optional<GivenTree> tree, tree_of(listings_, subject, *need));
+    if (!tree) return fail(gone(subject.graph[need->target].label.shortest_from(here)));
+    spec.data.push_back(std::move(*tree));
+  }
+  TRY_ASSIGN(spec.outputs, declared_outputs(target));
+  if (const Value* resources = target.find("resources")) spec.resources = *resources->table();
+  if (const Value* distribution = target.find("distribution")) spec.distribution = *distribution->table();
+  if (const Value* timeout = target.find("timeout")) spec.timeout_s = seconds_of(*timeout).value_or(0);
+  if (const Value* retries = target.find("retries"))
+    plan.retries = static_cast<int>(std::clamp<std::int64_t>(*retries->integer(), 0, 1000));
+  plan.provenance_json =
+      provenance_.json_of(spec, {services_.workspace.path(target.label.folder), services_.platform_name,
+                                 services_.platform.traits.contract, services_.version});
+  return plan;
+}
+
+struct JobRule::Choice {
+  enum class What : std::uint8_t { kTake, kAdopt, kStart } what = What::kStart;
+  Run run;
+};
+
+// On the owner's thread. A run that is to be started is remembered as an intent before anything is asked of
+// the platform.
+Result<JobRule::Choice> JobRule::choose(const Subject& subject, const Description& description,
+                                        const JobPlan& plan, bool afresh) {
+  const Label& label = subject.target().label;
+  const Fingerprint fingerprint = description.manifest.fingerprint();
+  TRY_ASSIGN(const std::vector<Run> runs, services_.runs.of(label, fingerprint));
+  const auto unfinished =
+      std::find_if(runs.begin(), runs.end(), [](const Run& run) { return !is_over(run.status); });
+  if (unfinished != runs.end()) return Choice{Choice::What::kAdopt, *unfinished};
+  if (!afresh && !runs.empty() && runs.front().status == RunStatus::kSucceeded && runs.front().reusable) {
+    // Its record was not written, or it would not have come to this; or what it left is gone.
+    std::vector<std::pair<std::string, Stat>> looked_at;
+    TRY_ASSIGN(const bool kept, are_kept(services_.host.files, services_.blobs,
+                                         artifacts_of(runs.front().outputs), looked_at));
+    if (kept) return Choice{Choice::What::kTake, runs.front()};
+  }
+  Run run;
+  for (const Run& earlier : runs) run.attempt = std::max(run.attempt, earlier.attempt + 1);
+  run.label = label;
+  run.fingerprint = fingerprint;
+  run.id = run_id_of(label, fingerprint, run.attempt);
+  run.key = cat("trainmake-", run.id);
+  run.platform = services_.platform_name;
+  run.created_ns = services_.host.clock.now_ns();
+  run.params_json = params_json(plan.spec, Folders{});
+  run.provenance_json = plan.provenance_json;
+  run.manifest = description.manifest;
+  TRY(services_.runs.put(run));
+  return Choice{Choice::What::kStart, std::move(run)};
+}
+
+Result<Done> JobRule::execute(const Subject& subject, const Description& description, const Doing& doing) {
+  CHECK(description.certain);
+  TRY_ASSIGN(JobPlan plan, plan_of(subject));
+  plan.spec.checkpoint = Hasher()
+                             .field(plan.spec.label)
+                             .number(doing.fingerprint.high)
+                             .number(doing.fingerprint.low)
+                             .finish()
+                             .hex();
+  // Before there is an intent, because this is nothing that another try heals.
+  if (auto secrets = secrets_of(services_.host.environment, plan.spec.secrets, plan.shortest); !secrets) {
+    return fail(std::move(secrets).error().at(plan.secrets_at));
+  }
+  bool afresh = doing.retry;
+  for (int failures = 0;;) {
+    TRY_ASSIGN(Metrics metrics, metrics_of(subject.target()));
+    std::optional<Result<Choice>> chosen;
+    doing.on_owner([&] { chosen = choose(subject, description, plan, afresh); });
+    TRY_ASSIGN(Choice choice, std::move(*chosen));
+    if (choice.what == Choice::What::kTake)
+      return Done{artifacts_of(choice.run.outputs), "had succeeded already", false, choice.run.id};
+    const bool is_new = choice.what == Choice::What::kStart;
+    Attempt attempt(services_, plan, doing, std::move(metrics), std::move(choice.run));
+    TRY(attempt.hand_over(is_new));
+    TRY_ASSIGN(const bool over, attempt.watch());
+    if (!over) {
+      doing.events(Message{subject.target().label,
+                           cat("Left running; `trainmake attach ", plan.shortest,
+                               "` comes back to it, `trainmake cancel ", plan.shortest, "` ends it")});
+      return Done{{}, cat("run ", attempt.run().id), true, attempt.run().id};
+    }
+    TRY(attempt.conclude());
+    const Run& run = attempt.run();
+    if (run.status == RunStatus::kSucceeded && run.reusable)
+      return Done{artifacts_of(run.outputs), attempt.success(), false, run.id};
+    const bool lost_before = run.status == RunStatus::kLost && !is_new;
+    const bool once_more = run.status == RunStatus::kFailed && failures++ < plan.retries;
+    if ((!lost_before && !once_more) || doing.stop.stop_requested())
+      return fail(attempt.failure().at(subject.target().where));
+    doing.events(Message{
+        subject.target().label,
+        lost_before ? cat("Run ", run.id, " was lost: starting again")
+                    : cat("Failed (", run.reason, "): trying again, ", failures, " of ", plan.retries)});
+    afresh = true;
+  }
+}
+
+Result<bool> JobRule::holds(const Subject& subject, const Record& record, bool current, Looks& looks) {
+  (void)subject, (void)current;
+  std::vector<std::pair<std::string, Stat>> looked_at;
+  TRY_ASSIGN(const bool kept, are_kept(services_.host.files, services_.blobs, record.artifacts, looked_at));
+  for (auto& [path, stat] : looked_at)
+    looks.files.push_back({path_below(path, services_.workspace.root).value_or(path), stat, std::nullopt});
+  if (!kept || record.run.empty()) return kept;
+  TRY_ASSIGN(const std::optional<Run> run, services_.runs.get(record.run));
+  return !run || run->reusable;
+}
+
+Result<std::optional<Error>> JobRule::failed_before(const Subject& subject, const Description& description) {
+  const Target& target = subject.target();
+  TRY_ASSIGN(const std::vector<Run> runs,
+             services_.runs.of(target.label, description.manifest.fingerprint()));
+  if (runs.empty()) return std::optional<Error>();
+  const Run& run = runs.front();
+  // One that never started, or read data that changed, says nothing about a next one.
+  const bool failed = run.status == RunStatus::kFailed && run.started_ns != 0 && run.reusable;
+  if (!failed && run.status != RunStatus::kCancelled) return std::optional<Error>();
+  const Redactor redactor = redactor_of(services_.host.environment, strings_of(target, "secrets"));
+  constexpr std::int64_t kTail = 8 << 10;
+  std::deque<std::string> last_lines;
+  LogLines lines;
+  const auto keep = [&](std::string_view line) {
+    last_lines.push_back(redactor.redact(line));
+    if (last_lines.size() > 10) last_lines.pop_front();
+  };
+  if (const auto tail = services_.platform.read_log(JobHandle::of(run), -kTail, kTail)) {
+    lines.add(*tail, keep);
+    lines.finish(keep);
+  }
+  return std::optional<Error>(failure_of(run, label_here(target), last_lines).at(target.where));
+}
+
+}  // namespace trainmake

@@ -1,0 +1,42 @@
+#include "rules/job/job_schema.h"
+
+namespace trainmake {
+
+const Schema& job_schema() {
+  static const Schema schema{
+      "job",
+      "A run of an image's code over data, on a platform",
+      {
+          {"image", Shape::kLabel, "The image that it runs in", true, Effect::kResult, {"image"}},
+          {"main", Shape::kString, "The file of the code to run; the code's own `main` when not given"},
+          {"command", Shape::kCommand, "The command to run, in place of `main`"},
+          {"data",
+           Shape::kChannels,
+           "What it reads: data and other jobs' outputs; named ones lie in a folder of that name",
+           false,
+           Effect::kResult,
+           {"data", "job"}},
+          {"args", Shape::kArguments,
+           "Arguments, passed as `--name value`; `data_dir \"x\"` and its like are completed by the "
+           "platform"},
+          {"params", Shape::kArguments, "Hyperparameters, passed after `args` in the same way, and recorded"},
+          {"env", Shape::kScalarMap, "Environment variables; nothing else leaks in"},
+          {"secrets", Shape::kStringList,
+           "Names of environment variables that it gets and that are shown nowhere", false, Effect::kNone},
+          {"resources", Shape::kTable,
+           "What it needs: nodes, gpus, cpus, memory, ...; only nodes and gpus change its result"},
+          {"outputs", Shape::kStringMap,
+           "What it leaves for later targets: name = path in its output folder"},
+          {"metrics", Shape::kStringMap,
+           "Numbers to read from its log: name = Lua pattern; the last match counts", false, Effect::kNone},
+          {"retries", Shape::kInteger, "How often it is tried again when it fails", false, Effect::kNone},
+          {"timeout", Shape::kDuration, "How long it may take", false, Effect::kNone},
+          {"preflight", Shape::kTable, "What to check before it is submitted", false, Effect::kNone},
+          {"distribution", Shape::kTable, "How its processes are laid out over nodes and gpus"},
+          {"tags", Shape::kStringList, "Words to find it by", false, Effect::kNone},
+          {"notes", Shape::kString, "Whatever there is to say of it", false, Effect::kNone},
+      }};
+  return schema;
+}
+
+}  // namespace trainmake

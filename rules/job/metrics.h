@@ -1,0 +1,29 @@
+// Numbers that a job's log tells: name → Lua pattern over each line; the last match counts. Knows one line at
+// a time.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/base/lua_pattern.h"
+#include "engine/model/value.h"
+
+namespace trainmake {
+
+class Metrics {
+ public:
+  // `declared` is the attribute `metrics`, or nullptr. A malformed pattern is a user error; its line is set
+  // as Location::line alone when it is known.
+  static Result<Metrics> of(const Value* declared);
+  void line(std::string_view text);
+  const std::map<std::string, double>& values() const { return values_; }
+
+ private:
+  std::vector<std::pair<std::string, LuaPattern>> patterns_;
+  std::map<std::string, double> values_;
+};
+
+}  // namespace trainmake

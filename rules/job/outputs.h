@@ -1,0 +1,33 @@
+// A job's declared outputs: looked for in its output folder, kept as blobs, and given back as files. An
+// output that is a folder is every file in it, named `output/path`. Knows no platform.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "cache/blobs.h"
+#include "engine/model/graph.h"
+#include "engine/model/record.h"
+
+namespace trainmake {
+
+// The attribute `outputs` as name → clean path; names without `/`, paths within the output folder.
+Result<std::map<std::string, std::string>> declared_outputs(const Target& job);
+
+struct KeptOutputs {
+  std::vector<RunOutput> outputs;  // sorted by name
+  std::string missing;  // not empty: what is wrong, as "output `model` (model.txt) was not written"
+};
+Result<KeptOutputs> keep_outputs(FileSystem& files, Blobs& blobs, const std::string& folder,
+                                 const std::map<std::string, std::string>& declared);
+
+Artifacts artifacts_of(const std::vector<RunOutput>& outputs);
+// Whether all blobs are there and of the right size, by stat alone; what is of a wrong size is as good as
+// gone.
+Result<bool> are_kept(FileSystem& files, const Blobs& blobs, const Artifacts& artifacts,
+                      std::vector<std::pair<std::string, Stat>>& looked_at);
+// Copies a run's outputs to `folder`, verified.
+Result<void> copy_outputs(Blobs& blobs, const Run& run, const std::string& folder);
+
+}  // namespace trainmake

@@ -1,0 +1,152 @@
+#include "rules/job/platforms/local/local_platform.h"
+
+#include <chrono>
+
+#include "engine/base/log_file.h"
+#include "engine/base/text.h"
+#include "rules/job/platforms/local/prepare.h"
+#include "rules/job/platforms/local/supervisor.h"
+
+namespace trainmake {
+namespace {
+
+constexpr std::int64_t kLongestStartNs = 20'000'000'000;
+
+Result<bool> is_there(FileSystem& files, const std::string& path) {
+  TRY_ASSIGN(const Stat stat, files.look(path));
+  return stat.exists();
+}
+
+Result<std::optional<Start>> start_of(FileSystem& files, const RunFolder& run) {
+  TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(files, run.started()));
+  if (!text) return std::optional<Start>();
+  return std::optional<Start>(parse_start(*text).value_or(Start{}));
+}
+
+// What the run resumed from goes with it: a later attempt at the same, asked for by force, starts afresh.
+Result<void> keep_checkpoint(FileSystem& files, const RunFolder& run) {
+  TRY_ASSIGN(const std::optional<std::string> bytes, read_file_if_there(files, run.order()));
+  const std::optional<Order> order = bytes ? parse_order(*bytes) : std::nullopt;
+  if (!order) return {};
+  const std::string& folder = order->job.environment.at("TRAINMAKE_CHECKPOINT_DIR");
+  TRY_ASSIGN(const bool there, is_there(files, folder));
+  return there ? files.rename(folder, run.checkpoint()) : Result<void>();
+}
+
+}  // namespace
+
+LocalPlatform::LocalPlatform(Host& host, const Workspace& workspace, Blobs& blobs)
+    : Platform({.contract = std::string(kDefaultContract), .reads_in_place = true}),
+      host_(host),
+      workspace_(workspace),
+      blobs_(blobs) {}
+
+RunFolder LocalPlatform::folder_of(const std::string& run) const {
+  return {path_join(workspace_.cache, cat("runs/", run))};
+}
+
+Result<std::string> LocalPlatform::submit(const JobSpec& spec, const Secrets& secrets) {
+  const RunFolder run = folder_of(spec.run);
+  // A folder whose end was remembered, under an id that is used again: the memory was lost since.
+  TRY_ASSIGN(const bool stale, is_there(host_.files, run.settled()));
+  if (stale) TRY(host_.files.remove(run.top));
+  TRY_ASSIGN(std::optional<Start> start, start_of(host_.files, run));
+  if (!start) {
+    TRY_ASSIGN(const bool prepared, is_there(host_.files, run.order()));
+    if (!prepared) {
+      const std::string checkpoint = path_join(workspace_.cache, cat("checkpoints/", spec.checkpoint));
+      TRY(prepare(host_.files, blobs_, spec, run,
+                  {workspace_.root, checkpoint, host_.environment.get("PATH").value_or("/usr/bin:/bin")}));
+    }
+    TRY(start_supervisor(run, secrets));
+    TRY_ASSIGN(start, start_of(host_.files, run));
+  }
+  return cat(start ? start->supervisor : 0);
+}
+
+Result<void> LocalPlatform::start_supervisor(const RunFolder& run, const Secrets& secrets) {
+  Command command{{"/proc/self/exe", kSuperviseFlag, run.top}, {}, run.top};
+  for (const auto& [name, value] : secrets) command.environment[variable_of_secret(name)] = value;
+  TRY(host_.processes.start_detached(command));
+  const std::int64_t began = host_.clock.steady_ns();
+  for (;;) {
+    TRY_ASSIGN(const bool started, is_there(host_.files, run.started()));
+    if (started) return {};
+    if (host_.clock.steady_ns() - began > kLongestStartNs) break;
+    host_.clock.wait(std::chrono::milliseconds(1), {});
+  }
+  return fail(step_error(cat("The supervisor of run ", quoted(path_name(run.top)), " did not start"),
+                         cat("See whether ", quoted(run.top), " can be written")));
+}
+
+Result<std::optional<Exit>> LocalPlatform::exit_of(const RunFolder& run) {
+  TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(host_.files, run.exit()));
+  return text ? parse_exit(*text) : std::nullopt;
+}
+
+Result<bool> LocalPlatform::is_supervised(const RunFolder& run) {
+  TRY_ASSIGN(const std::optional<FileLock> lock, FileLock::try_lock(run.lock(), FileLock::Mode::kShared));
+  return !lock.has_value();
+}
+
+Result<JobStatus> LocalPlatform::poll(const JobHandle& job) {
+  const RunFolder run = folder_of(job.run);
+  TRY_ASSIGN(std::optional<Exit> exit, exit_of(run));
+  if (exit) return status_of(*exit);
+  TRY_ASSIGN(const std::optional<Start> start, start_of(host_.files, run));
+  JobStatus status;
+  if (!start) {
+    // The lock is left alone until there is a start: a supervisor may be about to take it.
+    TRY_ASSIGN(status.known, is_there(host_.files, run.order()));
+    return status;
+  }
+  status.started_ns = start->when_ns;
+  status.status = RunStatus::kRunning;
+  TRY_ASSIGN(const bool supervised, is_supervised(run));
+  if (supervised) return status;
+  // It may have ended since the first look.
+  TRY_ASSIGN(exit, exit_of(run));
+  if (exit) return status_of(*exit);
+  status.status = RunStatus::kLost;
+  status.reason = "its supervisor is gone (killed, or the machine was restarted)";
+  return status;
+}
+
+Result<std::string> LocalPlatform::read_log(const JobHandle& job, std::int64_t offset, std::size_t limit) {
+  return read_log_file(folder_of(job.run).log(), offset, limit);
+}
+
+Result<void> LocalPlatform::cancel(const JobHandle& job) {
+  const RunFolder run = folder_of(job.run);
+  const std::int64_t now = host_.clock.now_ns();
+  TRY_ASSIGN(const bool unstarted, host_.files.create_exclusive(run.started(), render(Start{0, now})));
+  if (unstarted) {
+    Exit exit;
+    exit.started_ns = exit.ended_ns = now;
+    exit.cancelled = true;
+    return write_file(host_.files, run.exit(), render(exit), {.durable = true});
+  }
+  TRY_ASSIGN(const std::optional<Start> start, start_of(host_.files, run));
+  TRY_ASSIGN(const bool supervised, is_supervised(run));
+  if (!supervised || !start) return {};
+  if (!terminate_process(start->supervisor))
+    return fail(step_error(cat("Cannot end process ", start->supervisor, ", which runs the job"),
+                           "Was it started by another user?"));
+  return {};
+}
+
+Result<std::string> LocalPlatform::outputs(const JobHandle& job) { return folder_of(job.run).output(); }
+
+Result<void> LocalPlatform::settled(const JobHandle& job, RunStatus end,
+                                    const std::vector<std::string>& stored) {
+  const RunFolder run = folder_of(job.run);
+  TRY(write_file(host_.files, run.settled(), name_of(end)));
+  for (const std::string& folder : {run.data(), run.read_only(), run.home()}) TRY(host_.files.remove(folder));
+  if (end != RunStatus::kSucceeded) return {};
+  TRY(keep_checkpoint(host_.files, run));
+  TRY(host_.files.remove(run.code()));
+  for (const std::string& path : stored) TRY(host_.files.remove(path_join(run.output(), path)));
+  return {};
+}
+
+}  // namespace trainmake

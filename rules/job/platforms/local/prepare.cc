@@ -1,0 +1,143 @@
+#include "rules/job/platforms/local/prepare.h"
+
+#include <map>
+#include <utility>
+
+#include "engine/base/text.h"
+
+namespace trainmake {
+namespace {
+
+Error missing_blob(const std::string& key, const std::string& label) {
+  return step_error(
+      cat("The content of ", quoted(key), " of ", quoted(label), " is no longer in the cache, or damaged"),
+      "Run it again: what made it will be made again first");
+}
+
+Result<void> copy_blob(Blobs& blobs, const ListedFile& file, const std::string& label,
+                       const std::string& to) {
+  TRY_ASSIGN(const bool copied,
+             blobs.copy_out(file.sha256, to, {.mode = file.mode != 0 ? file.mode : 0644U}));
+  if (!copied) return fail(missing_blob(file.key, label));
+  return {};
+}
+
+Result<void> lay_out_code(FileSystem& files, Blobs& blobs, const JobSpec& spec, const std::string& folder) {
+  TRY(files.make_folder(folder));
+  if (!spec.code) return {};
+  for (const ListedFile& file : *spec.code) {
+    const std::string to = path_join(folder, file.key);
+    if (file.link_target.empty()) {
+      TRY(copy_blob(blobs, file, "the code", to));
+    } else {
+      TRY(files.make_folder(std::string(path_folder(to))));
+      TRY(files.make_link(file.link_target, to));
+    }
+  }
+  return {};
+}
+
+// The folder that all of `paths` share.
+std::string common_folder(const std::vector<std::string>& paths) {
+  std::string shared(path_folder(paths.front()));
+  for (const std::string& path : paths) {
+    while (!shared.empty() && !path_below(path, shared)) shared = std::string(path_folder(shared));
+  }
+  return shared;
+}
+
+// Data that is read in place is a tree of links into read-only views of the folders that it lies in.
+class DataView {
+ public:
+  DataView(FileSystem& files, const RunFolder& run, std::string root)
+      : files_(files), run_(run), root_(std::move(root)) {}
+
+  Result<void> add(const GivenTree& tree, const std::string& folder) {
+    std::vector<std::pair<std::string, std::string>> links;  // where, and to which file
+    std::vector<std::string> sources;
+    for (const ListedFile& file : *tree.files) {
+      if (file.source.empty()) continue;
+      TRY_ASSIGN(std::string source, resolved(path_join(root_, file.source)));
+      sources.push_back(source);
+      links.emplace_back(path_join(folder, file.key), std::move(source));
+    }
+    if (links.empty()) return {};
+    const std::string top = common_folder(sources);
+    TRY_ASSIGN(const std::string at, view_of(top));
+    std::string made;
+    for (const auto& [where, source] : links) {
+      if (std::string above(path_folder(where)); above != made) {
+        TRY(files_.make_folder(above));
+        made = std::move(above);
+      }
+      TRY(files_.make_link(path_join(at, *path_below(source, top)), where));
+    }
+    return {};
+  }
+
+  std::vector<ReadOnlyFolder> take() { return std::move(views_); }
+
+ private:
+  // A link among the data is read through; a relative one would mean something else in a view.
+  Result<std::string> resolved(std::string path) {
+    for (int hops = 0; hops < 40; ++hops) {
+      TRY_ASSIGN(const Stat stat, files_.look(path));
+      if (!stat.is(FileKind::kLink)) return path;
+      TRY_ASSIGN(const std::string target, files_.read_link(path));
+      const std::string joined = path_join(path_folder(path), target);
+      path = path_clean(joined).value_or(joined);
+    }
+    return fail(step_error(cat("Too many links lead on from ", quoted(path))));
+  }
+
+  Result<std::string> view_of(const std::string& folder) {
+    for (const ReadOnlyFolder& view : views_) {
+      if (view.folder == folder) return view.at;
+    }
+    views_.push_back({folder, cat(run_.read_only(), "/", views_.size())});
+    TRY(files_.make_folder(views_.back().at));
+    return views_.back().at;
+  }
+
+  FileSystem& files_;
+  const RunFolder& run_;
+  std::string root_;
+  std::vector<ReadOnlyFolder> views_;
+};
+
+Result<std::vector<ReadOnlyFolder>> lay_out_data(FileSystem& files, Blobs& blobs, const JobSpec& spec,
+                                                 const RunFolder& run, const std::string& root) {
+  TRY(files.make_folder(run.data()));
+  DataView view(files, run, root);
+  for (const GivenTree& tree : spec.data) {
+    const std::string folder = path_join(run.data(), tree.channel);
+    TRY(files.make_folder(folder));
+    TRY(view.add(tree, folder));
+    for (const ListedFile& file : *tree.files) {
+      if (!file.source.empty()) continue;
+      TRY(copy_blob(blobs, file, tree.label, path_join(folder, file.key)));
+    }
+  }
+  return view.take();
+}
+
+}  // namespace
+
+Result<void> prepare(FileSystem& files, Blobs& blobs, const JobSpec& spec, const RunFolder& run,
+                     const PrepareOptions& options) {
+  TRY(files.remove(run.top));
+  TRY(lay_out_code(files, blobs, spec, run.code()));
+  Order order;
+  TRY_ASSIGN(order.read_only, lay_out_data(files, blobs, spec, run, options.root));
+  const Folders folders{run.code(),       run.data(), run.output(), options.checkpoint,
+                        run.log_folder(), run.home(), run.params()};
+  for (const std::string& folder : {folders.output, folders.checkpoint, folders.log, folders.home})
+    TRY(files.make_folder(folder));
+  TRY(write_file(files, run.params(), params_json(spec, folders)));
+  order.job = render(spec, folders, options.path);
+  order.secrets = spec.secrets;
+  order.timeout_s = spec.timeout_s;
+  return write_file(files, run.order(), render(order));
+}
+
+}  // namespace trainmake

@@ -1,0 +1,75 @@
+// A run's folder on this machine, `runs/<id>` below the cache: where its parts lie, and the texts that client
+// and supervisor leave each other in it. Pure: names, render, parse. The protocol is told in README.md.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/child.h"
+#include "rules/job/contract.h"
+#include "rules/job/platform.h"
+
+namespace trainmake {
+
+struct RunFolder {
+  std::string top;
+
+  std::string code() const { return top + "/code"; }
+  std::string data() const { return top + "/data"; }
+  std::string output() const { return top + "/output"; }
+  std::string checkpoint() const {
+    return top + "/checkpoint";
+  }  // of a run that succeeded; till then it is shared by attempts
+  std::string log_folder() const { return top + "/log"; }
+  std::string home() const { return top + "/home"; }
+  std::string params() const { return top + "/params.json"; }
+  std::string read_only() const { return top + "/ro"; }
+  std::string log() const { return top + "/log.txt"; }
+  std::string order() const {
+    return top + "/order";
+  }                                                   // what the supervisor runs; there when all is prepared
+  std::string lock() const { return top + "/lock"; }  // held by the supervisor while it lives
+  std::string started() const {
+    return top + "/started";
+  }  // made once, by whoever starts (or cancels) the run
+  std::string exit() const { return top + "/exit.json"; }   // the end
+  std::string settled() const { return top + "/settled"; }  // the end is remembered elsewhere
+};
+
+// What the supervisor needs to know; no secret's value.
+struct Order {
+  RenderedJob job;
+  std::vector<ReadOnlyFolder> read_only;
+  std::vector<std::string> secrets;
+  std::int64_t timeout_s = 0;
+};
+std::string render(const Order& order);
+std::optional<Order> parse_order(std::string_view bytes);
+
+// Who started the run, and when.
+struct Start {
+  int supervisor = 0;  // its process; 0: it was cancelled before
+  std::int64_t when_ns = 0;
+};
+std::string render(const Start& start);
+std::optional<Start> parse_start(std::string_view text);
+
+struct Exit {
+  ChildEnd end;
+  std::int64_t started_ns = 0, ended_ns = 0;
+  bool cancelled = false;
+  std::int64_t timed_out_s = 0;  // not 0: it took longer than this
+  std::string error;             // why it could not be run at all
+};
+std::string render(const Exit& exit);
+std::optional<Exit> parse_exit(std::string_view json);
+JobStatus status_of(const Exit& exit);
+
+// The environment variable by which a secret reaches the supervisor.
+std::string variable_of_secret(std::string_view name);
+
+}  // namespace trainmake

@@ -1,0 +1,134 @@
+#include "rules/job/platforms/local/supervisor.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "engine/base/host.h"
+#include "engine/base/log_file.h"
+#include "engine/base/text.h"
+#include "rules/job/platforms/local/run_folder.h"
+#include "rules/job/redactor.h"
+
+namespace trainmake {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kTimeToEnd{10'000};  // between SIGTERM and SIGKILL
+constexpr milliseconds kLastWords{200};     // for output that is still in the pipe when the job has ended
+
+// Ours when this process is the one that runs the job. The lock comes first: who sees `started` finds the
+// lock held for as long as the job is watched.
+Result<std::optional<FileLock>> claim(FileSystem& files, Clock& clock, const RunFolder& run,
+                                      std::int64_t now_ns) {
+  for (;;) {
+    TRY_ASSIGN(const Stat started, files.look(run.started()));
+    if (started.exists()) return std::optional<FileLock>();
+    TRY_ASSIGN(std::optional<FileLock> lock, FileLock::try_lock(run.lock(), FileLock::Mode::kExclusive));
+    if (!lock) {  // another one is at this point; it may yet die before it starts anything
+      clock.wait(milliseconds(5), {});
+      continue;
+    }
+    TRY_ASSIGN(const bool first, files.create_exclusive(run.started(), render(Start{process_id(), now_ns})));
+    if (!first) return std::optional<FileLock>();
+    return lock;
+  }
+}
+
+// Ends the child when it takes too long or is cancelled: asks first, and then does not ask.
+class Deadline {
+ public:
+  Deadline(Clock& clock, std::int64_t timeout_s)
+      : clock_(clock), timeout_s_(timeout_s), began_ns_(clock.steady_ns()) {}
+
+  void apply(Child& child, Exit& exit) {
+    const std::int64_t now = clock_.steady_ns();
+    if (asked_ns_ == 0) {
+      if (termination_asked()) {
+        exit.cancelled = true;
+      } else if (timeout_s_ > 0 && now - began_ns_ >= timeout_s_ * 1'000'000'000) {
+        exit.timed_out_s = timeout_s_;
+      } else {
+        return;
+      }
+      asked_ns_ = now;
+      child.ask_to_end();
+    } else if (now - asked_ns_ >= std::chrono::nanoseconds(kTimeToEnd).count()) {
+      child.kill();
+    }
+  }
+
+ private:
+  Clock& clock_;
+  std::int64_t timeout_s_;
+  std::int64_t began_ns_;
+  std::int64_t asked_ns_ = 0;
+};
+
+Result<void> watch(Child& child, Clock& clock, std::int64_t timeout_s, Redactor& redactor, LogFile& log,
+                   Exit& exit) {
+  Deadline deadline(clock, timeout_s);
+  std::string bytes;
+  bool more = true;
+  while (!child.ended()) {
+    deadline.apply(child, exit);
+    bytes.clear();
+    TRY_ASSIGN(more, child.read(bytes, milliseconds(100)));
+    TRY(log.append(redactor.pass(bytes)));
+  }
+  exit.end = *child.ended();
+  // Something that left the group may hold the pipe open for ever.
+  while (more) {
+    bytes.clear();
+    TRY_ASSIGN(more, child.read(bytes, kLastWords));
+    if (bytes.empty()) break;
+    TRY(log.append(redactor.pass(bytes)));
+  }
+  return log.append(redactor.finish());
+}
+
+Result<void> run_job(FileSystem& files, Clock& clock, const RunFolder& run, Exit& exit) {
+  TRY_ASSIGN(const std::string bytes, read_file(files, run.order()));
+  std::optional<Order> order = parse_order(bytes);
+  if (!order) return fail(step_error(cat("Cannot read ", quoted(run.order()))));
+  const Environment environment = Environment::of_process();
+  std::vector<std::string> values;
+  for (const std::string& name : order->secrets) {
+    const std::string value = environment.get(variable_of_secret(name)).value_or("");
+    order->job.environment[name] = value;
+    values.push_back(value);
+  }
+  TRY_ASSIGN(LogFile log, LogFile::open(run.log()));
+  Redactor redactor(std::move(values));
+  auto child =
+      Child::start({order->job.arguments, order->job.environment, order->job.folder, order->read_only});
+  if (!child) {
+    exit.error = child.error().message;
+    exit.end.exit_code = 127;
+    return log.append(cat(child.error().message, "\n"));
+  }
+  return watch(*child, clock, order->timeout_s, redactor, log, exit);
+}
+
+}  // namespace
+
+int supervise(const std::string& run_folder) {
+  outlive_the_terminal();
+  FileSystem& files = real_file_system();
+  Clock& clock = real_clock();
+  const RunFolder run{run_folder};
+  Exit exit;
+  exit.started_ns = clock.now_ns();
+  const auto lock = claim(files, clock, run, exit.started_ns);
+  if (!lock) return 1;
+  if (!*lock) return 0;
+  if (auto ran = run_job(files, clock, run, exit); !ran) {
+    exit.error = ran.error().message;
+    exit.end.exit_code = exit.end.exit_code != 0 ? exit.end.exit_code : 1;
+  }
+  exit.ended_ns = clock.now_ns();
+  // The lock is held until the end is on disk: without the one there is always the other.
+  return write_file(files, run.exit(), render(exit), {.durable = true}) ? 0 : 1;
+}
+
+}  // namespace trainmake

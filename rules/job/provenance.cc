@@ -1,0 +1,39 @@
+#include "rules/job/provenance.h"
+
+#include <nlohmann/json.hpp>
+
+#include "engine/base/git.h"
+#include "rules/job/contract.h"
+
+namespace trainmake {
+
+using Json = nlohmann::ordered_json;
+
+std::string Provenance::git_json(const std::string& folder) {
+  std::lock_guard lock(mutex_);
+  const auto [entry, is_new] = git_.try_emplace(folder, "null");
+  if (!is_new) return entry->second;
+  const auto state = git_state(folder);
+  if (!state || !*state) return entry->second;
+  const Json json = {{"commit", (*state)->commit}, {"branch", (*state)->branch}, {"dirty", (*state)->dirty}};
+  return entry->second = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string Provenance::json_of(const JobSpec& spec, const ProvenanceOptions& options) {
+  // With no folders, placed paths read as they do in the TRAINFILE.
+  const Folders nowhere{"code", "data", "output", "checkpoint", "log", "", ""};
+  Json json = {
+      {"version", options.version},
+      {"platform", options.platform},
+      {"contract", options.contract},
+      {"image", spec.image},
+      {"command", render(spec, nowhere, "").arguments},
+      {"main", spec.main.empty() ? Json() : Json(spec.main)},
+      {"env", spec.environment},
+      {"secrets", spec.secrets},
+      {"git", Json::parse(git_json(options.folder))},
+  };
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace trainmake

@@ -1,0 +1,49 @@
+#include "rules/job/runs.h"
+
+#include <algorithm>
+
+#include "engine/base/text.h"
+
+namespace trainmake {
+
+Run settle(Platform& platform, Run run) {
+  if (is_over(run.status)) return run;
+  const auto status = platform.poll(JobHandle::of(run));
+  if (!status) {
+    run.status = RunStatus::kUnknown;
+    run.reason = status.error().message;
+    return run;
+  }
+  if (!status->known) {
+    // An intent whose submission was cut short; or a job that was there once.
+    if (run.status != RunStatus::kQueued || !run.job.empty()) run.status = RunStatus::kLost;
+    return run;
+  }
+  run.status = status->status;
+  run.started_ns = status->started_ns;
+  run.ended_ns = status->ended_ns;
+  run.exit_code = status->exit_code;
+  run.reason = status->reason;
+  return run;
+}
+
+Result<Run> cancel(Platform& platform, Clock& clock, Run run, CancelOptions options) {
+  TRY(platform.cancel(JobHandle::of(run)));
+  const std::int64_t began = clock.steady_ns();
+  std::chrono::milliseconds pause{5};
+  for (;;) {
+    const Run now = settle(platform, run);
+    if (is_over(now.status)) return now;
+    if (clock.steady_ns() - began > std::chrono::nanoseconds(options.patience).count()) break;
+    clock.wait(pause, {});
+    pause = std::min(pause * 2, std::chrono::milliseconds(200));
+  }
+  return fail(step_error(cat("Run ", quoted(run.id), " was asked to end and has not yet"),
+                         cat("`trainmake show ", run.id, "` tells when it has")));
+}
+
+Result<std::string> end_of_log(Platform& platform, const Run& run, std::size_t limit) {
+  return platform.read_log(JobHandle::of(run), -static_cast<std::int64_t>(limit), limit);
+}
+
+}  // namespace trainmake

@@ -1,0 +1,27 @@
+// Looking back at runs, for `ps`, `runs`, `show`, `logs`, `attach`, `cancel` and `pull`. Writes nothing to
+// memory.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "engine/base/host.h"
+#include "engine/model/record.h"
+#include "rules/job/platform.h"
+
+namespace trainmake {
+
+// The run as it is now: one that is not over as remembered is asked for. When the platform cannot tell, its
+// status is unknown.
+Run settle(Platform& platform, Run run);
+
+struct CancelOptions {
+  std::chrono::milliseconds patience{20'000};
+};
+// Asks the platform to end it and waits for the end. Returns the run as it ended, for the caller to remember.
+Result<Run> cancel(Platform& platform, Clock& clock, Run run, CancelOptions options = {});
+
+// The last `limit` bytes of what it printed.
+Result<std::string> end_of_log(Platform& platform, const Run& run, std::size_t limit);
+
+}  // namespace trainmake

@@ -1,0 +1,53 @@
+// What the targets that a job needs came to: which files it will find, and which file is run. During a plan
+// some of it may not be known yet; then there is less to check, and nothing is an error for that.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cache/blobs.h"
+#include "engine/model/rule.h"
+#include "rules/job/job_spec.h"
+
+namespace trainmake {
+
+// Listings by the digest of their blob, each read once: the jobs of a sweep share them. Thread rule: any
+// thread.
+class Listings {
+ public:
+  explicit Listings(Blobs& blobs) : blobs_(blobs) {}
+  // nullptr when it is not in the cache.
+  Result<std::shared_ptr<const Listing>> get(const std::string& sha256);
+
+ private:
+  Blobs& blobs_;
+  std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<const Listing>> read_;
+};
+
+const Dependency* image_of(const Target& job);
+std::vector<const Dependency*> data_of(const Target& job);
+
+// What it is that `need` gives, as one digest; an empty optional when that is not known.
+std::optional<Digest128> identity_of(const Subject& job, const Dependency& need);
+
+// The files of a data target, or the outputs of a job under their paths. An empty optional when they are not
+// known, or no longer in the cache.
+Result<std::optional<GivenTree>> tree_of(Listings& listings, const Subject& job, const Dependency& need);
+
+// Two files at one path are an error that names both targets. `here` is for the labels in it.
+Result<void> check_paths(const std::vector<GivenTree>& trees, const std::string& here);
+
+struct Entry {                          // what is run
+  bool known = true;                    // false: the image's own main is not known yet
+  std::string main;                     // "" when there is a command
+  std::optional<Starter> starter;       // when the main file could be read
+  std::shared_ptr<const Listing> code;  // when known and there is any
+};
+Result<Entry> entry_of(Listings& listings, Blobs& blobs, const Subject& job, const std::string& here);
+
+}  // namespace trainmake
