@@ -1,7 +1,7 @@
 // Path patterns: `**`, `*`, `?`, `[a-z]`, `[!a]`, `{a,b}`, and `\` before any of them. `*` and `?` never
-// match `/`;
-// `**` is whole path segments, none included; dotfiles match like any other name. Names are bytes, so `?` is
-// one byte. Pure: knows no files.
+// match
+// `/`; `**` is whole path segments, none included; dotfiles match like any other name. Names are bytes, so
+// `?` is one byte. Pure: knows no files.
 #pragma once
 
 #include <memory>

@@ -34,9 +34,9 @@ struct Environment {
 };
 
 struct Command {
-  std::vector<std::string> arguments;  // [0] is looked up in PATH
-  std::map<std::string, std::string> environment;
-  std::string folder;                  // "" is here
+  std::vector<std::string> arguments;              // [0] is looked up in the PATH of `environment`
+  std::map<std::string, std::string> environment;  // all of it
+  std::string folder;                              // "" is here
 };
 
 struct ProcessResult {
@@ -64,13 +64,14 @@ struct HttpRequest {
 
 struct HttpResponse {
   int status = 0;
-  std::vector<std::pair<std::string, std::string>> headers;
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
   std::string body;
 };
 
 class Http {
  public:
   virtual ~Http() = default;
+  // Any status is an answer, redirects too; an error is that there was none.
   virtual Result<HttpResponse> send(const HttpRequest& request, std::stop_token stop) = 0;
 };
 

@@ -1,0 +1,290 @@
+// Http over libcurl, opened with the first request. One multi handle on one thread carries all requests, so
+// that connections are shared; those who send wait on their own threads. Redirects are not followed: a signed
+// request is for one address.
+#define CURL_DISABLE_TYPECHECK
+#include <curl/curl.h>
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <array>
+#include <future>
+#include <mutex>
+#include <thread>
+
+#include "engine/base/host.h"
+#include "engine/base/text.h"
+
+namespace trainmake {
+
+namespace {
+
+constexpr long kConnectMs = 15'000;
+constexpr long kSilentSeconds = 60;  // a transfer that moves nothing for so long has failed
+
+// clang-format off
+#define TM_CURL_FUNCTIONS(USE) \
+  USE(easy_cleanup) \
+  USE(easy_getinfo) \
+  USE(easy_init) \
+  USE(easy_setopt) \
+  USE(easy_strerror) \
+  USE(global_init) \
+  USE(multi_add_handle) \
+  USE(multi_info_read) \
+  USE(multi_init) \
+  USE(multi_perform) \
+  USE(multi_poll) \
+  USE(multi_remove_handle) \
+  USE(multi_wakeup) \
+  USE(slist_append) \
+  USE(slist_free_all)
+// clang-format on
+
+// Each member has the name and the type of the function it stands for.
+struct Library {
+#define TM_CURL_MEMBER(name) decltype(&::curl_##name) name = nullptr;
+  TM_CURL_FUNCTIONS(TM_CURL_MEMBER)
+#undef TM_CURL_MEMBER
+};
+
+std::string open_library(Library& library) {
+  void* handle = ::dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) return ::dlerror();
+  std::string missing;
+  const auto find = [&](auto& function, const char* name) {
+    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(::dlsym(handle, name));
+    if (function == nullptr) missing = cat("it has no ", name);
+  };
+#define TM_CURL_FIND(name) find(library.name, "curl_" #name);
+  TM_CURL_FUNCTIONS(TM_CURL_FIND)
+#undef TM_CURL_FIND
+  if (missing.empty()) library.global_init(CURL_GLOBAL_DEFAULT);
+  return missing;
+}
+
+std::string_view host_of(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  if (scheme != url.npos) url.remove_prefix(scheme + 3);
+  url = url.substr(0, url.find_first_of("/?#"));
+  const std::size_t user = url.rfind('@');
+  return user == url.npos ? url : url.substr(user + 1);
+}
+
+// One request on its way. Prepared and read by the one who sends; between those, it is the loop's alone.
+struct Transfer {
+  Transfer(const Library& library, const HttpRequest& wanted)
+      : curl(library), request(wanted), easy(curl.easy_init()) {
+    CHECK(easy != nullptr);
+    prepare();
+  }
+  Transfer(const Transfer&) = delete;
+  Transfer& operator=(const Transfer&) = delete;
+  ~Transfer() {
+    curl.easy_cleanup(easy);
+    curl.slist_free_all(headers);
+  }
+
+  void prepare();
+  void add_headers();
+  Result<HttpResponse> answer(CURLcode code);
+
+  static std::size_t take_body(char* bytes, std::size_t, std::size_t count, void* self) {
+    static_cast<Transfer*>(self)->response.body.append(bytes, count);
+    return count;
+  }
+  static std::size_t take_header(char* bytes, std::size_t, std::size_t count, void* self) {
+    const std::string_view line = trim({bytes, count});
+    auto& taken = static_cast<Transfer*>(self)->response.headers;
+    if (line.starts_with("HTTP/")) taken.clear();  // what came before was `100 Continue`
+    const std::size_t colon = line.find(':');
+    if (colon == line.npos) return count;
+    std::string name(line.substr(0, colon));
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    taken.emplace_back(std::move(name), trim(line.substr(colon + 1)));
+    return count;
+  }
+
+  const Library& curl;
+  const HttpRequest& request;
+  CURL* easy;
+  curl_slist* headers = nullptr;
+  HttpResponse response;
+  std::array<char, CURL_ERROR_SIZE> reason{};
+  std::promise<CURLcode> done;
+};
+
+void Transfer::prepare() {
+  const auto set = [&](CURLoption option, auto value) { curl.easy_setopt(easy, option, value); };
+  set(CURLOPT_URL, request.url.c_str());
+  set(CURLOPT_PROTOCOLS_STR, "http,https");
+  set(CURLOPT_NOSIGNAL, 1L);
+  set(CURLOPT_CONNECTTIMEOUT_MS, kConnectMs);
+  set(CURLOPT_LOW_SPEED_LIMIT, 1L);
+  set(CURLOPT_LOW_SPEED_TIME, kSilentSeconds);
+  set(CURLOPT_USERAGENT, "trainmake/" TRAINMAKE_VERSION);
+  set(CURLOPT_ERRORBUFFER, reason.data());
+  set(CURLOPT_PRIVATE, static_cast<void*>(this));
+  set(CURLOPT_WRITEFUNCTION, &Transfer::take_body);
+  set(CURLOPT_WRITEDATA, static_cast<void*>(this));
+  set(CURLOPT_HEADERFUNCTION, &Transfer::take_header);
+  set(CURLOPT_HEADERDATA, static_cast<void*>(this));
+  if (request.method == "HEAD") {
+    set(CURLOPT_NOBODY, 1L);
+  } else {
+    set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    const bool has_body = request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
+    if (has_body || !request.body.empty()) {
+      set(CURLOPT_POSTFIELDS, request.body.data());
+      set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+    }
+  }
+  add_headers();
+  set(CURLOPT_HTTPHEADER, headers);
+}
+
+// As they were given and nothing added: a signature may cover them all.
+void Transfer::add_headers() {
+  bool has_type = false;
+  for (const auto& [name, value] : request.headers) {
+    headers = curl.slist_append(headers, (value.empty() ? cat(name, ';') : cat(name, ": ", value)).c_str());
+    has_type = has_type || name == "Content-Type" || name == "content-type";
+  }
+  if (!has_type) headers = curl.slist_append(headers, "Content-Type:");
+  headers = curl.slist_append(headers, "Expect:");
+}
+
+Result<HttpResponse> Transfer::answer(CURLcode code) {
+  const std::string host = quoted(host_of(request.url));
+  switch (code) {
+    case CURLE_OK:
+      break;
+    case CURLE_ABORTED_BY_CALLBACK:
+      return fail(user_error(cat("The request to ", host, " was interrupted")).because(Blame::kInterrupted));
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+      return fail(user_error(cat(quoted(request.url), " is no address for a request"),
+                             "It starts with `https://` or `http://`"));
+    default: {
+      const std::string_view text = reason[0] != '\0' ? reason.data() : curl.easy_strerror(code);
+      return fail(user_error(cat("Cannot reach ", host, ": ", printable(text)),
+                             "Check the network and the endpoint, then run it again")
+                      .because(Blame::kRemote));
+    }
+  }
+  long status = 0;
+  curl.easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+  response.status = static_cast<int>(status);
+  return std::move(response);
+}
+
+// The thread that carries the transfers, to the end of the process: what libcurl uses is taken down at exit
+// in an order that is not ours to choose, so we do not take part. Thread rule: start and cancel from any
+// thread.
+class Loop {
+ public:
+  explicit Loop(const Library& library) : curl_(library), multi_(curl_.multi_init()) {
+    std::thread([this] { run(); }).detach();
+  }
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  std::uint64_t start(Transfer& transfer) {
+    const std::lock_guard lock(mutex_);
+    arrived_.emplace_back(++last_, &transfer);
+    curl_.multi_wakeup(multi_);
+    return last_;
+  }
+  void cancel(std::uint64_t number) {
+    const std::lock_guard lock(mutex_);
+    cancelled_.push_back(number);
+    curl_.multi_wakeup(multi_);
+  }
+
+ private:
+  [[noreturn]] void run() {
+    while (true) {
+      take_orders();
+      int running = 0;
+      curl_.multi_perform(multi_, &running);
+      int left = 0;
+      while (const CURLMsg* message = curl_.multi_info_read(multi_, &left)) {
+        if (message->msg == CURLMSG_DONE) finish(message->easy_handle, message->data.result);
+      }
+      curl_.multi_poll(multi_, nullptr, 0, 60'000, nullptr);
+    }
+  }
+
+  void take_orders() {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [number, transfer] : arrived_) {
+      active_.emplace(number, transfer->easy);
+      curl_.multi_add_handle(multi_, transfer->easy);
+    }
+    arrived_.clear();
+    for (const std::uint64_t number : cancelled_) {
+      const auto found = active_.find(number);  // it may have come to its end by itself
+      if (found != active_.end()) finish(found->second, CURLE_ABORTED_BY_CALLBACK);
+    }
+    cancelled_.clear();
+  }
+
+  void finish(CURL* easy, CURLcode code) {
+    void* transfer = nullptr;
+    curl_.easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+    curl_.multi_remove_handle(multi_, easy);
+    std::erase_if(active_, [&](const auto& entry) { return entry.second == easy; });
+    static_cast<Transfer*>(transfer)->done.set_value(code);
+  }
+
+  const Library& curl_;
+  CURLM* multi_;
+  std::map<std::uint64_t, CURL*> active_;  // the loop's own
+  std::mutex mutex_;
+  std::uint64_t last_ = 0;
+  std::vector<std::pair<std::uint64_t, Transfer*>> arrived_;
+  std::vector<std::uint64_t> cancelled_;
+};
+
+class RealHttp final : public Http {
+ public:
+  Result<HttpResponse> send(const HttpRequest& request, std::stop_token stop) override {
+    for (const auto& [name, value] : request.headers) {
+      if (cat(name, value).find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos) continue;
+      return fail(user_error(cat("Header ", quoted(name), " has a line break in it"),
+                             "Does a token end in a newline?"));
+    }
+    TRY_ASSIGN(Loop * loop, start());
+    Transfer transfer(library_, request);
+    std::future<CURLcode> done = transfer.done.get_future();
+    const std::uint64_t number = loop->start(transfer);
+    const std::stop_callback on_stop(stop, [&] { loop->cancel(number); });
+    return transfer.answer(done.get());
+  }
+
+ private:
+  Result<Loop*> start() {
+    const std::lock_guard lock(mutex_);
+    if (loop_ != nullptr) return loop_;
+    const std::string problem = open_library(library_);
+    if (!problem.empty()) {
+      return fail(
+          user_error(cat("Cannot load libcurl: ", problem), "Install it (Debian: `apt install libcurl4`)"));
+    }
+    loop_ = new Loop(library_);
+    return loop_;
+  }
+
+  std::mutex mutex_;
+  Library library_;
+  Loop* loop_ = nullptr;
+};
+
+}  // namespace
+
+Http& real_http() {
+  static RealHttp& http = *new RealHttp;  // outlives what is taken down at exit
+  return http;
+}
+
+}  // namespace trainmake

@@ -1,0 +1,234 @@
+// Commands that are run to their end, and processes that outlive us. Nothing of ours but the three standard
+// streams reaches them, and those lead to pipes or to nothing. Children that are watched while they run are
+// in child.cc.
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/eventfd.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+#include <array>
+
+#include "engine/base/descriptor.h"
+#include "engine/base/host.h"
+#include "engine/base/text.h"
+
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1U << 2U)
+#endif
+
+namespace trainmake {
+
+namespace {
+
+constexpr int kPatienceMs = 2000;  // between asking a command to end and killing it
+
+// What exec takes, ready before fork: afterwards nothing may be allocated.
+struct Prepared {
+  explicit Prepared(const Command& command) {
+    for (const std::string& argument : command.arguments)
+      arguments.push_back(const_cast<char*>(argument.c_str()));
+    for (const auto& [name, value] : command.environment) lines.push_back(cat(name, '=', value));
+    for (std::string& line : lines) environment.push_back(line.data());
+    arguments.push_back(nullptr);
+    environment.push_back(nullptr);
+  }
+
+  std::string program;
+  std::vector<char*> arguments;
+  std::vector<std::string> lines;
+  std::vector<char*> environment;
+};
+
+// Looked up in the command's own PATH. One with a slash is taken as it is, from the command's folder.
+Result<std::string> find_program(const Command& command) {
+  CHECK(!command.arguments.empty());
+  const std::string& name = command.arguments.front();
+  if (name.find('/') != name.npos) return name;
+  const auto path = command.environment.find("PATH");
+  const std::string folders =
+      path != command.environment.end() ? path->second : "/usr/local/bin:/usr/bin:/bin";
+  for (const std::string& folder : split(folders, ':')) {
+    std::string program = path_join(folder.empty() ? "." : folder, name);
+    const std::string from_there = path_join(command.folder, program);
+    if (!name.empty() && ::access(from_there.c_str(), X_OK) == 0) return program;
+  }
+  return fail(user_error(cat("Cannot run ", quoted(name), ": it is not in PATH"),
+                         "Install it, or add its folder to PATH"));
+}
+
+Error cannot_run(const Command& command, int error_number) {
+  if (!command.folder.empty() && ::access(command.folder.c_str(), X_OK) != 0) {
+    return system_error(cat("Cannot run ", quoted(command.arguments.front()), " in"), command.folder, errno);
+  }
+  return system_error("Cannot run", command.arguments.front(), error_number);
+}
+
+struct Pipe {
+  Descriptor read;
+  Descriptor write;
+};
+
+Result<Pipe> make_pipe() {
+  std::array<int, 2> ends;
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail(system_error("Cannot make a", "pipe", errno));
+  return Pipe{Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
+// In a process group of its own, so that what it starts can be ended with it. 0 or errno.
+int spawn(const Prepared& prepared, const std::string& folder, int out, int err, pid_t& pid) {
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawnattr_init(&attributes);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
+  if (!folder.empty()) posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
+  sigset_t none;
+  sigset_t all;
+  sigemptyset(&none);
+  sigfillset(&all);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &all);
+  posix_spawnattr_setpgroup(&attributes, 0);
+  posix_spawnattr_setflags(&attributes,
+                           POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+  const int error = posix_spawn(&pid, prepared.program.c_str(), &actions, &attributes,
+                                prepared.arguments.data(), prepared.environment.data());
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  return error;
+}
+
+// Appends what is there now. False at the end, or when there is nothing now.
+bool read_some(Descriptor& from, std::string& into) {
+  std::array<char, 16 * 1024> buffer;
+  const ssize_t count = retried([&] { return ::read(from.get(), buffer.data(), buffer.size()); });
+  if (count > 0) into.append(buffer.data(), static_cast<std::size_t>(count));
+  if (count == 0) from.reset();
+  return count > 0;
+}
+
+// Reads both pipes until the process has ended. What it left running may hold the pipes open and is not
+// waited for.
+void drain(pid_t pid, const Descriptor& ended, const Descriptor& stopped, Descriptor& out, Descriptor& err,
+           ProcessResult& result) {
+  int patience = -1;
+  while (true) {
+    std::array<pollfd, 4> events = {{{out.get(), POLLIN, 0},
+                                     {err.get(), POLLIN, 0},
+                                     {ended.get(), POLLIN, 0},
+                                     {patience < 0 ? stopped.get() : -1, POLLIN, 0}}};
+    const int ready = ::poll(events.data(), events.size(), patience);
+    if (ready < 0) continue;
+    if (ready == 0) ::kill(-pid, SIGKILL);
+    if (events[0].revents != 0) read_some(out, result.output);
+    if (events[1].revents != 0) read_some(err, result.errors);
+    if (events[2].revents != 0) break;
+    if (events[3].revents != 0) {
+      ::kill(-pid, SIGTERM);
+      patience = kPatienceMs;
+    }
+  }
+  for (Descriptor* rest : {&out, &err}) {
+    if (*rest) ::fcntl(rest->get(), F_SETFL, O_NONBLOCK);
+  }
+  while (out && read_some(out, result.output)) continue;
+  while (err && read_some(err, result.errors)) continue;
+}
+
+int wait_for(pid_t pid) {
+  int status = 0;
+  retried([&] { return ::waitpid(pid, &status, 0); });
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+// The last process of a detached start: says its number, becomes the program, or says why it could not.
+[[noreturn]] void become_detached(const Prepared& prepared, const char* folder, int report) {
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  for (const int number : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGCHLD}) ::signal(number, SIG_DFL);
+  ::setsid();
+  const int pid = ::getpid();
+  int error = 0;
+  const int nothing = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (::write(report, &pid, sizeof pid) != sizeof pid) _exit(1);
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (nothing < 0 || ::dup2(nothing, stream) < 0) error = errno;
+  }
+  if (*folder != '\0' && ::chdir(folder) != 0) error = errno;
+  if (error == 0) {
+    ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+    ::execve(prepared.program.c_str(), prepared.arguments.data(), prepared.environment.data());
+    error = errno;
+  }
+  if (::write(report, &error, sizeof error) != sizeof error) _exit(1);
+  _exit(127);
+}
+
+class RealProcesses final : public Processes {
+ public:
+  Result<ProcessResult> run(const Command& command, std::stop_token stop) override {
+    Prepared prepared(command);
+    TRY_ASSIGN(prepared.program, find_program(command));
+    TRY_ASSIGN(Pipe out, make_pipe());
+    TRY_ASSIGN(Pipe err, make_pipe());
+    pid_t pid = 0;
+    if (const int error = spawn(prepared, command.folder, out.write.get(), err.write.get(), pid);
+        error != 0) {
+      return fail(cannot_run(command, error));
+    }
+    out.write.reset();
+    err.write.reset();
+    ProcessResult result;
+    const Descriptor ended(::pidfd_open(pid, 0));
+    const Descriptor stopped(::eventfd(0, EFD_CLOEXEC));
+    {
+      const std::stop_callback on_stop(stop, [&] { ::eventfd_write(stopped.get(), 1); });
+      if (!ended || !stopped) ::kill(-pid, SIGKILL);  // no descriptors left
+      if (ended && stopped) drain(pid, ended, stopped, out.read, err.read, result);
+    }
+    result.exit_code = wait_for(pid);
+    if (stop.stop_requested()) {
+      return fail(step_error(cat(quoted(command.arguments.front()), " was interrupted"))
+                      .because(Blame::kInterrupted));
+    }
+    return result;
+  }
+
+  Result<int> start_detached(const Command& command) override {
+    Prepared prepared(command);
+    TRY_ASSIGN(prepared.program, find_program(command));
+    TRY_ASSIGN(Pipe report, make_pipe());
+    const pid_t between = ::fork();
+    if (between < 0) return fail(system_error("Cannot run", command.arguments.front(), errno));
+    if (between == 0) {
+      const pid_t last = ::fork();
+      if (last == 0) become_detached(prepared, command.folder.c_str(), report.write.get());
+      _exit(last < 0 ? 1 : 0);
+    }
+    report.write.reset();
+    wait_for(between);
+    int pid = 0;
+    int error = 0;
+    const auto receive = [&](int& number) {
+      return retried([&] { return ::read(report.read.get(), &number, sizeof number); }) == sizeof number;
+    };
+    if (!receive(pid)) return fail(system_error("Cannot run", command.arguments.front(), EAGAIN));
+    if (receive(error)) return fail(cannot_run(command, error));
+    return pid;
+  }
+};
+
+}  // namespace
+
+Processes& real_processes() {
+  static RealProcesses processes;
+  return processes;
+}
+
+}  // namespace trainmake
