@@ -1,4 +1,4 @@
-// Whole small files, over any FileSystem.
+// Whole small files, over any FileSystem; and what a FileReader can do by reading alone.
 #include "engine/base/file_system.h"
 
 #include <algorithm>
@@ -29,6 +29,17 @@ Result<std::string> read_all(FileReader& reader, const std::string& path, std::u
 }
 
 }  // namespace
+
+Result<void> FileReader::skip(std::uint64_t bytes) {
+  std::string dropped(static_cast<std::size_t>(std::min<std::uint64_t>(bytes, 64U * 1024U)), '\0');
+  while (bytes > 0) {
+    const std::size_t piece = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, dropped.size()));
+    TRY_ASSIGN(const std::size_t count, read(std::span(dropped).first(piece)));
+    if (count == 0) return {};
+    bytes -= count;
+  }
+  return {};
+}
 
 Result<std::string> read_file(FileSystem& files, const std::string& path, std::uint64_t limit) {
   TRY_ASSIGN(const auto reader, files.open(path));

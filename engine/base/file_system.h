@@ -45,6 +45,8 @@ class FileReader {
   virtual ~FileReader() = default;
   virtual Result<std::size_t> read(std::span<char> into) = 0;  // 0 at the end
   virtual Result<Stat> stat() = 0;
+  // Leaves out the next `bytes`; past the end there is nothing to read. By reading them, unless it can do better.
+  virtual Result<void> skip(std::uint64_t bytes);
 };
 
 // A file being written under a temporary name beside its own. Nothing is seen under `path` before commit; a writer that

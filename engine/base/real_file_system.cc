@@ -80,6 +80,8 @@ class RealReader final : public FileReader {
   Result<std::size_t> read(std::span<char> into) override {
     const ssize_t count = retried([&] { return ::read(descriptor_.get(), into.data(), into.size()); });
     if (count < 0) return fail(system_error("Cannot read", path_, errno));
+    if (count == 0 && !has_read_) TRY(refuse_pipes());
+    has_read_ = true;
     return static_cast<std::size_t>(count);
   }
 
@@ -91,9 +93,23 @@ class RealReader final : public FileReader {
     return stat_from(raw);
   }
 
+  Result<void> skip(std::uint64_t bytes) override {
+    if (::lseek(descriptor_.get(), static_cast<off_t>(bytes), SEEK_CUR) >= 0) return {};
+    return FileReader::skip(bytes);
+  }
+
  private:
+  // A pipe that nobody writes to reads as if it were empty. Asked here and not by open, where it would cost every file a call.
+  Result<void> refuse_pipes() {
+    struct stat raw;
+    if (::fstat(descriptor_.get(), &raw) != 0) return fail(system_error("Cannot read", path_, errno));
+    if (S_ISREG(raw.st_mode) || S_ISCHR(raw.st_mode)) return {};
+    return fail(user_error(cat("Cannot read ", quoted(path_), ": Not a regular file")));
+  }
+
   Descriptor descriptor_;
   std::string path_;
+  bool has_read_ = false;
 };
 
 class RealWriter final : public FileWriter {
@@ -258,12 +274,7 @@ Result<std::string> RealFileSystem::read_link(const std::string& path) {
 // Without O_NONBLOCK a pipe would hold us until somebody writes.
 Result<std::unique_ptr<FileReader>> RealFileSystem::open(const std::string& path) {
   Descriptor opened = open_at(AT_FDCWD, path.c_str(), O_RDONLY | O_NOCTTY | O_NONBLOCK);
-  struct stat raw;
-  if (!opened || ::fstat(opened.get(), &raw) != 0) return fail(system_error("Cannot open", path, errno));
-  if (S_ISDIR(raw.st_mode)) return fail(system_error("Cannot open", path, EISDIR));
-  if (!S_ISREG(raw.st_mode) && !S_ISCHR(raw.st_mode)) {
-    return fail(user_error(cat("Cannot open ", quoted(path), ": Not a regular file")));
-  }
+  if (!opened) return fail(system_error("Cannot open", path, errno));
   return std::make_unique<RealReader>(std::move(opened), path);
 }
 
