@@ -1,0 +1,45 @@
+// Http without a network: requests are recorded, and answered from a script.
+// Thread rule: any thread.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "engine/base/host.h"
+#include "engine/base/text.h"
+
+namespace trainmake {
+
+class FakeHttp final : public Http {
+ public:
+  // Answers every request, when set; else those given to `then` are handed out in turn.
+  std::function<Result<HttpResponse>(const HttpRequest&)> answer;
+  void then(Result<HttpResponse> response) { script_.push_back(std::move(response)); }
+  void then(int status, std::string body = {}) { then(HttpResponse{status, {}, std::move(body)}); }
+
+  Result<HttpResponse> send(const HttpRequest& request, std::stop_token) override {
+    const std::lock_guard lock(mutex_);
+    requests_.push_back(request);
+    if (answer) return answer(request);
+    if (next_ == script_.size()) {
+      return fail(
+          user_error(cat("Cannot reach ", quoted(request.url), ": nobody answers")).because(Blame::kRemote));
+    }
+    return script_[next_++];
+  }
+
+  std::vector<HttpRequest> requests() const {
+    const std::lock_guard lock(mutex_);
+    return requests_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<HttpRequest> requests_;
+  std::vector<Result<HttpResponse>> script_;
+  std::size_t next_ = 0;
+};
+
+}  // namespace trainmake
