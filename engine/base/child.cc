@@ -4,9 +4,9 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -181,7 +181,7 @@ Result<Child> Child::start(const ChildRequest& request) {
     waitpid(pid, nullptr, 0);
     return fail(start_error(request, said));
   }
-  return Child(pid, std::move(output.out), Descriptor(pidfd_open(pid, 0)));
+  return Child(pid, std::move(output.out), Descriptor(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))));
 }
 
 Child::Child(Child&& other) noexcept

@@ -1,0 +1,50 @@
+// The outside world of a local job's test: supervisors are forks of the test instead of trainmake executed,
+// and no network.
+#pragma once
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "engine/base/host.h"
+#include "rules/job/platforms/local/supervisor.h"
+
+namespace trainmake {
+
+class ForkingProcesses final : public Processes {
+ public:
+  Result<ProcessResult> run(const Command&, std::stop_token) override {
+    return fail(step_error("Nothing is run here"));
+  }
+
+  Result<int> start_detached(const Command& command) override {
+    ++started;
+    if (lose_next) {
+      lose_next = false;
+      return 1;
+    }
+    const int first = ::fork();
+    if (first == 0) {
+      if (::fork() != 0) ::_exit(0);  // so that nobody needs to wait for the one that stays
+      ::setsid();
+      ::clearenv();
+      for (const auto& [name, value] : command.environment) ::setenv(name.c_str(), value.c_str(), 1);
+      ::_exit(supervise(command.arguments.back()));
+    }
+    ::waitpid(first, nullptr, 0);
+    return first;
+  }
+
+  int started = 0;
+  bool lose_next = false;  // as if it were killed before it did anything
+};
+
+class NoHttp final : public Http {
+ public:
+  Result<HttpResponse> send(const HttpRequest&, std::stop_token) override {
+    return fail(step_error("There is no network here"));
+  }
+};
+
+}  // namespace trainmake

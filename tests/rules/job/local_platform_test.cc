@@ -1,0 +1,262 @@
+// What the local platform does beyond the conformance suite: the run's folder, secrets, limits, and starting
+// once.
+#include <signal.h>
+
+#include <atomic>
+#include <thread>
+
+#include "tests/rules/job/local_world.h"
+
+namespace trainmake {
+namespace {
+
+// A clock on which waiting takes no time to speak of.
+class HastyClock final : public Clock {
+ public:
+  std::int64_t now_ns() override { return now_.fetch_add(1); }
+  std::int64_t steady_ns() override { return now_.fetch_add(1); }
+  bool wait(std::chrono::milliseconds time, std::stop_token) override {
+    now_ += std::chrono::nanoseconds(time).count();
+    return false;
+  }
+
+ private:
+  std::atomic<std::int64_t> now_{1};
+};
+
+std::string everything_in(const std::string& folder) {
+  std::string all;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    all += entry.path().string();
+    if (!entry.is_regular_file()) continue;
+    std::ifstream file(entry.path(), std::ios::binary);
+    all.append(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+  }
+  return all;
+}
+
+TEST(LocalPlatform, RunsTheCodeThatWasSubmittedWithItsModesAndLinks) {
+  LocalWorld world;
+  JobSpec spec = spec_named(1);
+  ListedFile link;
+  link.key = "link.txt";
+  link.link_target = "lib/a.txt";
+  spec.code = std::make_shared<const Listing>(
+      Listing{world.stored("lib/a.txt", "from the code"), link,
+              world.stored("main.sh", "cat link.txt; ls -l tool.sh | cut -c1-10; pwd"),
+              world.stored("tool.sh", "", 0755)});
+  spec.main = "main.sh";
+  spec.starter = {{"sh"}};
+  EXPECT_EQ(world.run(spec).status, RunStatus::kSucceeded);
+  EXPECT_EQ(world.log(spec),
+            cat("from the code-rwxr-xr-x\n", world.folder.path("cache/runs/run1/code"), "\n"));
+}
+
+TEST(LocalPlatform, NothingLeaksIntoTheEnvironment) {
+  LocalWorld world;
+  world.environment.variables["LEAK"] = "1";
+  JobSpec spec = script_spec(1, "env | cut -d= -f1 | sort; ls -A \"$HOME\"");
+  spec.environment = {{"MODE", "fast"}};
+  world.run(spec);
+  const std::string seen = world.log(spec);
+  EXPECT_EQ(seen.find("LEAK"), seen.npos);
+  for (const char* name : {"HOME", "LANG", "MODE", "PATH", "TRAINMAKE_CHECKPOINT_DIR", "TRAINMAKE_CODE_DIR",
+                           "TRAINMAKE_DATA_DIR", "TRAINMAKE_LABEL", "TRAINMAKE_LOG_DIR",
+                           "TRAINMAKE_OUTPUT_DIR", "TRAINMAKE_PARAMS", "TRAINMAKE_RUN"}) {
+    EXPECT_NE(seen.find(cat(name, "\n")), seen.npos) << name << " in\n" << seen;
+  }
+}
+
+TEST(LocalPlatform, DataIsReadWhereItLiesInTheFolderOfItsChannel) {
+  LocalWorld world;
+  world.folder.write("in/train/x/1.txt", "one ");
+  world.folder.write("in/2.txt", "two ");
+  world.folder.write("far/3.txt", "three");
+  std::filesystem::create_symlink("../far/3.txt", world.folder.path("in/3.txt"));
+  JobSpec spec = script_spec(
+      1,
+      "cd \"$TRAINMAKE_DATA_DIR\"; cat train/x/1.txt more/2.txt 3.txt; find . -type d | sort | tr '\\n' ' '");
+  spec.data = {world.in_place({{"x/1.txt", "in/train/x/1.txt"}}, "train"),
+               world.in_place({{"3.txt", "in/3.txt"}, {"more/2.txt", "in/2.txt"}})};
+  EXPECT_EQ(world.run(spec).status, RunStatus::kSucceeded) << world.log(spec);
+  EXPECT_EQ(world.log(spec), "one two three. ./more ./train ./train/x ");
+}
+
+TEST(LocalPlatform, DataIsReadOnlyAndTheRestIsNot) {
+  LocalWorld world;
+  world.folder.write("in/1.txt", "one");
+  JobSpec spec = script_spec(
+      1, cat("cd \"$TRAINMAKE_DATA_DIR\"; (echo changed > 1.txt) 2>/dev/null || echo refused; echo here > ",
+             world.folder.path("in/beside.txt")));
+  spec.data = {world.in_place({{"1.txt", "in/1.txt"}})};
+  EXPECT_EQ(world.run(spec).status, RunStatus::kSucceeded);
+  if (world.log(spec).empty()) GTEST_SKIP() << "no mounts on this machine";
+  EXPECT_EQ(world.log(spec), "refused\n");
+  EXPECT_EQ(world.folder.read("in/1.txt"), "one");
+  EXPECT_EQ(world.folder.read("in/beside.txt"), "here\n");
+}
+
+TEST(LocalPlatform, WhatAJobLeftIsAFileOfTheNext) {
+  LocalWorld world;
+  JobSpec spec = script_spec(1, "cat \"$TRAINMAKE_DATA_DIR/model/m.txt\"");
+  spec.data = {
+      {"//job:other", "model", std::make_shared<const Listing>(Listing{world.stored("m.txt", "weights")})}};
+  world.run(spec);
+  EXPECT_EQ(world.log(spec), "weights");
+}
+
+TEST(LocalPlatform, ADamagedBlobIsAnErrorBeforeAnythingStarts) {
+  LocalWorld world;
+  JobSpec spec = script_spec(1, "echo ran");
+  const ListedFile file = world.stored("m.txt", "weights");
+  spec.data = {{"//job:other", "model", std::make_shared<const Listing>(Listing{file})}};
+  std::filesystem::permissions(world.blobs.path(file.sha256), std::filesystem::perms::owner_all);
+  std::ofstream(world.blobs.path(file.sha256)) << "rotten!";
+  const auto job = world.platform.submit(spec, {});
+  ASSERT_FALSE(job);
+  EXPECT_NE(job.error().message.find("m.txt"), std::string::npos);
+  EXPECT_EQ(world.processes.started, 0);
+}
+
+TEST(LocalPlatform, ASecretReachesTheJobAndNoFile) {
+  LocalWorld world;
+  const std::string secret = "s3cr3t-value";
+  JobSpec spec = script_spec(1, "echo \"token $API_TOKEN.\"; printf %s \"${#API_TOKEN}\"");
+  spec.secrets = {"API_TOKEN"};
+  world.run(spec, {{"API_TOKEN", secret}});
+  EXPECT_EQ(world.log(spec), "token ***.\n12");
+  EXPECT_EQ(everything_in(world.folder.path()).find(secret), std::string::npos);
+}
+
+TEST(LocalPlatform, AJobThatTakesTooLongIsEnded) {
+  LocalWorld world;
+  JobSpec spec = script_spec(1, "echo begun; exec sleep 60");
+  spec.timeout_s = 1;
+  const JobStatus status = world.run(spec);
+  EXPECT_EQ(status.status, RunStatus::kFailed);
+  EXPECT_TRUE(status.reason.starts_with("timed out after 1")) << status.reason;
+}
+
+TEST(LocalPlatform, ASignalIsNamed) {
+  LocalWorld world;
+  EXPECT_EQ(world.run(script_spec(1, "kill -9 $$")).reason, "killed by signal 9 (out of memory?)");
+}
+
+TEST(LocalPlatform, AProgramThatIsNotThereIsAReason) {
+  LocalWorld world;
+  JobSpec spec = spec_named(1);
+  spec.command = {text_value("no-such-program")};
+  const JobStatus status = world.run(spec);
+  EXPECT_EQ(status.status, RunStatus::kFailed);
+  EXPECT_NE(status.reason.find("no-such-program"), std::string::npos) << status.reason;
+}
+
+TEST(LocalPlatform, WhatAJobLeavesRunningDoesNotKeepItRunning) {
+  LocalWorld world;
+  EXPECT_EQ(world.run(script_spec(1, "sleep 60 & setsid sleep 3 & echo done")).status, RunStatus::kSucceeded);
+}
+
+TEST(LocalPlatform, OfManySupervisorsOneRunsTheJob) {
+  LocalWorld world;
+  const JobSpec spec = script_spec(1, cat("printf x >> ", world.folder.path("starts"), "; sleep 0.05"));
+  const RunFolder run = world.platform.folder_of(spec.run);
+  world.processes.lose_next = true;  // prepares, and starts none
+  HastyClock hasty;
+  Host host{real_file_system(), world.processes, world.http, hasty, world.environment};
+  LocalPlatform platform(host, world.workspace, world.blobs);
+  EXPECT_FALSE(platform.submit(spec, {}));
+  EXPECT_EQ(world.platform.poll({spec.run, spec.key, ""})->status, RunStatus::kQueued);
+  {
+    std::vector<std::jthread> clients;
+    for (int i = 0; i < 8; ++i)
+      clients.emplace_back([&] { (void)world.processes.start_detached({{"", "", run.top}, {}, ""}); });
+  }
+  EXPECT_EQ(world.await_end({spec.run, spec.key, ""}).status, RunStatus::kSucceeded);
+  EXPECT_EQ(world.submit(spec).run, spec.run);
+  EXPECT_EQ(world.folder.read("starts"), "x");
+}
+
+TEST(LocalPlatform, ASubmissionCutShortIsCompletedByTheNext) {
+  LocalWorld world;
+  JobSpec spec = script_spec(1, "cat \"$TRAINMAKE_CODE_DIR/a.txt\"; ls \"$TRAINMAKE_CODE_DIR\"");
+  spec.code = std::make_shared<const Listing>(Listing{world.stored("a.txt", "whole\n")});
+  const RunFolder run = world.platform.folder_of(spec.run);
+  world.folder.write("cache/runs/run1/code/b.txt", "half");  // as if killed while it was laid out
+  world.run(spec);
+  EXPECT_EQ(world.log(spec), "whole\na.txt\n");
+}
+
+TEST(LocalPlatform, AJobWhoseSupervisorWasKilledIsLost) {
+  LocalWorld world;
+  const JobHandle job = world.submit(script_spec(1, "echo begun; exec sleep 60"));
+  world.await(job, [](const JobStatus& status) { return status.status == RunStatus::kRunning; });
+  ASSERT_EQ(::kill(std::stoi(job.job), SIGKILL), 0);
+  EXPECT_EQ(world.await_end(job).status, RunStatus::kLost);
+}
+
+TEST(LocalPlatform, ARunThatMemoryForgotIsRunAgain) {
+  LocalWorld world;
+  const JobSpec spec = script_spec(
+      1, cat("printf x >> ", world.folder.path("starts"), "; printf r > \"$TRAINMAKE_OUTPUT_DIR/o.txt\""));
+  world.run(spec);
+  ASSERT_TRUE(world.platform.settled({spec.run, spec.key, ""}, RunStatus::kSucceeded, {"o.txt"}));
+  EXPECT_FALSE(world.folder.has("cache/runs/run1/output/o.txt"));
+  world.run(spec);
+  EXPECT_EQ(world.folder.read("starts"), "xx");
+  EXPECT_TRUE(world.folder.has("cache/runs/run1/output/o.txt"));
+}
+
+TEST(LocalPlatform, ACheckpointOutlivesAFailedAttemptAndGoesWithASuccess) {
+  LocalWorld world;
+  const std::string script =
+      "cd \"$TRAINMAKE_CHECKPOINT_DIR\"; if test -e step; then cat step; else echo resumed > step; exit 1; "
+      "fi";
+  JobSpec first = script_spec(1, script), second = script_spec(2, script);
+  second.checkpoint = first.checkpoint;
+  EXPECT_EQ(world.run(first).status, RunStatus::kFailed);
+  ASSERT_TRUE(world.platform.settled({first.run, first.key, ""}, RunStatus::kFailed, {}));
+  EXPECT_EQ(world.run(second).status, RunStatus::kSucceeded);
+  EXPECT_EQ(world.log(second), "resumed\n");
+  ASSERT_TRUE(world.platform.settled({second.run, second.key, ""}, RunStatus::kSucceeded, {}));
+  EXPECT_FALSE(world.folder.has(cat("cache/checkpoints/", first.checkpoint)));
+  EXPECT_EQ(world.folder.read("cache/runs/run2/checkpoint/step"), "resumed\n");
+}
+
+TEST(RunFolder, AnOrderSurvivesTheDisk) {
+  Order order;
+  order.job.arguments = {"sh", "-c", "\xff\n"};
+  order.job.environment = {{"A", "1"}};
+  order.job.folder = "/code";
+  order.read_only = {{"/in", "/ro/0"}};
+  order.secrets = {"TOKEN"};
+  order.timeout_s = 7;
+  const auto read = parse_order(render(order));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->job.arguments, order.job.arguments);
+  EXPECT_EQ(read->job.environment, order.job.environment);
+  EXPECT_EQ(read->read_only, order.read_only);
+  EXPECT_EQ(read->secrets, order.secrets);
+  EXPECT_EQ(read->timeout_s, 7);
+  EXPECT_FALSE(parse_order(render(order).substr(0, 40)));
+  EXPECT_FALSE(parse_order(""));
+}
+
+TEST(RunFolder, AnEndIsToldAsAStatus) {
+  const auto told = [](Exit exit) { return status_of(*parse_exit(render(exit))); };
+  Exit good;
+  good.started_ns = 5, good.ended_ns = 9;
+  EXPECT_EQ(told(good).status, RunStatus::kSucceeded);
+  EXPECT_EQ(told(good).ended_ns, 9);
+  Exit bad = good;
+  bad.end.exit_code = 3;
+  EXPECT_EQ(told(bad).reason, "exit code 3");
+  bad.end = {137, 9};
+  EXPECT_EQ(told(bad).reason, "killed by signal 9 (out of memory?)");
+  bad.cancelled = true;
+  EXPECT_EQ(told(bad).status, RunStatus::kCancelled);
+  EXPECT_FALSE(parse_exit("{"));
+  EXPECT_FALSE(parse_exit("[]"));
+}
+
+}  // namespace
+}  // namespace trainmake

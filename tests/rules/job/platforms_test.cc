@@ -1,0 +1,55 @@
+// Every platform, and the fake one, against the conformance suite.
+#include "tests/rules/job/local_world.h"
+#include "tests/support/fake_platform.h"
+#include "tests/support/platform_conformance.h"
+
+namespace trainmake {
+namespace {
+
+class FakeHarness final : public PlatformHarness {
+ public:
+  Platform& platform() override { return platform_; }
+  JobSpec spec(Act act) override {
+    JobSpec spec = spec_named(++number_);
+    spec.command = {text_value(act == Act::kSucceed ? "succeed" : act == Act::kFail ? "fail" : "wait")};
+    return spec;
+  }
+  void release() override { platform_.release(); }
+  int starts(const JobSpec&) override { return platform_.starts; }
+
+ private:
+  ScratchFolder folder_;
+  FakePlatform platform_{folder_.path()};
+  int number_ = 0;
+};
+
+class LocalHarness final : public PlatformHarness {
+ public:
+  Platform& platform() override { return world_.platform; }
+  JobSpec spec(Act act) override {
+    const std::string gate = world_.folder.path("gate");
+    const std::string wait =
+        act == Act::kWait ? cat("while ! test -e ", gate, "; do sleep 0.01; done; ") : "";
+    const std::string end = act == Act::kFail ? "exit 3" : "printf result > \"$TRAINMAKE_OUTPUT_DIR/o.txt\"";
+    ++number_;
+    return script_spec(
+        number_, cat("printf x >> ", world_.folder.path(cat("run", number_)), "; echo hello; ", wait, end));
+  }
+  void release() override { world_.folder.write("gate", ""); }
+  int starts(const JobSpec& spec) override { return static_cast<int>(world_.folder.read(spec.run).size()); }
+
+ private:
+  LocalWorld world_;
+  int number_ = 0;
+};
+
+template <typename Harness>
+std::unique_ptr<PlatformHarness> make() {
+  return std::make_unique<Harness>();
+}
+
+INSTANTIATE_TEST_SUITE_P(Fake, PlatformConformance, ::testing::Values(&make<FakeHarness>));
+INSTANTIATE_TEST_SUITE_P(Local, PlatformConformance, ::testing::Values(&make<LocalHarness>));
+
+}  // namespace
+}  // namespace trainmake

@@ -1,0 +1,146 @@
+// A platform in memory: jobs do what their command's first word says, one step with each look. Counts starts,
+// loses jobs and fails calls on demand. Passes the same conformance suite as the real ones.
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "engine/base/text.h"
+#include "rules/job/contract.h"
+#include "rules/job/platform.h"
+
+namespace trainmake {
+
+// First words: `succeed`, `fail`, `wait` (until released), `print` (its other words, a line each); the others
+// write the outputs that the spec declares.
+class FakePlatform final : public Platform {
+ public:
+  explicit FakePlatform(std::string folder)
+      : Platform({.contract = std::string(kDefaultContract), .reads_in_place = true}),
+        folder_(std::move(folder)) {}
+
+  Result<std::string> submit(const JobSpec& spec, const Secrets& secrets) override {
+    std::lock_guard lock(mutex_);
+    if (failing_submits > 0) {
+      --failing_submits;
+      return fail(Error{"The platform refused", "", {}, submit_blame});
+    }
+    const auto [entry, is_new] = jobs_.try_emplace(spec.key);
+    if (!is_new) return entry->second.id;
+    Job& job = entry->second;
+    job.spec = spec;
+    job.secrets = secrets;
+    job.id = cat("fake-", ++starts);
+    job.word = spec.command.empty() ? "succeed" : *spec.command[0].string();
+    return job.id;
+  }
+
+  Result<JobStatus> poll(const JobHandle& handle) override {
+    std::lock_guard lock(mutex_);
+    ++polls;
+    if (failing_polls > 0) {
+      --failing_polls;
+      return fail(Error{"The platform does not answer", "", {}, Blame::kRemote});
+    }
+    const auto found = jobs_.find(handle.key);
+    if (found == jobs_.end()) {
+      JobStatus unknown;
+      unknown.known = false;
+      return unknown;
+    }
+    Job& job = found->second;
+    step(job);
+    return job.status;
+  }
+
+  Result<std::string> read_log(const JobHandle& handle, std::int64_t offset, std::size_t limit) override {
+    std::lock_guard lock(mutex_);
+    const std::string& log = jobs_[handle.key].log;
+    const auto size = static_cast<std::int64_t>(log.size());
+    const std::int64_t from = offset < 0 ? std::max<std::int64_t>(0, size + offset) : std::min(offset, size);
+    return log.substr(static_cast<std::size_t>(from), limit);
+  }
+
+  Result<void> cancel(const JobHandle& handle) override {
+    std::lock_guard lock(mutex_);
+    Job& job = jobs_[handle.key];
+    if (!is_over(job.status.status)) end(job, RunStatus::kCancelled, std::nullopt, "cancelled");
+    return {};
+  }
+
+  Result<std::string> outputs(const JobHandle& handle) override { return folder_of(handle.run); }
+  Result<void> settled(const JobHandle& handle, RunStatus end, const std::vector<std::string>&) override {
+    std::lock_guard lock(mutex_);
+    ends.emplace_back(handle.run, end);
+    return {};
+  }
+
+  void release() {
+    std::lock_guard lock(mutex_);
+    released_ = true;
+  }
+  void lose_all() {
+    std::lock_guard lock(mutex_);
+    for (auto& [key, job] : jobs_) end(job, RunStatus::kLost, std::nullopt, "the machine is gone");
+  }
+  Secrets secrets_of(const std::string& key) {
+    std::lock_guard lock(mutex_);
+    return jobs_[key].secrets;
+  }
+
+  int starts = 0;
+  int polls = 0;
+  int failing_submits = 0, failing_polls = 0;
+  Blame submit_blame = Blame::kRemote;
+  std::vector<std::pair<std::string, RunStatus>> ends;
+
+ private:
+  struct Job {
+    JobSpec spec;
+    Secrets secrets;
+    std::string id, word, log;
+    JobStatus status;
+  };
+
+  std::string folder_of(const std::string& run) const { return cat(folder_, "/", run); }
+
+  void end(Job& job, RunStatus status, std::optional<int> code, std::string reason) {
+    job.status.status = status;
+    job.status.exit_code = code;
+    job.status.reason = std::move(reason);
+    job.status.ended_ns = 2'000'000'000;
+  }
+
+  void step(Job& job) {
+    if (is_over(job.status.status)) return;
+    if (job.status.status == RunStatus::kQueued) {
+      job.status.status = RunStatus::kRunning;
+      job.status.started_ns = 1'000'000'000;
+      job.log += "hello\n";
+      for (std::size_t i = 1; i < job.spec.command.size(); ++i)
+        job.log += cat(*job.spec.command[i].string(), "\n");
+      return;
+    }
+    if (job.word == "wait" && !released_) return;
+    if (job.word == "fail") return end(job, RunStatus::kFailed, 3, "exit code 3");
+    std::filesystem::create_directories(folder_of(job.spec.run));
+    for (const auto& [name, path] : job.spec.outputs) {
+      if (job.word == "print") break;
+      const std::filesystem::path file = std::filesystem::path(folder_of(job.spec.run)) / path;
+      std::filesystem::create_directories(file.parent_path());
+      std::ofstream(file) << "result";
+    }
+    end(job, RunStatus::kSucceeded, 0, "");
+  }
+
+  std::mutex mutex_;
+  std::string folder_;
+  std::map<std::string, Job> jobs_;
+  bool released_ = false;
+};
+
+}  // namespace trainmake
