@@ -48,7 +48,7 @@ Artifacts artifacts_of(const Listing& listing, const std::string& main) {
 CodeRule::CodeRule(Host& host, const Workspace& workspace, Blobs& blobs, FileSets& file_sets)
     : host_(host), workspace_(workspace), blobs_(blobs), file_sets_(file_sets) {}
 
-const Schema& CodeRule::schema() const {
+const Schema& code_schema() {
   static const Schema schema = make_schema();
   return schema;
 }

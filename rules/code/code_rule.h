@@ -7,11 +7,13 @@
 
 namespace trainmake {
 
+const Schema& code_schema();
+
 class CodeRule final : public Rule {
  public:
   CodeRule(Host& host, const Workspace& workspace, Blobs& blobs, FileSets& file_sets);
 
-  const Schema& schema() const override;
+  const Schema& schema() const override { return code_schema(); }
   Pool pool() const override { return Pool::kCpu; }
   Result<Description> describe(const Subject& subject) override;
   Result<Done> execute(const Subject& subject, const Description& description, const Doing& doing) override;

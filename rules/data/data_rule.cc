@@ -50,7 +50,7 @@ struct DataRule::Place {
 
 DataRule::DataRule(const DataServices& services) : services_(services) {}
 
-const Schema& DataRule::schema() const {
+const Schema& data_schema() {
   static const Schema schema = make_schema();
   return schema;
 }

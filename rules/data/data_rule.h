@@ -19,11 +19,13 @@ struct DataServices {
   Tally& tally;
 };
 
+const Schema& data_schema();
+
 class DataRule final : public Rule {
  public:
   explicit DataRule(const DataServices& services);
 
-  const Schema& schema() const override;
+  const Schema& schema() const override { return data_schema(); }
   Pool pool() const override { return Pool::kNetwork; }
   Result<Description> describe(const Subject& subject) override;
   Result<Done> execute(const Subject& subject, const Description& description, const Doing& doing) override;

@@ -106,7 +106,7 @@ struct ImageRule::FileLayer {
 ImageRule::ImageRule(Host& host, const Workspace& workspace, Blobs& blobs, FileSets& file_sets, Registry& registry)
     : host_(host), workspace_(workspace), blobs_(blobs), file_sets_(file_sets), registry_(registry), layers_(host, workspace.cache, blobs) {}
 
-const Schema& ImageRule::schema() const {
+const Schema& image_schema() {
   static const Schema schema = make_schema();
   return schema;
 }
@@ -211,10 +211,10 @@ Result<Done> ImageRule::execute(const Subject& subject, const Description& descr
   const ImageConfig config{std::string(kArchitecture), map_of(target.find("env")), strings_of(target.find("entrypoint")), strings_of(target.find("cmd")),
                            target.string_or("workdir", ""), target.string_or("user", ""), map_of(target.find("labels"))};
   const std::string config_json = render_config(config, layers);
-  TRY_ASSIGN(const Descriptor config_blob, registry_.put(kConfigType, [&](const ByteSink& out) { return out(config_json); }));
+  TRY_ASSIGN(const BlobRef config_blob, registry_.put(kConfigType, [&](const ByteSink& out) { return out(config_json); }));
   const std::string manifest_json = render_manifest(config_blob, layers);
   TRY_ASSIGN(const bool known, registry_.has(sha256_of(manifest_json)));
-  TRY_ASSIGN(const Descriptor manifest, registry_.put(kManifestType, [&](const ByteSink& out) { return out(manifest_json); }));
+  TRY_ASSIGN(const BlobRef manifest, registry_.put(kManifestType, [&](const ByteSink& out) { return out(manifest_json); }));
   TRY(registry_.name(manifest, names_of(target)));
   if (!known) {
     doing.tally.pushed_manifests += 1;
@@ -251,7 +251,7 @@ Result<bool> ImageRule::holds(const Subject& subject, const Record& record, bool
   }
   for (const std::string& name : names_of(subject.target())) {
     if (!current) break;
-    TRY_ASSIGN(const std::optional<Descriptor> named, registry_.find(name));
+    TRY_ASSIGN(const std::optional<BlobRef> named, registry_.find(name));
     if (!named || named->digest != *manifest) return false;
   }
   const std::string index = path_join(folder, "index.json");

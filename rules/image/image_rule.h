@@ -9,11 +9,13 @@
 
 namespace trainmake {
 
+const Schema& image_schema();
+
 class ImageRule final : public Rule {
  public:
   ImageRule(Host& host, const Workspace& workspace, Blobs& blobs, FileSets& file_sets, Registry& registry);
 
-  const Schema& schema() const override;
+  const Schema& schema() const override { return image_schema(); }
   Pool pool() const override { return Pool::kCpu; }
   Result<Description> describe(const Subject& subject) override;
   Result<Done> execute(const Subject& subject, const Description& description, const Doing& doing) override;

@@ -13,7 +13,7 @@
 namespace trainmake {
 
 struct Layer {
-  Descriptor blob;  // compressed
+  BlobRef blob;  // compressed
   Sha256 diff_id;   // uncompressed: what it is, however it was compressed
 };
 

@@ -9,7 +9,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-Json descriptor_json(const Descriptor& descriptor) {
+Json descriptor_json(const BlobRef& descriptor) {
   return {{"mediaType", descriptor.media_type}, {"digest", cat("sha256:", descriptor.digest.hex())}, {"size", descriptor.size}};
 }
 
@@ -29,7 +29,7 @@ std::string render_config(const ImageConfig& config, const std::vector<Layer>& l
   return document.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-std::string render_manifest(const Descriptor& config, const std::vector<Layer>& layers) {
+std::string render_manifest(const BlobRef& config, const std::vector<Layer>& layers) {
   Json list = Json::array();
   for (const Layer& layer : layers) list.push_back(descriptor_json(layer.blob));
   return Json{{"schemaVersion", 2}, {"mediaType", kManifestType}, {"config", descriptor_json(config)}, {"layers", list}}.dump();

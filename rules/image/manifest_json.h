@@ -23,6 +23,6 @@ struct ImageConfig {
 };
 
 std::string render_config(const ImageConfig& config, const std::vector<Layer>& layers);
-std::string render_manifest(const Descriptor& config, const std::vector<Layer>& layers);
+std::string render_manifest(const BlobRef& config, const std::vector<Layer>& layers);
 
 }  // namespace trainmake

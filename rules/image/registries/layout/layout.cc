@@ -12,7 +12,7 @@ using Json = nlohmann::json;
 
 constexpr const char* kRefName = "org.opencontainers.image.ref.name";
 
-Json descriptor_json(const Descriptor& manifest, const std::string& name) {
+Json descriptor_json(const BlobRef& manifest, const std::string& name) {
   return {{"mediaType", manifest.media_type},
           {"digest", cat("sha256:", manifest.digest.hex())},
           {"size", manifest.size},
@@ -32,11 +32,11 @@ class Layout final : public Registry {
     return stat.is(FileKind::kFile);
   }
 
-  Result<Descriptor> put(const std::string& media_type, const std::function<Result<void>(const ByteSink&)>& fill) override {
+  Result<BlobRef> put(const std::string& media_type, const std::function<Result<void>(const ByteSink&)>& fill) override {
     const std::string waiting = path_join(folder_, cat("blobs/.waiting-", host_.clock.steady_ns(), "-", reinterpret_cast<std::uintptr_t>(&fill)));
     TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(waiting));
     Sha256Hasher hasher;
-    Descriptor descriptor{media_type, {}, 0};
+    BlobRef descriptor{media_type, {}, 0};
     TRY(fill([&](std::string_view bytes) {
       hasher.raw(bytes);
       descriptor.size += bytes.size();
@@ -49,7 +49,7 @@ class Layout final : public Registry {
     return descriptor;
   }
 
-  Result<void> name(const Descriptor& manifest, const std::vector<std::string>& names) override {
+  Result<void> name(const BlobRef& manifest, const std::vector<std::string>& names) override {
     TRY_ASSIGN(const FileLock lock, wait_for_lock());
     TRY_ASSIGN(Json index, read_index());
     Json kept = Json::array();
@@ -63,15 +63,15 @@ class Layout final : public Registry {
     return write_file(files_, path_join(folder_, "index.json"), index.dump(), {0644, true});
   }
 
-  Result<std::optional<Descriptor>> find(const std::string& name) override {
+  Result<std::optional<BlobRef>> find(const std::string& name) override {
     TRY_ASSIGN(const Json index, read_index());
     for (const Json& entry : index["manifests"]) {
       if (ref_of(entry) != name) continue;
       const std::string digest = entry.value("digest", "");
       const std::optional<Sha256> parsed = digest.starts_with("sha256:") ? Sha256::parse(std::string_view(digest).substr(7)) : std::nullopt;
-      if (parsed) return std::optional<Descriptor>({entry.value("mediaType", ""), *parsed, entry.value("size", std::uint64_t{0})});
+      if (parsed) return std::optional<BlobRef>({entry.value("mediaType", ""), *parsed, entry.value("size", std::uint64_t{0})});
     }
-    return std::optional<Descriptor>();
+    return std::optional<BlobRef>();
   }
 
  private:

@@ -1,0 +1,145 @@
+#include "engine/cli/build.h"
+
+#include <unistd.h>
+
+#include "cache/proof.h"
+#include "engine/base/text.h"
+#include "engine/base/threads.h"
+#include "engine/plan/plan.h"
+#include "engine/run/run.h"
+
+namespace trainmake {
+namespace {
+
+Result<unsigned> parallel_of(const CommandLine& line) {
+  const std::optional<std::string> given = line.value("--jobs");
+  if (!given) return processor_count();
+  const std::optional<double> number = parse_number(*given);
+  if (!number || *number < 1 || *number > 1000 || *number != static_cast<unsigned>(*number)) {
+    return fail(user_error(cat("Flag `--jobs` takes a whole number from 1 to 1000, got ", quoted(*given))));
+  }
+  return static_cast<unsigned>(*number);
+}
+
+std::unique_ptr<Reporter> make_reporter(Session& session) {
+  std::unique_ptr<Reporter> reporter;
+  const std::optional<std::string> no_color = session.host().environment.get("NO_COLOR");
+  const bool dumb = session.host().environment.get("TERM").value_or("dumb") == "dumb";
+  if (session.json()) reporter = make_json_reporter();
+  else if (::isatty(STDERR_FILENO) != 0 && !dumb) reporter = make_live_reporter(session.here(), !no_color || no_color->empty());
+  else reporter = make_plain_reporter(session.here());
+  if (const std::optional<std::string> path = session.line().value("--trace")) reporter = make_trace_reporter(std::move(reporter), absolute_path(*path));
+  return reporter;
+}
+
+// Everything that changes what a request comes to, beside what a proof looks at.
+std::string request_key(const Session& session) {
+  std::string key = cat(TRAINMAKE_VERSION, "\n", session.here(), "\n", session.line().value("--platform").value_or(""), "\n");
+  for (const std::string& word : session.line().words) key += word + "\n";
+  return key;
+}
+
+bool wants_work(const CommandLine& line) { return line.has("--force") || line.has("--retry"); }
+
+// The quickest way to nothing to do: what was looked at when it was last found so is as it was.
+Result<bool> still_up_to_date(Session& session, Reporter& reporter) {
+  if (wants_work(session.line())) return false;
+  const std::int64_t began = session.host().clock.steady_ns();
+  TRY(session.open_state(State::Access::kLook));
+  TRY_ASSIGN(const std::uint64_t generation, session.state().generation());
+  std::optional<ProofHolds> proof = check_proof(session.host(), session.workspace().root, session.workspace().cache, request_key(session), generation);
+  if (!proof) return false;
+  Summary summary;
+  summary.of(Outcome::kUpToDate) = std::move(proof->up_to_date);
+  summary.duration_ms = (session.host().clock.steady_ns() - began) / 1'000'000;
+  session.tally().stats_files += proof->looked_at;
+  reporter.finished(summary, session.tally());
+  return true;
+}
+
+int report_errors(Reporter& reporter, const std::vector<std::pair<Error, Label>>& errors, const Tally& tally) {
+  Summary summary;
+  std::vector<Blame> blames;
+  for (const auto& [error, label] : errors) {
+    reporter.event(Problem{error, label});
+    blames.push_back(error.blame);
+  }
+  summary.exit_code = exit_code_of(blames, false);
+  reporter.finished(summary, tally);
+  return summary.exit_code;
+}
+
+int report_error(Reporter& reporter, const Error& error, const Tally& tally) { return report_errors(reporter, {{error, Label{}}}, tally); }
+
+StepLocker step_locker(Session& session) {
+  return [&session](const Label& label) {
+    return FileLock::try_lock(path_join(session.workspace().cache, cat("locks/", digest_of(label.text()).hex())), FileLock::Mode::kExclusive);
+  };
+}
+
+void keep_proof(Session& session, std::uint64_t generation, Looks looks, const Summary& summary, std::int64_t looked_at_ns) {
+  if (summary.exit_code != 0 || summary.of(Outcome::kUpToDate).empty()) return;
+  for (const Outcome outcome : {Outcome::kRan, Outcome::kReused, Outcome::kFailed, Outcome::kSkipped, Outcome::kDetached}) {
+    if (!summary.of(outcome).empty()) return;
+  }
+  looks.normalize();
+  // Losing a proof costs time alone.
+  (void)save_proof(session.host(), session.workspace().root, session.workspace().cache, request_key(session),
+                   {generation, std::move(looks), summary.of(Outcome::kUpToDate)}, looked_at_ns);
+}
+
+// Held by everything that writes, so that gc and import find nobody in the middle of something.
+Result<FileLock> hold_workspace(Session& session) {
+  const std::string path = path_join(session.workspace().cache, "lock");
+  for (bool told = false;; told = true) {
+    TRY_ASSIGN(std::optional<FileLock> lock, FileLock::try_lock(path, FileLock::Mode::kShared));
+    if (lock) return *std::move(lock);
+    if (session.line().has("--no-wait")) return fail(user_error("Another trainmake holds the workspace", "Leave out `--no-wait` to wait for it").because(Blame::kBusy));
+    if (!told) write_stderr("waiting for another trainmake, which holds the workspace\n");
+    session.host().clock.wait(std::chrono::milliseconds(100), {});
+  }
+}
+
+Result<int> build_with(Session& session, Reporter& reporter, std::stop_token stop) {
+  TRY_ASSIGN(const unsigned parallel, parallel_of(session.line()));
+  TRY_ASSIGN(const std::vector<Pattern> patterns, session.requests(session.line().words));
+  TRY_ASSIGN(const bool idle, still_up_to_date(session, reporter));
+  if (idle) return 0;
+  const std::int64_t began_ns = session.host().clock.now_ns();
+
+  Loaded loaded = load_graph(session, patterns);  // load, resolve
+  if (!loaded.errors.empty()) {
+    std::vector<std::pair<Error, Label>> errors;
+    for (Error& error : loaded.errors) errors.emplace_back(std::move(error), Label{});
+    return report_errors(reporter, errors, session.tally());
+  }
+
+  TRY_ASSIGN(const FileLock held, hold_workspace(session));
+  TRY(session.open_state(State::Access::kWrite));
+  TRY_ASSIGN(const std::uint64_t generation, session.state().generation());
+  TRY_ASSIGN(const Rules* rules, session.rules());
+  const CommandLine& line = session.line();
+  const Decider decider{loaded.graph, *rules, session.state(), {line.has("--force"), line.has("--retry")}};
+  Plan plan = make_plan(decider, parallel);  // plan
+  if (!plan.errors.empty()) return report_errors(reporter, plan.errors, session.tally());
+
+  Looks looks = std::move(loaded.looks);
+  looks.add(plan.looks);
+  const RunServices services{decider, session.host().clock, [&](const Event& event) { reporter.event(event); }, session.tally(), step_locker(session)};
+  const Summary summary = run(services, std::move(plan), {parallel, line.has("--keep-going"), !line.has("--no-wait"), TRAINMAKE_VERSION}, stop);  // run, record
+
+  TRY(session.digests().save());
+  keep_proof(session, generation, std::move(looks), summary, began_ns);
+  reporter.finished(summary, session.tally());
+  return summary.exit_code;
+}
+
+}  // namespace
+
+int build(Session& session, std::stop_token stop) {
+  const std::unique_ptr<Reporter> reporter = make_reporter(session);
+  const Result<int> code = build_with(session, *reporter, std::move(stop));
+  return code ? *code : report_error(*reporter, code.error(), session.tally());
+}
+
+}  // namespace trainmake

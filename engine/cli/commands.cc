@@ -1,0 +1,96 @@
+#include "engine/cli/commands.h"
+
+#include <algorithm>
+
+#include "engine/base/text.h"
+#include "engine/cli/build.h"
+#include "engine/cli/interrupt.h"
+#include "rules/job/platforms/local/supervisor.h"
+
+namespace trainmake {
+namespace {
+
+struct Entry {
+  std::string_view name;
+  CommandFunction function;
+};
+
+constexpr Entry kInWorkspace[] = {
+    {"plan", plan_command},     {"why", why_command},
+#ifdef TRAINMAKE_ALL_COMMANDS
+    {"query", query_command},   {"graph", graph_command}, {"affected", affected_command},
+    {"logs", logs_command},     {"attach", attach_command}, {"cancel", cancel_command}, {"pull", pull_command},
+    {"runs", runs_command},     {"show", show_command},   {"diff", diff_command},       {"ps", ps_command},
+    {"gc", gc_command},         {"cache", cache_command},
+#endif
+};
+
+Result<int> in_workspace(CommandLine line, const Environment& environment) {
+  const bool builds = line.command->name.empty() && !line.words.empty();
+  const bool dry = line.has("--dry-run");
+  CommandFunction function = line.command->name.empty() ? overview_command : nullptr;
+  for (const Entry& entry : kInWorkspace) {
+    if (entry.name == line.command->name) function = entry.function;
+  }
+  if (builds && dry) function = plan_command;
+  TRY_ASSIGN(const std::unique_ptr<Session> session, Session::open(std::move(line), environment));
+  const Interrupts interrupts;
+  if (builds && !dry) {
+    return build(*session, interrupts.first());
+  }
+  CHECK(function != nullptr);
+  return function({*session, interrupts.first()});
+}
+
+Result<int> dispatch(CommandLine line, const Environment& environment) {
+  const std::string_view name = line.command->name;
+  if (line.has("--version")) {
+    write_stdout(cat("trainmake ", TRAINMAKE_VERSION, "\n"));
+    return 0;
+  }
+#ifdef TRAINMAKE_ALL_COMMANDS
+  if (line.has("--help") || name == "help") return help_command(line);
+  if (name == "completion") return completion_command(line);
+  if (name == "new") return new_command(line, environment);
+  if (name == "doctor") return doctor_command(line, environment);
+#endif
+  return in_workspace(std::move(line), environment);
+}
+
+}  // namespace
+
+int report_error_alone(const Error& error, bool json) {
+  if (!json) {
+    write_stderr(error_text(error));
+    return exit_code_of(error.blame);
+  }
+  const std::unique_ptr<Reporter> reporter = make_json_reporter();
+  reporter->event(Problem{error, {}});
+  Summary summary;
+  summary.exit_code = exit_code_of(error.blame);
+  const Tally tally;
+  reporter->finished(summary, tally);
+  return summary.exit_code;
+}
+
+Result<Loaded> load_or_fail(const Call& call, const std::vector<Pattern>& patterns) {
+  Loaded loaded = load_graph(call.session, patterns);
+  if (loaded.errors.empty()) return loaded;
+  const std::unique_ptr<Reporter> reporter = call.session.json() ? make_json_reporter() : make_plain_reporter(call.session.here());
+  for (std::size_t i = 0; i + 1 < loaded.errors.size(); ++i) reporter->event(Problem{loaded.errors[i], {}});
+  return fail(loaded.errors.back());
+}
+
+int run_command_line(const std::vector<std::string>& arguments, const Environment& environment) {
+  if (arguments.size() == 2 && arguments[0] == "--supervise") return supervise(arguments[1]);
+  Result<CommandLine> line = parse_command_line(arguments);
+  if (!line) {
+    const bool json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
+    return report_error_alone(line.error(), json);
+  }
+  const bool json = line->has("--json");
+  const Result<int> code = dispatch(*std::move(line), environment);
+  return code ? *code : report_error_alone(code.error(), json);
+}
+
+}  // namespace trainmake

@@ -1,0 +1,197 @@
+#include "engine/cli/flags.h"
+
+#include <algorithm>
+
+#include "engine/base/text.h"
+
+namespace trainmake {
+namespace {
+
+constexpr FlagSpec kFlags[] = {
+    {"--directory", 'C', "DIR", "Act as if started in DIR"},
+    {"--json", 0, "", "Write JSON, one object a line, to stdout"},
+    {"--platform", 0, "NAME", "Use this platform of TRAINSPACE.lua"},
+    {"--cache-dir", 0, "DIR", "Keep state here instead of in .trainmake (also TRAINMAKE_CACHE_DIR)"},
+    {"--help", 'h', "", "Say what a command does"},
+    {"--version", 0, "", "Say which trainmake this is"},
+    {"--keep-going", 'k', "", "When a step fails, do what does not need it"},
+    {"--jobs", 'j', "N", "Do up to N steps at once"},
+    {"--dry-run", 'n', "", "Say what would happen, as `plan` does"},
+    {"--force", 0, "", "Run the targets named here again, whatever is remembered"},
+    {"--retry", 0, "", "Try jobs again that failed before"},
+    {"--trace", 0, "FILE", "Write where the time went, for chrome://tracing or Perfetto"},
+    {"--wait", 0, "", "Wait for jobs, and for another trainmake (this is the default)"},
+    {"--no-wait", 0, "", "Leave jobs running; leave with exit code 4 when another trainmake is in the way"},
+    {"--since", 0, "REV", "The commit to compare with"},
+    {"--output", 0, "FORMAT", "text or dot"},
+    {"--to", 0, "DIR", "Where to put the files"},
+    {"--follow", 'f', "", "Go on as the job writes"},
+    {"--template", 0, "NAME", "What to begin with: basic"},
+    {"--declared", 0, "", "As the files declare it, before anything is resolved"},
+    {"--repair", 0, "", "Move a damaged state database aside and begin a new one"},
+    {"--limit", 0, "N", "Show the newest N alone"},
+};
+constexpr std::string_view kCommonFlags = "--directory --json --platform --cache-dir --help --version";
+
+constexpr std::string_view kRunFlags = "--keep-going --jobs --dry-run --force --retry --trace --wait --no-wait";
+constexpr CommandSpec kCommands[] = {
+    {"", "LABEL...", "do", "Brings targets up to date: `trainmake job:mnist`, `trainmake //...`", kRunFlags},
+    {"plan", "LABEL...", "ask", "What would happen: steps, reasons, layers, objects, bytes, jobs", "--force --retry"},
+    {"why", "LABEL|RUN", "ask", "Which file, parameter or upstream makes a target run", ""},
+    {"query", "EXPR", "ask", "Targets: a label, a pattern, deps(E), rdeps(E), kind(K, E), attr(NAME, VALUE, E), E - E, E & E", "--declared"},
+    {"graph", "[EXPR]", "ask", "Targets and what they need, as text, dot or JSON", "--output"},
+    {"affected", "", "ask", "Targets that a change since a commit reaches, committed or not", "--since"},
+    {"logs", "RUN|LABEL", "do", "What a job printed", "--follow"},
+    {"attach", "[RUN|LABEL]", "do", "Follow a running job to its end, and record it", ""},
+    {"cancel", "RUN|LABEL", "do", "End a running job", ""},
+    {"pull", "LABEL|RUN", "do", "Put a job's outputs on disk", "--to"},
+    {"new", "NAME", "do", "Begin a project that builds and runs as it is", "--template"},
+    {"runs", "[LABEL]", "look back", "The history of jobs, the newest first", "--limit"},
+    {"show", "RUN|LABEL", "look back", "One run: what went in, what came out, how to repeat it", ""},
+    {"diff", "RUN RUN", "look back", "What two runs differ in: code, data, params, metrics", ""},
+    {"ps", "", "look back", "Jobs in flight", ""},
+    {"gc", "", "keep", "Remove what nothing refers to", "--repair"},
+    {"cache", "export|import FILE", "keep", "The whole cache as one file", ""},
+    {"doctor", "", "keep", "Say what this machine has and lacks", ""},
+    {"completion", "bash|zsh|fish", "keep", "The script that completes commands, flags and labels", ""},
+    {"help", "[TOPIC]", "keep", "Say what a command or a room does", ""},
+};
+
+bool listed(std::string_view list, std::string_view name) {
+  const std::vector<std::string> names = split(list, ' ');
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+bool takes(const CommandSpec& command, std::string_view flag) { return listed(kCommonFlags, flag) || listed(command.flags, flag); }
+
+const FlagSpec* flag_named(std::string_view name) {
+  const auto found = std::find_if(std::begin(kFlags), std::end(kFlags), [&](const FlagSpec& flag) { return flag.name == name; });
+  return found == std::end(kFlags) ? nullptr : found;
+}
+
+const FlagSpec* flag_lettered(char letter) {
+  const auto found = std::find_if(std::begin(kFlags), std::end(kFlags), [&](const FlagSpec& flag) { return flag.letter == letter; });
+  return found == std::end(kFlags) ? nullptr : found;
+}
+
+const CommandSpec* command_named(std::string_view name) {
+  const auto found = std::find_if(std::begin(kCommands), std::end(kCommands), [&](const CommandSpec& command) { return command.name == name; });
+  return found == std::end(kCommands) ? nullptr : found;
+}
+
+Error unknown_flag(std::string_view word) {
+  std::vector<std::string> names;
+  for (const FlagSpec& flag : kFlags) names.emplace_back(flag.name);
+  const std::string meant = did_you_mean(word, names);
+  return user_error(cat("There is no flag ", quoted(word)), meant.empty() ? std::string("`trainmake help` lists them") : meant);
+}
+
+bool looks_like_label(std::string_view word) {
+  return word.find(':') != std::string_view::npos || word.ends_with("...") || word.starts_with("//");
+}
+
+// The parse in steps: words and flags first, then what the first word means.
+struct Parser {
+  const std::vector<std::string>& arguments;
+  std::size_t at = 0;
+  CommandLine line;
+
+  Result<void> flag(const FlagSpec& spec, std::optional<std::string> given) {
+    if (spec.value.empty() && given) return fail(user_error(cat("Flag `", spec.name, "` takes no value, got ", quoted(*given))));
+    if (!spec.value.empty() && !given) {
+      if (at + 1 == arguments.size()) return fail(user_error(cat("Flag `", spec.name, "` needs a value: ", spec.value)));
+      given = arguments[++at];
+    }
+    line.flags[std::string(spec.name)] = given.value_or("");
+    return {};
+  }
+
+  Result<void> long_flag(const std::string& word) {
+    const std::size_t equals = word.find('=');
+    const FlagSpec* spec = flag_named(std::string_view(word).substr(0, equals));
+    if (spec == nullptr) return fail(unknown_flag(std::string_view(word).substr(0, equals)));
+    return flag(*spec, equals == std::string::npos ? std::nullopt : std::optional(word.substr(equals + 1)));
+  }
+
+  // -k, -j8, -C DIR
+  Result<void> short_flags(const std::string& word) {
+    for (std::size_t i = 1; i < word.size(); ++i) {
+      const FlagSpec* spec = flag_lettered(word[i]);
+      if (spec == nullptr) return fail(unknown_flag(cat("-", word[i])));
+      if (spec->value.empty()) {
+        TRY(flag(*spec, std::nullopt));
+        continue;
+      }
+      return flag(*spec, i + 1 < word.size() ? std::optional(word.substr(i + 1)) : std::nullopt);
+    }
+    return {};
+  }
+
+  Result<void> read() {
+    bool flags_end = false;
+    for (; at < arguments.size(); ++at) {
+      const std::string& word = arguments[at];
+      if (flags_end || word.size() < 2 || word.front() != '-') {
+        line.words.push_back(word);
+      } else if (word == "--") {
+        flags_end = true;
+      } else {
+        TRY(word[1] == '-' ? long_flag(word) : short_flags(word));
+      }
+    }
+    return {};
+  }
+
+  Result<void> choose_command() {
+    line.command = command_named("");
+    if (line.words.empty() || looks_like_label(line.words.front())) return {};
+    line.command = command_named(line.words.front());
+    if (line.command == nullptr) {
+      std::vector<std::string> names;
+      for (const CommandSpec& command : kCommands) names.emplace_back(command.name);
+      const std::string meant = did_you_mean(line.words.front(), names);
+      return fail(user_error(cat("There is no command ", quoted(line.words.front())), meant.empty() ? std::string("`trainmake help` lists commands; a label looks like `job:mnist`") : meant));
+    }
+    line.words.erase(line.words.begin());
+    return {};
+  }
+
+  Result<void> check_flags() const {
+    for (const auto& [name, value] : line.flags) {
+      if (takes(*line.command, name)) continue;
+      return fail(user_error(cat("`trainmake ", line.command->name.empty() ? "LABEL" : line.command->name, "` has no flag ", quoted(name)),
+                             cat("`trainmake help ", line.command->name, "` lists what it has")));
+    }
+    return {};
+  }
+};
+
+}  // namespace
+
+std::span<const FlagSpec> all_flags() { return kFlags; }
+std::span<const CommandSpec> all_commands() { return kCommands; }
+bool is_common(const FlagSpec& flag) { return listed(kCommonFlags, flag.name); }
+
+std::vector<const FlagSpec*> flags_of(const CommandSpec& command) {
+  std::vector<const FlagSpec*> flags;
+  for (const FlagSpec& flag : kFlags) {
+    if (listed(command.flags, flag.name)) flags.push_back(&flag);
+  }
+  return flags;
+}
+
+std::optional<std::string> CommandLine::value(std::string_view flag) const {
+  const auto found = flags.find(flag);
+  if (found == flags.end()) return std::nullopt;
+  return found->second;
+}
+
+Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments) {
+  Parser parser{arguments, 0, {}};
+  TRY(parser.read());
+  TRY(parser.choose_command());
+  TRY(parser.check_flags());
+  return std::move(parser.line);
+}
+
+}  // namespace trainmake

@@ -1,0 +1,22 @@
+// Ctrl-C: the first asks what runs to let go of its jobs, the second to stop at once. The handlers only write to a pipe; a thread
+// of its own turns that into stop requests.
+#pragma once
+
+#include <stop_token>
+#include <thread>
+
+namespace trainmake {
+
+class Interrupts {
+ public:
+  Interrupts();  // takes SIGINT and SIGTERM; once per process
+  ~Interrupts();
+  std::stop_token first() const { return first_.get_token(); }
+
+ private:
+  void listen();
+  std::stop_source first_;
+  std::thread thread_;
+};
+
+}  // namespace trainmake

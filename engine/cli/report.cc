@@ -1,0 +1,63 @@
+#include "engine/cli/report.h"
+
+#include <cstdio>
+#include <ctime>
+
+#include "engine/base/text.h"
+
+namespace trainmake {
+namespace {
+
+void part(std::string& text, std::size_t count, std::string_view what) {
+  if (count == 0) return;
+  text += cat(text.empty() ? "" : ", ", count, " ", what);
+}
+
+}  // namespace
+
+std::string error_text(const Error& error) {
+  std::string text = "error: ";
+  if (error.where.known()) text += cat(printable(error.where.text()), ": ");
+  text += error.message;
+  if (!error.hint.empty()) text += cat("\n  hint: ", error.hint);
+  return text + "\n";
+}
+
+std::string summary_text(const Summary& summary, const Tally& tally) {
+  const bool idle = summary.of(Outcome::kRan).empty() && summary.of(Outcome::kReused).empty() && summary.of(Outcome::kFailed).empty() &&
+                    summary.of(Outcome::kSkipped).empty() && summary.of(Outcome::kDetached).empty();
+  if (idle && summary.exit_code == 0) return "nothing to do";
+  std::string text;
+  part(text, summary.of(Outcome::kRan).size(), "ran");
+  part(text, summary.of(Outcome::kReused).size(), "reused");
+  part(text, summary.of(Outcome::kUpToDate).size(), "up to date");
+  part(text, summary.of(Outcome::kFailed).size(), "failed");
+  part(text, summary.of(Outcome::kSkipped).size(), "skipped");
+  part(text, summary.of(Outcome::kDetached).size(), "still running");
+  if (const std::uint64_t layers = tally.pushed_layers; layers != 0) text += cat("; ", plural(layers, "layer"), ", ", human_bytes(tally.pushed_bytes));
+  if (const std::uint64_t objects = tally.uploaded_objects; objects != 0) text += cat("; ", plural(objects, "object"), ", ", human_bytes(tally.uploaded_bytes));
+  if (const std::uint64_t jobs = tally.submitted; jobs != 0) text += cat("; ", plural(jobs, "job"));
+  return cat(text, " in ", human_duration(summary.duration_ms));
+}
+
+std::string time_text(std::int64_t since_1970_ns) {
+  const std::time_t seconds = since_1970_ns / 1'000'000'000;
+  std::tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  char text[64];
+  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min,
+                parts.tm_sec, static_cast<int>(since_1970_ns / 1'000'000 % 1000));
+  return text;
+}
+
+void write_stdout(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+void write_stderr(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
+}  // namespace trainmake

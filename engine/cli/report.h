@@ -1,0 +1,38 @@
+// What a person or a script sees of a run. Every reporter takes the same events and, at the end, the same summary.
+// Thread rule: the owner's thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/model/event.h"
+
+namespace trainmake {
+
+class Reporter {
+ public:
+  virtual ~Reporter() = default;
+  virtual void event(const Event& event) = 0;
+  virtual void finished(const Summary& summary, const Tally& tally) = 0;
+};
+
+// stdout for JSON; stderr for the others. `here` shortens labels.
+std::unique_ptr<Reporter> make_json_reporter();
+std::unique_ptr<Reporter> make_plain_reporter(std::string here);
+// A live display; REQUIRES: stderr is a terminal.
+std::unique_ptr<Reporter> make_live_reporter(std::string here, bool colour);
+// Passes everything on to `inner`, and writes a Chrome trace to `path` at the end.
+std::unique_ptr<Reporter> make_trace_reporter(std::unique_ptr<Reporter> inner, std::string path);
+
+// The text of an error: what, where, and what to do next.
+std::string error_text(const Error& error);
+// "3 ran, 2 up to date, 1 object (123 B) in 1.2 s", or "nothing to do".
+std::string summary_text(const Summary& summary, const Tally& tally);
+std::string time_text(std::int64_t since_1970_ns);  // 2026-01-31T12:00:00.123Z
+
+void write_stdout(std::string_view text);
+void write_stderr(std::string_view text);
+
+}  // namespace trainmake

@@ -1,0 +1,103 @@
+#include "engine/cli/session.h"
+
+#include "engine/base/text.h"
+#include "lua/load.h"
+#include "rules/all.h"
+#include "rules/job/platform.h"
+#include "rules/image/registries/layout/layout.h"
+#include "rules/image/registry.h"
+
+namespace trainmake {
+namespace {
+
+constexpr const char* kLocal = "local";
+
+}  // namespace
+
+Result<std::unique_ptr<Session>> Session::open(CommandLine line, const Environment& environment) {
+  const Host host{real_file_system(), real_processes(), real_http(), real_clock(), environment};
+  const std::string folder = line.value("--directory") ? absolute_path(*line.value("--directory")) : current_folder();
+  TRY_ASSIGN(const Stat stat, host.files.look(folder, Links::kFollow));
+  if (!stat.is(FileKind::kFolder)) return fail(user_error(cat("There is no folder ", quoted(folder))));
+  TRY_ASSIGN(Position position, find_workspace(host, folder, line.value("--cache-dir").value_or("")));
+  return std::unique_ptr<Session>(new Session(std::move(line), environment, std::move(position)));
+}
+
+Session::Session(CommandLine line, const Environment& environment, Position position)
+    : line_(std::move(line)),
+      environment_(environment),
+      host_{real_file_system(), real_processes(), real_http(), real_clock(), environment_},
+      position_(std::move(position)),
+      blobs_(host_.files, workspace().cache),
+      digests_(host_.files, host_.clock, workspace().root, workspace().cache, tally_),
+      file_sets_(host_, workspace(), digests_),
+      registry_(make_layout(host_, path_join(workspace().cache, "images"))) {}
+
+Session::~Session() = default;
+
+Result<void> Session::open_state(State::Access access) {
+  TRY_ASSIGN(state_, State::open(workspace().cache, access));
+  return {};
+}
+
+State& Session::state() {
+  CHECK(state_ != nullptr);
+  return *state_;
+}
+
+Result<const Space*> Session::space() {
+  if (!space_) space_ = load_space(host_, workspace().root);
+  if (!space_->errors.empty()) return fail(space_->errors.front());
+  return &*space_;
+}
+
+Result<std::string> Session::platform_name() {
+  TRY_ASSIGN(const Space* space, Session::space());
+  const std::string name = line_.value("--platform").value_or(space->default_platform.empty() ? kLocal : space->default_platform);
+  if (name != kLocal && space->find("platform", name) == nullptr) {
+    std::vector<std::string> names = space->names("platform");
+    names.emplace_back(kLocal);
+    const std::string meant = did_you_mean(name, names);
+    return fail(user_error(cat("There is no platform ", quoted(name)), meant.empty() ? cat("There are ", join(names, ", "), "; platforms are declared in TRAINSPACE.lua") : meant));
+  }
+  return name;
+}
+
+Result<Platform*> Session::platform() {
+  TRY_ASSIGN(const std::string name, platform_name());
+  return platform_named(name);
+}
+
+Result<Platform*> Session::platform_named(const std::string& name) {
+  TRY_ASSIGN(const Space* space, Session::space());
+  std::unique_ptr<Platform>& platform = platforms_[name];
+  if (!platform) {
+    TRY_ASSIGN(platform, make_platform(host_, workspace(), *space, blobs_, name));
+  }
+  return platform.get();
+}
+
+const StoreRooms& Session::store_rooms() const { return all_store_rooms(); }
+
+std::vector<const Schema*> Session::schemas() { return all_schemas(); }
+
+Result<const Rules*> Session::rules() {
+  if (!rules_.empty()) return &rules_;
+  TRY_ASSIGN(const Space* space, Session::space());
+  TRY_ASSIGN(const std::string name, platform_name());
+  TRY_ASSIGN(Platform * platform, Session::platform());
+  owned_rules_ = all_rules({host_, workspace(), *space, blobs_, digests_, file_sets_, *registry_, state(), *platform, name, tally_});
+  for (const std::unique_ptr<Rule>& rule : owned_rules_) rules_.push_back(rule.get());
+  return &rules_;
+}
+
+Result<std::vector<Pattern>> Session::requests(const std::vector<std::string>& words) {
+  std::vector<Pattern> patterns;
+  for (const std::string& word : words) {
+    TRY_ASSIGN(Pattern pattern, parse_request(host_, position_, word));
+    patterns.push_back(std::move(pattern));
+  }
+  return patterns;
+}
+
+}  // namespace trainmake
