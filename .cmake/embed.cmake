@@ -1,11 +1,11 @@
 # Writes the text of IN as a C string NAME into OUT, in raw-literal pieces short enough for every compiler.
 file(READ ${IN} text)
 string(LENGTH "${text}" length)
-set(code "extern const char ${NAME}[];\nconst char ${NAME}[] =\n")
+set(code "namespace trainmake {\nextern const char ${NAME}[];\nconst char ${NAME}[] =\n")
 set(at 0)
 while(at LESS length)
   string(SUBSTRING "${text}" ${at} 8000 piece)
   string(APPEND code "R\"~EMBED~(${piece})~EMBED~\"\n")
   math(EXPR at "${at} + 8000")
 endwhile()
-file(WRITE ${OUT} "${code}\"\";\n")
+file(WRITE ${OUT} "${code}\"\";\n}  // namespace trainmake\n")

@@ -9,9 +9,10 @@
 #include "lua/order.h"
 #include "lua/text_functions.h"
 
-extern const char kPreludeLua[];  // lua/prelude.lua
 
 namespace trainmake {
+
+extern const char kPreludeLua[];  // lua/prelude.lua
 namespace {
 
 constexpr std::string_view kNoChunks = "Put the code into a file and use `load_file \"common.lua\"`";

@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/eventfd.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <array>
@@ -185,7 +185,7 @@ class RealProcesses final : public Processes {
     out.write.reset();
     err.write.reset();
     ProcessResult result;
-    const Descriptor ended(::pidfd_open(pid, 0));
+    const Descriptor ended(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     const Descriptor stopped(::eventfd(0, EFD_CLOEXEC));
     {
       const std::stop_callback on_stop(stop, [&] { ::eventfd_write(stopped.get(), 1); });
