@@ -1,6 +1,7 @@
-// The state database `state.db` (SQLite, WAL): what was built, which runs there were. Schema in schema.sql, raised by real
-// migrations; one of a newer program is refused, a damaged one is told with its way out. The only place that talks to SQLite.
-// Thread rule: one thread, its owner.
+// The state database `state.db` (SQLite, WAL): what was built, which runs there were. Schema in schema.sql,
+// raised by real migrations; one of a newer program is refused, a damaged one is told with its way out. No
+// absolute path stands in it, so a cache folder may be moved. Only this and what it is made of (sqlite,
+// migrate, state_database) know of SQLite. Thread rule: one thread, its owner.
 #pragma once
 
 #include <cstdint>
@@ -33,15 +34,19 @@ class State final : public Memory, public Runs {
   Result<std::vector<Run>> of(const Label& label, const Fingerprint& fingerprint) override;
   Result<std::vector<Run>> all() override;
 
-  // Changes with every write that anybody makes: what was concluded under one generation holds while it lasts.
+  // Changes with every write that anybody makes: what was concluded under one generation holds while it
+  // lasts.
   Result<std::uint64_t> generation();
 
   // For gc: every record, and a way to drop one that is not the last of its label.
   Result<void> each_record(const std::function<void(const Record&, bool is_last)>& visit);
   Result<void> forget(const Label& label, const Fingerprint& fingerprint);
   Result<void> compact();
+  // A consistent copy, as a new file.
+  Result<void> copy_to(const std::string& path);
 
-  // Moves a damaged database aside and starts an empty one; returns where the old one is.
+  // Moves a damaged database aside and starts one with what can still be read; returns where the old one is,
+  // or "" when it was sound (or there was none) and nothing was done.
   static Result<std::string> repair(const std::string& cache_folder);
   static constexpr int kSchemaVersion = 1;
 
