@@ -1,6 +1,6 @@
-// Bytes by their SHA-256, as files `blobs/sha256/ab/abcd…` below the cache folder, written by rename, read-only. What is there
-// under a digest has been whole once; `open` and `read` verify it again, because disks rot. Knows nothing of what the bytes mean.
-// Thread rule: any thread.
+// Bytes by their SHA-256, as files `blobs/sha256/ab/abcd…` below the cache folder, written by rename,
+// read-only. What is there under a digest has been whole once; `read` and `copy_out` verify it again, because
+// disks rot. Knows nothing of what the bytes mean. Thread rule: any thread.
 #pragma once
 
 #include <functional>
@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/base/error.h"
 #include "engine/base/file_system.h"
@@ -22,22 +23,29 @@ class Blobs {
   Result<Sha256> put(std::string_view bytes);
   struct Stored {
     Sha256 sha256;
-    Digest128 content;  // XXH3-128 of the same bytes, as FileDigests computes it, to compare with what describe saw
+    Digest128
+        content;  // XXH3-128 of the same bytes, as FileDigests computes it, to compare with what describe saw
     std::uint64_t size = 0;
   };
   // Streams a file in. The digests are of the bytes that were stored, whatever the file became meanwhile.
   Result<Stored> put_file(const std::string& path);
-  Result<bool> has(const Sha256& digest);               // by stat alone
+  Result<bool> has(const Sha256& digest);  // by stat alone
   // Whole small blobs, verified; a damaged one is removed and told as missing.
   Result<std::optional<std::string>> read(const Sha256& digest);
-  // Streams a blob to `to`, verified before it becomes visible there. False when missing or damaged (then removed).
+  // Streams a blob to `to`, verified before it becomes visible there. False when missing or damaged (then
+  // removed).
   Result<bool> copy_out(const Sha256& digest, const std::string& to, WriteOptions options);
   Result<void> remove(const Sha256& digest);
   std::string path(const Sha256& digest) const;
   // Every blob that is there, for gc.
   Result<void> each(const std::function<void(const Sha256&, const Stat&)>& visit);
+  // Removes what puts left that were cut short. REQUIRES: nobody puts meanwhile (gc holds the workspace).
+  Result<void> sweep();
 
  private:
+  Result<void> each_folder(
+      const std::function<Result<void>(const std::string&, const std::vector<FolderEntry>&)>& visit);
+
   FileSystem& files_;
   std::string folder_;
 };

@@ -1,8 +1,9 @@
-// path + stat → content digest, so that an unchanged file is looked at and not read. One index file per project below
-// `files/` in the cache folder, sorted by path, checked by its own digest: a damaged or foreign one is dropped, which costs a
-// re-hash and nothing else. An entry whose mtime was not older than the look is never trusted.
-// A file over kChunkBytes is digested in chunks, in parallel, and its digest is that of its chunks' digests.
-// Thread rule: any thread; targets of one project share an index.
+// path + stat → content digest, so that an unchanged file is looked at and not read. One index file per
+// project below `files/` in the cache folder, sorted by path, checked by its own digest: a damaged or foreign
+// one is dropped, which costs a re-hash and nothing else. An entry whose mtime was not older than its reading
+// is never trusted; a file that was written a few milliseconds ago is waited for. A file over kChunkBytes is
+// digested in chunks, in parallel, and its digest is that of its chunks' digests. Thread rule: any thread;
+// targets of one project share an index.
 #pragma once
 
 #include <cstdint>
@@ -29,12 +30,14 @@ class FileDigests {
 
   struct Digested {
     std::vector<Digest128> digests;  // of `files`, in their order; a link's is that of its target's text
-    bool settled = true;             // false: some mtime was racy, so the stats prove nothing yet
+    bool settled = true;  // false: some mtime was racy, so the stats of that look prove nothing yet
     // Not empty: these were gone or changed while they were read; walk again.
     std::vector<std::string> unsteady;
   };
-  // `files` of the project in `folder` (from root), as walk found them, looked at after `looked_at_ns`.
-  Result<Digested> digest(const std::string& folder, std::span<const WalkedFile> files, std::int64_t looked_at_ns);
+  // `files` of the project in `folder` (from root), as walk found them, looked at after `looked_at_ns`. Best
+  // sorted by path.
+  Result<Digested> digest(const std::string& folder, std::span<const WalkedFile> files,
+                          std::int64_t looked_at_ns);
   // Writes what was learnt. Losing it costs time alone.
   Result<void> save();
 

@@ -1,0 +1,163 @@
+#include "cache/blobs.h"
+
+#include <atomic>
+#include <random>
+
+#include "cache/file_digests.h"
+#include "engine/base/text.h"
+
+namespace trainmake {
+namespace {
+
+constexpr std::size_t kBuffer = 256 * 1024;
+constexpr std::uint32_t kReadOnly = 0444;
+
+// Feeds `each` the bytes of `path`, piece by piece.
+template <typename Each>
+Result<void> stream(FileSystem& files, const std::string& path, Each each) {
+  TRY_ASSIGN(const std::unique_ptr<FileReader> reader, files.open(path));
+  const auto buffer = std::make_unique_for_overwrite<char[]>(kBuffer);
+  while (true) {
+    TRY_ASSIGN(const std::size_t count, reader->read({buffer.get(), kBuffer}));
+    if (count == 0) return {};
+    TRY(each(std::string_view(buffer.get(), count)));
+  }
+}
+
+// Two processes that put at once must not meet in a name: what one wrote would get the other's digest.
+std::string name_of_its_own() {
+  static const std::uint64_t process = [] {
+    std::random_device random;
+    return std::uint64_t{random()} << 32U | random();
+  }();
+  static std::atomic<std::uint64_t> next = 0;
+  return cat(process, "-", next.fetch_add(1));
+}
+
+std::vector<std::string_view> names_of(const std::vector<FolderEntry>& entries) {
+  std::vector<std::string_view> names;
+  names.reserve(entries.size());
+  for (const FolderEntry& entry : entries) names.push_back(entry.name);
+  return names;
+}
+
+}  // namespace
+
+Blobs::Blobs(FileSystem& files, std::string cache_folder)
+    : files_(files), folder_(path_join(cache_folder, "blobs")) {}
+
+std::string Blobs::path(const Sha256& digest) const {
+  const std::string hex = digest.hex();
+  return cat(folder_, "/sha256/", std::string_view(hex).substr(0, 2), "/", hex);
+}
+
+Result<bool> Blobs::has(const Sha256& digest) {
+  TRY_ASSIGN(const Stat stat, files_.look(path(digest)));
+  return stat.is(FileKind::kFile);
+}
+
+Result<Sha256> Blobs::put(std::string_view bytes) {
+  const Sha256 digest = sha256_of(bytes);
+  const std::string to = path(digest);
+  TRY_ASSIGN(const Stat there, files_.look(to));
+  if (there.is(FileKind::kFile) && there.size == bytes.size()) {
+    const Result<std::string> same = read_file(files_, to, bytes.size());
+    if (same && *same == bytes) return digest;  // else it has rotted, and is written again
+  }
+  TRY(write_file(files_, to, bytes, {.mode = kReadOnly}));
+  return digest;
+}
+
+Result<Blobs::Stored> Blobs::put_file(const std::string& path) {
+  const std::string incoming = path_join(folder_, cat("incoming/", name_of_its_own()));
+  TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(incoming, {.mode = kReadOnly}));
+  Sha256Hasher sha256;
+  ContentHasher content;
+  Stored stored;
+  TRY(stream(files_, path, [&](std::string_view bytes) {
+    sha256.raw(bytes);
+    content.add(bytes);
+    stored.size += bytes.size();
+    return writer->append(bytes);
+  }));
+  stored.sha256 = sha256.finish();
+  stored.content = content.finish();
+  TRY(writer->commit());
+  const std::string to = this->path(stored.sha256);
+  Result<void> placed = files_.make_folder(std::string(path_folder(to)));
+  if (placed)
+    placed = files_.rename(incoming, to);  // over one that is there: that heals it, should it have rotted
+  if (placed) return stored;
+  (void)files_.remove(incoming);
+  return fail(std::move(placed).error());
+}
+
+Result<std::optional<std::string>> Blobs::read(const Sha256& digest) {
+  const std::string from = path(digest);
+  TRY_ASSIGN(const Stat there, files_.look(from));
+  if (!there.exists()) return std::optional<std::string>();
+  TRY_ASSIGN(std::string bytes, read_file(files_, from, UINT64_MAX));
+  if (sha256_of(bytes) == digest) return std::optional(std::move(bytes));
+  TRY(remove(digest));
+  return std::optional<std::string>();
+}
+
+Result<bool> Blobs::copy_out(const Sha256& digest, const std::string& to, WriteOptions options) {
+  const std::string from = path(digest);
+  TRY_ASSIGN(const Stat there, files_.look(from));
+  if (!there.exists()) return false;
+  TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(to, options));
+  Sha256Hasher sha256;
+  TRY(stream(files_, from, [&](std::string_view bytes) {
+    sha256.raw(bytes);
+    return writer->append(bytes);
+  }));
+  if (sha256.finish() == digest) {
+    TRY(writer->commit());
+    return true;
+  }
+  TRY(remove(digest));
+  return false;
+}
+
+Result<void> Blobs::remove(const Sha256& digest) { return files_.remove(path(digest)); }
+
+Result<void> Blobs::each_folder(
+    const std::function<Result<void>(const std::string&, const std::vector<FolderEntry>&)>& visit) {
+  const std::string top = path_join(folder_, "sha256");
+  TRY_ASSIGN(const Stat there, files_.look(top));
+  if (!there.exists()) return {};
+  TRY_ASSIGN(const std::vector<FolderEntry> folders, files_.list(top));
+  for (const FolderEntry& folder : folders) {
+    if (folder.kind != FileKind::kFolder) continue;
+    const std::string inside = path_join(top, folder.name);
+    TRY_ASSIGN(const std::vector<FolderEntry> entries, files_.list(inside));
+    TRY(visit(inside, entries));
+  }
+  return {};
+}
+
+Result<void> Blobs::each(const std::function<void(const Sha256&, const Stat&)>& visit) {
+  return each_folder([&](const std::string& folder, const std::vector<FolderEntry>& entries) -> Result<void> {
+    const std::vector<std::string_view> names = names_of(entries);
+    std::vector<Stat> stats(names.size());
+    TRY(files_.look_at_all(folder, names, stats));
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const std::optional<Sha256> digest = Sha256::parse(names[i]);
+      if (digest && stats[i].is(FileKind::kFile)) visit(*digest, stats[i]);
+    }
+    return {};
+  });
+}
+
+Result<void> Blobs::sweep() {
+  TRY(files_.remove(path_join(folder_, "incoming")));
+  return each_folder([&](const std::string& folder, const std::vector<FolderEntry>& entries) -> Result<void> {
+    for (const FolderEntry& entry : entries) {
+      if (!Sha256::parse(entry.name)) TRY(files_.remove(path_join(folder, entry.name)));
+    }
+    return {};
+  });
+}
+
+}  // namespace trainmake
