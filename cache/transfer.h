@@ -14,6 +14,7 @@ struct Transferred {
   std::uint64_t files = 0, bytes = 0;
 };
 Result<Transferred> export_cache(Host& host, const std::string& cache_folder, const std::string& to);
+// What was in the cache before is gone, once all of the archive was read and found sound; else nothing has changed.
 Result<Transferred> import_cache(Host& host, const std::string& cache_folder, const std::string& from);
 
 }  // namespace trainmake

@@ -1,0 +1,171 @@
+#include "cache/transfer.h"
+
+#include <array>
+#include <random>
+
+#include "cache/archive.h"
+#include "cache/state.h"
+#include "engine/base/hash.h"
+#include "engine/base/text.h"
+
+namespace trainmake {
+namespace {
+
+// What travels beside the database. Proofs do not: they are of this machine's files.
+constexpr std::string_view kFolders[] = {"blobs", "files", "images", "layers"};
+constexpr std::string_view kDatabase = "state.db";
+constexpr std::size_t kBuffer = 256 * 1024;
+
+std::string fresh_name(std::string_view stem) {
+  std::random_device random;
+  return cat(stem, "-", random(), "-", random());
+}
+
+// A folder that goes with its object.
+class Aside {
+ public:
+  Aside(FileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
+  ~Aside() { (void)files_.remove(path_); }
+  Aside(const Aside&) = delete;
+  Aside& operator=(const Aside&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  FileSystem& files_;
+  std::string path_;
+};
+
+struct Sending {
+  FileSystem& files;
+  ArchiveWriter archive;
+  Transferred sum;
+
+  Result<void> add(const std::string& path, const std::string& name) {
+    TRY_ASSIGN(const std::uint64_t size, archive.add(files, path, name));
+    ++sum.files;
+    sum.bytes += size;
+    return {};
+  }
+
+  Result<void> add_tree(const std::string& path, const std::string& name) {
+    TRY_ASSIGN(const Stat stat, files.look(path));
+    if (stat.is(FileKind::kFile)) return add(path, name);
+    if (!stat.is(FileKind::kFolder)) return {};
+    TRY_ASSIGN(const std::vector<FolderEntry> entries, files.list(path));
+    for (const FolderEntry& entry : entries) {
+      if (entry.name.starts_with(".tm-tmp-")) continue;  // still being written
+      TRY(add_tree(path_join(path, entry.name), path_join(name, entry.name)));
+    }
+    return {};
+  }
+};
+
+// The digest that a file has by its name: `.../sha256/.../<64 hex digits>`.
+std::optional<Sha256> promised(std::string_view name) {
+  return name.find("sha256/") == std::string_view::npos ? std::nullopt : Sha256::parse(path_name(name));
+}
+
+bool is_ours(std::string_view name) {
+  if (name == kDatabase) return true;
+  const std::string_view top = name.substr(0, name.find('/'));
+  return top != name && std::find(std::begin(kFolders), std::end(kFolders), top) != std::end(kFolders);
+}
+
+Result<void> receive(FileSystem& files, ArchiveReader& archive, const ArchiveReader::Entry& entry,
+                     const std::string& to) {
+  const std::optional<Sha256> digest = promised(entry.name);
+  TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files.create(to, {.mode = digest ? 0444U : 0644U}));
+  Sha256Hasher hasher;
+  const auto buffer = std::make_unique_for_overwrite<char[]>(kBuffer);
+  while (true) {
+    TRY_ASSIGN(const std::size_t count, archive.read({buffer.get(), kBuffer}));
+    if (count == 0) break;
+    const std::string_view bytes(buffer.get(), count);
+    if (digest) hasher.raw(bytes);
+    TRY(writer->append(bytes));
+  }
+  if (digest && hasher.finish() != *digest)
+    return fail(user_error(cat("The archive is damaged: ", quoted(entry.name), " is not what its name says"),
+                           "Export it again"));
+  return writer->commit();
+}
+
+Result<Transferred> receive_all(FileSystem& files, const std::string& from, const std::string& folder) {
+  TRY_ASSIGN(const std::unique_ptr<FileReader> reader, files.open(from));
+  ArchiveReader archive(*reader, from);
+  Transferred sum;
+  bool has_database = false;
+  while (true) {
+    TRY_ASSIGN(const std::optional<ArchiveReader::Entry> entry, archive.next());
+    if (!entry) break;
+    if (!is_ours(entry->name)) {
+      return fail(
+          user_error(cat(quoted(from), " is no exported cache: it has ", quoted(entry->name), " in it"),
+                     "`trainmake cache export FILE` writes one"));
+    }
+    has_database = has_database || entry->name == kDatabase;
+    TRY(receive(files, archive, *entry, path_join(folder, entry->name)));
+    ++sum.files;
+    sum.bytes += entry->size;
+  }
+  if (!has_database)
+    return fail(user_error(cat(quoted(from), " is no exported cache: it has no ", quoted(kDatabase)),
+                           "`trainmake cache export FILE` writes one"));
+  return sum;
+}
+
+// Raises it to our schema, reads every page, and gives it a generation that no proof here knows.
+Result<void> check_database(const std::string& folder) {
+  TRY_ASSIGN(const std::unique_ptr<State> state, State::open(folder, State::Access::kWrite));
+  return state->compact();
+}
+
+// The database goes first and comes last, so that between the two there is no record of anything.
+Result<void> replace(FileSystem& files, const std::string& cache_folder, const std::string& incoming) {
+  for (const char* beside : {"", "-wal", "-shm", "-journal"})
+    TRY(files.remove(path_join(cache_folder, cat(kDatabase, beside))));
+  TRY(files.remove(path_join(cache_folder, "proofs")));
+  for (const std::string_view folder : kFolders) {
+    TRY(files.remove(path_join(cache_folder, folder)));
+    TRY_ASSIGN(const Stat there, files.look(path_join(incoming, folder)));
+    if (there.exists()) TRY(files.rename(path_join(incoming, folder), path_join(cache_folder, folder)));
+  }
+  return files.rename(path_join(incoming, kDatabase), path_join(cache_folder, kDatabase));
+}
+
+}  // namespace
+
+Result<Transferred> export_cache(Host& host, const std::string& cache_folder, const std::string& to) {
+  FileSystem& files = host.files;
+  TRY_ASSIGN(const Stat there, files.look(path_join(cache_folder, kDatabase)));
+  if (!there.exists())
+    return fail(user_error(cat("There is nothing to export: ", quoted(cache_folder), " has no state yet"),
+                           "Run something first"));
+  const Aside aside(files, path_join(std::string(path_folder(to)), fresh_name(".tm-export")));
+  TRY(files.make_folder(aside.path()));
+  const std::string copy = path_join(aside.path(), kDatabase);
+  TRY_ASSIGN(const std::unique_ptr<State> state, State::open(cache_folder, State::Access::kLook));
+  TRY(state->copy_to(copy));
+  TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files.create(to));
+  Sending sending{files, ArchiveWriter(*writer), {}};
+  TRY(sending.add(copy, std::string(kDatabase)));
+  for (const std::string_view folder : kFolders)
+    TRY(sending.add_tree(path_join(cache_folder, folder), std::string(folder)));
+  TRY(sending.archive.finish());
+  TRY(writer->commit());
+  return sending.sum;
+}
+
+Result<Transferred> import_cache(Host& host, const std::string& cache_folder, const std::string& from) {
+  FileSystem& files = host.files;
+  const Aside aside(files, path_join(cache_folder, fresh_name("import")));
+  TRY_ASSIGN(const Transferred sum, receive_all(files, from, aside.path()));
+  if (Result<void> sound = check_database(aside.path()); !sound) {
+    return fail(user_error(cat("Cannot import ", quoted(from), ": ", sound.error().message),
+                           "Nothing was changed; export it again, with this trainmake"));
+  }
+  TRY(replace(files, cache_folder, aside.path()));
+  return sum;
+}
+
+}  // namespace trainmake
