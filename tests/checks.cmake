@@ -61,3 +61,8 @@ if(TARGET trainmake)
       LABEL e2e TIMEOUT 300)
   endif()
 endif()
+
+if(TRAINMAKE_BENCH)
+  add_executable(bench_hash bench/hash.cc)
+  target_link_libraries(bench_hash PRIVATE cache engine_base xxhash)
+endif()

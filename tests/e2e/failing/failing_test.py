@@ -1,0 +1,81 @@
+"""What fails, fails alone, says why, and is not tried again until something changed or it is asked for."""
+
+from story import Story
+
+
+class Failing(Story):
+    def broken(self):
+        place = self.tiny(**{"code/train.sh": "echo about to break\nexit 3\n", "code/fine.sh": "echo fine\n"})
+        place.append("TRAINFILE.lua", 'job "fine" { image = "image:tiny", main = "fine.sh" }\n')
+        return place
+
+    def test_a_failed_job_is_exit_1_with_its_last_lines(self):
+        answer = self.broken().ask("job:train").exits(1)
+        self.assert_told(answer.err, "job:train", "about to break", "3")
+
+    def test_what_needs_it_is_skipped(self):
+        answer = self.broken().ask("job:eval", "--json").exits(1)
+        self.assertEqual((answer.labels("failed"), answer.labels("skipped")), (["//job:train"], ["//job:eval"]))
+        self.assertEqual((answer.finished["ok"], answer.finished["exit_code"]), (False, 1))
+
+    def test_keep_going_does_the_rest(self):
+        answer = self.broken().ask("-k", "job:eval", "job:fine", "--json").exits(1)
+        self.assertIn("//job:fine", answer.ran)
+        self.assertEqual(answer.labels("skipped"), ["//job:eval"])
+
+    def test_without_k_what_was_not_started_is_skipped(self):
+        place = self.broken()
+        place.append("TRAINFILE.lua", 'job "after" { image = "image:tiny", main = "fine.sh", data = { x = "job:fine" } }\n')
+        answer = place.ask("-j1", "job:train", "job:after", "--json").exits(1)
+        self.assertIn("//job:train", answer.labels("failed"))
+        self.assertIn("//job:after", answer.labels("skipped"))
+
+    def test_an_identical_failed_job_is_not_submitted_again(self):
+        place = self.broken()
+        place.ask("job:train").exits(1)
+        answer = place.ask("job:train", "--json").exits(1)
+        self.assertEqual((answer.labels("failed"), answer.finished["submitted"]), (["//job:train"], 0))
+        self.assert_told(place.ask("job:train").exits(1), "about to break", "--retry")
+
+    def test_retry_and_force_submit_it_again(self):
+        place = self.broken()
+        place.ask("job:train").exits(1)
+        for flag in ("--retry", "--force"):
+            self.assertEqual(place.ask("job:train", flag, "--json").exits(1).finished["submitted"], 1)
+
+    def test_retry_of_what_did_not_fail_does_nothing(self):
+        place = self.tiny()
+        place.make("job:train")
+        self.assert_nothing_ran(place.make("job:train", "--retry"))
+
+    def test_a_mended_job_runs(self):
+        place = self.broken()
+        place.ask("job:train").exits(1)
+        place.write("code/train.sh", 'echo x >"$TRAINMAKE_OUTPUT_DIR/model.txt"\n')
+        self.assertIn("//job:train", place.make("job:train").ran)
+
+    def test_plan_says_that_it_failed_before(self):
+        place = self.broken()
+        place.ask("job:train").exits(1)
+        (step,) = [step for step in place.plan("job:train")["steps"] if step["label"] == "//job:train"]
+        self.assertEqual((step["verdict"], step["reasons"][0]["kind"]), ("failed", "failed_before"))
+
+    def test_a_job_that_leaves_an_output_out_has_failed(self):
+        place = self.tiny(**{"code/train.sh": "echo done\n"})
+        self.assert_told(place.ask("job:train", "--json").exits(1).messages, "model.txt")
+
+    def test_a_job_killed_by_a_signal_says_so(self):
+        place = self.tiny(**{"code/train.sh": "kill -KILL $$\n"})
+        self.assertEqual(place.ask("job:train", "--json").exits(1).labels("failed"), ["//job:train"])
+
+    def test_the_data_that_a_failed_run_sent_is_not_sent_again(self):
+        place = self.broken()
+        place.ask("job:train").exits(1)
+        self.assertEqual(place.ask("job:train", "--retry", "--json").exits(1).cost, (0, 0, 1))
+
+    def test_a_store_that_cannot_be_reached_is_exit_3(self):
+        place = self.tiny(**{"TRAINSPACE.lua": 'store "far" { url = "s3://bucket", endpoint = "http://127.0.0.1:9", region = "x" }\ndefault_store "far"\n'})
+        answer = place.ask("data:letters", env={"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"})
+        if answer.code == 2 and "s3" in answer.text:
+            self.skipTest("there are no s3 stores yet")
+        answer.exits(3)

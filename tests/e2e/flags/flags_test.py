@@ -1,0 +1,114 @@
+"""Flags, wrong words, exit codes, completion, trace."""
+
+import json
+import shutil
+import subprocess
+import unittest
+
+from story import TRAIN, Story
+
+
+class WrongWords(Story):
+    def test_an_unknown_flag_is_a_usage_error_with_the_nearest(self):
+        self.assert_told(self.tiny().ask("job:train", "--froce").exits(2), "--force")
+
+    def test_an_unknown_label_is_a_usage_error_with_the_nearest(self):
+        self.assert_told(self.tiny().ask("job:tarin").exits(2), "job:train")
+
+    def test_an_unknown_command_is_a_usage_error_with_the_nearest(self):
+        self.assert_told(self.tiny().ask("paln", "job:train").exits(2), "plan")
+
+    def test_an_unknown_kind_in_a_label_is_a_usage_error(self):
+        self.tiny().ask("jib:train").exits(2)
+
+    def test_an_unknown_platform_is_a_usage_error_with_those_there_are(self):
+        place = self.tiny()
+        place.append("TRAINSPACE.lua", 'platform "cluster" { type = "local" }\n')
+        self.assert_told(place.ask("job:train", "--platform", "clutser").exits(2), "cluster")
+
+    def test_without_a_trainfile_it_says_how_to_begin(self):
+        self.assert_told(self.place().ask("job:train").exits(2), "trainmake new")
+
+    def test_a_usage_error_in_json_is_an_error_event_and_finished_with_2(self):
+        answer = self.tiny().ask("job:tarin", "--json").exits(2)
+        self.assertEqual(answer.finished["exit_code"], 2)
+        self.assert_told(answer.messages, "job:train")
+
+    def test_a_wrong_number_of_jobs_is_a_usage_error(self):
+        for wrong in ("0", "-1", "many"):
+            self.tiny().ask("-j", wrong, "job:train").exits(2)
+
+
+class Flags(Story):
+    def test_c_starts_from_another_folder(self):
+        place = self.tiny()
+        place.write("elsewhere/x", "")
+        self.assertEqual(place.make("-C", "..", "job:train", cwd="elsewhere").ran, TRAIN)
+
+    def test_c_to_nowhere_is_a_usage_error(self):
+        self.tiny().ask("-C", "nowhere", "job:train").exits(2)
+
+    def test_from_a_folder_below_it_is_the_same_project(self):
+        place = self.tiny()
+        self.assertEqual(place.make("job:train", cwd="code").ran, TRAIN)
+
+    def test_trace_is_a_chrome_trace(self):
+        place = self.tiny()
+        place.ask("job:train", "--trace", "trace.json").exits(0)
+        trace = json.loads(place.read("trace.json"))
+        spans = [event for event in (trace["traceEvents"] if isinstance(trace, dict) else trace) if event["ph"] in "XB"]
+        self.assertTrue(any("job:train" in span["name"] for span in spans), spans)
+
+    def test_no_colour_when_piped(self):
+        self.assertNotIn("\x1b", self.tiny().ask("job:train", env={"TERM": "xterm-256color"}).exits(0).text)
+
+    def test_version_and_help_are_answers(self):
+        place = self.tiny()
+        self.assertTrue(place.ask("--version").exits(0).out.strip())
+        for words in (["--help"], ["help"], ["plan", "--help"]):
+            self.assert_told(place.ask(*words).exits(0).out, "plan")
+
+    def test_help_knows_topics_and_suggests_others(self):
+        place = self.tiny()
+        for topic in ("job", "data", "code", "image"):
+            self.assert_told(place.ask("help", topic).exits(0).out, topic)
+        place.ask("help", "jbo").exits(2)
+
+    def test_every_command_has_help(self):
+        for command in ("plan", "why", "query", "graph", "affected", "logs", "attach", "cancel", "pull", "new", "runs", "show", "diff", "ps",
+                        "gc", "cache", "doctor"):
+            self.assertTrue(self.tiny().ask(command, "--help").exits(0).out.strip(), command)
+
+
+class Completion(Story):
+    def script(self, shell):
+        return self.tiny().ask("completion", shell).exits(0).out
+
+    def test_there_is_one_for_each_shell(self):
+        for shell in ("bash", "zsh", "fish"):
+            self.assert_told(self.script(shell), "trainmake")
+
+    @unittest.skipUnless(shutil.which("bash"), "needs bash")
+    def test_bash_reads_its_own(self):
+        subprocess.run(["bash", "-n"], input=self.script("bash").encode(), check=True)
+
+    @unittest.skipUnless(shutil.which("bash"), "needs bash")
+    def test_bash_completes_labels(self):
+        place = self.tiny()
+        place.write("complete.sh", self.script("bash") + '''
+            spec=$(complete -p trainmake); f=${spec##*-F }; f=${f%% *}
+            COMP_WORDS=(trainmake "$1"); COMP_CWORD=1; COMP_LINE="trainmake $1"; COMP_POINT=${#COMP_LINE}
+            "$f" trainmake "$1" trainmake
+            printf '%s\\n' "${COMPREPLY[@]}"
+        ''')
+        import story
+        bin_folder = place.home / "bin"
+        bin_folder.mkdir()
+        (bin_folder / "trainmake").symlink_to(story.BINARY)
+        done = subprocess.run(["bash", "complete.sh", "job:t"], cwd=place.root, env={**place.env, "PATH": f"{bin_folder}:{place.env['PATH']}"},
+                              capture_output=True, text=True, timeout=60, check=False)
+        # A label holds a colon, at which bash may split words: the rest of it is an answer as well.
+        self.assertRegex(done.stdout, r"(?m)^(job:)?train ?$", done.stderr)
+
+    def test_an_unknown_shell_is_a_usage_error(self):
+        self.tiny().ask("completion", "tcsh").exits(2)

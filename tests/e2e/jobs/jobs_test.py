@@ -1,0 +1,205 @@
+"""Jobs while they run and afterwards: ps, logs, attach, cancel, runs, show, diff, pull; and that they run once."""
+
+import signal
+
+from story import Story, eventually
+
+
+class WhileItRuns(Story):
+    def test_ps_shows_it_and_then_no_more(self):
+        place, gate = self.waiting()
+        going = place.start("job:slow", "--json").until("at the gate")
+        (job,) = place.ask("ps", "--json").exits(0).lines
+        self.assertEqual((job["label"], job["status"], job["platform"], job["ended"]), ("//job:slow", "running", "local", None))
+        gate.open()
+        going.end().exits(0)
+        self.assertEqual(place.ask("ps", "--json").exits(0).lines, [])
+
+    def test_looking_never_waits_for_a_run(self):
+        place, gate = self.waiting()
+        going = place.start("job:slow", "--json").until("at the gate")
+        for words in (["ps"], ["runs"], ["plan", "job:slow"], ["why", "job:slow"], ["query", "//..."], ["graph", "//..."], ["logs", "job:slow"], ["show", "job:slow"]):
+            place.ask(*words).exits(0)
+        gate.open()
+        going.end().exits(0)
+
+    def test_logs_shows_what_it_said_so_far_and_f_goes_on(self):
+        place, gate = self.waiting(then="echo past the gate")
+        going = place.start("job:slow", "--json").until("at the gate")
+        self.assert_told(place.ask("logs", "job:slow").exits(0).out, "at the gate")
+        following = place.start("logs", "-f", "job:slow").until("at the gate")
+        gate.open()
+        self.assert_told(following.end().exits(0).out, "past the gate")
+        going.end().exits(0)
+
+    def test_attach_follows_it_to_its_end_and_records_it(self):
+        place, gate = self.waiting(then="echo past the gate")
+        place.start("job:slow", "--json").until("at the gate").kill().end()
+        attached = place.start("attach", "job:slow")
+        gate.open()
+        self.assert_told(attached.end().exits(0).text, "past the gate")
+        self.assertEqual([run["status"] for run in place.runs()], ["succeeded"])
+
+    def test_cancel_ends_it_with_all_it_started(self):
+        place, _ = self.waiting()
+        going = place.start("job:slow", "--json").until("at the gate")
+        place.ask("cancel", "job:slow").exits(0)
+        self.assertNotEqual(going.end().code, 0)
+        self.assertEqual([run["status"] for run in place.runs()], ["cancelled"])
+        self.assertEqual(place.ask("ps", "--json").exits(0).lines, [])
+
+    def test_no_wait_leaves_it_running(self):
+        place, gate = self.waiting()
+        answer = place.ask("job:slow", "--no-wait", "--json").exits(0)
+        self.assertEqual((answer.labels("detached"), answer.finished["submitted"]), (["//job:slow"], 1))
+        gate.open()
+        eventually(lambda: place.make("job:slow").finished["submitted"] == 0, "it was submitted again")
+        self.assertEqual(len(place.runs()), 1)
+
+    def test_it_outlives_its_client_and_is_taken_up_again(self):
+        place, gate = self.waiting()
+        going = place.start("job:slow", "--json").until("at the gate")
+        going.process.send_signal(signal.SIGKILL)
+        going.end()
+        self.assertEqual([job["status"] for job in place.ask("ps", "--json").exits(0).lines], ["running"])
+        gate.open()
+        answer = place.make("job:slow")
+        self.assertEqual((answer.finished["submitted"], answer.ran[-1]), (0, "//job:slow"))
+        self.assertEqual([run["status"] for run in place.runs()], ["succeeded"])
+
+    def test_code_edited_while_it_runs_does_not_reach_it(self):
+        place, gate = self.waiting(then='. ./late.sh\ncp late.sh "$TRAINMAKE_OUTPUT_DIR/late.sh"')
+        place.write("code/late.sh", "# before\n")
+        going = place.start("job:slow", "--json").until("at the gate")
+        place.write("code/late.sh", "# after\n")
+        gate.open()
+        going.end().exits(0)
+        again = place.start("job:slow", "--json").until("at the gate")
+        gate.open()
+        self.assertIn("//job:slow", again.end().exits(0).ran)
+
+    def test_data_edited_while_it_runs_spoils_its_result(self):
+        place, gate = self.waiting(job='data = { "data:d" }', then='cat "$TRAINMAKE_DATA_DIR/d.txt"')
+        place.write("d.txt", "one\n")
+        place.append("TRAINFILE.lua", 'data "d" { files = { "d.txt" } }\n')
+        going = place.start("job:slow", "--json").until("at the gate")
+        place.write("d.txt", "two\n")
+        gate.open()
+        going.end()
+        self.assertIn("d.txt", place.runs()[0]["reason"])
+        place.write("d.txt", "one\n")
+        again = place.start("job:slow", "--json").until("at the gate")
+        gate.open()
+        self.assertEqual(again.end().exits(0).finished["submitted"], 1)
+
+
+class Afterwards(Story):
+    def trained(self):
+        """Two runs of job:train that differ in one parameter."""
+        place = self.tiny()
+        place.make("job:train")
+        place.replace("TRAINFILE.lua", "rate = 0.5", "rate = 0.25")
+        place.make("job:train")
+        return place
+
+    def test_runs_lists_them_newest_first(self):
+        runs = self.trained().runs("//job:train")
+        self.assertEqual([run["params"]["rate"] for run in runs], [0.25, 0.5])
+        self.assertEqual({run["status"] for run in runs}, {"succeeded"})
+
+    def test_a_metric_is_its_last_match_as_a_number(self):
+        self.assertEqual(self.trained().runs("//job:train")[0]["metrics"], {"loss": 0.25})
+
+    def test_show_says_all_of_a_run_by_label_id_or_start_of_it(self):
+        place = self.trained()
+        newest = place.runs("//job:train")[0]
+        for name in ("job:train", newest["run"], newest["run"][:8]):
+            shown = place.ask("show", name, "--json").exits(0).only
+            self.assertEqual(shown["run"], newest["run"])
+        (output,) = shown["outputs"]
+        self.assertEqual((output["name"], output["path"], output["bytes"], len(output["sha256"])), ("model", "model.txt", len('aaa\nbbb\n{"momentum": 0.9}\nrate 0.25\n'), 64))
+
+    def test_show_of_a_label_is_the_run_that_it_has_now(self):
+        place = self.trained()
+        place.replace("TRAINFILE.lua", "rate = 0.25", "rate = 0.5")
+        place.make("job:train")
+        self.assertEqual(place.ask("show", "job:train", "--json").exits(0).only["params"]["rate"], 0.5)
+
+    def test_diff_names_the_parameter(self):
+        place = self.trained()
+        newer, older = place.runs("//job:train")
+        told = place.ask("diff", older["run"], newer["run"]).exits(0).out
+        self.assert_told(told, "rate", "0.5", "0.25")
+        self.assertNotIn("letters", told)
+
+    def test_diff_names_the_file(self):
+        place = self.trained()
+        place.write("data/solver.json", "{}\n")
+        place.make("job:train")
+        newer, older, _ = place.runs("//job:train")
+        self.assert_told(place.ask("diff", older["run"], newer["run"]).exits(0).out, "solver")
+
+    def test_pull_writes_the_outputs(self):
+        place = self.trained()
+        place.ask("pull", "job:train", "--to", "out").exits(0)
+        self.assertEqual(place.files_below("out"), ["model.txt"])
+        self.assertIn("rate 0.25", place.read("out/model.txt"))
+
+    def test_pull_of_an_earlier_run(self):
+        place = self.trained()
+        place.ask("pull", place.runs("//job:train")[1]["run"], "--to", "out").exits(0)
+        self.assertIn("rate 0.5", place.read("out/model.txt"))
+
+    def test_pull_of_what_never_ran_says_what_to_do(self):
+        self.assert_told(self.tiny().ask("pull", "job:train").exits(2), "trainmake job:train")
+
+    def test_logs_of_a_run_that_is_over(self):
+        place = self.trained()
+        self.assertEqual(place.ask("logs", "job:train").exits(0).out, "loss=0.75\nloss=0.25\n")
+
+    def test_an_unknown_run_is_a_usage_error(self):
+        for command in ("show", "logs", "pull", "cancel", "attach"):
+            self.trained().ask(command, "ffffffffffff").exits(2)
+
+    def test_a_sweep_runs_side_by_side_each_once(self):
+        place = self.tiny()
+        place.append("TRAINFILE.lua", '''for i = 1, 12 do job("s" .. i) {
+          image = "image:tiny", data = { "data:letters", "data:solver" }, args = { solver = data_dir "solver.json" }, params = { rate = i }, outputs = { model = "model.txt" } } end
+        ''')
+        answer = place.make("-j4", "//job:s*")
+        self.assertEqual(answer.finished["submitted"], 12)
+        self.assertIn("rate 7\n", place.pull("job:s7", "model.txt"))
+        self.assertEqual(place.make("//job:s*").ran, [])
+
+
+class Secrets(Story):
+    SECRET = "hunter2-Zq81"
+
+    def test_a_secret_reaches_the_job_and_nothing_else(self):
+        place = self.place({
+            "code/s.sh": 'echo "token $TOKEN"\nprintf %s "$TOKEN" | wc -c >"$TRAINMAKE_OUTPUT_DIR/length.txt"\n',
+            "TRAINFILE.lua": 'code "c" { srcs = glob "code/**", main = "s.sh" }\nimage "i" { code = "code:c", base = "scratch" }\n'
+                             'job "j" { image = "image:i", secrets = { "TOKEN" }, outputs = { length = "length.txt" } }\n'})
+        told = [place.ask("job:j", "--json", "--trace", "trace.json", env={"TOKEN": self.SECRET}).exits(0)]
+        told += [place.ask(*words, env={"TOKEN": self.SECRET}) for words in (["logs", "job:j"], ["show", "job:j"], ["show", "job:j", "--json"], ["query", "job:j", "--json"], ["runs"])]
+        for answer in told:
+            self.assertNotIn(self.SECRET, answer.text)
+        self.assertEqual(place.pull("job:j", "length.txt").strip(), str(len(self.SECRET)))
+        for top in (place.root, place.home):
+            for path in top.rglob("*"):
+                if path.is_file():
+                    self.assertNotIn(self.SECRET.encode(), path.read_bytes(), str(path))
+
+    def test_another_value_is_no_edit(self):
+        place = self.tiny()
+        place.replace("TRAINFILE.lua", "metrics = {", 'secrets = { "TOKEN" }, metrics = {')
+        place.make("job:train", env={"TOKEN": "one"})
+        self.assert_nothing_ran(place.make("job:train", env={"TOKEN": "two"}))
+
+    def test_a_missing_secret_is_told_before_anything_runs(self):
+        place = self.tiny()
+        place.replace("TRAINFILE.lua", "metrics = {", 'secrets = { "TOKEN" }, metrics = {')
+        answer = place.ask("job:train")
+        self.assertNotEqual(answer.code, 0)
+        self.assert_told(answer, "TOKEN")
+        self.assertEqual(place.runs("//job:train"), [])

@@ -1,0 +1,124 @@
+"""A `dir:` store: what is sent, what is removed, and what is nobody's business."""
+
+import shutil
+
+from story import Story
+
+
+class Stores(Story):
+    def test_an_object_lies_under_store_target_and_key(self):
+        place = self.tiny()
+        place.make("job:train")
+        self.assertEqual(place.objects(), ["letters/a.txt", "letters/b.txt", "solver/solver.json"])
+        self.assertEqual(place.read("bucket/letters/a.txt"), "aaa\n")
+
+    def test_a_project_in_a_folder_has_its_folder_in_between(self):
+        place = self.place({"TRAINSPACE.lua": 'store "bucket" { url = "dir:bucket" }\ndefault_store "bucket"\n',
+                            "vision/TRAINFILE.lua": 'data "d" { files = glob "in/**" }\n', "vision/in/x.txt": "x"})
+        place.make("//vision/data:d")
+        self.assertEqual(place.objects(), ["vision/d/x.txt"])
+
+    def test_prefix_dest_and_root_move_objects(self):
+        place = self.tiny()
+        place.write("in/deep/x.txt", "x")
+        place.append("TRAINFILE.lua", '''
+            data "p" { files = glob "in/**", prefix = "some/where" }
+            data "q" { files = glob "in/**", dest = "more" }
+            data "r" { files = glob "in/deep/**", root = "in" }
+        ''')
+        place.make("data:p", "data:q", "data:r")
+        self.assertEqual(place.objects(), ["q/more/deep/x.txt", "r/deep/x.txt", "some/where/deep/x.txt"])
+
+    def test_a_target_may_name_its_store(self):
+        place = self.tiny()
+        place.append("TRAINSPACE.lua", 'store "other" { url = "dir:elsewhere" }\n')
+        place.append("TRAINFILE.lua", 'data "o" { files = { "data/a.txt" }, store = "other" }\n')
+        place.make("data:o")
+        self.assertEqual((place.objects("elsewhere"), place.objects("bucket")), (["o/a.txt"], []))
+
+    def test_an_unknown_store_is_an_error_with_those_there_are(self):
+        place = self.tiny()
+        place.append("TRAINFILE.lua", 'data "o" { files = { "data/a.txt" }, store = "bukcet" }\n')
+        self.assert_told(place.ask("data:o").exits(2), "bucket")
+
+    def test_a_store_at_an_absolute_path(self):
+        place = self.tiny()
+        place.write("TRAINSPACE.lua", f'store "bucket" {{ url = "dir:{place.home}/far" }}\ndefault_store "bucket"\n')
+        place.make("data:solver")
+        self.assertTrue((place.home / "far/solver/solver.json").exists())
+
+    def test_only_what_changed_is_sent(self):
+        place = self.tiny()
+        place.make("data:letters")
+        place.write("data/a.txt", "other\n")
+        answer = place.make("data:letters")
+        self.assertEqual(answer.finished["uploaded"], {"objects": 1, "bytes": 6})
+        self.assertEqual(place.read("bucket/letters/a.txt"), "other\n")
+
+    def test_what_went_away_here_goes_away_there(self):
+        place = self.tiny()
+        place.make("data:letters")
+        place.remove("data/b.txt")
+        self.assertEqual(place.make("data:letters").finished["deleted"], {"objects": 1})
+        self.assertEqual(place.objects(), ["letters/a.txt"])
+
+    def test_what_others_put_there_stays(self):
+        place = self.tiny()
+        place.make("data:letters")
+        place.write("bucket/letters/theirs.txt", "theirs")
+        place.remove("data/b.txt")
+        place.make("data:letters")
+        self.assertEqual(place.objects(), ["letters/a.txt", "letters/theirs.txt"])
+
+    def test_without_prune_nothing_goes_away(self):
+        place = self.tiny()
+        place.replace("TRAINFILE.lua", 'glob "data/*.txt"', 'glob "data/*.txt", prune = false')
+        place.make("data:letters")
+        place.remove("data/b.txt")
+        self.assertEqual(place.make("data:letters").finished["deleted"], {"objects": 0})
+        self.assertEqual(place.objects(), ["letters/a.txt", "letters/b.txt"])
+
+    def test_an_object_changed_by_another_hand_is_mended_when_a_job_needs_it(self):
+        place = self.tiny()
+        place.make("job:train")
+        place.remove("bucket/letters/a.txt")
+        place.replace("TRAINFILE.lua", "0.5", "0.6")
+        self.assertEqual(place.make("job:train").cost, (0, 1, 1))
+        self.assertEqual(place.read("bucket/letters/a.txt"), "aaa\n")
+
+    def test_a_lost_store_is_filled_again(self):
+        place = self.tiny()
+        place.make("job:train")
+        shutil.rmtree(place.path("bucket"))
+        place.replace("TRAINFILE.lua", "0.5", "0.6")
+        self.assertEqual(place.make("job:train").cost, (0, 3, 1))
+
+    def test_an_undone_edit_brings_the_store_back(self):
+        place = self.tiny()
+        place.make("data:solver")
+        first = place.read("data/solver.json")
+        place.write("data/solver.json", "{}\n")
+        place.make("data:solver")
+        place.write("data/solver.json", first)
+        place.make("data:solver")
+        self.assertEqual(place.read("bucket/solver/solver.json"), first)
+
+    def test_a_clone_that_reaches_the_same_store_sends_nothing(self):
+        place = self.tiny()
+        place.make("data:letters", "data:solver")
+        clone = place.clone()
+        self.addCleanup(clone.close)
+        self.assertEqual(clone.make("data:letters", "data:solver").finished["uploaded"]["objects"], 0)
+
+    def test_the_job_reads_files_here_and_not_the_store(self):
+        place = self.tiny()
+        place.make("data:letters", "data:solver")
+        place.write("bucket/letters/a.txt", "spoilt\n")
+        place.make("job:train")
+        self.assertIn("aaa", place.pull("job:train", "model.txt"))
+
+    def test_a_store_where_nothing_can_be_written_is_told(self):
+        place = self.tiny(**{"bucket": "a file, not a folder"})
+        answer = place.ask("data:letters")
+        self.assertIn(answer.code, (1, 3), str(answer))
+        self.assert_told(answer, "bucket")

@@ -1,0 +1,36 @@
+"""Two trainmakes in one workspace."""
+
+from story import Story
+
+
+class Together(Story):
+    def test_the_second_waits_and_finds_it_done(self):
+        place, gate = self.waiting()
+        first = place.start("job:slow", "--json").until("at the gate")
+        second = place.start("job:slow", "--json")
+        gate.open()
+        first.end().exits(0)
+        answer = second.end().exits(0)
+        self.assertEqual(answer.finished["submitted"], 0)
+        self.assertEqual(len(place.runs()), 1)
+
+    def test_with_no_wait_the_second_leaves_with_4(self):
+        place, gate = self.waiting()
+        first = place.start("job:slow", "--json").until("at the gate")
+        self.assert_told(place.ask("job:slow", "--no-wait").exits(4), "trainmake")
+        gate.open()
+        first.end().exits(0)
+
+    def test_one_that_was_killed_is_in_nobodys_way(self):
+        place, gate = self.waiting()
+        place.start("job:slow", "--json").until("at the gate").kill().end()
+        gate.open()
+        place.make("job:slow")
+
+    def test_many_at_once_start_the_job_once(self):
+        place = self.tiny(**{"code/train.sh": 'echo x >>"$STARTS"\necho y >"$TRAINMAKE_OUTPUT_DIR/model.txt"\n'})
+        place.replace("TRAINFILE.lua", "metrics = {", f'env = {{ STARTS = "{place.path("starts")}" }}, metrics = {{')
+        answers = [going.end() for going in [place.start("job:train", "--json") for _ in range(6)]]
+        self.assertEqual({answer.code for answer in answers}, {0}, "\n".join(map(str, answers)))
+        self.assertEqual(place.read("starts"), "x\n")
+        self.assertEqual(sum(answer.finished["submitted"] for answer in answers), 1)
