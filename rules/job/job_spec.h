@@ -20,6 +20,7 @@ struct GivenTree {
   std::string label;
   std::string channel;
   std::shared_ptr<const Listing> files;  // a file with a `source` is read in place, another is a blob
+  std::string identity = {};             // of a data target's tree
 };
 
 // How the main file of the code is started.

@@ -6,8 +6,21 @@
 #include "rules/job/contract.h"
 
 namespace trainmake {
+namespace {
 
 using Json = nlohmann::ordered_json;
+
+Json data_json(const JobSpec& spec) {
+  Json trees = Json::array();
+  for (const GivenTree& tree : spec.data) {
+    trees.push_back({{"label", tree.label},
+                     {"channel", tree.channel.empty() ? Json() : Json(tree.channel)},
+                     {"identity", tree.identity.empty() ? Json() : Json(tree.identity)}});
+  }
+  return trees;
+}
+
+}  // namespace
 
 std::string Provenance::git_json(const std::string& folder) {
   std::lock_guard lock(mutex_);
@@ -31,6 +44,8 @@ std::string Provenance::json_of(const JobSpec& spec, const ProvenanceOptions& op
       {"main", spec.main.empty() ? Json() : Json(spec.main)},
       {"env", spec.environment},
       {"secrets", spec.secrets},
+      {"outputs", spec.outputs},
+      {"data", data_json(spec)},
       {"git", Json::parse(git_json(options.folder))},
   };
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);

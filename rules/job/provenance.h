@@ -1,4 +1,5 @@
-// How a run could be repeated: commit, command, image, versions, as JSON. Knows no secrets.
+// How a run could be repeated, and taken up by who knows no TRAINFILE: commit, command, image, data, outputs,
+// versions, as JSON. Knows no secrets.
 #pragma once
 
 #include <map>

@@ -126,6 +126,7 @@ Result<std::optional<GivenTree>> tree_of(Listings& listings, const Subject& job,
   if (artifact == nullptr) return std::optional<GivenTree>();
   TRY_ASSIGN(tree.files, listings.get(artifact->sha256));
   if (!tree.files) return std::optional<GivenTree>();
+  tree.identity = artifact->identity;
   return std::optional<GivenTree>(std::move(tree));
 }
 
