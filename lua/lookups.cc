@@ -25,7 +25,8 @@ void record_walk(Evaluation& evaluation, const Glob& glob, const Walked& walked)
   for (const std::string& text : glob.include) {
     const Result<PathPattern> pattern = PathPattern::parse(text);
     if (!pattern) continue;
-    const std::string path = path_join(evaluation.folder, pattern->is_literal() ? text : pattern->root());
+    const std::string path =
+        path_join(evaluation.folder, pattern->is_literal() ? pattern->path() : pattern->root());
     const Result<Stat> stat = evaluation.host.files.look(path_join(evaluation.options.root, path));
     if (stat && (pattern->is_literal() || !stat->exists()))
       evaluation.looks.files.push_back({path, *stat, std::nullopt});

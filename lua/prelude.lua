@@ -1,8 +1,8 @@
--- Two functions of Lua's table library that differ in a TRAINFILE, because of how the C ones behave: table.sort chooses its
--- pivots by the clock, so that equal items would come out in another order every time, and table.move counts to its
--- end even where nothing is moved. Written in Lua, both are stable and stop at the instruction limit.
+-- Functions of Lua that are written in Lua here, because of how the C ones behave: table.sort chooses its pivots by the clock,
+-- so that equal items would come out in another order every time; table.move counts to its end even where nothing is
+-- moved; xpcall runs its handler where no limit can stop it. These are stable, and stop at the instruction limit.
 
-local type, error = type, error
+local type, error, pcall, pack, unpack = type, error, pcall, table.pack, table.unpack
 
 local function less_than(a, b)
   return a < b
@@ -50,4 +50,12 @@ function table.move(from, first, last, at, to)
     for i = last - first, 0, -1 do to[at + i] = from[first + i] end
   end
   return to
+end
+
+function xpcall(call, handler, ...)
+  local results = pack(pcall(call, ...))
+  if results[1] then
+    return unpack(results, 1, results.n)
+  end
+  return false, handler(results[2])
 end

@@ -8,7 +8,7 @@
 #include "lua/guard.h"
 #include "lua/order.h"
 #include "lua/text_functions.h"
-
+#include "lua/vm.h"
 
 namespace trainmake {
 
@@ -64,6 +64,14 @@ Result<int> set_metatable(lua_State* state) {
   return lua_tocfunction(state, lua_upvalueindex(1))(state);
 }
 
+// An error that is caught has cost far more than the instruction that raised it.
+Result<int> protected_call(lua_State* state) {
+  constexpr std::uint64_t kCatchCost = 1000;
+  const int results = lua_tocfunction(state, lua_upvalueindex(1))(state);
+  if (lua_toboolean(state, -results) == 0) Vm::of(state).charge(kCatchCost);
+  return results;
+}
+
 void run_prelude(lua_State* state) {
   const std::string_view prelude = kPreludeLua;
   if (luaL_loadbufferx(state, prelude.data(), prelude.size(), "=prelude", "t") != LUA_OK) lua_error(state);
@@ -87,6 +95,7 @@ void open_sandbox(lua_State* state) {
   refuse(state, "math", "random", kNoChance);
   refuse(state, "math", "randomseed", kNoChance);
   wrap_function(state, nullptr, "setmetatable", &guarded<set_metatable>);
+  wrap_function(state, nullptr, "pcall", &guarded<protected_call>);
   open_text_functions(state);
   open_ordered_walks(state);
   run_prelude(state);

@@ -1,6 +1,7 @@
 #include "lua/text_functions.h"
 
 #include <algorithm>
+#include <climits>
 #include <lua5.4/lua.hpp>
 #include <string>
 #include <string_view>
@@ -8,11 +9,13 @@
 #include "engine/base/text.h"
 #include "lua/guard.h"
 #include "lua/values.h"
+#include "lua/vm.h"
 
 namespace trainmake {
 namespace {
 
 constexpr std::size_t kLongestSubject = 1U << 20U;  // of a pattern: matching may be far from linear
+constexpr lua_Integer kMostTimes = INT_MAX;         // Lua refuses more
 constexpr std::ptrdiff_t kMostRepeats =
     16;  // `*`, `+`, `-` and `?` of one pattern: each may multiply the work
 
@@ -63,13 +66,15 @@ Result<int> format(lua_State* state) {
   return original(state);
 }
 
-// Lua would count to the end even where nothing is repeated.
+// Lua counts to the end even where nothing is repeated, and copies byte by byte.
 Result<int> repeat(lua_State* state) {
   if (lua_isstring(state, 1) != 0 && lua_isnumber(state, 2) != 0 && view_at(state, 1).empty() &&
       (lua_isnoneornil(state, 3) || (lua_isstring(state, 3) != 0 && view_at(state, 3).empty()))) {
     lua_pushliteral(state, "");
     return 1;
   }
+  const lua_Integer times = lua_tointeger(state, 2);
+  if (times > 0 && times <= kMostTimes) Vm::of(state).charge(static_cast<std::uint64_t>(times));
   return original(state);
 }
 

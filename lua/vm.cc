@@ -42,7 +42,7 @@ void* Vm::allocate(void* self, void* block, std::size_t old_size, std::size_t ne
       vm.refuse_memory();
       return nullptr;
     }
-    vm.done_instructions_ += grown / kBytesPerInstruction;
+    vm.charge(grown / kBytesPerInstruction);
   }
   void* moved = std::realloc(block, new_size);
   if (moved != nullptr) vm.used_bytes_ += new_size - old_size;
@@ -52,9 +52,17 @@ void* Vm::allocate(void* self, void* block, std::size_t old_size, std::size_t ne
 // Lua collects garbage and asks once more; only after the second refusal there is an error, without a handler
 // to place it.
 void Vm::refuse_memory() {
-  done_instructions_ += kRefusalCost;
+  charge(kRefusalCost);
   if (state_ != nullptr) memory_ran_out_ = innermost_place(state_);
 }
+
+void Vm::charge(std::uint64_t instructions) {
+  done_instructions_ += instructions;
+  if (done_instructions_ >= limits_.instructions && state_ != nullptr) stop_soon();
+}
+
+// At the next instruction, and at every one after it, so that no pcall goes on.
+void Vm::stop_soon() { lua_sethook(state_, &Vm::count, LUA_MASKCOUNT, 1); }
 
 void Vm::count(lua_State* state, lua_Debug*) {
   Vm& vm = Vm::of(state);

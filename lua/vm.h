@@ -26,6 +26,8 @@ class Vm {
   lua_State* state() { return state_; }
   Evaluation& evaluation() { return evaluation_; }
 
+  // Counts what a C function did as so many instructions.
+  void charge(std::uint64_t instructions);
   // Calls the function below its `arguments` on the stack, as lua_call does.
   Result<void> call(int arguments, int results);
 
@@ -33,6 +35,7 @@ class Vm {
   static void* allocate(void* self, void* block, std::size_t old_size, std::size_t new_size);
   static void count(lua_State* state, lua_Debug* activation);
   void refuse_memory();
+  void stop_soon();
   Error over_time() const;
   Error over_memory() const;
 
