@@ -259,7 +259,8 @@ class RealHttp final : public Http {
     std::future<CURLcode> done = transfer.done.get_future();
     const std::uint64_t number = loop->start(transfer);
     const std::stop_callback on_stop(stop, [&] { loop->cancel(number); });
-    return transfer.answer(done.get());
+    const CURLcode code = done.get();
+    return transfer.answer(code != CURLE_OK && stop.stop_requested() ? CURLE_ABORTED_BY_CALLBACK : code);
   }
 
  private:

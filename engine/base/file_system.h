@@ -75,6 +75,7 @@ class FileSystem {
                                    std::span<Stat> into, Links links = Links::kKeep) = 0;
   virtual Result<std::vector<FolderEntry>> list(const std::string& folder) = 0;  // sorted by name, bytewise
   virtual Result<std::string> read_link(const std::string& path) = 0;
+  // What is no file is refused here or by the first read.
   virtual Result<std::unique_ptr<FileReader>> open(const std::string& path) = 0;
   // Makes the folders above when they are missing.
   virtual Result<std::unique_ptr<FileWriter>> create(const std::string& path, WriteOptions options = {}) = 0;

@@ -187,12 +187,17 @@ class RealProcesses final : public Processes {
     ProcessResult result;
     const Descriptor ended(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     const Descriptor stopped(::eventfd(0, EFD_CLOEXEC));
+    const bool watched = ended && stopped;
     {
       const std::stop_callback on_stop(stop, [&] { ::eventfd_write(stopped.get(), 1); });
-      if (!ended || !stopped) ::kill(-pid, SIGKILL);  // no descriptors left
-      if (ended && stopped) drain(pid, ended, stopped, out.read, err.read, result);
+      if (watched) {
+        drain(pid, ended, stopped, out.read, err.read, result);
+      } else {
+        ::kill(-pid, SIGKILL);
+      }
     }
     result.exit_code = wait_for(pid);
+    if (!watched) return fail(system_error("Cannot watch", command.arguments.front(), EMFILE));
     if (stop.stop_requested()) {
       return fail(step_error(cat(quoted(command.arguments.front()), " was interrupted"))
                       .because(Blame::kInterrupted));

@@ -39,7 +39,9 @@ bool is_utf8(std::string_view text);
 std::string printable(std::string_view text);
 // The same in backticks, for messages.
 std::string quoted(std::string_view text);
-inline std::string quoted(const std::string& text) { return quoted(std::string_view(text)); }  // else std::quoted is found first
+// Exact matches, or else argument-dependent lookup would find std::quoted first.
+inline std::string quoted(const std::string& text) { return quoted(std::string_view(text)); }
+inline std::string quoted(const char* text) { return quoted(std::string_view(text)); }
 
 std::string human_bytes(std::uint64_t bytes);          // 0 B, 512 B, 1.5 KiB, 2.0 GiB
 std::string human_duration(std::int64_t milliseconds);  // 12 ms, 2.1 s, 3 min 20 s, 2 h 5 min
