@@ -1,42 +1,37 @@
-// A workspace in a temporary folder, and what load says of it.
+// A workspace in memory, and what load says of it.
 #pragma once
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <map>
 #include <string>
 #include <vector>
 
 #include "engine/base/host.h"
 #include "lua/load.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/fake_http.h"
+#include "tests/support/fake_processes.h"
+#include "tests/support/mem_fs.h"
 
 namespace trainmake {
 
 class Scratch {
  public:
   Scratch() {
-    std::string folder = std::filesystem::temp_directory_path() / "trainmake-lua-XXXXXX";
-    if (mkdtemp(folder.data()) == nullptr) std::abort();
-    options.root = folder;
+    options.root = "/work";
+    files.put_folder("/work");
   }
-  explicit Scratch(const std::string& trainfile) : Scratch() { write("TRAINFILE.lua", trainfile); }
-  ~Scratch() {
-    std::error_code ignored;
-    std::filesystem::remove_all(options.root, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
+  explicit Scratch(const std::string& trainfile) : Scratch() { write(kTrainfile, trainfile); }
 
-  void write(const std::string& path, const std::string& text) {
-    const Result<void> written = write_file(real_file_system(), path_join(options.root, path), text);
-    EXPECT_TRUE(written.has_value());
-  }
+  void write(const std::string& path, const std::string& text) { files.put("/work/" + path, text); }
   Project load(const std::string& folder = "") { return load_project(host(), options, folder); }
   Space load_trainspace() { return load_space(host(), options.root); }
-  Host host() { return {real_file_system(), real_processes(), real_http(), real_clock(), environment}; }
+  Host host() { return {files, processes, http, clock, environment}; }
 
+  MemFileSystem files;
+  FakeProcesses processes;
+  FakeHttp http;
+  FakeClock clock;
   LoadOptions options;
   Environment environment;
 };
