@@ -21,7 +21,7 @@ struct JobPlan {
   std::string shortest;  // its label, as it is typed here
   Location secrets_at;
   int retries = 0;
-  std::string provenance_json;
+  std::string params_json, provenance_json;  // for the record
 };
 
 class Attempt {

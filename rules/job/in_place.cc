@@ -1,22 +1,28 @@
 #include "rules/job/in_place.h"
 
+#include <algorithm>
+
 #include "engine/model/label.h"
 
 namespace trainmake {
 namespace {
 
-struct Files {
-  std::vector<WalkedFile> walked;
-  std::vector<const ListedFile*> listed;  // in the same order
+struct Given {
+  WalkedFile file;
+  Digest128 content;
 };
 
-Result<void> compare(FileDigests& digests, const std::string& folder, const Files& files,
+Result<void> compare(FileDigests& digests, const std::string& folder, std::vector<Given> given,
                      std::int64_t looked_at_ns, std::vector<std::string>& changed) {
-  TRY_ASSIGN(const FileDigests::Digested now, digests.digest(folder, files.walked, looked_at_ns));
+  std::sort(given.begin(), given.end(),
+            [](const Given& a, const Given& b) { return a.file.path < b.file.path; });
+  std::vector<WalkedFile> files;
+  for (Given& one : given) files.push_back(std::move(one.file));
+  TRY_ASSIGN(const FileDigests::Digested now, digests.digest(folder, files, looked_at_ns));
   changed.insert(changed.end(), now.unsteady.begin(), now.unsteady.end());
   if (!now.unsteady.empty()) return {};
-  for (std::size_t i = 0; i < files.listed.size(); ++i) {
-    if (now.digests[i] != files.listed[i]->content) changed.push_back(files.walked[i].path);
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    if (now.digests[i] != given[i].content) changed.push_back(files[i].path);
   }
   return {};
 }
@@ -29,7 +35,7 @@ Result<std::vector<std::string>> changed_in_place(Host& host, const Workspace& w
   const std::int64_t looked_at_ns = host.clock.now_ns();
   for (const GivenTree& tree : trees) {
     TRY_ASSIGN(const Label label, parse_label(tree.label, ""));
-    Files files;
+    std::vector<Given> given;
     for (const ListedFile& file : *tree.files) {
       if (file.source.empty()) continue;
       std::string path = path_below(file.source, label.folder).value_or(file.source);
@@ -38,10 +44,9 @@ Result<std::vector<std::string>> changed_in_place(Host& host, const Workspace& w
         changed.push_back(std::move(path));
         continue;
       }
-      files.walked.push_back({std::move(path), stat, {}});
-      files.listed.push_back(&file);
+      given.push_back({{std::move(path), stat, {}}, file.content});
     }
-    TRY(compare(digests, label.folder, files, looked_at_ns, changed));
+    TRY(compare(digests, label.folder, std::move(given), looked_at_ns, changed));
   }
   return changed;
 }

@@ -105,6 +105,21 @@ Result<void> check_channels(const Target& target) {
   return {};
 }
 
+// With what should not be told out of its params, for the record.
+JobSpec redacted(const JobSpec& spec, const Redactor& redactor) {
+  JobSpec told;
+  told.params = spec.params;
+  const auto redact = [&](Value& value) {
+    if (auto* text = std::get_if<std::string>(&value.data)) *text = redactor.redact(*text);
+  };
+  for (auto& [name, value] : told.params) {
+    redact(value);
+    auto* list = std::get_if<Table>(&value.data);
+    if (list != nullptr) std::for_each(list->items.begin(), list->items.end(), redact);
+  }
+  return told;
+}
+
 // The code target behind the image, for a hint.
 std::string code_label(const Subject& subject, const std::string& here) {
   const Target& image = subject.graph[image_of(subject.target())->target];
@@ -222,9 +237,12 @@ Result<JobPlan> JobRule::plan_of(const Subject& subject) {
   if (const Value* timeout = target.find("timeout")) spec.timeout_s = seconds_of(*timeout).value_or(0);
   if (const Value* retries = target.find("retries"))
     plan.retries = static_cast<int>(std::clamp<std::int64_t>(*retries->integer(), 0, 1000));
+  const Redactor redactor = redactor_of(services_.host.environment, spec.secrets);
+  plan.params_json = params_json(redacted(spec, redactor), Folders{});
   plan.provenance_json =
-      provenance_.json_of(spec, {services_.workspace.path(target.label.folder), services_.platform_name,
-                                 services_.platform.traits.contract, services_.version});
+      provenance_.json_of(spec, redactor,
+                          {services_.workspace.path(target.label.folder), services_.platform_name,
+                           services_.platform.traits.contract, services_.version});
   return plan;
 }
 
@@ -258,7 +276,7 @@ Result<JobRule::Choice> JobRule::choose(const Subject& subject, const Descriptio
   run.key = cat("trainmake-", run.id);
   run.platform = services_.platform_name;
   run.created_ns = services_.host.clock.now_ns();
-  run.params_json = params_json(plan.spec, Folders{});
+  run.params_json = plan.params_json;
   run.provenance_json = plan.provenance_json;
   run.manifest = description.manifest;
   TRY(services_.runs.put(run));

@@ -32,17 +32,22 @@ std::string Provenance::git_json(const std::string& folder) {
   return entry->second = json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-std::string Provenance::json_of(const JobSpec& spec, const ProvenanceOptions& options) {
+std::string Provenance::json_of(const JobSpec& spec, const Redactor& redactor,
+                                const ProvenanceOptions& options) {
   // With no folders, placed paths read as they do in the TRAINFILE.
   const Folders nowhere{"code", "data", "output", "checkpoint", "log", "", ""};
-  Json json = {
+  std::vector<std::string> command = render(spec, nowhere, "").arguments;
+  for (std::string& word : command) word = redactor.redact(word);
+  std::map<std::string, std::string> environment = spec.environment;
+  for (auto& [name, value] : environment) value = redactor.redact(value);
+  const Json json = {
       {"version", options.version},
       {"platform", options.platform},
       {"contract", options.contract},
       {"image", spec.image},
-      {"command", render(spec, nowhere, "").arguments},
+      {"command", command},
       {"main", spec.main.empty() ? Json() : Json(spec.main)},
-      {"env", spec.environment},
+      {"env", environment},
       {"secrets", spec.secrets},
       {"outputs", spec.outputs},
       {"data", data_json(spec)},

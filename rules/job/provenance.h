@@ -7,6 +7,7 @@
 #include <string>
 
 #include "rules/job/job_spec.h"
+#include "rules/job/redactor.h"
 
 namespace trainmake {
 
@@ -20,7 +21,8 @@ struct ProvenanceOptions {
 // Asks git once per folder: the jobs of a sweep are of one commit. Thread rule: any thread.
 class Provenance {
  public:
-  std::string json_of(const JobSpec& spec, const ProvenanceOptions& options);
+  // Without what `redactor` hides, should the TRAINFILE have spelled it out.
+  std::string json_of(const JobSpec& spec, const Redactor& redactor, const ProvenanceOptions& options);
 
  private:
   std::string git_json(const std::string& folder);

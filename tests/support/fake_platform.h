@@ -115,6 +115,14 @@ class FakePlatform final : public Platform {
     job.status.ended_ns = 2'000'000'000;
   }
 
+  static bool is_folder_of_another(const std::map<std::string, std::string>& outputs,
+                                   const std::string& path) {
+    for (const auto& [name, other] : outputs) {
+      if (other.starts_with(path + "/")) return true;
+    }
+    return false;
+  }
+
   void step(Job& job) {
     if (is_over(job.status.status)) return;
     if (job.status.status == RunStatus::kQueued) {
@@ -130,6 +138,7 @@ class FakePlatform final : public Platform {
     std::filesystem::create_directories(folder_of(job.spec.run));
     for (const auto& [name, path] : job.spec.outputs) {
       if (job.word == "print") break;
+      if (is_folder_of_another(job.spec.outputs, path)) continue;
       const std::filesystem::path file = std::filesystem::path(folder_of(job.spec.run)) / path;
       std::filesystem::create_directories(file.parent_path());
       std::ofstream(file) << "result";

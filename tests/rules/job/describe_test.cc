@@ -1,0 +1,194 @@
+// What a job's result depends on, and what is wrong with a job before anything runs.
+#include "rules/job/job_schema.h"
+#include "tests/rules/job/job_world.h"
+
+namespace trainmake {
+namespace {
+
+const ManifestLine* line_of(const Manifest& manifest, Section section, std::string_view name) {
+  for (const ManifestLine& line : manifest.lines()) {
+    if (line.section == section && line.name == name) return &line;
+  }
+  return nullptr;
+}
+
+// Two values of each attribute that are not the same.
+std::map<std::string, std::pair<Value, Value>> changes() {
+  const auto text = [](const char* words) { return value_of(std::string(words)); };
+  return {
+      {"main", {text("train.py"), text("other.py")}},
+      {"command", {list_of({"a"}), list_of({"b"})}},
+      {"args", {table_of({{"a", text("1")}}), table_of({{"a", text("2")}})}},
+      {"params", {table_of({{"lr", value_of(0.1)}}), table_of({{"lr", value_of(0.2)}})}},
+      {"env", {table_of({{"MODE", text("fast")}}), table_of({{"MODE", text("slow")}})}},
+      {"secrets", {list_of({"A"}), list_of({"B"})}},
+      {"resources",
+       {table_of({{"gpus", value_of(std::int64_t{1})}}), table_of({{"gpus", value_of(std::int64_t{2})}})}},
+      {"outputs", {table_of({{"o", text("a.txt")}}), table_of({{"o", text("b.txt")}})}},
+      {"metrics", {table_of({{"m", text("a=(%d)")}}), table_of({{"m", text("b=(%d)")}})}},
+      {"retries", {value_of(std::int64_t{1}), value_of(std::int64_t{2})}},
+      {"timeout", {text("1h"), text("2h")}},
+      {"preflight", {table_of({{"a", text("1")}}), table_of({{"a", text("2")}})}},
+      {"distribution", {table_of({{"a", text("1")}}), table_of({{"a", text("2")}})}},
+      {"tags", {list_of({"a"}), list_of({"b"})}},
+      {"notes", {text("a"), text("b")}},
+  };
+}
+
+// An attribute that is added and not hashed fails here.
+TEST(JobManifest, AnAttributeCountsExactlyWhenTheSchemaSaysSo) {
+  const auto table = changes();
+  for (const Attribute& attribute : job_schema().attributes) {
+    if (!attribute.labels.empty()) continue;  // what is needed: below
+    const auto found = table.find(attribute.name);
+    ASSERT_NE(found, table.end()) << "say in changes() how `" << attribute.name << "` may change";
+    JobWorld world;
+    world.give_code({{"train.py", "1"}, {"other.py", "2"}}, "train.py");
+    world.set(attribute.name, found->second.first);
+    const Fingerprint before = world.manifest().fingerprint();
+    world.set(attribute.name, found->second.second);
+    EXPECT_EQ(world.manifest().fingerprint() != before, attribute.effect == Effect::kResult)
+        << attribute.name;
+  }
+}
+
+TEST(JobManifest, WhatIsNeededCountsByItsIdentity) {
+  JobWorld world;
+  world.need("data", JobWorld::kData, "train");
+  world.need("data", JobWorld::kOther, "model");
+  world.give_data(JobWorld::kData, {{"a.txt", "1"}});
+  world.give_job("weights");
+  const Manifest first = world.manifest();
+  world.give_data(JobWorld::kData, {{"a.txt", "2"}});
+  EXPECT_EQ(differences(first, world.manifest()),
+            (std::vector<Reason>{{ReasonKind::kUpstreamChanged, Section::kUpstream, "//data:d"}}));
+  world.give_data(JobWorld::kData, {{"a.txt", "1"}});
+  EXPECT_EQ(world.manifest().fingerprint(), first.fingerprint());
+  world.give_job("other weights");
+  EXPECT_EQ(differences(first, world.manifest()),
+            (std::vector<Reason>{{ReasonKind::kUpstreamChanged, Section::kUpstream, "//job:other"}}));
+  world.give_job("weights");
+  world.give_code({{"train.py", "print(2)"}}, "train.py");
+  EXPECT_EQ(differences(first, world.manifest()),
+            (std::vector<Reason>{{ReasonKind::kUpstreamChanged, Section::kUpstream, "//image:i"}}));
+}
+
+TEST(JobManifest, AChannelCounts) {
+  JobWorld world;
+  world.give_data(JobWorld::kData, {{"a.txt", "1"}});
+  world.need("data", JobWorld::kData, "train");
+  const Fingerprint first = world.manifest().fingerprint();
+  world.job().needs.back().channel = "test";
+  EXPECT_NE(world.manifest().fingerprint(), first);
+}
+
+TEST(JobManifest, ThePlatformAndItsContractCount) {
+  JobWorld world;
+  const Manifest first = world.manifest();
+  world.platform_name = "elsewhere";
+  EXPECT_EQ(differences(first, world.manifest()),
+            (std::vector<Reason>{{ReasonKind::kInputChanged, Section::kPlatform, "platform"}}));
+}
+
+TEST(JobManifest, OfResourcesOnlyNodesAndGpusCount) {
+  JobWorld world;
+  const Fingerprint nothing_said = world.manifest().fingerprint();
+  world.set("resources", table_of({{"nodes", value_of(std::int64_t{1})},
+                                   {"gpus", value_of(std::int64_t{0})},
+                                   {"cpus", value_of(std::int64_t{8})}}));
+  EXPECT_EQ(world.manifest().fingerprint(), nothing_said);
+  world.set("resources", table_of({{"nodes", value_of(std::int64_t{2})}}));
+  EXPECT_NE(world.manifest().fingerprint(), nothing_said);
+}
+
+TEST(JobManifest, AParameterIsALineOfItsOwn) {
+  JobWorld world;
+  world.set("params", table_of({{"lr", value_of(0.1)}, {"epochs", value_of(std::int64_t{5})}}));
+  const Manifest first = world.manifest();
+  world.set("params", table_of({{"lr", value_of(0.2)}, {"epochs", value_of(std::int64_t{5})}}));
+  EXPECT_EQ(differences(first, world.manifest()),
+            (std::vector<Reason>{{ReasonKind::kInputChanged, Section::kAttr, "params.lr"}}));
+}
+
+TEST(JobManifest, TheMainOfTheCodeIsTheJobsWhenItHasNone) {
+  JobWorld world;
+  const Fingerprint inherited = world.manifest().fingerprint();
+  world.set("main", value_of(std::string("train.py")));
+  EXPECT_EQ(world.manifest().fingerprint(), inherited);
+}
+
+TEST(JobManifest, WhatIsNotKnownIsNotCertain) {
+  JobWorld world;
+  world.need("data", JobWorld::kData);
+  auto description = world.describe();
+  ASSERT_TRUE(description);
+  EXPECT_FALSE(description->certain);
+  EXPECT_NE(line_of(description->manifest, Section::kUpstream, "//data:d"), nullptr);
+  world.inputs.known.erase(JobWorld::kImage);
+  ASSERT_TRUE(world.describe());
+  EXPECT_FALSE(world.describe()->certain);
+}
+
+TEST(JobErrors, TwoFilesAtOnePathNameBothTargets) {
+  JobWorld world;
+  world.need("data", JobWorld::kData);
+  world.need("data", JobWorld::kMore);
+  world.give_data(JobWorld::kData, {{"a.txt", "1"}});
+  world.give_data(JobWorld::kMore, {{"a.txt", "1"}});
+  const std::string error = world.describe_error();
+  EXPECT_NE(error.find("`a.txt`"), error.npos) << error;
+  EXPECT_NE(error.find("`data:d`"), error.npos) << error;
+  EXPECT_NE(error.find("`data:more`"), error.npos) << error;
+  world.job().needs.back().channel = "more";
+  EXPECT_TRUE(world.describe());
+}
+
+TEST(JobErrors, AFileWhereAnotherHasAFolderIsAnErrorToo) {
+  JobWorld world;
+  world.need("data", JobWorld::kData);
+  world.need("data", JobWorld::kOther, "model/m");
+  world.give_data(JobWorld::kData, {{"model", "1"}});
+  world.give_job("weights");
+  EXPECT_NE(world.describe_error().find("`model`"), std::string::npos);
+}
+
+TEST(JobErrors, AMainThatIsNotThereIsGuessed) {
+  JobWorld world;
+  world.set("main", value_of(std::string("trian.py")));
+  const std::string error = world.describe_error();
+  EXPECT_NE(error.find("`trian.py`"), error.npos) << error;
+  EXPECT_NE(error.find("`train.py`"), error.npos) << error;
+}
+
+TEST(JobErrors, LuaIsNotRunByTrainmake) {
+  JobWorld world;
+  world.give_code({{"train.lua", "print(1)"}}, "train.lua");
+  EXPECT_NE(world.describe_error().find("#!/usr/bin/env lua"), std::string::npos);
+  world.give_code({{"train.lua", "#!/usr/bin/env lua\nprint(1)"}}, "train.lua");
+  EXPECT_TRUE(world.describe());
+}
+
+TEST(JobErrors, NothingToRunIsAnError) {
+  JobWorld world;
+  world.give_code({{"train.py", ""}}, "");
+  EXPECT_NE(world.describe_error().find("what to run"), std::string::npos);
+  world.set("command", list_of({"true"}));
+  EXPECT_TRUE(world.describe());
+}
+
+TEST(JobErrors, AnOutputStaysInItsFolder) {
+  for (const char* path : {"../x", "/etc/passwd", ""}) {
+    JobWorld world;
+    world.set("outputs", table_of({{"o", value_of(std::string(path))}}));
+    EXPECT_NE(world.describe_error().find("`o`"), std::string::npos) << path;
+  }
+}
+
+TEST(JobErrors, AMalformedMetricIsToldBeforeAnythingRuns) {
+  JobWorld world;
+  world.set("metrics", table_of({{"loss", value_of(std::string("loss=([%d.]+"))}}));
+  EXPECT_NE(world.describe_error().find("`loss`"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace trainmake

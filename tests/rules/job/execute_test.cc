@@ -1,0 +1,273 @@
+// Runs of a job against the fake platform: what is asked of it and remembered, whatever happens in between.
+#include "rules/job/runs.h"
+#include "tests/rules/job/job_world.h"
+
+namespace trainmake {
+namespace {
+
+Value command(std::vector<std::string> words) { return list_of(std::move(words)); }
+
+Record record_of(JobWorld& world, const Done& done) {
+  Record record;
+  record.label = world.job().label;
+  record.artifacts = done.artifacts;
+  record.run = done.run;
+  return record;
+}
+
+TEST(JobRun, ASuccessLeavesItsOutputsAndARun) {
+  JobWorld world;
+  world.set("command", command({"succeed", "loss=0.9", "loss=0.5", "loss=nan"}));
+  world.set("metrics", table_of({{"loss", value_of(std::string("loss=([%d.]+)"))}}));
+  world.set("params", table_of({{"lr", value_of(0.1)}}));
+  const auto done = world.execute();
+  ASSERT_TRUE(done) << done.error().message;
+  ASSERT_EQ(done->artifacts.size(), 1U);
+  EXPECT_EQ(done->artifacts[0].role, "model");
+  EXPECT_EQ(done->artifacts[0].sha256, sha256_of("result").hex());
+  EXPECT_EQ(done->artifacts[0].address, cat("blob:", sha256_of("result").hex()));
+  EXPECT_NE(done->note.find("loss 0.5"), std::string::npos) << done->note;
+  ASSERT_EQ(world.runs.runs.size(), 1U);
+  const auto& run = world.runs.runs[0];
+  EXPECT_EQ(run.id, done->run);
+  EXPECT_EQ(run.status, RunStatus::kSucceeded);
+  EXPECT_EQ(run.metrics, (std::map<std::string, double>{{"loss", 0.5}}));
+  EXPECT_EQ(run.params_json, R"({"lr":0.1})");
+  EXPECT_EQ(run.outputs.at(0).path, "model.txt");
+  EXPECT_EQ(world.tally.submitted, 1U);
+  EXPECT_EQ(world.lines(), (std::vector<std::string>{"hello", "loss=0.9", "loss=0.5", "loss=nan"}));
+}
+
+TEST(JobRun, TheIntentIsRememberedBeforeThePlatformIsAsked) {
+  JobWorld world;
+  world.runs.failing = true;
+  EXPECT_FALSE(world.execute());
+  EXPECT_EQ(world.platform.starts, 0);
+}
+
+TEST(JobRun, AnIntentWithoutASubmissionIsCompleted) {
+  JobWorld world;
+  world.platform.failing_submits = 1;  // as if the client or the network had died there
+  EXPECT_FALSE(world.execute());
+  ASSERT_EQ(world.runs.runs.size(), 1U);
+  EXPECT_EQ(world.runs.runs[0].status, RunStatus::kQueued);
+  ASSERT_TRUE(world.execute());
+  EXPECT_EQ(world.runs.runs.size(), 1U);
+  EXPECT_EQ(world.platform.starts, 1);
+}
+
+TEST(JobRun, ARefusedSubmissionDidNotStartAndMayBeTriedAgain) {
+  JobWorld world;
+  world.platform.failing_submits = 1;
+  world.platform.submit_blame = Blame::kStep;
+  EXPECT_FALSE(world.execute());
+  EXPECT_EQ(world.runs.runs[0].status, RunStatus::kFailed);
+  EXPECT_FALSE(*world.rule().failed_before(world.subject(), *world.describe()));
+  EXPECT_TRUE(world.execute());
+}
+
+TEST(JobRun, AJobThatOutlivedItsClientIsTakenUp) {
+  JobWorld world;
+  world.set("command", command({"wait"}));
+  world.wait = false;
+  const auto left = world.execute();
+  ASSERT_TRUE(left);
+  EXPECT_TRUE(left->detached);
+  EXPECT_EQ(world.tally.submitted, 1U);
+  EXPECT_NE(world.messages().find("trainmake attach job:j"), std::string::npos) << world.messages();
+  world.platform.release();
+  world.wait = true;
+  const auto done = world.execute();
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(done->run, left->run);
+  EXPECT_EQ(world.platform.starts, 1);
+  EXPECT_EQ(world.tally.submitted, 1U);
+  EXPECT_EQ(world.runs.runs.size(), 1U);
+}
+
+TEST(JobRun, AStopLeavesTheJobRunning) {
+  JobWorld world;
+  world.set("command", command({"wait"}));
+  world.clock.on_wait = [&] { world.stop.request_stop(); };
+  const auto left = world.execute();
+  ASSERT_TRUE(left);
+  EXPECT_TRUE(left->detached);
+  EXPECT_EQ(settle(world.platform, world.runs.runs[0]).status, RunStatus::kRunning);
+}
+
+TEST(JobRun, ASuccessThatWasNotRecordedIsTakenWithoutASubmission) {
+  JobWorld world;
+  const auto first = world.execute();
+  ASSERT_TRUE(first);
+  const auto second = world.execute();  // as after a crash before the record was written
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->artifacts, first->artifacts);
+  EXPECT_EQ(second->run, first->run);
+  EXPECT_EQ(world.tally.submitted, 1U);
+}
+
+TEST(JobRun, ForcedItRunsAfresh) {
+  JobWorld world;
+  ASSERT_TRUE(world.execute());
+  world.retry = true;
+  ASSERT_TRUE(world.execute());
+  EXPECT_EQ(world.platform.starts, 2);
+  EXPECT_EQ(world.runs.runs[0].attempt, 2);
+  EXPECT_NE(world.runs.runs[0].id, world.runs.runs[1].id);
+}
+
+TEST(JobRun, AFailureIsNotTriedAgainAndSaysWhy) {
+  JobWorld world;
+  world.set("command", command({"fail", "a bad word"}));
+  const auto done = world.execute();
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().blame, Blame::kStep);
+  EXPECT_NE(done.error().message.find("exit code 3"), std::string::npos) << done.error().message;
+  EXPECT_NE(done.error().message.find("a bad word"), std::string::npos);
+  const auto before = world.rule().failed_before(world.subject(), *world.describe());
+  ASSERT_TRUE(before && *before);
+  EXPECT_NE((*before)->message.find("a bad word"), std::string::npos);
+  EXPECT_NE((*before)->hint.find("trainmake job:j --retry"), std::string::npos) << (*before)->hint;
+}
+
+TEST(JobRun, RetriesAreNewAttempts) {
+  JobWorld world;
+  world.set("command", command({"fail"}));
+  world.set("retries", value_of(std::int64_t{2}));
+  EXPECT_FALSE(world.execute());
+  EXPECT_EQ(world.platform.starts, 3);
+  EXPECT_EQ(world.tally.submitted, 3U);
+  EXPECT_EQ(world.runs.runs.size(), 3U);
+}
+
+TEST(JobRun, AFailedStatusCallIsNoFailedJob) {
+  JobWorld world;
+  world.platform.failing_polls = 20;
+  const auto done = world.execute();
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_NE(world.messages().find("does not answer"), std::string::npos);
+}
+
+TEST(JobRun, AJobLostWhileNobodyLookedIsStartedAgain) {
+  JobWorld world;
+  world.set("command", command({"wait"}));
+  world.wait = false;
+  ASSERT_TRUE(world.execute());
+  world.platform.lose_all();
+  world.platform.release();
+  world.wait = true;
+  ASSERT_TRUE(world.execute());
+  EXPECT_EQ(world.platform.starts, 2);
+  EXPECT_EQ(world.runs.runs[1].status, RunStatus::kLost);
+}
+
+TEST(JobRun, AnOutputThatIsNotThereIsAFailure) {
+  JobWorld world;
+  world.set("command", command({"print"}));
+  const auto done = world.execute();
+  ASSERT_FALSE(done);
+  EXPECT_NE(done.error().message.find("output `model` (model.txt) was not written"), std::string::npos)
+      << done.error().message;
+  EXPECT_EQ(world.runs.runs[0].status, RunStatus::kFailed);
+}
+
+TEST(JobRun, AFolderAsAnOutputIsEveryFileInIt) {
+  JobWorld world;
+  world.set("outputs", table_of({{"model", value_of(std::string("ckpt/last.bin"))},
+                                 {"all", value_of(std::string("ckpt"))}}));
+  const auto done = world.execute();
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_NE(find_role(done->artifacts, "model"), nullptr);
+  EXPECT_NE(find_role(done->artifacts, "all/last.bin"), nullptr);
+  EXPECT_EQ(world.runs.runs[0].outputs[0].path, "ckpt/last.bin");
+}
+
+TEST(JobRun, DataThatChangedUnderAJobMakesItsResultNobodys) {
+  JobWorld world;
+  world.need("data", JobWorld::kData);
+  world.give_data(JobWorld::kData, {{"d.txt", "one\n"}, {"e.txt", "same\n"}});
+  world.set("command", command({"wait"}));
+  world.clock.on_wait = [&] {
+    world.folder.write("d.txt", "two\n");
+    world.platform.release();
+  };
+  const auto done = world.execute();
+  ASSERT_FALSE(done);
+  EXPECT_EQ(world.runs.runs[0].status, RunStatus::kSucceeded);
+  EXPECT_FALSE(world.runs.runs[0].reusable);
+  EXPECT_EQ(world.runs.runs[0].reason, "`d.txt` changed while the job read it");
+  EXPECT_FALSE(*world.rule().failed_before(world.subject(), *world.describe()));
+  world.folder.write("d.txt", "one\n");
+  world.clock.on_wait = nullptr;
+  EXPECT_TRUE(world.execute());
+  EXPECT_EQ(world.platform.starts, 2);
+}
+
+TEST(JobRun, ATouchedFileIsNoChange) {
+  JobWorld world;
+  world.need("data", JobWorld::kData);
+  world.give_data(JobWorld::kData, {{"d.txt", "one\n"}});
+  world.clock.on_wait = [&] { world.folder.write("d.txt", "one\n"); };
+  EXPECT_TRUE(world.execute());
+}
+
+TEST(JobRun, ASecretIsGivenAndNotTold) {
+  JobWorld world;
+  world.set("secrets", list_of({"TOKEN"}));
+  const auto without = world.execute();
+  ASSERT_FALSE(without);
+  EXPECT_EQ(without.error().blame, Blame::kUser);
+  EXPECT_NE(without.error().message.find("`TOKEN`"), std::string::npos);
+  EXPECT_TRUE(world.runs.runs.empty());
+  world.environment.variables["TOKEN"] = "s3cr3t";
+  world.set("command", command({"fail", "it is s3cr3t"}));
+  world.set("params", table_of({{"p", value_of(std::string("s3cr3t"))}}));
+  const auto done = world.execute();
+  ASSERT_FALSE(done);
+  EXPECT_EQ(world.platform.secrets_of(world.runs.runs[0].key), (Secrets{{"TOKEN", "s3cr3t"}}));
+  EXPECT_EQ(world.lines().back(), "it is ***");
+  EXPECT_EQ(world.runs.runs[0].params_json, R"({"p":"***"})");
+  EXPECT_EQ(done.error().message.find("s3cr3t"), std::string::npos);
+  EXPECT_EQ(world.runs.runs[0].provenance_json.find("s3cr3t"), std::string::npos);
+}
+
+TEST(JobRun, ACancelledRunIsOverAndNotTriedAgain) {
+  JobWorld world;
+  world.set("command", command({"wait"}));
+  world.wait = false;
+  ASSERT_TRUE(world.execute());
+  const auto run = cancel(world.platform, world.clock, world.runs.runs[0]);
+  ASSERT_TRUE(run);
+  EXPECT_EQ(run->status, RunStatus::kCancelled);
+  ASSERT_TRUE(world.runs.put(*run));
+  EXPECT_TRUE(*world.rule().failed_before(world.subject(), *world.describe()));
+}
+
+TEST(JobHolds, WhileItsBlobsAreWhole) {
+  JobWorld world;
+  const auto done = world.execute();
+  ASSERT_TRUE(done);
+  Looks looks;
+  EXPECT_TRUE(*world.rule().holds(world.subject(), record_of(world, *done), true, looks));
+  EXPECT_EQ(looks.files.size(), 1U);
+  EXPECT_TRUE(looks.files[0].path.starts_with("cache/blobs/")) << looks.files[0].path;
+  const std::string blob = world.blobs.path(sha256_of("result"));
+  std::filesystem::permissions(blob, std::filesystem::perms::owner_all);
+  std::ofstream(blob) << "rot";
+  EXPECT_FALSE(*world.rule().holds(world.subject(), record_of(world, *done), true, looks));
+  ASSERT_TRUE(world.execute());  // made again, in place of the damaged one
+  EXPECT_TRUE(*world.rule().holds(world.subject(), record_of(world, *done), true, looks));
+  EXPECT_EQ(world.platform.starts, 2);
+}
+
+TEST(JobHolds, NotWhenItsDataHadChanged) {
+  JobWorld world;
+  const auto done = world.execute();
+  ASSERT_TRUE(done);
+  world.runs.runs[0].reusable = false;
+  Looks looks;
+  EXPECT_FALSE(*world.rule().holds(world.subject(), record_of(world, *done), false, looks));
+}
+
+}  // namespace
+}  // namespace trainmake

@@ -1,0 +1,89 @@
+// What is done with a job's log: secrets, lines, metrics.
+#include <gtest/gtest.h>
+
+#include "rules/job/log_lines.h"
+#include "rules/job/redactor.h"
+#include "tests/rules/job/job_world.h"
+
+namespace trainmake {
+namespace {
+
+TEST(Redactor, FindsASecretHoweverItIsCut) {
+  const std::string text = "a secret, a secretsecret, sec, secre";
+  for (std::size_t size = 1; size <= text.size(); ++size) {
+    Redactor redactor({"secret"});
+    std::string out;
+    for (std::size_t at = 0; at < text.size(); at += size)
+      out += redactor.pass(std::string_view(text).substr(at, size));
+    out += redactor.finish();
+    EXPECT_EQ(out, "a ***, a ******, sec, secre") << size;
+  }
+}
+
+TEST(Redactor, TakesTheLongestOfTwoThatBeginAlike) {
+  Redactor redactor({"ab", "abcd"});
+  EXPECT_EQ(redactor.redact("abcd abc ab a"), "*** ***c *** a");
+  EXPECT_EQ(redactor.pass("xab"), "x");
+  EXPECT_EQ(redactor.pass("c"), "");
+  EXPECT_EQ(redactor.pass("d."), "***.");
+  EXPECT_EQ(redactor.pass("ab"), "");
+  EXPECT_EQ(redactor.finish(), "***");
+}
+
+TEST(Redactor, LetsThroughWhatIsNoSecretAtOnce) {
+  Redactor redactor({"token", ""});
+  EXPECT_EQ(redactor.pass("epoch 1\nto"), "epoch 1\n");
+  EXPECT_EQ(redactor.pass("day"), "today");
+  EXPECT_EQ(Redactor({}).redact("as it is"), "as it is");
+}
+
+std::vector<std::string> lines_of(const std::vector<std::string>& pieces) {
+  LogLines lines;
+  std::vector<std::string> all;
+  const auto sink = [&](std::string_view line) { all.emplace_back(line); };
+  for (const std::string& piece : pieces) lines.add(piece, sink);
+  lines.finish(sink);
+  return all;
+}
+
+TEST(LogLines, CutsWhereLinesEnd) {
+  EXPECT_EQ(lines_of({"a\nb", "c\n\nd"}), (std::vector<std::string>{"a", "bc", "", "d"}));
+  EXPECT_EQ(lines_of({"a\n"}), (std::vector<std::string>{"a"}));
+  EXPECT_EQ(lines_of({}), (std::vector<std::string>{}));
+}
+
+TEST(LogLines, WhatWasOverwrittenIsGone) {
+  EXPECT_EQ(lines_of({"1%\r50%", "\r100%\r\nend"}), (std::vector<std::string>{"100%", "end"}));
+}
+
+TEST(LogLines, ALineWithoutEndIsCut) {
+  const auto lines = lines_of({std::string(50'000, 'a'), std::string(50'000, 'a') + "\nb\n"});
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[0].size(), LogLines::kLongest);
+  EXPECT_EQ(lines[1], "b");
+}
+
+TEST(Metrics, TheLastMatchThatIsANumberCounts) {
+  const Value declared = table_of({{"loss", value_of(std::string("loss=([%d.e-]+)"))},
+                                   {"epoch", value_of(std::string("%d+"))},
+                                   {"never", value_of(std::string("x(y)"))}});
+  auto metrics = Metrics::of(&declared);
+  ASSERT_TRUE(metrics);
+  for (const char* line : {"epoch 1 loss=0.5", "epoch 2 loss=2.5e-1", "loss=...", "xy"}) metrics->line(line);
+  EXPECT_EQ(metrics->values(), (std::map<std::string, double>{{"loss", 0.25}, {"epoch", 2}}));
+  EXPECT_TRUE(Metrics::of(nullptr));
+}
+
+TEST(Metrics, AMalformedPatternIsAnError) {
+  for (const char* pattern : {"loss=(", "a)", "[%d", "%", "%b(", "%f", "[]", "[^]"}) {
+    const Value declared = table_of({{"m", value_of(std::string(pattern))}});
+    EXPECT_FALSE(Metrics::of(&declared)) << pattern;
+  }
+  for (const char* pattern : {"[]]", "[^]]", "%(", "%[", "%bxy", "%f[%d]", "()", "[%]]", "a%%"}) {
+    const Value declared = table_of({{"m", value_of(std::string(pattern))}});
+    EXPECT_TRUE(Metrics::of(&declared)) << pattern;
+  }
+}
+
+}  // namespace
+}  // namespace trainmake
