@@ -15,6 +15,7 @@ class Reporter {
  public:
   virtual ~Reporter() = default;
   virtual void event(const Event& event) = 0;
+  virtual void tick() {}  // time has passed, a few times a second
   virtual void finished(const Summary& summary, const Tally& tally) = 0;
 };
 

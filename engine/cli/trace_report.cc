@@ -21,6 +21,8 @@ class TraceReporter final : public Reporter {
     inner_->event(event);
   }
 
+  void tick() override { inner_->tick(); }
+
   void finished(const Summary& summary, const Tally& tally) override {
     events_.push_back({{"name", "trainmake"}, {"cat", "run"}, {"ph", "X"}, {"ts", 0}, {"dur", now_us()}, {"pid", 1}, {"tid", 0}, {"args", {{"exit_code", summary.exit_code}}}});
     const Json trace = {{"traceEvents", events_}, {"displayTimeUnit", "ms"}};

@@ -1,0 +1,76 @@
+// A calm live display on a terminal: what happened scrolls by, what runs stands below it and is drawn again
+// in place, ten times a second at most. What it says is in live_view.cc.
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "engine/base/host.h"
+#include "engine/base/text.h"
+#include "engine/cli/live_view.h"
+#include "engine/cli/report.h"
+
+namespace trainmake {
+namespace {
+
+constexpr std::int64_t kPauseNs = 100'000'000;
+constexpr std::size_t kUsualWidth = 80;
+
+std::size_t terminal_width() {
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kUsualWidth;
+}
+
+class LiveReporter final : public Reporter {
+ public:
+  LiveReporter(std::string here, bool colour) : view_(std::move(here), colour) {}
+  ~LiveReporter() override { write_stderr(erase()); }
+
+  void event(const Event& event) override {
+    const std::int64_t now_ns = real_clock().steady_ns();
+    draw(view_.note(event, now_ns), now_ns);
+  }
+
+  void tick() override { draw("", real_clock().steady_ns()); }
+
+  void finished(const Summary& summary, const Tally& tally) override {
+    std::string text = summary_text(summary, tally);
+    if (!text.empty()) text += '\n';
+    write_stderr(erase() + text);
+  }
+
+ private:
+  // What stays is written at once; the block may wait for its turn.
+  void draw(const std::string& staying, std::int64_t now_ns) {
+    const bool is_due = now_ns - drawn_ns_ >= kPauseNs;
+    if (staying.empty() && !is_due) return;
+    std::string text = cat(erase(), staying);
+    if (is_due) {
+      // One column is left free: some terminals begin a new line with the last one.
+      for (const std::string& line : view_.block(terminal_width() - 1, now_ns)) {
+        text += line + "\n";
+        ++lines_;
+      }
+      drawn_ns_ = now_ns;
+    }
+    if (!text.empty()) write_stderr(text);
+  }
+
+  // Takes the block away: up to its first line, and all from there.
+  std::string erase() {
+    if (lines_ == 0) return "";
+    std::string text = cat("\r\x1b[", lines_, "A\x1b[J");
+    lines_ = 0;
+    return text;
+  }
+
+  LiveView view_;
+  std::size_t lines_ = 0;  // of the block as it stands
+  std::int64_t drawn_ns_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Reporter> make_live_reporter(std::string here, bool colour) {
+  return std::make_unique<LiveReporter>(std::move(here), colour);
+}
+
+}  // namespace trainmake
