@@ -72,10 +72,3 @@ class Failing(Story):
         place = self.broken()
         place.ask("job:train").exits(1)
         self.assertEqual(place.ask("job:train", "--retry", "--json").exits(1).cost, (0, 0, 1))
-
-    def test_a_store_that_cannot_be_reached_is_exit_3(self):
-        place = self.tiny(**{"TRAINSPACE.lua": 'store "far" { url = "s3://bucket", endpoint = "http://127.0.0.1:9", region = "x" }\ndefault_store "far"\n'})
-        answer = place.ask("data:letters", env={"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"})
-        if answer.code == 2 and "s3" in answer.text:
-            self.skipTest("there are no s3 stores yet")
-        answer.exits(3)

@@ -129,7 +129,7 @@ class Files(Story):
     def test_newlines_and_bytes_that_are_no_utf8_work_or_are_refused_by_name(self):
         for name in (b"new\nline.txt", b"byte\xff.txt"):
             with self.subTest(name=name):
-                place = self.listing()
+                place = self.listing(**{"code/list.sh": 'echo there >"$TRAINMAKE_OUTPUT_DIR/list.txt"\n'})
                 with open(os.path.join(os.fsencode(place.path("data")), name), "wb") as file:
                     file.write(b"odd")
                 answer = place.ask("job:j", "--json")

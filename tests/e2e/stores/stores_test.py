@@ -78,14 +78,6 @@ class Stores(Story):
         self.assertEqual(place.make("data:letters").finished["deleted"], {"objects": 0})
         self.assertEqual(place.objects(), ["letters/a.txt", "letters/b.txt"])
 
-    def test_an_object_changed_by_another_hand_is_mended_when_a_job_needs_it(self):
-        place = self.tiny()
-        place.make("job:train")
-        place.remove("bucket/letters/a.txt")
-        place.replace("TRAINFILE.lua", "0.5", "0.6")
-        self.assertEqual(place.make("job:train").cost, (0, 1, 1))
-        self.assertEqual(place.read("bucket/letters/a.txt"), "aaa\n")
-
     def test_a_lost_store_is_filled_again(self):
         place = self.tiny()
         place.make("job:train")

@@ -74,7 +74,7 @@ class Wrong(Story):
         self.assert_told(told, "(", ";")
 
     def test_a_main_that_is_not_among_the_code_is_told(self):
-        _, told = self.error('code "c" { srcs = glob "code/**", main = "b.sh" }\n')
+        _, told = self.error('code "c" { srcs = glob "code/**", main = "b.sh" }\nimage "i" { code = "code:c", base = "scratch" }\njob "j" { image = "image:i" }\n')
         self.assert_told(told, "b.sh")
 
     def test_errors_in_the_trainspace_are_errors_too(self):
