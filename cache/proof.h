@@ -1,6 +1,7 @@
-// Proofs that a request has nothing to do: what was looked at when it was last found so, in the order in which a walk meets it,
-// flat enough to be compared with the world by two threads and nothing else (no Lua, no graph, no records). A proof that does not
-// hold says nothing; the long way is taken then. Format in cache/README.md.
+// Proofs that a request has nothing to do: what was looked at when it was last found so, in the order in
+// which a walk meets it, flat enough to be compared with the world by two threads and nothing else (no Lua,
+// no graph, no records). A proof that does not hold says nothing; the long way is taken then. Format in
+// cache/README.md.
 #pragma once
 
 #include <cstdint>
@@ -26,10 +27,10 @@ struct ProofHolds {
   std::uint64_t looked_at = 0;  // files
 };
 
-// `request` names what was asked for, with everything that changes the answer (labels, platform, program version).
-// Saves nothing when a look is racy, and says so with false.
-Result<bool> save_proof(Host& host, const std::string& root, const std::string& cache_folder, const std::string& request,
-                        Proof proof, std::int64_t looked_at_ns);
+// `request` names what was asked for, with everything that changes the answer (labels, platform, program
+// version). Saves nothing when a look is racy, and says so with false.
+Result<bool> save_proof(Host& host, const std::string& root, const std::string& cache_folder,
+                        const std::string& request, Proof proof, std::int64_t looked_at_ns);
 // An empty optional when there is none, when it is damaged, or when anything differs.
 std::optional<ProofHolds> check_proof(Host& host, const std::string& root, const std::string& cache_folder,
                                       const std::string& request, std::uint64_t generation);

@@ -1,0 +1,159 @@
+#include "cache/blobs.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <set>
+#include <thread>
+
+#include "cache/file_digests.h"
+#include "tests/support/mem_fs.h"
+#include "tests/support/scratch_folder.h"
+
+namespace trainmake {
+namespace {
+
+struct BlobsTest : testing::Test {
+  MemFileSystem files;
+  Blobs blobs{files, "/cache"};
+};
+
+TEST_F(BlobsTest, WhatIsPutCanBeRead) {
+  for (const std::string& bytes : {std::string(), std::string("hello"), std::string(100'000, 'x')}) {
+    const Sha256 digest = *blobs.put(bytes);
+    EXPECT_EQ(digest, sha256_of(bytes));
+    EXPECT_TRUE(*blobs.has(digest));
+    EXPECT_EQ(**blobs.read(digest), bytes);
+  }
+}
+
+TEST_F(BlobsTest, LiesUnderItsDigestReadOnly) {
+  const Sha256 digest = *blobs.put("hello");
+  const std::string path =
+      "/cache/blobs/sha256/2c/2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+  EXPECT_EQ(blobs.path(digest), path);
+  EXPECT_EQ(files.look(path)->mode, 0444U);
+}
+
+TEST_F(BlobsTest, WhatIsNotThereIsMissing) {
+  const Sha256 digest = sha256_of("nothing");
+  EXPECT_FALSE(*blobs.has(digest));
+  EXPECT_FALSE(*blobs.read(digest));
+  EXPECT_FALSE(*blobs.copy_out(digest, "/out", {}));
+  EXPECT_FALSE(files.has("/out"));
+  EXPECT_TRUE(blobs.remove(digest));
+}
+
+TEST_F(BlobsTest, PuttingAgainWritesNothing) {
+  ASSERT_TRUE(blobs.put("hello"));
+  files.take_log();
+  ASSERT_TRUE(blobs.put("hello"));
+  for (const std::string& line : files.take_log()) EXPECT_FALSE(line.starts_with("create")) << line;
+}
+
+TEST_F(BlobsTest, AFileIsStreamedInWithBothDigests) {
+  const std::string bytes(700'000, 'y');
+  files.put("/model.bin", bytes);
+  const Blobs::Stored stored = *blobs.put_file("/model.bin");
+  EXPECT_EQ(stored.sha256, sha256_of(bytes));
+  EXPECT_EQ(stored.content, digest_of(bytes));
+  EXPECT_EQ(stored.size, bytes.size());
+  EXPECT_EQ(**blobs.read(stored.sha256), bytes);
+  EXPECT_EQ(files.look(blobs.path(stored.sha256))->mode, 0444U);
+}
+
+TEST_F(BlobsTest, ADamagedOneIsRemovedAndToldAsMissing) {
+  const Sha256 digest = *blobs.put("hello");
+  files.put(blobs.path(digest), "rotten");
+  EXPECT_FALSE(*blobs.read(digest));
+  EXPECT_FALSE(*blobs.has(digest));
+  ASSERT_TRUE(blobs.put("hello"));
+  files.put(blobs.path(digest), "hellO");
+  EXPECT_FALSE(*blobs.copy_out(digest, "/out", {}));
+  EXPECT_FALSE(files.has("/out"));
+  EXPECT_FALSE(*blobs.has(digest));
+}
+
+TEST_F(BlobsTest, PuttingHealsADamagedOne) {
+  const Sha256 digest = *blobs.put("hello");
+  files.put(blobs.path(digest), "hellO");
+  ASSERT_TRUE(blobs.put("hello"));
+  EXPECT_EQ(**blobs.read(digest), "hello");
+  files.put("/file", "hello");
+  files.put(blobs.path(digest), "hellO");
+  ASSERT_TRUE(blobs.put_file("/file"));
+  EXPECT_EQ(**blobs.read(digest), "hello");
+}
+
+TEST_F(BlobsTest, CopiesOutWithTheAskedMode) {
+  const Sha256 digest = *blobs.put("#!/bin/sh\n");
+  EXPECT_TRUE(*blobs.copy_out(digest, "/out/run.sh", {.mode = 0755}));
+  EXPECT_EQ(files.content("/out/run.sh"), "#!/bin/sh\n");
+  EXPECT_EQ(files.look("/out/run.sh")->mode, 0755U);
+}
+
+TEST_F(BlobsTest, AFullDiskLeavesNothingBehind) {
+  files.put("/model.bin", std::string(600'000, 'z'));
+  for (const char* verb : {"create", "write", "commit", "rename"}) {
+    for (int nth = 1; nth <= 3; ++nth) {
+      files.fail_nth(verb, nth, ENOSPC);
+      const bool put = blobs.put("hello").has_value() && blobs.put_file("/model.bin").has_value();
+      files.fail_nth(verb, nth, 0);
+      for (const std::string& path : files.all_files()) {
+        if (path == "model.bin") continue;
+        const std::optional<Sha256> digest = Sha256::parse(path_name(path));
+        ASSERT_TRUE(digest) << path;
+        EXPECT_EQ(sha256_of(files.content("/" + path)), *digest);
+      }
+      if (!put) {
+        EXPECT_TRUE(files.remove("/cache"));
+      }
+    }
+  }
+}
+
+TEST_F(BlobsTest, EachVisitsBlobsAlone) {
+  const std::set<Sha256> put = {*blobs.put("a"), *blobs.put("b"), *blobs.put("c")};
+  files.put("/cache/blobs/sha256/2c/.tm-tmp-1-1", "half");
+  std::set<Sha256> seen;
+  ASSERT_TRUE(blobs.each([&](const Sha256& digest, const Stat& stat) {
+    seen.insert(digest);
+    EXPECT_EQ(stat.size, 1U);
+  }));
+  EXPECT_EQ(seen, put);
+}
+
+TEST_F(BlobsTest, EachVisitsNothingWhereNothingIs) {
+  EXPECT_TRUE(blobs.each([](const Sha256&, const Stat&) { FAIL(); }));
+}
+
+TEST_F(BlobsTest, SweepingRemovesWhatIsHalf) {
+  const Sha256 digest = *blobs.put("hello");
+  files.put("/cache/blobs/incoming/1-1", "half");
+  files.put(std::string(path_folder(blobs.path(digest))) + "/.tm-tmp-1-1", "half");
+  ASSERT_TRUE(blobs.sweep());
+  EXPECT_EQ(files.all_files(), std::vector<std::string>{blobs.path(digest).substr(1)});
+}
+
+TEST(BlobsOnDisk, ManyMayPutTheSameAtOnce) {
+  const ScratchFolder folder;
+  folder.write("file", std::string(3'000'000, 'q'));
+  Blobs blobs(real_file_system(), folder.path("cache"));
+  std::atomic<int> put = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 8; ++i) {
+      threads.emplace_back([&] {
+        put += blobs.put_file(folder.path("file")).has_value() && blobs.put("hello").has_value() ? 1 : 0;
+      });
+    }
+  }
+  EXPECT_EQ(put, 8);
+  EXPECT_EQ(**blobs.read(sha256_of("hello")), "hello");
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path("cache/blobs/incoming")));
+}
+
+}  // namespace
+}  // namespace trainmake

@@ -1,0 +1,174 @@
+// What every Memory and Runs keeps, the real one and the one for tests.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "cache/state.h"
+#include "tests/cache/some_records.h"
+#include "tests/support/mem_memory.h"
+#include "tests/support/scratch_folder.h"
+
+namespace trainmake {
+namespace {
+
+// `reopened()` is the same memory as a later process would find it.
+struct InState {
+  State& get() { return *state; }
+  State& reopened() {
+    state.reset();
+    state = *State::open(folder.path("cache"), State::Access::kWrite);
+    return *state;
+  }
+  ScratchFolder folder;
+  std::unique_ptr<State> state = *State::open(folder.path("cache"), State::Access::kWrite);
+};
+
+struct InMemory {
+  MemMemory& get() { return memory; }
+  MemMemory& reopened() { return memory; }
+  MemMemory memory;
+};
+
+template <typename T>
+class MemoryConformance : public testing::Test {
+ protected:
+  T in;
+};
+using Memories = testing::Types<InState, InMemory>;
+TYPED_TEST_SUITE(MemoryConformance, Memories);
+
+TYPED_TEST(MemoryConformance, KnowsNothingAtFirst) {
+  auto& memory = this->in.get();
+  EXPECT_FALSE(*memory.last(some_label()));
+  EXPECT_FALSE(*memory.find(some_label(), {1, 2}));
+  EXPECT_FALSE(*memory.get("x"));
+  EXPECT_TRUE(memory.all()->empty());
+  EXPECT_TRUE(memory.of(some_label(), {1, 2})->empty());
+}
+
+TYPED_TEST(MemoryConformance, GivesBackWhatWasRemembered) {
+  const Record record = some_record("mnist", 1);
+  ASSERT_TRUE(this->in.get().remember(record));
+  auto& memory = this->in.reopened();
+  EXPECT_TRUE(same(**memory.last(record.label), record));
+  EXPECT_TRUE(same(**memory.find(record.label, record.fingerprint), record));
+}
+
+TYPED_TEST(MemoryConformance, TheLastRememberedIsTheLast) {
+  auto& memory = this->in.get();
+  const Record first = some_record("mnist", 1), second = some_record("mnist", 2);
+  ASSERT_TRUE(memory.remember(first));
+  ASSERT_TRUE(memory.remember(second));
+  EXPECT_TRUE(same(**memory.last(first.label), second));
+  EXPECT_TRUE(same(**memory.find(first.label, first.fingerprint), first));
+  ASSERT_TRUE(memory.remember(first));  // an edit undone
+  EXPECT_TRUE(same(**memory.last(first.label), first));
+}
+
+TYPED_TEST(MemoryConformance, RememberingAgainReplaces) {
+  Record record = some_record("mnist", 1);
+  ASSERT_TRUE(this->in.get().remember(record));
+  record.artifacts = {};
+  record.version = "2.0";
+  ASSERT_TRUE(this->in.get().remember(record));
+  EXPECT_TRUE(same(**this->in.reopened().last(record.label), record));
+}
+
+TYPED_TEST(MemoryConformance, LabelsDoNotMeet) {
+  auto& memory = this->in.get();
+  const Record a = some_record("a", 1), b = some_record("b", 1);
+  ASSERT_EQ(a.fingerprint, b.fingerprint);
+  ASSERT_TRUE(memory.remember(a));
+  EXPECT_FALSE(*memory.last(b.label));
+  EXPECT_FALSE(*memory.find(b.label, b.fingerprint));
+}
+
+TYPED_TEST(MemoryConformance, KeepsLargeAndEmptyManifests) {
+  for (const int lines : {0, 1, 20'000}) {
+    const Record record = some_record(cat("with-", lines), 5, lines);
+    ASSERT_TRUE(this->in.get().remember(record));
+    EXPECT_TRUE(same(**this->in.reopened().last(record.label), record)) << lines;
+  }
+}
+
+TYPED_TEST(MemoryConformance, GivesBackWhatWasPutOfARun) {
+  Run run = some_run("0123456789ab", 3);
+  run.status = RunStatus::kFailed;
+  run.job = "4711";
+  run.started_ns = 5;
+  run.ended_ns = 6;
+  run.exit_code = 137;
+  run.reason = "killed\n\xff";
+  run.reusable = false;
+  run.params_json = R"({"lr":0.1})";
+  run.metrics = {{"accuracy", 0.1 + 0.2},
+                 {"loss", std::numeric_limits<double>::quiet_NaN()},
+                 {"worst", std::numeric_limits<double>::infinity()}};
+  run.outputs = {{"z", "model.npz", 12, std::string(64, 'b')}, {"a", "b\xfe", 1ULL << 40U, ""}};
+  run.provenance_json = R"({"commit":"abc"})";
+  run.manifest.add(Section::kAttr, "params.lr", "0.1");
+  run.manifest.seal();
+  ASSERT_TRUE(this->in.get().put(run));
+  const std::optional<Run> got = *this->in.reopened().get(run.id);
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->label, run.label);
+  EXPECT_EQ(got->fingerprint, run.fingerprint);
+  EXPECT_EQ(got->attempt, 3);
+  EXPECT_EQ(got->status, RunStatus::kFailed);
+  EXPECT_EQ(std::tie(got->platform, got->key, got->job, got->reason, got->params_json, got->provenance_json),
+            std::tie(run.platform, run.key, run.job, run.reason, run.params_json, run.provenance_json));
+  EXPECT_EQ(std::tie(got->created_ns, got->started_ns, got->ended_ns),
+            std::tie(run.created_ns, run.started_ns, run.ended_ns));
+  EXPECT_EQ(got->exit_code, 137);
+  EXPECT_FALSE(got->reusable);
+  EXPECT_EQ(got->metrics.size(), 3U);
+  EXPECT_EQ(got->metrics.at("accuracy"), 0.1 + 0.2);
+  EXPECT_TRUE(std::isnan(got->metrics.at("loss")));
+  EXPECT_EQ(got->metrics.at("worst"), std::numeric_limits<double>::infinity());
+  ASSERT_EQ(got->outputs.size(), 2U);
+  EXPECT_EQ(got->outputs[0].name, "z");
+  EXPECT_EQ(got->outputs[1].path, "b\xfe");
+  EXPECT_EQ(got->outputs[1].bytes, 1ULL << 40U);
+  EXPECT_EQ(got->manifest.lines(), run.manifest.lines());
+}
+
+TYPED_TEST(MemoryConformance, ARunWithoutExitCodeStaysWithout) {
+  ASSERT_TRUE(this->in.get().put(some_run("a")));
+  EXPECT_FALSE((*this->in.reopened().get("a"))->exit_code);
+}
+
+TYPED_TEST(MemoryConformance, PuttingAgainReplacesTheRun) {
+  Run run = some_run("a");
+  run.metrics = {{"loss", 1.0}};
+  run.outputs = {{"model", "m", 1, ""}, {"log", "l", 1, ""}};
+  ASSERT_TRUE(this->in.get().put(run));
+  run.status = RunStatus::kSucceeded;
+  run.metrics = {{"accuracy", 0.5}};
+  run.outputs.resize(1);
+  ASSERT_TRUE(this->in.get().put(run));
+  const Run got = **this->in.reopened().get("a");
+  EXPECT_EQ(got.status, RunStatus::kSucceeded);
+  EXPECT_EQ(got.metrics, run.metrics);
+  EXPECT_EQ(got.outputs.size(), 1U);
+  EXPECT_EQ(this->in.get().all()->size(), 1U);
+}
+
+TYPED_TEST(MemoryConformance, RunsComeNewestFirst) {
+  auto& memory = this->in.get();
+  Run other = some_run("other");
+  other.fingerprint = {9, 9};
+  other.created_ns = 5000;
+  for (const Run& run : {some_run("first", 1), some_run("third", 3), some_run("second", 2), other})
+    ASSERT_TRUE(memory.put(run));
+  const auto ids = [](const std::vector<Run>& runs) {
+    std::vector<std::string> all;
+    for (const Run& run : runs) all.push_back(run.id);
+    return all;
+  };
+  EXPECT_EQ(ids(*memory.of(some_label(), {7, 8})), (std::vector<std::string>{"third", "second", "first"}));
+  EXPECT_EQ(ids(*memory.all()), (std::vector<std::string>{"other", "third", "second", "first"}));
+}
+
+}  // namespace
+}  // namespace trainmake

@@ -1,0 +1,293 @@
+#include "cache/state.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <set>
+#include <thread>
+
+#include "cache/sqlite.h"
+#include "tests/cache/some_records.h"
+#include "tests/support/scratch_folder.h"
+
+namespace trainmake {
+namespace {
+
+using Access = State::Access;
+
+struct StateTest : testing::Test {
+  std::unique_ptr<State> open(Access access = Access::kWrite) {
+    Result<std::unique_ptr<State>> state = State::open(cache, access);
+    if (!state) ADD_FAILURE() << state.error().message;
+    return state ? *std::move(state) : nullptr;
+  }
+  Error refused(Access access) {
+    Result<std::unique_ptr<State>> state = State::open(cache, access);
+    return state ? Error{"was opened", "", {}, Blame::kBug} : state.error();
+  }
+  std::set<std::string> names() {
+    std::set<std::string> all;
+    for (const auto& entry : std::filesystem::directory_iterator(cache)) all.insert(entry.path().filename());
+    return all;
+  }
+  void sql(const std::string& text) {
+    ASSERT_TRUE((*Database::open(cache + "/state.db", Database::Mode::kWrite))->run(text.c_str()));
+  }
+  void overwrite(std::size_t start, std::size_t length) {
+    std::string bytes = folder.read("cache/state.db");
+    for (std::size_t i = start; i < std::min(start + length, bytes.size()); ++i)
+      bytes[i] = static_cast<char>(i * 7 + 3);
+    folder.write("cache/state.db", bytes);
+  }
+
+  ScratchFolder folder;
+  std::string cache = folder.path("cache");
+  Record record = some_record("mnist", 1);
+};
+
+TEST_F(StateTest, LookingWhereNothingIsMakesNothing) {
+  const auto state = open(Access::kLook);
+  EXPECT_FALSE(*state->last(record.label));
+  EXPECT_TRUE(state->all()->empty());
+  EXPECT_TRUE(state->generation());
+  EXPECT_FALSE(std::filesystem::exists(cache));
+}
+
+TEST_F(StateTest, LookingLeavesNoFilesBeside) {
+  ASSERT_TRUE(open()->remember(record));
+  ASSERT_EQ(names(), std::set<std::string>{"state.db"});
+  const auto state = open(Access::kLook);
+  EXPECT_TRUE(same(**state->last(record.label), record));
+  EXPECT_EQ(names(), std::set<std::string>{"state.db"});
+}
+
+TEST_F(StateTest, LookingSeesWhatAnotherIsWriting) {
+  const auto writer = open();
+  ASSERT_TRUE(writer->remember(record));
+  const auto looker = open(Access::kLook);
+  EXPECT_TRUE(same(**looker->last(record.label), record));
+  const Record second = some_record("mnist", 2);
+  ASSERT_TRUE(writer->remember(second));
+  EXPECT_TRUE(same(**looker->last(record.label), second));
+}
+
+TEST_F(StateTest, ALookThatBeganBeforeAWriteSeesIt) {
+  ASSERT_TRUE(open()->remember(record));
+  const auto looker = open(Access::kLook);
+  ASSERT_TRUE(*looker->last(record.label));
+  const Record second = some_record("mnist", 2);
+  ASSERT_TRUE(open()->remember(second));  // opened, written and closed meanwhile
+  EXPECT_TRUE(same(**looker->last(record.label), second));
+}
+
+TEST_F(StateTest, ALogThatACrashLeftIsReadWithoutATrace) {
+  {
+    const auto writer = open();
+    ASSERT_TRUE(writer->remember(record));
+    std::filesystem::create_directories(folder.path("left"));
+    for (const char* name : {"state.db", "state.db-wal"})
+      std::filesystem::copy_file(cache + "/" + name, folder.path("left/") + name);
+  }
+  cache = folder.path("left");
+  const auto looker = open(Access::kLook);
+  EXPECT_TRUE(same(**looker->last(record.label), record));
+  EXPECT_EQ(names(), (std::set<std::string>{"state.db", "state.db-wal"}));
+}
+
+TEST_F(StateTest, AnEmptyFileIsAnEmptyState) {
+  folder.write("cache/state.db", "");  // a crash just after it was made
+  EXPECT_FALSE(*open(Access::kLook)->last(record.label));
+  EXPECT_TRUE(open()->remember(record));
+}
+
+TEST_F(StateTest, MovesWithItsFolder) {
+  ASSERT_TRUE(open()->remember(record));
+  cache = folder.path("elsewhere #1?%");
+  std::filesystem::rename(folder.path("cache"), cache);
+  EXPECT_TRUE(same(**open()->last(record.label), record));
+  EXPECT_TRUE(same(**open(Access::kLook)->last(record.label), record));
+}
+
+TEST_F(StateTest, EveryWriteChangesTheGenerationAndNothingElseDoes) {
+  const auto state = open();
+  std::set<std::uint64_t> seen = {*state->generation()};
+  ASSERT_TRUE(state->remember(record));
+  EXPECT_TRUE(seen.insert(*state->generation()).second);
+  ASSERT_TRUE(state->put(some_run("a")));
+  EXPECT_TRUE(seen.insert(*state->generation()).second);
+  (void)state->last(record.label), (void)state->all();
+  EXPECT_FALSE(seen.insert(*state->generation()).second);
+  EXPECT_EQ(*state->generation(), *open(Access::kLook)->generation());
+}
+
+TEST_F(StateTest, TwoFreshStatesHaveDifferentGenerations) {
+  const auto first = open();
+  cache = folder.path("other");
+  EXPECT_NE(*first->generation(), *open()->generation());
+}
+
+TEST_F(StateTest, ManyMayMakeItAtOnce) {
+  std::vector<std::jthread> threads;
+  std::atomic<int> made = 0;
+  for (std::uint64_t i = 0; i < 8; ++i) {
+    threads.emplace_back([&, i] {
+      const auto state = State::open(cache, Access::kWrite);
+      if (state && (*state)->remember(some_record("mnist", i))) ++made;
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(made, 8);
+}
+
+TEST_F(StateTest, NewerIsRefused) {
+  ASSERT_TRUE(open()->remember(record));
+  sql("PRAGMA user_version = 9999");
+  for (const Access access : {Access::kWrite, Access::kLook}) {
+    const Error error = refused(access);
+    EXPECT_EQ(error.message, "The state in `" + cache +
+                                 "/state.db` is of a newer trainmake (schema 9999, this one knows 1)");
+    EXPECT_EQ(error.blame, Blame::kUser);
+  }
+  EXPECT_FALSE(State::repair(cache));  // it is sound, and not ours to set aside
+  EXPECT_EQ(names(), std::set<std::string>{"state.db"});
+}
+
+TEST_F(StateTest, ADamagedHeadIsToldWithTheWayOut) {
+  ASSERT_TRUE(open()->remember(record));
+  overwrite(0, 4096);
+  for (const Access access : {Access::kWrite, Access::kLook}) {
+    const Error error = refused(access);
+    EXPECT_NE(error.message.find("state.db"), std::string::npos);
+    EXPECT_NE(error.hint.find("`trainmake gc --repair`"), std::string::npos) << error.hint;
+    EXPECT_EQ(error.blame, Blame::kUser);
+  }
+}
+
+TEST_F(StateTest, DamageAnywhereIsToldOrHarmless) {
+  {
+    const auto state = open();
+    for (std::uint64_t i = 0; i < 50; ++i) ASSERT_TRUE(state->remember(some_record(cat("job-", i), i)));
+  }
+  const std::string whole = folder.read("cache/state.db");
+  for (std::size_t start = 0; start < whole.size(); start += 4096) {
+    folder.write("cache/state.db", whole);
+    overwrite(start, 4096);
+    const Result<std::unique_ptr<State>> state = State::open(cache, Access::kWrite);
+    if (!state) {
+      EXPECT_TRUE(tells_damage(state.error())) << start << ": " << state.error().message;
+      continue;
+    }
+    for (std::uint64_t i = 0; i < 50; ++i) {
+      const Result<std::optional<Record>> got = (*state)->last(some_label(cat("job-", i)));
+      if (!got) {
+        EXPECT_TRUE(tells_damage(got.error())) << got.error().message;
+      } else if (*got) {
+        EXPECT_EQ((*got)->manifest.fingerprint(), some_record(cat("job-", i), i).fingerprint);
+      }
+    }
+  }
+}
+
+TEST_F(StateTest, ACutFileIsToldAndRepaired) {
+  {
+    const auto state = open();
+    for (std::uint64_t i = 0; i < 50; ++i) ASSERT_TRUE(state->remember(some_record(cat("job-", i), i)));
+  }
+  const std::string whole = folder.read("cache/state.db");
+  folder.write("cache/state.db", whole.substr(0, whole.size() / 2));
+  const Result<std::string> aside = State::repair(cache);
+  ASSERT_TRUE(aside) << aside.error().message;
+  EXPECT_EQ(*aside, cache + "/state.db.damaged-1");
+  EXPECT_TRUE(open()->remember(record));
+}
+
+TEST_F(StateTest, RepairSetsTheDamagedOneAsideAndStartsAnew) {
+  ASSERT_TRUE(open()->remember(record));
+  for (int number = 1; number <= 2; ++number) {
+    overwrite(0, 4096);
+    EXPECT_EQ(*State::repair(cache), cat(cache, "/state.db.damaged-", number));
+    EXPECT_FALSE(*open()->last(record.label));
+    ASSERT_TRUE(open()->remember(record));
+  }
+}
+
+TEST_F(StateTest, RepairKeepsWhatCanBeRead) {
+  {
+    const auto state = open();
+    ASSERT_TRUE(state->remember(record));
+    ASSERT_TRUE(state->put(some_run("0123456789ab")));
+    for (std::uint64_t i = 0; i < 200; ++i) ASSERT_TRUE(state->remember(some_record(cat("job-", i), i + 10)));
+  }
+  std::int64_t page = 0;
+  {
+    const auto database = *Database::open(cache + "/state.db", Database::Mode::kWrite);
+    page = *database->number("SELECT rootpage FROM sqlite_schema WHERE name = 'last'");
+  }
+  overwrite(static_cast<std::size_t>(page - 1) * 4096, 4096);
+  EXPECT_EQ(*State::repair(cache), cache + "/state.db.damaged-1");
+  const auto state = open();
+  EXPECT_TRUE(*state->find(record.label, record.fingerprint));
+  EXPECT_TRUE(*state->get("0123456789ab"));
+}
+
+TEST_F(StateTest, RepairLeavesASoundOneAlone) {
+  EXPECT_EQ(*State::repair(cache), "");
+  EXPECT_FALSE(std::filesystem::exists(cache));
+  ASSERT_TRUE(open()->remember(record));
+  EXPECT_EQ(*State::repair(cache), "");
+  EXPECT_TRUE(same(**open()->last(record.label), record));
+}
+
+TEST_F(StateTest, ForgettingSparesTheLast) {
+  const auto state = open();
+  const Record second = some_record("mnist", 2);
+  ASSERT_TRUE(state->remember(record));
+  ASSERT_TRUE(state->remember(second));
+  ASSERT_TRUE(state->forget(record.label, record.fingerprint));
+  ASSERT_TRUE(state->forget(second.label, second.fingerprint));
+  EXPECT_FALSE(*state->find(record.label, record.fingerprint));
+  EXPECT_TRUE(*state->last(second.label));
+}
+
+TEST_F(StateTest, EachRecordIsVisitedOnceAndMayBeForgottenThere) {
+  const auto state = open();
+  for (std::uint64_t i = 0; i < 20; ++i) ASSERT_TRUE(state->remember(some_record("mnist", i)));
+  int visited = 0, last = 0;
+  ASSERT_TRUE(state->each_record([&](const Record& each, bool is_last) {
+    ++visited;
+    last += is_last ? 1 : 0;
+    if (!is_last) {
+      ASSERT_TRUE(state->forget(each.label, each.fingerprint));
+    }
+  }));
+  EXPECT_EQ(visited, 20);
+  EXPECT_EQ(last, 1);
+  visited = 0;
+  ASSERT_TRUE(state->each_record([&](const Record&, bool) { ++visited; }));
+  EXPECT_EQ(visited, 1);
+}
+
+TEST_F(StateTest, CompactingDropsManifestsThatNobodyHas) {
+  const auto state = open();
+  ASSERT_TRUE(state->remember(some_record("mnist", 1, 20'000)));
+  ASSERT_TRUE(state->remember(record));
+  ASSERT_TRUE(state->forget(record.label, some_record("mnist", 1, 20'000).fingerprint));
+  ASSERT_TRUE(state->compact());
+  EXPECT_TRUE(same(**state->last(record.label), record));
+  EXPECT_LT(std::filesystem::file_size(cache + "/state.db"), 100'000U);
+}
+
+TEST_F(StateTest, AWriterThatHoldsTheDatabaseIsWaitedFor) {
+  open();
+  const auto other = *Database::open(cache + "/state.db", Database::Mode::kWrite);
+  ASSERT_TRUE(other->run("BEGIN IMMEDIATE"));
+  std::atomic<bool> remembered = false;
+  std::jthread waits(
+      [&] { remembered = State::open(cache, Access::kWrite).value()->remember(record).has_value(); });
+  ASSERT_TRUE(other->run("COMMIT"));
+  waits.join();
+  EXPECT_TRUE(remembered);
+}
+
+}  // namespace
+}  // namespace trainmake

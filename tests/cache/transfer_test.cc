@@ -1,0 +1,156 @@
+#include "cache/transfer.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <set>
+
+#include "cache/archive.h"
+#include "cache/blobs.h"
+#include "cache/sqlite.h"
+#include "cache/state.h"
+#include "tests/cache/some_records.h"
+#include "tests/support/scratch_folder.h"
+
+namespace trainmake {
+namespace {
+
+struct TransferTest : testing::Test {
+  TransferTest() {
+    EXPECT_TRUE(open(here)->remember(record));
+    blob = *blobs_of(here).put("the model");
+    folder.write("here/images/vision/mnist/index.json", "{}");
+    folder.write("here/files/abc.idx", "index");
+    folder.write("here/proofs/abc.proof", "proof");
+    folder.write("here/lock", "");
+  }
+  static std::unique_ptr<State> open(const std::string& cache) {
+    return *State::open(cache, State::Access::kWrite);
+  }
+  static Blobs blobs_of(const std::string& cache) { return {real_file_system(), cache}; }
+  Result<Transferred> send() { return export_cache(host, here, file); }
+  Result<Transferred> receive() { return import_cache(host, there, file); }
+  std::set<std::string> names_in(const std::string& path) {
+    std::set<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(path)) names.insert(entry.path().filename());
+    return names;
+  }
+
+  ScratchFolder folder;
+  std::string here = folder.path("here"), there = folder.path("there"),
+              file = folder.path("out/cache.tar.zst");
+  Environment environment;
+  Host host{real_file_system(), real_processes(), real_http(), real_clock(), environment};
+  Record record = some_record("mnist", 1);
+  Sha256 blob;
+};
+
+TEST_F(TransferTest, WhatIsExportedCanBeImportedElsewhere) {
+  const Result<Transferred> sent = send();
+  ASSERT_TRUE(sent) << sent.error().message;
+  const Result<Transferred> received = receive();
+  ASSERT_TRUE(received) << received.error().message;
+  EXPECT_EQ(sent->files, 4U);
+  EXPECT_EQ(std::tie(sent->files, sent->bytes), std::tie(received->files, received->bytes));
+  EXPECT_TRUE(same(**open(there)->last(record.label), record));
+  EXPECT_EQ(**blobs_of(there).read(blob), "the model");
+  EXPECT_EQ(folder.read("there/images/vision/mnist/index.json"), "{}");
+  EXPECT_EQ(names_in(there), (std::set<std::string>{"blobs", "files", "images", "state.db"}));
+  EXPECT_EQ(names_in(folder.path("out")), std::set<std::string>{"cache.tar.zst"});
+}
+
+TEST_F(TransferTest, ExportsWhileSomebodyHasItOpen) {
+  const auto state = open(here);
+  const Record second = some_record("mnist", 2);
+  ASSERT_TRUE(state->remember(second));  // still in the log
+  ASSERT_TRUE(send());
+  ASSERT_TRUE(receive());
+  EXPECT_TRUE(same(**open(there)->last(record.label), second));
+}
+
+TEST_F(TransferTest, ImportReplacesWhatWasThere) {
+  ASSERT_TRUE(send());
+  const Record other = some_record("other", 9);
+  ASSERT_TRUE(open(there)->remember(other));
+  const Sha256 old_blob = *blobs_of(there).put("old");
+  folder.write("there/proofs/abc.proof", "old");
+  folder.write("there/lock", "");
+  const std::uint64_t before = *open(there)->generation();
+  ASSERT_TRUE(receive());
+  EXPECT_FALSE(*open(there)->last(other.label));
+  EXPECT_FALSE(*blobs_of(there).has(old_blob));
+  EXPECT_FALSE(folder.has("there/proofs/abc.proof"));
+  EXPECT_TRUE(folder.has("there/lock"));
+  EXPECT_NE(*open(there)->generation(), before);
+}
+
+TEST_F(TransferTest, AnImportHasAGenerationOfItsOwn) {
+  ASSERT_TRUE(send());
+  ASSERT_TRUE(receive());
+  EXPECT_NE(*open(there)->generation(), *open(here)->generation());
+}
+
+TEST_F(TransferTest, NothingIsReplacedByADamagedArchive) {
+  ASSERT_TRUE(send());
+  const std::string whole = folder.read("out/cache.tar.zst");
+  const Record other = some_record("other", 9);
+  ASSERT_TRUE(open(there)->remember(other));
+  for (std::size_t size = 0; size < whole.size(); size += 101) {
+    folder.write("out/cache.tar.zst", whole.substr(0, size));
+    EXPECT_FALSE(receive()) << size;
+  }
+  EXPECT_TRUE(same(**open(there)->last(other.label), other));
+  EXPECT_EQ(names_in(there), std::set<std::string>{"state.db"});
+}
+
+TEST_F(TransferTest, ABlobThatIsNotWhatItsNameSaysIsRefused) {
+  std::filesystem::permissions(blobs_of(here).path(blob), std::filesystem::perms::owner_all);
+  folder.write(blobs_of(here).path(blob).substr(folder.path().size() + 1), "rotten!!!");
+  ASSERT_TRUE(send());
+  const Result<Transferred> received = receive();
+  ASSERT_FALSE(received);
+  EXPECT_NE(received.error().message.find(blob.hex()), std::string::npos);
+  EXPECT_FALSE(folder.has("there/state.db"));
+}
+
+TEST_F(TransferTest, ANewerStateIsRefused) {
+  ASSERT_TRUE(send());
+  ASSERT_TRUE(receive());
+  ASSERT_TRUE(
+      (*Database::open(there + "/state.db", Database::Mode::kWrite))->run("PRAGMA user_version = 9999"));
+  EXPECT_FALSE(export_cache(host, there, file));
+  // As a newer program would have written it.
+  const auto writer = *real_file_system().create(file);
+  ArchiveWriter archive(*writer);
+  ASSERT_TRUE(archive.add(real_file_system(), there + "/state.db", "state.db"));
+  ASSERT_TRUE(archive.finish());
+  ASSERT_TRUE(writer->commit());
+  there = folder.path("third");
+  const Result<Transferred> received = receive();
+  ASSERT_FALSE(received);
+  EXPECT_NE(received.error().message.find("newer"), std::string::npos);
+}
+
+TEST_F(TransferTest, AnArchiveOfSomethingElseIsRefused) {
+  for (const char* name : {"README.md", "blobs", "lock", "proofs/a.proof", "state.db-wal"}) {
+    folder.write("one", "x");
+    const auto writer = *real_file_system().create(file);
+    ArchiveWriter archive(*writer);
+    ASSERT_TRUE(archive.add(real_file_system(), folder.path("one"), name));
+    ASSERT_TRUE(archive.finish());
+    ASSERT_TRUE(writer->commit());
+    const Result<Transferred> received = receive();
+    ASSERT_FALSE(received) << name;
+    EXPECT_NE(received.error().message.find("no exported cache"), std::string::npos);
+  }
+}
+
+TEST_F(TransferTest, ThereMustBeSomethingToExport) {
+  const Result<Transferred> sent = export_cache(host, folder.path("nothing"), file);
+  ASSERT_FALSE(sent);
+  EXPECT_NE(sent.error().message.find("nothing to export"), std::string::npos);
+  EXPECT_FALSE(folder.has("out/cache.tar.zst"));
+}
+
+}  // namespace
+}  // namespace trainmake
