@@ -1,0 +1,204 @@
+#include "engine/run/run.h"
+
+#include <gtest/gtest.h>
+
+#include <future>
+
+#include "tests/support/engine_world.h"
+
+namespace trainmake {
+namespace {
+
+struct RunWorld : EngineWorld {
+  using EngineWorld::EngineWorld;
+
+  std::vector<Event> events;
+  std::stop_source stop;
+  StepLocker locker;
+
+  Summary run_all(RunOptions options = {}, PlanOptions planning = {}) {
+    const Decider decider{graph, rules, memory, planning};
+    options.version = "test";
+    rule.executed.clear();
+    return run({decider, clock, [this](const Event& event) { events.push_back(event); }, tally, locker},
+               make_plan(decider, 1), options, stop.get_token());
+  }
+};
+
+std::vector<std::string> names(const Summary& summary, Outcome outcome) {
+  std::vector<std::string> names;
+  for (const Label& label : summary.of(outcome)) names.push_back(label.name);
+  return names;
+}
+
+using Names = std::vector<std::string>;
+
+TEST(Run, DoesEveryStepOnceInOrder) {
+  RunWorld world{{"a", {}}, {"b", {"a"}}, {"c", {"a", "b"}}};
+  const Summary summary = world.run_all();
+  EXPECT_EQ(world.rule.executed, (Names{"a", "b", "c"}));
+  EXPECT_EQ(names(summary, Outcome::kRan), (Names{"a", "b", "c"}));
+  EXPECT_EQ(summary.exit_code, 0);
+}
+
+TEST(Run, DoesNothingTheSecondTime) {
+  RunWorld world{{"a", {}}, {"b", {"a"}}};
+  world.run_all();
+  const int writes = world.memory.writes;
+  const Summary summary = world.run_all();
+  EXPECT_TRUE(world.rule.executed.empty());
+  EXPECT_EQ(names(summary, Outcome::kUpToDate), (Names{"a", "b"}));
+  EXPECT_EQ(world.memory.writes, writes);
+}
+
+TEST(Run, AChangeReachesOnlyWhatDependsOnIt) {
+  RunWorld world{{"a", {}}, {"other", {}}, {"b", {"a"}}, {"all", {"b", "other"}}};
+  world.run_all();
+  world.rule.content["other"] = "second";
+  const Summary summary = world.run_all();
+  EXPECT_EQ(names(summary, Outcome::kRan), (Names{"all", "other"}));
+  EXPECT_EQ(names(summary, Outcome::kUpToDate), (Names{"a", "b"}));
+}
+
+TEST(Run, CutsOffWhereAResultComesOutTheSame) {
+  RunWorld world{{"a", {}}, {"b", {"a"}}, {"c", {"b"}}};
+  world.run_all();
+  world.rule.content["a"] = "second";
+  world.rule.results["a"] = "made of first";
+  const Summary summary = world.run_all();
+  EXPECT_EQ(world.rule.executed, Names{"a"});
+  EXPECT_EQ(names(summary, Outcome::kUpToDate), (Names{"b", "c"}));
+}
+
+TEST(Run, AnUndoneEditTakesTheEarlierResult) {
+  RunWorld world{{"a", {}}, {"b", {"a"}}};
+  world.run_all();
+  world.rule.content["a"] = "second";
+  world.run_all();
+  world.rule.content["a"] = "first";
+  const Summary summary = world.run_all();
+  EXPECT_EQ(names(summary, Outcome::kReused), (Names{"a", "b"}));
+  EXPECT_EQ(world.rule.restored, (Names{"a", "b"}));
+  EXPECT_EQ(world.tally.reused_jobs, 2U);
+  EXPECT_EQ(names(world.run_all(), Outcome::kUpToDate), (Names{"a", "b"}));
+}
+
+TEST(Run, AResultThatDiffersFromThePredictionIsDescribedAgain) {
+  RunWorld world{{"a", {}}, {"b", {"a"}}};
+  world.rule.predicts = true;
+  world.rule.while_executing["a"] = [&](const Doing&) { world.rule.results["a"] = "something else"; };
+  world.run_all();
+  EXPECT_EQ(std::count(world.rule.described.begin(), world.rule.described.end(), "b"), 2);
+  const std::optional<Record> record = *world.memory.last(EngineWorld::label("b"));
+  Manifest expected;
+  expected.add(Section::kCode, "content", "first");
+  expected.add(Section::kUpstream, "//job:a", "something else");
+  expected.seal();
+  EXPECT_EQ(record->fingerprint, expected.fingerprint());
+}
+
+TEST(Run, AFailureSkipsWhatNeedsItAndWhatWasNotStarted) {
+  RunWorld world{{"a", {}}, {"b", {"a"}}, {"c", {}}, {"all", {"b", "c"}}};
+  world.rule.failing.insert("a");
+  const Summary summary = world.run_all({.parallel = 1});
+  EXPECT_EQ(names(summary, Outcome::kFailed), Names{"a"});
+  EXPECT_EQ(summary.exit_code, 1);
+  EXPECT_FALSE(*world.memory.last(EngineWorld::label("a")));
+  EXPECT_FALSE(*world.memory.last(EngineWorld::label("b")));
+}
+
+TEST(Run, KeepGoingDoesWhatDoesNotNeedTheFailure) {
+  RunWorld world{{"a", {}}, {"b", {"a"}}, {"c", {}}, {"d", {"c"}}, {"all", {"b", "d"}}};
+  world.rule.failing.insert("a");
+  const Summary summary = world.run_all({.parallel = 1, .keep_going = true});
+  EXPECT_EQ(names(summary, Outcome::kRan), (Names{"c", "d"}));
+  EXPECT_EQ(names(summary, Outcome::kSkipped), (Names{"all", "b"}));
+  EXPECT_EQ(summary.exit_code, 1);
+}
+
+TEST(Run, WhatFailedBeforeFailsWithoutBeingTried) {
+  RunWorld world{{"a", {}}};
+  world.rule.failed_earlier.insert("a");
+  const Summary summary = world.run_all();
+  EXPECT_TRUE(world.rule.executed.empty());
+  EXPECT_EQ(names(summary, Outcome::kFailed), Names{"a"});
+  EXPECT_EQ(summary.exit_code, 1);
+}
+
+TEST(Run, StepsThatNeedNothingOfEachOtherRunSideBySide) {
+  RunWorld world{{"a", {}}, {"b", {}}, {"all", {"a", "b"}}};
+  std::promise<void> a_runs;
+  std::promise<void> b_runs;
+  world.rule.while_executing["a"] = [&](const Doing&) { a_runs.set_value(), b_runs.get_future().wait(); };
+  world.rule.while_executing["b"] = [&](const Doing&) { b_runs.set_value(), a_runs.get_future().wait(); };
+  EXPECT_EQ(world.run_all({.parallel = 2}).exit_code, 0);
+}
+
+TEST(Run, AStopDetachesWhatRunsAndStartsNothingMore) {
+  RunWorld world{{"a", {}}, {"b", {"a"}}};
+  world.rule.detaching.insert("a");
+  world.rule.while_executing["a"] = [&](const Doing&) { world.stop.request_stop(); };
+  const Summary summary = world.run_all();
+  EXPECT_EQ(names(summary, Outcome::kDetached), Names{"a"});
+  EXPECT_EQ(names(summary, Outcome::kSkipped), Names{"b"});
+  EXPECT_EQ(summary.exit_code, 130);
+  EXPECT_EQ(world.memory.writes, 0);
+}
+
+TEST(Run, WhatAWorkerAsksOfTheOwnerIsDoneBeforeItGoesOn) {
+  RunWorld world{{"a", {}}};
+  const std::thread::id owner = std::this_thread::get_id();
+  std::thread::id asked_on;
+  world.rule.while_executing["a"] = [&](const Doing& doing) {
+    EXPECT_TRUE(std::this_thread::get_id() != owner);
+    doing.on_owner([&] { asked_on = std::this_thread::get_id(); });
+  };
+  world.run_all();
+  EXPECT_TRUE(asked_on == owner);
+}
+
+TEST(Run, EventsOfAStepComeBetweenItsStartAndItsEnd) {
+  RunWorld world{{"a", {}}};
+  world.rule.while_executing["a"] = [](const Doing& doing) {
+    doing.events(LogLine{{"", "job", "a"}, "hello"});
+  };
+  world.run_all();
+  ASSERT_EQ(world.events.size(), 3U);
+  EXPECT_TRUE(std::holds_alternative<StepStarted>(world.events[0]));
+  EXPECT_TRUE(std::holds_alternative<LogLine>(world.events[1]));
+  EXPECT_TRUE(std::holds_alternative<StepEnded>(world.events[2]));
+}
+
+TEST(Run, AStepThatAnotherProcessDidMeanwhileIsTakenFromIt) {
+  RunWorld world{{"a", {}}};
+  RunWorld other{{"a", {}}};
+  other.run_all();
+  int asked = 0;
+  world.locker = [&](const Label& label) -> Result<std::optional<FileLock>> {
+    if (++asked == 1) return std::optional<FileLock>();  // busy once; meanwhile the other one ends
+    const std::optional<Record> done = *other.memory.last(label);
+    EXPECT_TRUE(world.memory.remember(*done));
+    return FileLock::try_lock("/dev/null", FileLock::Mode::kShared);
+  };
+  const Summary summary = world.run_all();
+  EXPECT_TRUE(world.rule.executed.empty());
+  EXPECT_EQ(names(summary, Outcome::kUpToDate), Names{"a"});
+}
+
+TEST(Run, NoWaitLeavesWithBusyWhenAnotherProcessDoesTheStep) {
+  RunWorld world{{"a", {}}};
+  world.locker = [](const Label&) -> Result<std::optional<FileLock>> { return std::optional<FileLock>(); };
+  EXPECT_EQ(world.run_all({.wait = false}).exit_code, 4);
+}
+
+TEST(ExitCode, NamesTheWorstThatHappened) {
+  EXPECT_EQ(exit_code_of({}, false), 0);
+  EXPECT_EQ(exit_code_of({Blame::kRemote}, false), 3);
+  EXPECT_EQ(exit_code_of({Blame::kRemote, Blame::kStep}, false), 1);
+  EXPECT_EQ(exit_code_of({Blame::kStep, Blame::kUser}, false), 2);
+  EXPECT_EQ(exit_code_of({Blame::kBusy, Blame::kRemote}, false), 4);
+  EXPECT_EQ(exit_code_of({Blame::kStep}, true), 130);
+}
+
+}  // namespace
+}  // namespace trainmake
