@@ -56,16 +56,25 @@ std::string unescaped(std::string_view pattern) {
   return path;
 }
 
-Error unmatched(Host& host, const std::string& top, const Group& group, const std::string& pattern, const Location& where) {
+Error unmatched(Host& host, const std::string& top, const Group& group, const std::string& pattern,
+                const Location& where) {
   const Location place{where.file, group.line != 0 ? group.line : where.line};
   if (!group.plain) {
-    return user_error(cat("Pattern ", quoted(pattern), " matches no file"), "Correct it, or write `glob { \"...\", allow_empty = true }` when that is fine").at(place);
+    return user_error(cat("Pattern ", quoted(pattern), " matches no file"),
+                      "Correct it, or write `glob { \"...\", allow_empty = true }` when that is fine")
+        .at(place);
   }
   const std::string path = unescaped(pattern);
   const Result<Stat> stat = host.files.look(path_join(top, path), Links::kFollow);
-  if (stat && stat->is(FileKind::kFolder)) return user_error(cat(quoted(path), " is a folder"), cat("Write `glob \"", path, "/**\"` for all that is in it")).at(place);
+  if (stat && stat->is(FileKind::kFolder))
+    return user_error(cat(quoted(path), " is a folder"),
+                      cat("Write `glob \"", path, "/**\"` for all that is in it"))
+        .at(place);
   const bool wild = path.find_first_of("*?[{") != std::string::npos;
-  return user_error(cat("There is no file ", quoted(path)), wild ? cat("A pattern is written `glob \"", path, "\"`") : std::string("Paths are from the project's folder")).at(place);
+  return user_error(cat("There is no file ", quoted(path)),
+                    wild ? cat("A pattern is written `glob \"", path, "\"`")
+                         : std::string("Paths are from the project's folder"))
+      .at(place);
 }
 
 std::string common_folder(const std::string& a, const std::string& b) {
@@ -99,7 +108,8 @@ struct FileSets::Gathered {
   std::vector<std::string> notes;
 };
 
-FileSets::FileSets(Host& host, const Workspace& workspace, FileDigests& digests) : host_(host), workspace_(workspace), digests_(digests) {}
+FileSets::FileSets(Host& host, const Workspace& workspace, FileDigests& digests)
+    : host_(host), workspace_(workspace), digests_(digests) {}
 
 Result<const IgnoreRules*> FileSets::ignore_rules(const std::string& folder) {
   std::lock_guard lock(mutex_);
@@ -109,9 +119,11 @@ Result<const IgnoreRules*> FileSets::ignore_rules(const std::string& folder) {
   return (ignores_[folder] = std::move(rules)).get();
 }
 
-void FileSets::look_at_ignore_files(const std::string& folder, const IgnoreRules& rules, const std::vector<std::string>& folders, Looks& looks) {
+void FileSets::look_at_ignore_files(const std::string& folder, const IgnoreRules& rules,
+                                    const std::vector<std::string>& folders, Looks& looks) {
   const auto add = [&](const std::string& path) {
-    if (const Result<Stat> stat = host_.files.look(path_join(workspace_.root, path))) looks.files.push_back({path, *stat});
+    if (const Result<Stat> stat = host_.files.look(path_join(workspace_.root, path)))
+      looks.files.push_back({path, *stat});
   };
   for (const std::string& walked : folders) add(path_join(path_join(folder, walked), ".gitignore"));
   // From the project's folder up to the top of the work tree.
@@ -135,7 +147,8 @@ Result<FileSets::Gathered> FileSets::gather(const FileSetRequest& request, const
       if (!error.where.known()) error.where = place;
       return fail(std::move(error));
     }
-    if (!group.allow_empty && !walked->unmatched.empty()) return fail(unmatched(host_, top, group, walked->unmatched.front(), request.where));
+    if (!group.allow_empty && !walked->unmatched.empty())
+      return fail(unmatched(host_, top, group, walked->unmatched.front(), request.where));
     for (const auto& [folder, stat] : walked->folders) {
       all.looks.folders.push_back({path_join(request.folder, folder), stat});
       all.folders.push_back(folder);
@@ -146,13 +159,21 @@ Result<FileSets::Gathered> FileSets::gather(const FileSetRequest& request, const
         all.looks.files.push_back({path_join(request.folder, path), Stat{}});
       }
     }
-    for (const std::string& link : walked->folder_links) all.notes.push_back(cat(quoted(path_join(request.folder, link)), " is a link to a folder and was not entered"));
-    for (const std::string& path : walked->special) all.notes.push_back(cat(quoted(path_join(request.folder, path)), " is no regular file and was left out"));
-    all.files.insert(all.files.end(), std::make_move_iterator(walked->files.begin()), std::make_move_iterator(walked->files.end()));
+    for (const std::string& link : walked->folder_links)
+      all.notes.push_back(
+          cat(quoted(path_join(request.folder, link)), " is a link to a folder and was not entered"));
+    for (const std::string& path : walked->special)
+      all.notes.push_back(
+          cat(quoted(path_join(request.folder, path)), " is no regular file and was left out"));
+    all.files.insert(all.files.end(), std::make_move_iterator(walked->files.begin()),
+                     std::make_move_iterator(walked->files.end()));
   }
   const auto by_path = [](const WalkedFile& a, const WalkedFile& b) { return a.path < b.path; };
-  if (!std::is_sorted(all.files.begin(), all.files.end(), by_path)) std::stable_sort(all.files.begin(), all.files.end(), by_path);
-  all.files.erase(std::unique(all.files.begin(), all.files.end(), [](const WalkedFile& a, const WalkedFile& b) { return a.path == b.path; }), all.files.end());
+  if (!std::is_sorted(all.files.begin(), all.files.end(), by_path))
+    std::stable_sort(all.files.begin(), all.files.end(), by_path);
+  all.files.erase(std::unique(all.files.begin(), all.files.end(),
+                              [](const WalkedFile& a, const WalkedFile& b) { return a.path == b.path; }),
+                  all.files.end());
   return all;
 }
 
@@ -164,7 +185,9 @@ Result<FileSet> FileSets::read(const FileSetRequest& request) {
   std::string root;
   if (request.root) {
     const std::optional<std::string> clean = path_clean(*request.root);
-    if (!clean) return fail(user_error(cat("`root` ", quoted(*request.root), " leads out of the project")).at(request.where));
+    if (!clean)
+      return fail(
+          user_error(cat("`root` ", quoted(*request.root), " leads out of the project")).at(request.where));
     root = *clean;
   } else {
     TRY_ASSIGN(root, shared_root(groups_of(*request.files)));
@@ -175,21 +198,33 @@ Result<FileSet> FileSets::read(const FileSetRequest& request) {
     TRY_ASSIGN(FileDigests::Digested digested, digests_.digest(request.folder, found.files, looked_at));
     if (!digested.unsteady.empty()) {
       if (attempt < kTries) continue;
-      return fail(step_error(cat(quoted(path_join(request.folder, digested.unsteady.front())), " changes while it is read"), "Run again when nothing writes to it").at(request.where));
+      return fail(step_error(cat(quoted(path_join(request.folder, digested.unsteady.front())),
+                                 " changes while it is read"),
+                             "Run again when nothing writes to it")
+                      .at(request.where));
     }
     FileSet set{{}, {}, std::move(found.looks), std::move(found.notes)};
     if (ignore != nullptr) look_at_ignore_files(request.folder, *ignore, found.folders, set.looks);
     set.files.reserve(found.files.size());
     for (std::size_t i = 0; i < found.files.size(); ++i) {
       WalkedFile& file = found.files[i];
-      const std::optional<std::string> key = root.empty() ? std::optional<std::string>(file.path) : path_below(file.path, root);
+      const std::optional<std::string> key =
+          root.empty() ? std::optional<std::string>(file.path) : path_below(file.path, root);
       if (!key || key->empty()) {
-        return fail(user_error(cat(quoted(file.path), " does not lie below `root` ", quoted(root)), "Every file's key is its path from there").at(request.where));
+        return fail(user_error(cat(quoted(file.path), " does not lie below `root` ", quoted(root)),
+                               "Every file's key is its path from there")
+                        .at(request.where));
       }
       std::string from_root = path_join(request.folder, file.path);
       const bool executable = (file.stat.mode & 0100U) != 0;
       set.looks.files.push_back({from_root, file.stat, std::nullopt, request.links});
-      set.files.push_back({path_join(request.dest, *key), std::move(from_root), std::move(file.link_target), file.stat.size, executable ? 0755U : 0644U, digested.digests[i], {}});
+      set.files.push_back({path_join(request.dest, *key),
+                           std::move(from_root),
+                           std::move(file.link_target),
+                           file.stat.size,
+                           executable ? 0755U : 0644U,
+                           digested.digests[i],
+                           {}});
       set.paths.push_back(std::move(file.path));
     }
     return set;

@@ -1,6 +1,5 @@
-// The files that an attribute like `srcs` or `files` means: patterns expanded, contents digested, keys given. What code, data
-// and images share. Knows nothing of what the files are for.
-// Thread rule: any thread.
+// The files that an attribute like `srcs` or `files` means: patterns expanded, contents digested, keys given.
+// What code, data and images share. Knows nothing of what the files are for. Thread rule: any thread.
 #pragma once
 
 #include <map>
@@ -21,7 +20,7 @@
 namespace trainmake {
 
 struct FileSetRequest {
-  std::string folder;         // of the project, from the workspace's root
+  std::string folder;  // of the project, from the workspace's root
   const Value* files = nullptr;
   std::optional<std::string> root;  // given with `root = `
   std::string dest;
@@ -31,10 +30,10 @@ struct FileSetRequest {
 };
 
 struct FileSet {
-  Listing files;                    // `source` is the path from the workspace's root; no sha256 yet
-  std::vector<std::string> paths;   // of files, from the project's folder
+  Listing files;                   // `source` is the path from the workspace's root; no sha256 yet
+  std::vector<std::string> paths;  // of files, from the project's folder
   Looks looks;
-  std::vector<std::string> notes;   // links to folders that were not walked, and the like
+  std::vector<std::string> notes;  // links to folders that were not walked, and the like
 };
 
 class FileSets {
@@ -46,13 +45,15 @@ class FileSets {
   struct Gathered;
   Result<Gathered> gather(const FileSetRequest& request, const IgnoreRules* ignore);
   Result<const IgnoreRules*> ignore_rules(const std::string& folder);
-  void look_at_ignore_files(const std::string& folder, const IgnoreRules& rules, const std::vector<std::string>& folders, Looks& looks);
+  void look_at_ignore_files(const std::string& folder, const IgnoreRules& rules,
+                            const std::vector<std::string>& folders, Looks& looks);
 
   Host& host_;
   const Workspace& workspace_;
   FileDigests& digests_;
   std::mutex mutex_;
-  std::map<std::string, std::unique_ptr<IgnoreRules>> ignores_;  // by project folder; null outside a repository
+  std::map<std::string, std::unique_ptr<IgnoreRules>>
+      ignores_;  // by project folder; null outside a repository
 };
 
 }  // namespace trainmake

@@ -1,5 +1,5 @@
-// The files of a tree as they were when a step looked: what a code or data target hands to those who use it, kept as a blob.
-// Knows nothing of where the files will be put.
+// The files of a tree as they were when a step looked: what a code or data target hands to those who use it,
+// kept as a blob. Knows nothing of where the files will be put.
 #pragma once
 
 #include <cstdint>
@@ -13,13 +13,14 @@
 namespace trainmake {
 
 struct ListedFile {
-  std::string key;          // where it lies in the tree
-  std::string source;       // of data read in place: its path from the workspace's root; "" when its bytes are a blob
+  std::string key;  // where it lies in the tree
+  std::string
+      source;  // of data read in place: its path from the workspace's root; "" when its bytes are a blob
   std::string link_target;  // of a link: its text
   std::uint64_t size = 0;
-  std::uint32_t mode = 0;   // permission bits: 0755 or 0644
+  std::uint32_t mode = 0;  // permission bits: 0755 or 0644
   Digest128 content;
-  Sha256 sha256;            // of its blob; zero for data read in place
+  Sha256 sha256;  // of its blob; zero for data read in place
 };
 
 using Listing = std::vector<ListedFile>;  // sorted by key, keys unique

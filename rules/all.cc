@@ -13,27 +13,37 @@ namespace trainmake {
 
 std::vector<std::unique_ptr<Rule>> all_rules(const RuleServices& services) {
   std::vector<std::unique_ptr<Rule>> rules;
-  rules.push_back(std::make_unique<CodeRule>(services.host, services.workspace, services.blobs, services.file_sets));
-  rules.push_back(std::make_unique<DataRule>(
-      DataServices{services.host, services.workspace, services.space, all_store_rooms(), services.blobs, services.file_sets, services.tally}));
-  rules.push_back(std::make_unique<ImageRule>(services.host, services.workspace, services.blobs, services.file_sets, services.registry));
-  rules.push_back(std::make_unique<JobRule>(JobServices{services.host, services.workspace, services.space, services.platform_name, services.blobs,
-                                                        services.digests, services.runs, services.platform, TRAINMAKE_VERSION}));
+  rules.push_back(
+      std::make_unique<CodeRule>(services.host, services.workspace, services.blobs, services.file_sets));
+  rules.push_back(std::make_unique<DataRule>(DataServices{services.host, services.workspace, services.space,
+                                                          all_store_rooms(), services.blobs,
+                                                          services.file_sets, services.tally}));
+  rules.push_back(std::make_unique<ImageRule>(services.host, services.workspace, services.blobs,
+                                              services.file_sets, services.registry));
+  rules.push_back(std::make_unique<JobRule>(
+      JobServices{services.host, services.workspace, services.space, services.platform_name, services.blobs,
+                  services.digests, services.runs, services.platform, TRAINMAKE_VERSION}));
   return rules;
 }
 
-std::vector<const Schema*> all_schemas() { return {&code_schema(), &data_schema(), &image_schema(), &job_schema()}; }
+std::vector<const Schema*> all_schemas() {
+  return {&code_schema(), &data_schema(), &image_schema(), &job_schema()};
+}
 
 const StoreRooms& all_store_rooms() {
   static const StoreRooms rooms = {{"dir", make_dir_store}};
   return rooms;
 }
 
-Result<std::unique_ptr<Platform>> make_platform(Host& host, const Workspace& workspace, const Space& space, Blobs& blobs, const std::string& name) {
+Result<std::unique_ptr<Platform>> make_platform(Host& host, const Workspace& workspace, const Space& space,
+                                                Blobs& blobs, const std::string& name) {
   const Service* service = space.find("platform", name);
   const std::string* type = service == nullptr ? nullptr : service->text("type");
-  if (service == nullptr || (type != nullptr && *type == "local")) return std::unique_ptr<Platform>(std::make_unique<LocalPlatform>(host, workspace, blobs));
-  return fail(user_error(cat("Platform ", quoted(name), " has no known `type`: expected `local`, got ", type == nullptr ? std::string("nothing") : quoted(*type))).at(service->where));
+  if (service == nullptr || (type != nullptr && *type == "local"))
+    return std::unique_ptr<Platform>(std::make_unique<LocalPlatform>(host, workspace, blobs));
+  return fail(user_error(cat("Platform ", quoted(name), " has no known `type`: expected `local`, got ",
+                             type == nullptr ? std::string("nothing") : quoted(*type)))
+                  .at(service->where));
 }
 
 }  // namespace trainmake

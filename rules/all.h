@@ -1,4 +1,5 @@
-// The explicit list of what there is: kinds of targets, and the rooms of every corridor. A new room is added here and nowhere else.
+// The explicit list of what there is: kinds of targets, and the rooms of every corridor. A new room is added
+// here and nowhere else.
 #pragma once
 
 #include <memory>
@@ -34,6 +35,7 @@ struct RuleServices {
 std::vector<std::unique_ptr<Rule>> all_rules(const RuleServices& services);
 std::vector<const Schema*> all_schemas();
 const StoreRooms& all_store_rooms();
-Result<std::unique_ptr<Platform>> make_platform(Host& host, const Workspace& workspace, const Space& space, Blobs& blobs, const std::string& name);
+Result<std::unique_ptr<Platform>> make_platform(Host& host, const Workspace& workspace, const Space& space,
+                                                Blobs& blobs, const std::string& name);
 
 }  // namespace trainmake

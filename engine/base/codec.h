@@ -1,5 +1,5 @@
-// Little-endian numbers and length-prefixed strings, for state that only we read. A Decoder that met the end too early stays
-// failed, so a reader checks once, at its end.
+// Little-endian numbers and length-prefixed strings, for state that only we read. A Decoder that met the end
+// too early stays failed, so a reader checks once, at its end.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,9 @@ class Encoder {
     number(digest.high);
     number(digest.low);
   }
-  void digest(const Sha256& digest) { out_.append(reinterpret_cast<const char*>(digest.bytes.data()), digest.bytes.size()); }
+  void digest(const Sha256& digest) {
+    out_.append(reinterpret_cast<const char*>(digest.bytes.data()), digest.bytes.size());
+  }
 
  private:
   std::string& out_;

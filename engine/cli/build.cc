@@ -5,6 +5,7 @@
 #include "cache/proof.h"
 #include "engine/base/text.h"
 #include "engine/base/threads.h"
+#include "engine/cli/interrupt.h"
 #include "engine/plan/plan.h"
 #include "engine/run/run.h"
 
@@ -100,11 +101,12 @@ Result<FileLock> hold_workspace(Session& session) {
   }
 }
 
-Result<int> build_with(Session& session, Reporter& reporter, std::stop_token stop) {
+Result<int> build_with(Session& session, Reporter& reporter) {
   TRY_ASSIGN(const unsigned parallel, parallel_of(session.line()));
   TRY_ASSIGN(const std::vector<Pattern> patterns, session.requests(session.line().words));
   TRY_ASSIGN(const bool idle, still_up_to_date(session, reporter));
   if (idle) return 0;
+  const Interrupts interrupts;
   const std::int64_t began_ns = session.host().clock.now_ns();
 
   Loaded loaded = load_graph(session, patterns);  // load, resolve
@@ -126,7 +128,7 @@ Result<int> build_with(Session& session, Reporter& reporter, std::stop_token sto
   Looks looks = std::move(loaded.looks);
   looks.add(plan.looks);
   const RunServices services{decider, session.host().clock, [&](const Event& event) { reporter.event(event); }, session.tally(), step_locker(session)};
-  const Summary summary = run(services, std::move(plan), {parallel, line.has("--keep-going"), !line.has("--no-wait"), TRAINMAKE_VERSION}, stop);  // run, record
+  const Summary summary = run(services, std::move(plan), {parallel, line.has("--keep-going"), !line.has("--no-wait"), TRAINMAKE_VERSION}, interrupts.first());  // run, record
 
   TRY(session.digests().save());
   keep_proof(session, generation, std::move(looks), summary, began_ns);
@@ -136,9 +138,9 @@ Result<int> build_with(Session& session, Reporter& reporter, std::stop_token sto
 
 }  // namespace
 
-int build(Session& session, std::stop_token stop) {
+int build(Session& session) {
   const std::unique_ptr<Reporter> reporter = make_reporter(session);
-  const Result<int> code = build_with(session, *reporter, std::move(stop));
+  const Result<int> code = build_with(session, *reporter);
   return code ? *code : report_error(*reporter, code.error(), session.tally());
 }
 

@@ -1,13 +1,11 @@
 // `trainmake LABEL...`: load, resolve, plan, run, record.
 #pragma once
 
-#include <stop_token>
-
 #include "engine/cli/session.h"
 
 namespace trainmake {
 
 // Returns the exit code.
-int build(Session& session, std::stop_token stop);
+int build(Session& session);
 
 }  // namespace trainmake

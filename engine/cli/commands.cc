@@ -17,11 +17,12 @@ struct Entry {
 
 constexpr Entry kInWorkspace[] = {
     {"plan", plan_command},     {"why", why_command},
-#ifdef TRAINMAKE_ALL_COMMANDS
-    {"query", query_command},   {"graph", graph_command}, {"affected", affected_command},
+    {"query", query_command},   {"graph", graph_command},
     {"logs", logs_command},     {"attach", attach_command}, {"cancel", cancel_command}, {"pull", pull_command},
     {"runs", runs_command},     {"show", show_command},   {"diff", diff_command},       {"ps", ps_command},
     {"gc", gc_command},         {"cache", cache_command},
+#ifdef TRAINMAKE_ALL_COMMANDS
+    {"affected", affected_command},
 #endif
 };
 
@@ -34,23 +35,21 @@ Result<int> in_workspace(CommandLine line, const Environment& environment) {
   }
   if (builds && dry) function = plan_command;
   TRY_ASSIGN(const std::unique_ptr<Session> session, Session::open(std::move(line), environment));
+  if (builds && !dry) return build(*session);
   const Interrupts interrupts;
-  if (builds && !dry) {
-    return build(*session, interrupts.first());
-  }
   CHECK(function != nullptr);
   return function({*session, interrupts.first()});
 }
 
 Result<int> dispatch(CommandLine line, const Environment& environment) {
-  const std::string_view name = line.command->name;
   if (line.has("--version")) {
     write_stdout(cat("trainmake ", TRAINMAKE_VERSION, "\n"));
     return 0;
   }
 #ifdef TRAINMAKE_ALL_COMMANDS
+  const std::string_view name = line.command->name;
   if (line.has("--help") || name == "help") return help_command(line);
-  if (name == "completion") return completion_command(line);
+  if (name == "completion") return completion_command(line, environment);
   if (name == "new") return new_command(line, environment);
   if (name == "doctor") return doctor_command(line, environment);
 #endif
@@ -76,9 +75,13 @@ int report_error_alone(const Error& error, bool json) {
 Result<Loaded> load_or_fail(const Call& call, const std::vector<Pattern>& patterns) {
   Loaded loaded = load_graph(call.session, patterns);
   if (loaded.errors.empty()) return loaded;
+  return fail_with(call, std::move(loaded.errors));
+}
+
+Failure fail_with(const Call& call, std::vector<Error> errors) {
   const std::unique_ptr<Reporter> reporter = call.session.json() ? make_json_reporter() : make_plain_reporter(call.session.here());
-  for (std::size_t i = 0; i + 1 < loaded.errors.size(); ++i) reporter->event(Problem{loaded.errors[i], {}});
-  return fail(loaded.errors.back());
+  for (std::size_t i = 0; i + 1 < errors.size(); ++i) reporter->event(Problem{errors[i], {}});
+  return fail(std::move(errors.back()));
 }
 
 int run_command_line(const std::vector<std::string>& arguments, const Environment& environment) {

@@ -18,7 +18,9 @@ class PlainReporter final : public Reporter {
     std::visit([this](const auto& each) { on(each); }, event);
   }
 
-  void finished(const Summary& summary, const Tally& tally) override { write_stderr(summary_text(summary, tally) + "\n"); }
+  void finished(const Summary& summary, const Tally& tally) override {
+    if (const std::string text = summary_text(summary, tally); !text.empty()) write_stderr(text + "\n");
+  }
 
  private:
   std::string shown(const Label& label) { return padded(label.shortest_from(here_), 16); }

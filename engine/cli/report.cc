@@ -27,6 +27,7 @@ std::string summary_text(const Summary& summary, const Tally& tally) {
   const bool idle = summary.of(Outcome::kRan).empty() && summary.of(Outcome::kReused).empty() && summary.of(Outcome::kFailed).empty() &&
                     summary.of(Outcome::kSkipped).empty() && summary.of(Outcome::kDetached).empty();
   if (idle && summary.exit_code == 0) return "nothing to do";
+  if (idle && summary.of(Outcome::kUpToDate).empty()) return "";  // it never came to any step
   std::string text;
   part(text, summary.of(Outcome::kRan).size(), "ran");
   part(text, summary.of(Outcome::kReused).size(), "reused");

@@ -6,14 +6,19 @@
 namespace trainmake {
 
 const Artifact* find_role(const Artifacts& artifacts, std::string_view role) {
-  const auto found = std::find_if(artifacts.begin(), artifacts.end(), [&](const Artifact& artifact) { return artifact.role == role; });
+  const auto found = std::find_if(artifacts.begin(), artifacts.end(),
+                                  [&](const Artifact& artifact) { return artifact.role == role; });
   return found == artifacts.end() ? nullptr : &*found;
 }
 
 std::string to_json(const Artifacts& artifacts) {
   nlohmann::json list = nlohmann::json::array();
   for (const Artifact& artifact : artifacts) {
-    list.push_back({{"role", artifact.role}, {"identity", artifact.identity}, {"sha256", artifact.sha256}, {"size", artifact.size}, {"address", artifact.address}});
+    list.push_back({{"role", artifact.role},
+                    {"identity", artifact.identity},
+                    {"sha256", artifact.sha256},
+                    {"size", artifact.size},
+                    {"address", artifact.address}});
   }
   return list.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
@@ -24,9 +29,12 @@ std::optional<Artifacts> artifacts_from_json(std::string_view json) {
   Artifacts artifacts;
   for (const nlohmann::json& entry : list) {
     if (!entry.is_object()) return std::nullopt;
-    const auto text = [&](const char* name) { return entry.contains(name) && entry[name].is_string() ? entry[name].get<std::string>() : std::string(); };
+    const auto text = [&](const char* name) {
+      return entry.contains(name) && entry[name].is_string() ? entry[name].get<std::string>() : std::string();
+    };
     const bool sized = entry.contains("size") && entry["size"].is_number_unsigned();
-    artifacts.push_back({text("role"), text("identity"), text("sha256"), sized ? entry["size"].get<std::uint64_t>() : 0, text("address")});
+    artifacts.push_back({text("role"), text("identity"), text("sha256"),
+                         sized ? entry["size"].get<std::uint64_t>() : 0, text("address")});
   }
   return artifacts;
 }

@@ -10,11 +10,12 @@
 namespace trainmake {
 
 struct Artifact {
-  std::string role;      // tree, image, main, an output's name
-  std::string identity;  // equal identities mean equal for whoever uses it (an image's config digest, a tree's root)
-  std::string sha256;    // of its bytes, "" when it has none of its own
+  std::string role;  // tree, image, main, an output's name
+  std::string
+      identity;  // equal identities mean equal for whoever uses it (an image's config digest, a tree's root)
+  std::string sha256;  // of its bytes, "" when it has none of its own
   std::uint64_t size = 0;
-  std::string address;   // blob:SHA256, oci:DIGEST, store:NAME/PREFIX, run:ID, ...
+  std::string address;  // blob:SHA256, oci:DIGEST, store:NAME/PREFIX, run:ID, ...
   friend bool operator==(const Artifact&, const Artifact&) = default;
 };
 

@@ -1,4 +1,5 @@
-// What happened, as it happens: the only output of a run. Reporters, --json and the trace consume the same stream.
+// What happened, as it happens: the only output of a run. Reporters, --json and the trace consume the same
+// stream.
 #pragma once
 
 #include <array>
@@ -16,7 +17,8 @@
 namespace trainmake {
 
 enum class Method : std::uint8_t { kPut, kGet, kHead, kList, kPost, kDelete, kPatch };
-inline constexpr std::array<std::string_view, 7> kMethods = {"put", "get", "head", "list", "post", "delete", "patch"};
+inline constexpr std::array<std::string_view, 7> kMethods = {"put",  "get",    "head", "list",
+                                                             "post", "delete", "patch"};
 
 // What a run cost. Counted from any thread.
 struct Tally {
@@ -28,7 +30,8 @@ struct Tally {
 };
 
 enum class Outcome : std::uint8_t { kRan, kUpToDate, kReused, kFailed, kSkipped, kDetached };
-inline constexpr std::array<std::string_view, 6> kOutcomes = {"ran", "up_to_date", "reused", "failed", "skipped", "detached"};
+inline constexpr std::array<std::string_view, 6> kOutcomes = {"ran",    "up_to_date", "reused",
+                                                              "failed", "skipped",    "detached"};
 
 struct StepStarted {
   Label label;
@@ -46,7 +49,7 @@ struct LogLine {
 };
 struct Progress {
   Label label;
-  std::string what;  // "hashing", "uploading"
+  std::string what;                   // "hashing", "uploading"
   std::uint64_t done = 0, total = 0;  // total 0: not known
   bool bytes = false;                 // the unit; else things
 };

@@ -48,7 +48,8 @@ struct Graph {
   std::unordered_map<Label, TargetId> ids;
 };
 
-// Grows a graph from what was asked for, one wave of projects at a time, so that only those are read that a label needs:
+// Grows a graph from what was asked for, one wave of projects at a time, so that only those are read that a
+// label needs:
 //   Resolver resolver(schemas, "here");
 //   resolver.ask(patterns);
 //   while (auto folders = resolver.missing(); !folders.empty()) for (f : folders) resolver.add(load(f));

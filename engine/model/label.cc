@@ -12,12 +12,13 @@ namespace trainmake {
 namespace {
 
 bool is_name_byte(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '+' ||
-         c == '=' || c == '@' || c == '~' || c == '-';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+         c == '+' || c == '=' || c == '@' || c == '~' || c == '-';
 }
 
 Error bad_label(std::string_view text, std::string_view why) {
-  return user_error(cat("Label ", quoted(text), " ", why), "A label looks like `job:mnist` or `//vision/mnist/job:mnist`");
+  return user_error(cat("Label ", quoted(text), " ", why),
+                    "A label looks like `job:mnist` or `//vision/mnist/job:mnist`");
 }
 
 // `text` split at its last `:` into folder, kind and name, the folder made absolute.
@@ -35,7 +36,8 @@ Result<std::string> absolute_folder(std::string_view text, std::string_view writ
   std::optional<std::string> folder = path_clean(from_root ? std::string(rest) : path_join(here, rest));
   if (!folder) return fail(bad_label(text, "leads out of the workspace"));
   for (const char c : *folder) {
-    if (c == '*' || static_cast<unsigned char>(c) < 0x20) return fail(bad_label(text, "has a folder with a `*` or a control character"));
+    if (c == '*' || static_cast<unsigned char>(c) < 0x20)
+      return fail(bad_label(text, "has a folder with a `*` or a control character"));
   }
   return *std::move(folder);
 }
@@ -46,7 +48,8 @@ Result<Parts> split_label(std::string_view text, std::string_view here) {
   const std::string_view before = text.substr(0, colon);
   const std::size_t slash = before.rfind('/');
   const std::string_view kind = slash == std::string_view::npos ? before : before.substr(slash + 1);
-  const std::string_view folder = slash == std::string_view::npos ? std::string_view() : before.substr(0, slash + 1);
+  const std::string_view folder =
+      slash == std::string_view::npos ? std::string_view() : before.substr(0, slash + 1);
   Parts parts{{}, std::string(kind), std::string(text.substr(colon + 1))};
   TRY_ASSIGN(parts.folder, absolute_folder(text, folder, here));
   return parts;
@@ -56,7 +59,8 @@ std::optional<Error> wrong_kind(std::string_view text, std::string_view kind) {
   if (is_kind(kind)) return std::nullopt;
   const std::vector<std::string> kinds(std::begin(kKinds), std::end(kKinds));
   const std::string meant = did_you_mean(kind, kinds);
-  return user_error(cat("Label ", quoted(text), " names no kind of target: expected ", join(kinds, ", "), ", got ", quoted(kind)),
+  return user_error(cat("Label ", quoted(text), " names no kind of target: expected ", join(kinds, ", "),
+                        ", got ", quoted(kind)),
                     meant.empty() ? std::string("A label looks like `job:mnist`") : meant);
 }
 
@@ -72,14 +76,18 @@ bool fits_glob(std::string_view pattern, std::string_view text) {
 
 }  // namespace
 
-bool is_kind(std::string_view word) { return std::find(std::begin(kKinds), std::end(kKinds), word) != std::end(kKinds); }
+bool is_kind(std::string_view word) {
+  return std::find(std::begin(kKinds), std::end(kKinds), word) != std::end(kKinds);
+}
 
 std::string wrong_name(std::string_view name) {
   if (name.empty()) return "is empty";
   if (name.size() > 200) return "is longer than 200 bytes";
   if (name.front() == '-' || name.front() == '.') return "starts with `-` or `.`";
   for (const char c : name) {
-    if (!is_name_byte(c)) return cat("has ", quoted(std::string_view(&c, 1)), " in it; letters, digits and `_.+=@~-` may stand there");
+    if (!is_name_byte(c))
+      return cat("has ", quoted(std::string_view(&c, 1)),
+                 " in it; letters, digits and `_.+=@~-` may stand there");
   }
   return {};
 }
@@ -90,7 +98,8 @@ std::string Label::shortest_from(std::string_view here) const {
   const std::string local = cat(kind, ":", name);
   if (folder == here) return local;
   std::string absolute = text();
-  const std::optional<std::string> below = here.empty() ? std::optional<std::string>(folder) : path_below(folder, here);
+  const std::optional<std::string> below =
+      here.empty() ? std::optional<std::string>(folder) : path_below(folder, here);
   if (!below) return absolute;
   return cat(*below, "/", local);
 }
@@ -120,7 +129,8 @@ std::string Pattern::text() const {
 Result<Label> parse_label(std::string_view text, std::string_view here) {
   TRY_ASSIGN(Parts parts, split_label(text, here));
   if (std::optional<Error> wrong = wrong_kind(text, parts.kind)) return fail(*std::move(wrong));
-  if (const std::string why = wrong_name(parts.name); !why.empty()) return fail(bad_label(text, cat("has a name that ", why)));
+  if (const std::string why = wrong_name(parts.name); !why.empty())
+    return fail(bad_label(text, cat("has a name that ", why)));
   return Label{std::move(parts.folder), std::move(parts.kind), std::move(parts.name)};
 }
 
@@ -139,7 +149,8 @@ Result<Pattern> parse_pattern(std::string_view text, std::string_view here) {
     std::string plain = pattern.name;
     std::erase(plain, '*');
     if (plain.size() == pattern.name.size() || !plain.empty()) {
-      if (const std::string why = wrong_name(plain); !why.empty()) return fail(bad_label(text, cat("has a name that ", why)));
+      if (const std::string why = wrong_name(plain); !why.empty())
+        return fail(bad_label(text, cat("has a name that ", why)));
     }
   } else if (!text.ends_with("...")) {
     return fail(bad_label(text, "has no `:`"));

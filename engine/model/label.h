@@ -16,7 +16,7 @@ struct Label {
   std::string kind;    // code, data, image, job
   std::string name;
 
-  std::string text() const;                              // `//vision/mnist/job:mnist`
+  std::string text() const;                                // `//vision/mnist/job:mnist`
   std::string shortest_from(std::string_view here) const;  // the shortest form that works from folder `here`
   friend auto operator<=>(const Label&, const Label&) = default;
 };
@@ -24,12 +24,12 @@ struct Label {
 // What may be asked for: one label, or every label that fits.
 struct Pattern {
   std::string folder;
-  bool recursive = false;    // `folder/...`: every project at or below folder
-  std::string kind = "*";    // a kind, or `*`
-  std::string name = "*";    // a name with `*` in it, or `*`
+  bool recursive = false;  // `folder/...`: every project at or below folder
+  std::string kind = "*";  // a kind, or `*`
+  std::string name = "*";  // a name with `*` in it, or `*`
 
-  bool is_label() const;     // fits exactly one label
-  Label label() const;       // REQUIRES: is_label()
+  bool is_label() const;  // fits exactly one label
+  Label label() const;    // REQUIRES: is_label()
   bool fits(const Label& label) const;
   bool fits_folder(std::string_view project_folder) const;
   std::string text() const;
@@ -37,7 +37,8 @@ struct Pattern {
 
 inline constexpr std::string_view kKinds[] = {"code", "data", "image", "job"};
 bool is_kind(std::string_view word);
-// Why `name` cannot name a target, or empty when it can: letters, digits and `_.+=@~-`, not starting with `-` or `.`.
+// Why `name` cannot name a target, or empty when it can: letters, digits and `_.+=@~-`, not starting with `-`
+// or `.`.
 std::string wrong_name(std::string_view name);
 
 // `here` is the project folder that relative forms (`job:x`, `vision/mnist/job:x`) start from.

@@ -11,7 +11,9 @@ constexpr std::int64_t kSecond_ns = 1'000'000'000;
 
 void keep_earliest(std::vector<Look>& looks) {
   std::stable_sort(looks.begin(), looks.end(), [](const Look& a, const Look& b) { return a.path < b.path; });
-  looks.erase(std::unique(looks.begin(), looks.end(), [](const Look& a, const Look& b) { return a.path == b.path; }), looks.end());
+  looks.erase(
+      std::unique(looks.begin(), looks.end(), [](const Look& a, const Look& b) { return a.path == b.path; }),
+      looks.end());
 }
 
 }  // namespace
@@ -29,7 +31,8 @@ void Looks::normalize() {
 
 bool is_racy(const Stat& stat, std::int64_t looked_at_ns) {
   if (!stat.exists()) return false;
-  const std::int64_t tick = stat.mtime_ns % kSecond_ns == 0 && stat.ctime_ns % kSecond_ns == 0 ? kCoarseTick_ns : kFineTick_ns;
+  const std::int64_t tick =
+      stat.mtime_ns % kSecond_ns == 0 && stat.ctime_ns % kSecond_ns == 0 ? kCoarseTick_ns : kFineTick_ns;
   return std::max(stat.mtime_ns, stat.ctime_ns) > looked_at_ns - tick;
 }
 

@@ -1,6 +1,6 @@
-// What was looked at to reach a conclusion: files, folders, and environment variables, with what they were. If none of
-// them differs now, the conclusion still holds. This is how a run that has nothing to do proves it without starting Lua.
-// Paths are from the workspace's root, or absolute outside it.
+// What was looked at to reach a conclusion: files, folders, and environment variables, with what they were.
+// If none of them differs now, the conclusion still holds. This is how a run that has nothing to do proves it
+// without starting Lua. Paths are from the workspace's root, or absolute outside it.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace trainmake {
 
 struct Look {
   std::string path;
-  Stat stat;                          // kind kNone: it was not there
+  Stat stat;                              // kind kNone: it was not there
   std::optional<Digest128> content = {};  // of a file that was read, so that a touch is told from an edit
   Links links = Links::kKeep;             // kFollow: of what a link leads to
 };
@@ -31,8 +31,8 @@ struct Looks {
   void normalize();
 };
 
-// An mtime this close to (or after) the moment of the look proves nothing: the file may have been written again in the
-// same tick of the file system's clock.
+// An mtime this close to (or after) the moment of the look proves nothing: the file may have been written
+// again in the same tick of the file system's clock.
 bool is_racy(const Stat& stat, std::int64_t looked_at_ns);
 
 }  // namespace trainmake

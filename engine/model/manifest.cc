@@ -9,8 +9,9 @@ namespace trainmake {
 namespace {
 
 constexpr std::string_view kSections[] = {"attr", "code", "data", "base", "platform", "upstream"};
-constexpr std::string_view kReasons[] = {"never_built",   "output_missing",   "input_changed", "input_added",
-                                         "input_removed", "upstream_changed", "forced",        "failed_before"};
+constexpr std::string_view kReasons[] = {"never_built", "output_missing", "input_changed",
+                                         "input_added", "input_removed",  "upstream_changed",
+                                         "forced",      "failed_before"};
 
 Reason reason_of(ReasonKind kind, const ManifestLine& line) {
   const bool upstream = line.section == Section::kUpstream;
@@ -29,7 +30,9 @@ std::optional<Section> parse_section(std::string_view name) {
 
 std::string_view name_of(ReasonKind kind) { return kReasons[static_cast<std::size_t>(kind)]; }
 
-void Manifest::add(Section section, std::string name, const Digest128& digest) { lines_.push_back({section, std::move(name), digest}); }
+void Manifest::add(Section section, std::string name, const Digest128& digest) {
+  lines_.push_back({section, std::move(name), digest});
+}
 
 void Manifest::seal() {
   if (!std::is_sorted(lines_.begin(), lines_.end())) std::sort(lines_.begin(), lines_.end());
@@ -39,7 +42,10 @@ Fingerprint Manifest::fingerprint() const {
   Hasher hasher;
   hasher.number(kManifestFormat).number(lines_.size());
   for (const ManifestLine& line : lines_) {
-    hasher.number(static_cast<std::uint64_t>(line.section)).field(line.name).number(line.digest.high).number(line.digest.low);
+    hasher.number(static_cast<std::uint64_t>(line.section))
+        .field(line.name)
+        .number(line.digest.high)
+        .number(line.digest.low);
   }
   return hasher.finish();
 }
@@ -77,14 +83,18 @@ std::vector<Reason> differences(const Manifest& before, const Manifest& now) {
   std::vector<Reason> reasons;
   auto old_line = before.lines().begin();
   auto new_line = now.lines().begin();
-  const auto key = [](const ManifestLine& line) { return std::pair(line.section, std::string_view(line.name)); };
+  const auto key = [](const ManifestLine& line) {
+    return std::pair(line.section, std::string_view(line.name));
+  };
   while (old_line != before.lines().end() || new_line != now.lines().end()) {
-    if (new_line == now.lines().end() || (old_line != before.lines().end() && key(*old_line) < key(*new_line))) {
+    if (new_line == now.lines().end() ||
+        (old_line != before.lines().end() && key(*old_line) < key(*new_line))) {
       reasons.push_back(reason_of(ReasonKind::kInputRemoved, *old_line++));
     } else if (old_line == before.lines().end() || key(*new_line) < key(*old_line)) {
       reasons.push_back(reason_of(ReasonKind::kInputAdded, *new_line++));
     } else {
-      if (old_line->digest != new_line->digest) reasons.push_back(reason_of(ReasonKind::kInputChanged, *new_line));
+      if (old_line->digest != new_line->digest)
+        reasons.push_back(reason_of(ReasonKind::kInputChanged, *new_line));
       ++old_line, ++new_line;
     }
   }

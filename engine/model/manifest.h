@@ -1,5 +1,5 @@
-// Everything a target's result depends on, as named lines. One walk over a target fills it; the fingerprint, the record
-// and `why` are all read from it, so that an explanation can never disagree with the hash.
+// Everything a target's result depends on, as named lines. One walk over a target fills it; the fingerprint,
+// the record and `why` are all read from it, so that an explanation can never disagree with the hash.
 #pragma once
 
 #include <cstdint>
@@ -26,14 +26,16 @@ struct ManifestLine {
 
 using Fingerprint = Digest128;
 
-// The version of how manifests are written and hashed. Raising it makes every target run again: do so whenever what a line
-// means changes.
+// The version of how manifests are written and hashed. Raising it makes every target run again: do so
+// whenever what a line means changes.
 inline constexpr int kManifestFormat = 1;
 
 class Manifest {
  public:
   void add(Section section, std::string name, const Digest128& digest);
-  void add(Section section, std::string name, std::string_view content) { add(section, std::move(name), digest_of(content)); }
+  void add(Section section, std::string name, std::string_view content) {
+    add(section, std::move(name), digest_of(content));
+  }
   void seal();  // sorts; call once, when all is added
   const std::vector<ManifestLine>& lines() const { return lines_; }
   Fingerprint fingerprint() const;  // REQUIRES: sealed
@@ -46,7 +48,14 @@ class Manifest {
 };
 
 enum class ReasonKind : std::uint8_t {
-  kNeverBuilt, kOutputMissing, kInputChanged, kInputAdded, kInputRemoved, kUpstreamChanged, kForced, kFailedBefore
+  kNeverBuilt,
+  kOutputMissing,
+  kInputChanged,
+  kInputAdded,
+  kInputRemoved,
+  kUpstreamChanged,
+  kForced,
+  kFailedBefore
 };
 std::string_view name_of(ReasonKind kind);  // never_built, ...
 

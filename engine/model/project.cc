@@ -10,7 +10,9 @@ const std::string* Service::text(std::string_view attribute) const {
 }
 
 const Service* Space::find(std::string_view kind, std::string_view name) const {
-  const auto found = std::find_if(services.begin(), services.end(), [&](const Service& service) { return service.kind == kind && service.name == name; });
+  const auto found = std::find_if(services.begin(), services.end(), [&](const Service& service) {
+    return service.kind == kind && service.name == name;
+  });
   return found == services.end() ? nullptr : &*found;
 }
 

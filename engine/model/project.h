@@ -49,7 +49,8 @@ struct Space {
   std::vector<std::string> names(std::string_view kind) const;
 };
 
-// Where things are. `root` and `cache` are absolute; `here` is the project folder that the current folder lies in.
+// Where things are. `root` and `cache` are absolute; `here` is the project folder that the current folder
+// lies in.
 struct Workspace {
   std::string root;
   std::string cache;

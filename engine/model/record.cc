@@ -5,7 +5,8 @@
 namespace trainmake {
 namespace {
 
-constexpr std::string_view kStatuses[] = {"queued", "running", "succeeded", "failed", "cancelled", "lost", "unknown"};
+constexpr std::string_view kStatuses[] = {"queued",    "running", "succeeded", "failed",
+                                          "cancelled", "lost",    "unknown"};
 
 }  // namespace
 
@@ -19,7 +20,11 @@ std::optional<RunStatus> parse_status(std::string_view name) {
 
 std::string run_id_of(const Label& label, const Fingerprint& fingerprint, int attempt) {
   Hasher hasher;
-  hasher.field("run").field(label.text()).number(fingerprint.high).number(fingerprint.low).number(static_cast<std::uint64_t>(attempt));
+  hasher.field("run")
+      .field(label.text())
+      .number(fingerprint.high)
+      .number(fingerprint.low)
+      .number(static_cast<std::uint64_t>(attempt));
   return hasher.finish().hex().substr(0, 12);
 }
 

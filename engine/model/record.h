@@ -27,7 +27,9 @@ struct Record {
 enum class RunStatus : std::uint8_t { kQueued, kRunning, kSucceeded, kFailed, kCancelled, kLost, kUnknown };
 std::string_view name_of(RunStatus status);
 std::optional<RunStatus> parse_status(std::string_view name);
-inline bool is_over(RunStatus status) { return status >= RunStatus::kSucceeded && status <= RunStatus::kLost; }
+inline bool is_over(RunStatus status) {
+  return status >= RunStatus::kSucceeded && status <= RunStatus::kLost;
+}
 
 struct RunOutput {
   std::string name;
@@ -36,22 +38,23 @@ struct RunOutput {
   std::string sha256;
 };
 
-// One submission of a job. Written as an intent (status queued, job empty) before anything is asked of the platform.
+// One submission of a job. Written as an intent (status queued, job empty) before anything is asked of the
+// platform.
 struct Run {
-  std::string id;            // twelve hex digits, from label, fingerprint and attempt
+  std::string id;  // twelve hex digits, from label, fingerprint and attempt
   Label label;
   Fingerprint fingerprint;
   int attempt = 1;
   RunStatus status = RunStatus::kQueued;
-  std::string platform;      // its name in TRAINSPACE.lua
-  std::string key;           // the name it has there, derived from the id
-  std::string job;           // the platform's own id, once it has one
+  std::string platform;  // its name in TRAINSPACE.lua
+  std::string key;       // the name it has there, derived from the id
+  std::string job;       // the platform's own id, once it has one
   std::int64_t created_ns = 0;
   std::int64_t started_ns = 0;  // 0: not yet
   std::int64_t ended_ns = 0;
   std::optional<int> exit_code;
-  std::string reason;        // of a failure, or what makes the result doubtful
-  bool reusable = true;      // false: its result is never taken again
+  std::string reason;    // of a failure, or what makes the result doubtful
+  bool reusable = true;  // false: its result is never taken again
   std::string params_json = "{}";
   std::map<std::string, double> metrics;
   std::vector<RunOutput> outputs;

@@ -1,4 +1,5 @@
-// From declarations to a graph. Every error that the files hold is collected; nothing is built on a graph with errors.
+// From declarations to a graph. Every error that the files hold is collected; nothing is built on a graph
+// with errors.
 #include <algorithm>
 
 #include "engine/base/text.h"
@@ -9,7 +10,8 @@ namespace {
 
 std::string calls_text(const Declaration& declaration) {
   std::string text;
-  for (const Location& call : declaration.called_from) text += cat(text.empty() ? "Called from " : ", from ", call.text());
+  for (const Location& call : declaration.called_from)
+    text += cat(text.empty() ? "Called from " : ", from ", call.text());
   return text;
 }
 
@@ -24,10 +26,12 @@ bool before(const Error& a, const Error& b) {
 
 }  // namespace
 
-Resolver::Resolver(std::vector<const Schema*> schemas, std::string here) : schemas_(std::move(schemas)), here_(std::move(here)) {}
+Resolver::Resolver(std::vector<const Schema*> schemas, std::string here)
+    : schemas_(std::move(schemas)), here_(std::move(here)) {}
 
 const Schema* Resolver::schema_of(std::string_view kind) const {
-  const auto found = std::find_if(schemas_.begin(), schemas_.end(), [&](const Schema* schema) { return schema->kind == kind; });
+  const auto found = std::find_if(schemas_.begin(), schemas_.end(),
+                                  [&](const Schema* schema) { return schema->kind == kind; });
   return found == schemas_.end() ? nullptr : *found;
 }
 
@@ -46,13 +50,16 @@ void Resolver::add(Project project) {
   for (const Declaration& declaration : added.declarations) {
     const Label label{added.folder, declaration.kind, declaration.name};
     if (const std::string why = wrong_name(declaration.name); !why.empty()) {
-      errors_.push_back(user_error(cat("The name of ", quoted(cat(declaration.kind, ":", declaration.name)), " ", why)).at(declaration.where));
+      errors_.push_back(
+          user_error(cat("The name of ", quoted(cat(declaration.kind, ":", declaration.name)), " ", why))
+              .at(declaration.where));
       continue;
     }
     declared_.emplace(label, &declaration);
     const Schema* schema = schema_of(declaration.kind);
     if (schema == nullptr) continue;
-    for (Error& error : check(*schema, declaration.attributes, declaration.where, cat(declaration.kind, ":", declaration.name))) {
+    for (Error& error : check(*schema, declaration.attributes, declaration.where,
+                              cat(declaration.kind, ":", declaration.name))) {
       error.hint = joined(std::move(error.hint), calls_text(declaration));
       errors_.push_back(std::move(error));
     }
@@ -117,8 +124,10 @@ bool Resolver::known_broken(const std::string& folder) const {
 
 Error Resolver::dangling(const Label& label, std::string_view from) const {
   if (absent_.contains(label.folder)) {
-    return user_error(cat("There is no ", quoted(label.shortest_from(from)), ": folder ", quoted(label.folder.empty() ? "." : label.folder), " has no TRAINFILE.lua"),
-                      "`trainmake query //...` lists every target of the workspace");
+    return user_error(
+        cat("There is no ", quoted(label.shortest_from(from)), ": folder ",
+            quoted(label.folder.empty() ? "." : label.folder), " has no TRAINFILE.lua"),
+        "`trainmake query //...` lists every target of the workspace; `trainmake new NAME` makes a project");
   }
   std::vector<std::string> candidates;
   for (const auto& [other, declaration] : declared_) {
@@ -129,24 +138,28 @@ Error Resolver::dangling(const Label& label, std::string_view from) const {
   for (const std::string_view kind : kKinds) {
     const Label other{label.folder, std::string(kind), label.name};
     if (declared_.contains(other)) {
-      return user_error(cat("There is no target ", quoted(label.shortest_from(from))), cat("Did you mean ", quoted(other.shortest_from(from)), "?"));
+      return user_error(cat("There is no target ", quoted(label.shortest_from(from))),
+                        cat("Did you mean ", quoted(other.shortest_from(from)), "?"));
     }
   }
   std::string hint = did_you_mean(label.shortest_from(from), candidates);
   if (hint.empty()) {
     candidates.resize(std::min<std::size_t>(candidates.size(), 8));
-    hint = candidates.empty() ? "Its TRAINFILE.lua declares no targets" : cat("There are ", join(candidates, ", "));
+    hint = candidates.empty() ? "Its TRAINFILE.lua declares no targets"
+                              : cat("There are ", join(candidates, ", "));
   }
   return user_error(cat("There is no target ", quoted(label.shortest_from(from))), std::move(hint));
 }
 
-// The labels in a declaration: well-formed, of a kind that may stand there, and naming something where that can be told.
+// The labels in a declaration: well-formed, of a kind that may stand there, and naming something where that
+// can be told.
 void Resolver::check_uses(const Label& label, const Declaration& declaration) {
   const Schema* schema = schema_of(declaration.kind);
   if (schema == nullptr) return;
   for (const LabelUse& need : label_uses(*schema, declaration.attributes)) {
     const Location where{declaration.where.file, need.line != 0 ? need.line : declaration.where.line};
-    const std::string said = cat("Attribute ", quoted(need.attribute), " of ", quoted(label.shortest_from(label.folder)));
+    const std::string said =
+        cat("Attribute ", quoted(need.attribute), " of ", quoted(label.shortest_from(label.folder)));
     Result<Label> needed = parse_label(need.text, label.folder);
     if (!needed) {
       Error error = std::move(needed).error();
@@ -155,8 +168,11 @@ void Resolver::check_uses(const Label& label, const Declaration& declaration) {
     }
     const std::vector<std::string>& kinds = schema->find(need.attribute)->labels;
     if (std::find(kinds.begin(), kinds.end(), needed->kind) == kinds.end()) {
-      errors_.push_back(user_error(cat(said, " is wrong: expected a label of ", join(kinds, " or "), ", got ", quoted(need.text))).at(where));
-    } else if ((projects_.contains(needed->folder) || absent_.contains(needed->folder)) && !declared_.contains(*needed) && !known_broken(needed->folder)) {
+      errors_.push_back(user_error(cat(said, " is wrong: expected a label of ", join(kinds, " or "), ", got ",
+                                       quoted(need.text)))
+                            .at(where));
+    } else if ((projects_.contains(needed->folder) || absent_.contains(needed->folder)) &&
+               !declared_.contains(*needed) && !known_broken(needed->folder)) {
       Error error = dangling(*needed, label.folder);
       error.where = where;
       error.hint = joined(std::move(error.hint), calls_text(declaration));
@@ -169,8 +185,10 @@ void Resolver::check_request(std::vector<Label>& asked) {
   for (const Pattern& pattern : patterns_) {
     if (pattern.is_label()) {
       const Label label = pattern.label();
-      if (declared_.contains(label)) asked.push_back(label);
-      else if (!known_broken(label.folder)) errors_.push_back(dangling(label, here_));
+      if (declared_.contains(label))
+        asked.push_back(label);
+      else if (!known_broken(label.folder))
+        errors_.push_back(dangling(label, here_));
       continue;
     }
     std::vector<Label> fitting;
@@ -179,13 +197,15 @@ void Resolver::check_request(std::vector<Label>& asked) {
     }
     std::sort(fitting.begin(), fitting.end());
     if (fitting.empty() && errors_.empty()) {
-      errors_.push_back(user_error(cat("Nothing fits ", quoted(pattern.text())), "`trainmake query //...` lists every target of the workspace"));
+      errors_.push_back(user_error(cat("Nothing fits ", quoted(pattern.text())),
+                                   "`trainmake query //...` lists every target of the workspace"));
     }
     asked.insert(asked.end(), fitting.begin(), fitting.end());
   }
 }
 
-// Depth first, without recursion (a chain may be as long as the file), so that what is needed comes before what needs it.
+// Depth first, without recursion (a chain may be as long as the file), so that what is needed comes before
+// what needs it.
 void Resolver::build(const std::vector<Label>& asked, Graph& graph) {
   struct Frame {
     Label label;
@@ -208,7 +228,8 @@ void Resolver::build(const std::vector<Label>& asked, Graph& graph) {
     Frame& frame = path.back();
     const Declaration& declaration = *declared_.at(frame.label);
     Target target{frame.label, declaration.attributes, declaration.where, {}};
-    for (auto& [need, needed] : frame.needs) target.needs.push_back({graph.ids.at(needed), need.attribute, need.channel});
+    for (auto& [need, needed] : frame.needs)
+      target.needs.push_back({graph.ids.at(needed), need.attribute, need.channel});
     graph.ids.emplace(frame.label, static_cast<TargetId>(graph.targets.size()));
     graph.targets.push_back(std::move(target));
     on_path.erase(frame.label);
@@ -229,9 +250,13 @@ void Resolver::build(const std::vector<Label>& asked, Graph& graph) {
         continue;
       }
       std::string cycle;
-      const auto start = std::find_if(path.begin(), path.end(), [&](const Frame& f) { return f.label == needed; });
-      for (auto at = start; at != path.end(); ++at) cycle += cat("`", at->label.shortest_from(here_), "` needs ");
-      errors_.push_back(user_error(cat("Targets need each other in a circle: ", cycle, "`", needed.shortest_from(here_), "`"), "One of these must not need the next")
+      const auto start =
+          std::find_if(path.begin(), path.end(), [&](const Frame& f) { return f.label == needed; });
+      for (auto at = start; at != path.end(); ++at)
+        cycle += cat("`", at->label.shortest_from(here_), "` needs ");
+      errors_.push_back(user_error(cat("Targets need each other in a circle: ", cycle, "`",
+                                       needed.shortest_from(here_), "`"),
+                                   "One of these must not need the next")
                             .at(declared_.at(needed)->where));
       return;
     }
@@ -242,7 +267,8 @@ Resolver::Outcome Resolver::finish() {
   Outcome outcome;
   for (const auto& [folder, project] : projects_) {
     for (const Declaration& declaration : project.declarations) {
-      if (wrong_name(declaration.name).empty()) check_uses({folder, declaration.kind, declaration.name}, declaration);
+      if (wrong_name(declaration.name).empty())
+        check_uses({folder, declaration.kind, declaration.name}, declaration);
     }
     outcome.looks.add(project.looks);
   }
@@ -252,7 +278,8 @@ Resolver::Outcome Resolver::finish() {
   std::set<TargetId> seen;
   if (errors_.empty()) {
     for (const Label& label : asked) {
-      if (const TargetId id = outcome.graph.ids.at(label); seen.insert(id).second) outcome.graph.asked.push_back(id);
+      if (const TargetId id = outcome.graph.ids.at(label); seen.insert(id).second)
+        outcome.graph.asked.push_back(id);
     }
   }
   std::stable_sort(errors_.begin(), errors_.end(), before);

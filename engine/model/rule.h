@@ -36,13 +36,14 @@ struct Work {  // what execute would do, for plan
 };
 
 struct Description {
-  Manifest manifest;           // sealed
-  bool certain = true;         // false: some upstream is not known, and the manifest is not the one that will be
-  Artifacts predicted;         // what execute would leave, with identities, where that can be told; else empty
-  Work work;                   // what it would cost if it ran
-  Looks looks;                 // what was looked at
-  std::vector<std::string> notes;  // what a person should know of it: links that were not entered, and the like
-  std::any carry;              // from describe to execute of the same rule, and to describe of those that need it
+  Manifest manifest;    // sealed
+  bool certain = true;  // false: some upstream is not known, and the manifest is not the one that will be
+  Artifacts predicted;  // what execute would leave, with identities, where that can be told; else empty
+  Work work;            // what it would cost if it ran
+  Looks looks;          // what was looked at
+  std::vector<std::string>
+      notes;       // what a person should know of it: links that were not entered, and the like
+  std::any carry;  // from describe to execute of the same rule, and to describe of those that need it
 };
 
 struct Subject {
@@ -56,12 +57,12 @@ struct Subject {
 // What a worker has at hand while it does a step.
 struct Doing {
   Fingerprint fingerprint;
-  std::stop_token stop;                                        // first Ctrl-C
-  EventSink events;                                            // from any thread
+  std::stop_token stop;  // first Ctrl-C
+  EventSink events;      // from any thread
   Tally& tally;
-  std::function<void(std::function<void()>)> on_owner;         // runs it on the thread that owns memory, and waits
-  bool retry = false;                                          // --retry or --force: a fresh attempt
-  bool wait = true;                                            // false: hand the job over and leave
+  std::function<void(std::function<void()>)> on_owner;  // runs it on the thread that owns memory, and waits
+  bool retry = false;                                   // --retry or --force: a fresh attempt
+  bool wait = true;                                     // false: hand the job over and leave
 };
 
 struct Done {
@@ -80,16 +81,18 @@ class Rule {
   virtual Pool pool() const = 0;
   // Everything the result depends on. Read-only and deterministic.
   virtual Result<Description> describe(const Subject& subject) = 0;
-  virtual Result<Done> execute(const Subject& subject, const Description& description, const Doing& doing) = 0;
-  // Whether the record's artifacts are all there, and, of the label's `current` record, whether the world is still as it says.
-  // Read-only; called on the owner's thread; adds what it looked at.
+  virtual Result<Done> execute(const Subject& subject, const Description& description,
+                               const Doing& doing) = 0;
+  // Whether the record's artifacts are all there, and, of the label's `current` record, whether the world is
+  // still as it says. Read-only; called on the owner's thread; adds what it looked at.
   virtual Result<bool> holds(const Subject& subject, const Record& record, bool current, Looks& looks) = 0;
   // Makes the world as an earlier record says, before that is taken again. REQUIRES: it holds.
   virtual Result<void> restore(const Subject& subject, const Record& record) {
     (void)subject, (void)record;
     return {};
   }
-  // A failure of this very fingerprint that should not be tried again, as an error to show; on the owner's thread.
+  // A failure of this very fingerprint that should not be tried again, as an error to show; on the owner's
+  // thread.
   virtual Result<std::optional<Error>> failed_before(const Subject& subject, const Description& description) {
     (void)subject, (void)description;
     return std::optional<Error>();

@@ -8,26 +8,31 @@
 namespace trainmake {
 namespace {
 
-bool is_string_or_placed(const Value& value) { return value.string() != nullptr || value.placed() != nullptr; }
+bool is_string_or_placed(const Value& value) {
+  return value.string() != nullptr || value.placed() != nullptr;
+}
 
 template <typename Fits>
 bool every_item(const Value& value, const Fits& fits) {
   const Table* table = value.table();
-  return table != nullptr && table->fields.empty() && std::all_of(table->items.begin(), table->items.end(), fits);
+  return table != nullptr && table->fields.empty() &&
+         std::all_of(table->items.begin(), table->items.end(), fits);
 }
 
 template <typename Fits>
 bool every_field(const Value& value, const Fits& fits) {
   const Table* table = value.table();
   return table != nullptr && table->items.empty() &&
-         std::all_of(table->fields.begin(), table->fields.end(), [&](const auto& field) { return fits(field.second); });
+         std::all_of(table->fields.begin(), table->fields.end(),
+                     [&](const auto& field) { return fits(field.second); });
 }
 
 bool is_string(const Value& value) { return value.string() != nullptr; }
 bool is_path_or_glob(const Value& value) { return value.string() != nullptr || value.glob() != nullptr; }
 bool is_files(const Value& value) { return is_path_or_glob(value) || every_item(value, is_path_or_glob); }
 bool is_argument(const Value& value) {
-  return value.is_scalar() || value.placed() != nullptr || every_item(value, [](const Value& item) { return item.is_scalar() || item.placed() != nullptr; });
+  return value.is_scalar() || value.placed() != nullptr ||
+         every_item(value, [](const Value& item) { return item.is_scalar() || item.placed() != nullptr; });
 }
 
 bool is_file_layer(const Value& value) {
@@ -35,55 +40,90 @@ bool is_file_layer(const Value& value) {
   if (table == nullptr || !table->items.empty()) return false;
   const Value* sources = table->find("srcs");
   const Value* dest = table->find("dest");
-  return sources != nullptr && is_files(*sources) && dest != nullptr && is_string(*dest) && table->fields.size() == 2;
+  return sources != nullptr && is_files(*sources) && dest != nullptr && is_string(*dest) &&
+         table->fields.size() == 2;
 }
 
 bool fits(Shape shape, const Value& value) {
   switch (shape) {
-    case Shape::kBoolean: return value.boolean() != nullptr;
-    case Shape::kInteger: return value.integer() != nullptr;
-    case Shape::kNumber: return value.is_number();
+    case Shape::kBoolean:
+      return value.boolean() != nullptr;
+    case Shape::kInteger:
+      return value.integer() != nullptr;
+    case Shape::kNumber:
+      return value.is_number();
     case Shape::kString:
-    case Shape::kLabel: return is_string(value);
+    case Shape::kLabel:
+      return is_string(value);
     case Shape::kStringList:
-    case Shape::kLabelList: return is_string(value) || every_item(value, is_string);
-    case Shape::kFiles: return is_files(value);
+    case Shape::kLabelList:
+      return is_string(value) || every_item(value, is_string);
+    case Shape::kFiles:
+      return is_files(value);
     case Shape::kChannels: {
       const Table* table = value.table();
-      return is_string(value) || (table != nullptr && std::all_of(table->items.begin(), table->items.end(), is_string) &&
-                                  std::all_of(table->fields.begin(), table->fields.end(), [](const auto& field) { return is_string(field.second); }));
+      return is_string(value) ||
+             (table != nullptr && std::all_of(table->items.begin(), table->items.end(), is_string) &&
+              std::all_of(table->fields.begin(), table->fields.end(),
+                          [](const auto& field) { return is_string(field.second); }));
     }
-    case Shape::kScalarMap: return every_field(value, [](const Value& field) { return field.is_scalar(); });
-    case Shape::kStringMap: return every_field(value, is_string);
-    case Shape::kArguments: return every_field(value, is_argument);
-    case Shape::kFileLayers: return every_item(value, is_file_layer);
-    case Shape::kVariants: return is_string(value) || every_field(value, is_string);
-    case Shape::kCommand: return every_item(value, is_string_or_placed);
-    case Shape::kTable: return value.table() != nullptr;
-    case Shape::kDuration: return seconds_of(value).has_value();
+    case Shape::kScalarMap:
+      return every_field(value, [](const Value& field) { return field.is_scalar(); });
+    case Shape::kStringMap:
+      return every_field(value, is_string);
+    case Shape::kArguments:
+      return every_field(value, is_argument);
+    case Shape::kFileLayers:
+      return every_item(value, is_file_layer);
+    case Shape::kVariants:
+      return is_string(value) || every_field(value, is_string);
+    case Shape::kCommand:
+      return every_item(value, is_string_or_placed);
+    case Shape::kTable:
+      return value.table() != nullptr;
+    case Shape::kDuration:
+      return seconds_of(value).has_value();
   }
   return false;
 }
 
 std::string_view shape_text(Shape shape) {
   switch (shape) {
-    case Shape::kBoolean: return "a boolean";
-    case Shape::kInteger: return "a whole number";
-    case Shape::kNumber: return "a number";
-    case Shape::kString: return "a string";
-    case Shape::kStringList: return "a string or a list of strings";
-    case Shape::kFiles: return "a path, a glob, or a list of them";
-    case Shape::kLabel: return "a label (a string)";
-    case Shape::kLabelList: return "a label (a string) or a list of labels";
-    case Shape::kChannels: return "a list of labels, or of `channel = label`";
-    case Shape::kScalarMap: return "a table of `name = value`, each a string, number or boolean";
-    case Shape::kStringMap: return "a table of `name = string`";
-    case Shape::kArguments: return "a table of `name = value`, each a string, number, boolean, a list of these, or `data_dir \"x\"` and its like";
-    case Shape::kFileLayers: return "a list of `{ srcs = files, dest = path }`";
-    case Shape::kVariants: return "a string, or a table of `variant = string`";
-    case Shape::kCommand: return "a list of strings";
-    case Shape::kTable: return "a table";
-    case Shape::kDuration: return "seconds as a number, or a string as \"90s\", \"10m\", \"2h\" or \"1d\"";
+    case Shape::kBoolean:
+      return "a boolean";
+    case Shape::kInteger:
+      return "a whole number";
+    case Shape::kNumber:
+      return "a number";
+    case Shape::kString:
+      return "a string";
+    case Shape::kStringList:
+      return "a string or a list of strings";
+    case Shape::kFiles:
+      return "a path, a glob, or a list of them";
+    case Shape::kLabel:
+      return "a label (a string)";
+    case Shape::kLabelList:
+      return "a label (a string) or a list of labels";
+    case Shape::kChannels:
+      return "a list of labels, or of `channel = label`";
+    case Shape::kScalarMap:
+      return "a table of `name = value`, each a string, number or boolean";
+    case Shape::kStringMap:
+      return "a table of `name = string`";
+    case Shape::kArguments:
+      return "a table of `name = value`, each a string, number, boolean, a list of these, or `data_dir "
+             "\"x\"` and its like";
+    case Shape::kFileLayers:
+      return "a list of `{ srcs = files, dest = path }`";
+    case Shape::kVariants:
+      return "a string, or a table of `variant = string`";
+    case Shape::kCommand:
+      return "a list of strings";
+    case Shape::kTable:
+      return "a table";
+    case Shape::kDuration:
+      return "seconds as a number, or a string as \"90s\", \"10m\", \"2h\" or \"1d\"";
   }
   return "something else";
 }
@@ -91,7 +131,9 @@ std::string_view shape_text(Shape shape) {
 // "a table", and of a table which entry is not what was expected.
 std::string got(Shape shape, const Value& value) {
   const Table* table = value.table();
-  if (table == nullptr || shape == Shape::kString || shape == Shape::kLabel || shape == Shape::kBoolean || shape == Shape::kNumber) return type_name(value);
+  if (table == nullptr || shape == Shape::kString || shape == Shape::kLabel || shape == Shape::kBoolean ||
+      shape == Shape::kNumber)
+    return type_name(value);
   for (std::size_t i = 0; i < table->items.size(); ++i) {
     Value alone;
     alone.data = Table{{table->items[i]}, {}};
@@ -105,16 +147,20 @@ std::string got(Shape shape, const Value& value) {
   return type_name(value);
 }
 
-Location line_of(const Value& value, const Location& where) { return {where.file, value.line != 0 ? value.line : where.line}; }
+Location line_of(const Value& value, const Location& where) {
+  return {where.file, value.line != 0 ? value.line : where.line};
+}
 
-void use(const Attribute& attribute, const std::string& channel, const Value& value, std::vector<LabelUse>& into) {
+void use(const Attribute& attribute, const std::string& channel, const Value& value,
+         std::vector<LabelUse>& into) {
   if (const std::string* text = value.string()) into.push_back({attribute.name, channel, *text, value.line});
 }
 
 }  // namespace
 
 const Attribute* Schema::find(std::string_view name) const {
-  const auto found = std::find_if(attributes.begin(), attributes.end(), [&](const Attribute& attribute) { return attribute.name == name; });
+  const auto found = std::find_if(attributes.begin(), attributes.end(),
+                                  [&](const Attribute& attribute) { return attribute.name == name; });
   return found == attributes.end() ? nullptr : &*found;
 }
 
@@ -143,10 +189,12 @@ std::optional<std::int64_t> seconds_of(const Value& duration) {
 
 std::string expected(const Attribute& attribute) { return std::string(shape_text(attribute.shape)); }
 
-std::vector<Error> check(const Schema& schema, const Table& attributes, const Location& where, std::string_view target) {
+std::vector<Error> check(const Schema& schema, const Table& attributes, const Location& where,
+                         std::string_view target) {
   std::vector<Error> errors;
   if (!attributes.items.empty()) {
-    errors.push_back(user_error(cat(quoted(target), " has a value without a name in it: ", type_name(attributes.items.front())),
+    errors.push_back(user_error(cat(quoted(target), " has a value without a name in it: ",
+                                    type_name(attributes.items.front())),
                                 "Every attribute is written `name = value`")
                          .at(line_of(attributes.items.front(), where)));
   }
@@ -158,13 +206,17 @@ std::vector<Error> check(const Schema& schema, const Table& attributes, const Lo
                                   meant.empty() ? cat("It has ", join(schema.names(), ", ")) : meant)
                            .at(line_of(value, where)));
     } else if (!fits(attribute->shape, value)) {
-      errors.push_back(user_error(cat("Attribute ", quoted(name), " of ", quoted(target), " is wrong: expected ", expected(*attribute), ", got ", got(attribute->shape, value)))
-                           .at(line_of(value, where)));
+      errors.push_back(
+          user_error(cat("Attribute ", quoted(name), " of ", quoted(target), " is wrong: expected ",
+                         expected(*attribute), ", got ", got(attribute->shape, value)))
+              .at(line_of(value, where)));
     }
   }
   for (const Attribute& attribute : schema.attributes) {
     if (attribute.required && attributes.find(attribute.name) == nullptr) {
-      errors.push_back(user_error(cat(quoted(target), " has no ", quoted(attribute.name), ": expected ", expected(attribute))).at(where));
+      errors.push_back(user_error(cat(quoted(target), " has no ", quoted(attribute.name), ": expected ",
+                                      expected(attribute)))
+                           .at(where));
     }
   }
   return errors;

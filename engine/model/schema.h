@@ -1,5 +1,5 @@
-// What may be said of a kind of target. One table feeds checking, did-you-mean, help, the LuaLS types and completion.
-// Knows the shapes of values, not what they mean.
+// What may be said of a kind of target. One table feeds checking, did-you-mean, help, the LuaLS types and
+// completion. Knows the shapes of values, not what they mean.
 #pragma once
 
 #include <cstdint>
@@ -18,19 +18,19 @@ enum class Shape : std::uint8_t {
   kInteger,
   kNumber,
   kString,
-  kStringList,    // a string, or a list of strings
-  kFiles,         // a path, a glob, or a list of both
-  kLabel,         // one label; Attribute::labels says of which kinds
-  kLabelList,     // one label or a list of labels
-  kChannels,      // a list of labels, some of them named: { "data:a", train = "data:b" }
-  kScalarMap,     // name = string, number or boolean
-  kStringMap,     // name = string
-  kArguments,     // name = scalar, a list of scalars, or data_dir "x" and its like
-  kFileLayers,    // a list of { srcs = files, dest = string }
-  kVariants,      // a string, or name = string
-  kCommand,       // a list of strings and placed paths
-  kTable,         // anything in braces
-  kDuration,      // seconds as a number, or "90s", "10m", "2h", "1d"
+  kStringList,  // a string, or a list of strings
+  kFiles,       // a path, a glob, or a list of both
+  kLabel,       // one label; Attribute::labels says of which kinds
+  kLabelList,   // one label or a list of labels
+  kChannels,    // a list of labels, some of them named: { "data:a", train = "data:b" }
+  kScalarMap,   // name = string, number or boolean
+  kStringMap,   // name = string
+  kArguments,   // name = scalar, a list of scalars, or data_dir "x" and its like
+  kFileLayers,  // a list of { srcs = files, dest = string }
+  kVariants,    // a string, or name = string
+  kCommand,     // a list of strings and placed paths
+  kTable,       // anything in braces
+  kDuration,    // seconds as a number, or "90s", "10m", "2h", "1d"
 };
 
 // Whether a change of the attribute changes the target's result, and with it its fingerprint.
@@ -59,8 +59,10 @@ std::optional<std::int64_t> seconds_of(const Value& duration);
 
 std::string expected(const Attribute& attribute);  // "a string or a list of strings"
 
-// Everything that is wrong with `attributes`, each with the line of the attribute (or `where` when not known).
-std::vector<Error> check(const Schema& schema, const Table& attributes, const Location& where, std::string_view target);
+// Everything that is wrong with `attributes`, each with the line of the attribute (or `where` when not
+// known).
+std::vector<Error> check(const Schema& schema, const Table& attributes, const Location& where,
+                         std::string_view target);
 
 // A label as it is written in an attribute.
 struct LabelUse {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "engine/base/codec.h"
 #include "engine/base/error.h"
@@ -55,7 +55,8 @@ void hash_into(const Value& value, Hasher& hasher) {
     hash_strings(glob->exclude, hasher);
     hasher.number(glob->allow_empty ? 1 : 0);
   }
-  if (const PlacedPath* path = value.placed()) hasher.number(static_cast<std::uint64_t>(path->place)).field(path->rest);
+  if (const PlacedPath* path = value.placed())
+    hasher.number(static_cast<std::uint64_t>(path->place)).field(path->rest);
 }
 
 nlohmann::ordered_json to_json(const Value& value);
@@ -126,12 +127,23 @@ Value decode_value(Decoder& decoder, int depth) {
   const auto tag = static_cast<Tag>(decoder.byte());
   value.line = static_cast<int>(static_cast<std::uint32_t>(decoder.number()));
   switch (tag) {
-    case Tag::kNil: break;
-    case Tag::kBoolean: value.data = decoder.byte() != 0; break;
-    case Tag::kInteger: value.data = static_cast<std::int64_t>(decoder.number()); break;
-    case Tag::kReal: value.data = decoder.real(); break;
-    case Tag::kString: value.data = std::string(decoder.string()); break;
-    case Tag::kTable: value.data = decode_table(decoder, depth + 1); break;
+    case Tag::kNil:
+      break;
+    case Tag::kBoolean:
+      value.data = decoder.byte() != 0;
+      break;
+    case Tag::kInteger:
+      value.data = static_cast<std::int64_t>(decoder.number());
+      break;
+    case Tag::kReal:
+      value.data = decoder.real();
+      break;
+    case Tag::kString:
+      value.data = std::string(decoder.string());
+      break;
+    case Tag::kTable:
+      value.data = decode_table(decoder, depth + 1);
+      break;
     case Tag::kGlob: {
       Glob glob;
       glob.include = decode_strings(decoder);
@@ -146,7 +158,8 @@ Value decode_value(Decoder& decoder, int depth) {
       value.data = PlacedPath{static_cast<Place>(place), std::string(decoder.string())};
       break;
     }
-    default: decoder.take(decoder.left() + 1);
+    default:
+      decoder.take(decoder.left() + 1);
   }
   return value;
 }
@@ -161,20 +174,29 @@ std::string_view name_of(Place place) {
 }
 
 const Value* Table::find(std::string_view name) const {
-  const auto found = std::lower_bound(fields.begin(), fields.end(), name, [](const auto& field, std::string_view wanted) { return field.first < wanted; });
+  const auto found =
+      std::lower_bound(fields.begin(), fields.end(), name,
+                       [](const auto& field, std::string_view wanted) { return field.first < wanted; });
   return found != fields.end() && found->first == name ? &found->second : nullptr;
 }
 
 std::string type_name(const Value& value) {
   switch (tag_of(value)) {
-    case Tag::kNil: return "nothing";
-    case Tag::kBoolean: return "a boolean";
+    case Tag::kNil:
+      return "nothing";
+    case Tag::kBoolean:
+      return "a boolean";
     case Tag::kInteger:
-    case Tag::kReal: return "a number";
-    case Tag::kString: return "a string";
-    case Tag::kTable: return "a table";
-    case Tag::kGlob: return "a glob";
-    case Tag::kPlaced: return cat("a ", name_of(value.placed()->place));
+    case Tag::kReal:
+      return "a number";
+    case Tag::kString:
+      return "a string";
+    case Tag::kTable:
+      return "a table";
+    case Tag::kGlob:
+      return "a glob";
+    case Tag::kPlaced:
+      return cat("a ", name_of(value.placed()->place));
   }
   return "something else";
 }

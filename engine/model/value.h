@@ -1,5 +1,6 @@
 // What a Lua value becomes: plain data with the line it was written on. Nothing in it points into Lua.
-// A table is its list part and its named part (sorted by name), so equal tables are equal values whatever their order.
+// A table is its list part and its named part (sorted by name), so equal tables are equal values whatever
+// their order.
 #pragma once
 
 #include <cstdint>
@@ -32,12 +33,22 @@ struct PlacedPath {
 };
 std::string_view name_of(Place place);  // code_dir, data_dir, ...
 
+// Its members are defined below, where Value is complete: clang looks into the vectors to copy or destroy
+// one.
 struct Table {
   std::vector<Value> items;
   std::vector<std::pair<std::string, Value>> fields;  // sorted by name, names unique
 
+  Table();
+  Table(std::vector<Value> in_order, std::vector<std::pair<std::string, Value>> named);
+  Table(const Table&);
+  Table(Table&&) noexcept;
+  Table& operator=(const Table&);
+  Table& operator=(Table&&) noexcept;
+  ~Table();
+
   const Value* find(std::string_view name) const;
-  bool empty() const { return items.empty() && fields.empty(); }
+  bool empty() const;
   friend bool operator==(const Table&, const Table&);
 };
 
@@ -59,10 +70,20 @@ struct Value {
   friend bool operator==(const Value& a, const Value& b) { return a.data == b.data; }
 };
 
-std::string type_name(const Value& value);        // "a string", "a number", "a table", "nothing", "a glob"
-std::string scalar_text(const Value& value);      // REQUIRES: is_scalar()
-Digest128 digest_of(const Value& value);          // of everything but lines
-std::string json_text(const Value& value);        // as `query --json` prints attributes
+inline Table::Table() = default;
+inline Table::Table(std::vector<Value> in_order, std::vector<std::pair<std::string, Value>> named)
+    : items(std::move(in_order)), fields(std::move(named)) {}
+inline Table::Table(const Table&) = default;
+inline Table::Table(Table&&) noexcept = default;
+inline Table& Table::operator=(const Table&) = default;
+inline Table& Table::operator=(Table&&) noexcept = default;
+inline Table::~Table() = default;
+inline bool Table::empty() const { return items.empty() && fields.empty(); }
+
+std::string type_name(const Value& value);    // "a string", "a number", "a table", "nothing", "a glob"
+std::string scalar_text(const Value& value);  // REQUIRES: is_scalar()
+Digest128 digest_of(const Value& value);      // of everything but lines
+std::string json_text(const Value& value);    // as `query --json` prints attributes
 
 // A compact form for state on disk; decode refuses what encode did not write.
 void encode(const Value& value, std::string& out);

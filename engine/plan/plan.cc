@@ -7,7 +7,8 @@
 namespace trainmake {
 namespace {
 
-// Inputs as far as a plan knows them: what is remembered for steps that will not run, what rules predict for those that will.
+// Inputs as far as a plan knows them: what is remembered for steps that will not run, what rules predict for
+// those that will.
 class PlannedInputs final : public Inputs {
  public:
   explicit PlannedInputs(const std::vector<PlannedStep>& steps) : steps_(steps) {}
@@ -21,7 +22,9 @@ class PlannedInputs final : public Inputs {
   const std::vector<PlannedStep>& steps_;
 };
 
-bool is_asked(const Graph& graph, TargetId id) { return std::find(graph.asked.begin(), graph.asked.end(), id) != graph.asked.end(); }
+bool is_asked(const Graph& graph, TargetId id) {
+  return std::find(graph.asked.begin(), graph.asked.end(), id) != graph.asked.end();
+}
 
 Error located(Error error, const Target& target) {
   if (!error.where.known()) error.where = target.where;
@@ -37,7 +40,8 @@ std::string_view name_of(Verdict verdict) {
 
 const Artifacts* PlannedStep::outcome() const {
   if (record) return &record->artifacts;
-  if (verdict == Verdict::kRun && description.certain && !description.predicted.empty()) return &description.predicted;
+  if (verdict == Verdict::kRun && description.certain && !description.predicted.empty())
+    return &description.predicted;
   return nullptr;
 }
 
@@ -54,7 +58,8 @@ Result<PlannedStep> Decider::decide(const Subject& subject, Description descript
   }
   if (!step.description.certain) {
     step.verdict = last ? Verdict::kMaybe : Verdict::kRun;
-    step.reasons = last ? differences(last->manifest, step.description.manifest) : std::vector<Reason>{{ReasonKind::kNeverBuilt, {}, ""}};
+    step.reasons = last ? differences(last->manifest, step.description.manifest)
+                        : std::vector<Reason>{{ReasonKind::kNeverBuilt, {}, ""}};
     return step;
   }
   const bool current = last && last->fingerprint == step.fingerprint;
@@ -70,7 +75,8 @@ Result<PlannedStep> Decider::decide(const Subject& subject, Description descript
     if (holds) {
       step.verdict = current ? Verdict::kUpToDate : Verdict::kReuse;
       step.record = std::move(earlier);
-      if (!current) step.reasons = last ? differences(last->manifest, step.description.manifest) : std::vector<Reason>{};
+      if (!current)
+        step.reasons = last ? differences(last->manifest, step.description.manifest) : std::vector<Reason>{};
       return step;
     }
     missing = true;
@@ -83,9 +89,12 @@ Result<PlannedStep> Decider::decide(const Subject& subject, Description descript
       return step;
     }
   }
-  if (missing && current) step.reasons = {{ReasonKind::kOutputMissing, {}, ""}};
-  else if (last) step.reasons = differences(last->manifest, step.description.manifest);
-  else step.reasons = {{ReasonKind::kNeverBuilt, {}, ""}};
+  if (missing && current)
+    step.reasons = {{ReasonKind::kOutputMissing, {}, ""}};
+  else if (last)
+    step.reasons = differences(last->manifest, step.description.manifest);
+  else
+    step.reasons = {{ReasonKind::kNeverBuilt, {}, ""}};
   return step;
 }
 
@@ -108,9 +117,11 @@ Plan make_plan(const Decider& decider, unsigned threads) {
   for (TargetId id = 0; id < graph.targets.size(); ++id) {
     const Subject subject{graph, id, inputs};
     const Label& label = subject.target().label;
-    Result<Description> description = early[id] ? *std::move(early[id]) : rule_of(decider.rules, label.kind)->describe(subject);
+    Result<Description> description =
+        early[id] ? *std::move(early[id]) : rule_of(decider.rules, label.kind)->describe(subject);
     early[id].reset();
-    Result<PlannedStep> step = description ? decider.decide(subject, *std::move(description), plan.looks) : Result<PlannedStep>(fail(std::move(description).error()));
+    Result<PlannedStep> step = description ? decider.decide(subject, *std::move(description), plan.looks)
+                                           : Result<PlannedStep>(fail(std::move(description).error()));
     if (step) {
       plan.looks.add(step->description.looks);
       step->description.looks = {};

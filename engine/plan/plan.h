@@ -1,5 +1,5 @@
-// Decides: compares what targets depend on now with what is remembered, and says of each step what would happen and why.
-// Changes nothing. Knows no kind of target: rules describe, memory remembers.
+// Decides: compares what targets depend on now with what is remembered, and says of each step what would
+// happen and why. Changes nothing. Knows no kind of target: rules describe, memory remembers.
 #pragma once
 
 #include <optional>
@@ -25,19 +25,19 @@ struct PlannedStep {
   std::vector<Reason> reasons;
   Description description;
   Fingerprint fingerprint;
-  std::optional<Record> record;     // of kUpToDate and kReuse: the result; of kFailed: nothing
-  std::optional<Error> failure;     // of kFailed
+  std::optional<Record> record;      // of kUpToDate and kReuse: the result; of kFailed: nothing
+  std::optional<Error> failure;      // of kFailed
   const Artifacts* outcome() const;  // what those who need it may count on; nullptr: cannot be told yet
 };
 
 struct Plan {
-  std::vector<PlannedStep> steps;  // by TargetId
+  std::vector<PlannedStep> steps;               // by TargetId
   std::vector<std::pair<Error, Label>> errors;  // bad input, found before anything runs
   Looks looks;
 };
 
-// The state of one step, its inputs being known as far as they are. Called again when a step is ready and its inputs came out
-// other than planned.
+// The state of one step, its inputs being known as far as they are. Called again when a step is ready and its
+// inputs came out other than planned.
 struct Decider {
   const Graph& graph;
   const Rules& rules;

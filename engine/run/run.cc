@@ -20,11 +20,18 @@ constexpr unsigned kNetworkSteps = 4;
 class Runner final : public Inputs {
  public:
   Runner(const RunServices& services, Plan plan, const RunOptions& options, std::stop_token stop)
-      : services_(services), decider_(services.decider), graph_(decider_.graph), plan_(std::move(plan)), options_(options), stop_(std::move(stop)) {}
+      : services_(services),
+        decider_(services.decider),
+        graph_(decider_.graph),
+        plan_(std::move(plan)),
+        options_(options),
+        stop_(std::move(stop)) {}
 
   Summary run();
 
-  const Artifacts* artifacts(TargetId target) const override { return results_[target] ? &*results_[target] : nullptr; }
+  const Artifacts* artifacts(TargetId target) const override {
+    return results_[target] ? &*results_[target] : nullptr;
+  }
   const std::any* carry(TargetId target) const override {
     const std::any& carry = plan_.steps[target].description.carry;
     return carry.has_value() ? &carry : nullptr;
@@ -53,7 +60,9 @@ class Runner final : public Inputs {
   Subject subject(TargetId id) const { return {graph_, id, *this}; }
   Rule& rule(TargetId id) const { return *rule_of(decider_.rules, graph_[id].label.kind); }
   WorkerPool& pool(TargetId id);
-  std::int64_t elapsed_ms(TargetId id) const { return (services_.clock.steady_ns() - began_[id]) / 1'000'000; }
+  std::int64_t elapsed_ms(TargetId id) const {
+    return (services_.clock.steady_ns() - began_[id]) / 1'000'000;
+  }
 
   const RunServices& services_;
   const Decider& decider_;
@@ -124,7 +133,8 @@ Summary Runner::run() {
 
 Summary Runner::summary(std::int64_t began_ns) const {
   Summary summary;
-  for (TargetId id = 0; id < steps_.size(); ++id) summary.of(*steps_[id].outcome()).push_back(graph_[id].label);
+  for (TargetId id = 0; id < steps_.size(); ++id)
+    summary.of(*steps_[id].outcome()).push_back(graph_[id].label);
   for (std::vector<Label>& labels : summary.steps) std::sort(labels.begin(), labels.end());
   summary.duration_ms = (services_.clock.steady_ns() - began_ns) / 1'000'000;
   summary.exit_code = exit_code_of(blames_, stop_.stop_requested());
@@ -148,7 +158,8 @@ bool Runner::as_planned(TargetId id) const {
 
 void Runner::needs_are_done(TargetId id) {
   const std::vector<Dependency>& needs = graph_[id].needs;
-  const bool usable = std::all_of(needs.begin(), needs.end(), [&](const Dependency& need) { return steps_[need.target].usable(); });
+  const bool usable = std::all_of(needs.begin(), needs.end(),
+                                  [&](const Dependency& need) { return steps_[need.target].usable(); });
   if (!usable) return finish(id, Outcome::kSkipped, "");
   if (as_planned(id)) return take_up(id);
   if (stopping()) return finish(id, Outcome::kSkipped, "");
@@ -174,7 +185,8 @@ void Runner::take_up(TargetId id) {
     case Verdict::kUpToDate:
       results_[id] = step.record->artifacts;
       return finish(id, Outcome::kUpToDate, "");
-    case Verdict::kFailed: return fail_step(id, *step.failure);
+    case Verdict::kFailed:
+      return fail_step(id, *step.failure);
     case Verdict::kReuse:
       if (stopping()) return finish(id, Outcome::kSkipped, "");
       return reuse(id);
@@ -188,8 +200,10 @@ void Runner::take_up(TargetId id) {
 void Runner::reuse(TargetId id) {
   Record record = *plan_.steps[id].record;
   record.manifest = plan_.steps[id].description.manifest;
-  if (Result<void> restored = rule(id).restore(subject(id), record); !restored) return fail_step(id, std::move(restored).error());
-  if (Result<void> kept = decider_.memory.remember(record); !kept) return fail_step(id, std::move(kept).error());
+  if (Result<void> restored = rule(id).restore(subject(id), record); !restored)
+    return fail_step(id, std::move(restored).error());
+  if (Result<void> kept = decider_.memory.remember(record); !kept)
+    return fail_step(id, std::move(kept).error());
   if (graph_[id].label.kind == "job") services_.tally.reused_jobs += 1;
   results_[id] = record.artifacts;
   finish(id, Outcome::kReused, "an earlier result");
@@ -215,15 +229,19 @@ void Runner::lock_and_execute(TargetId id) {
     if (!options_.wait) {
       return on_owner([&] {
         --busy_;
-        fail_step(id, user_error(cat("Another trainmake is doing ", quoted(label.text())), "Leave out `--no-wait` to wait for it").because(Blame::kBusy));
+        fail_step(id, user_error(cat("Another trainmake is doing ", quoted(label.text())),
+                                 "Leave out `--no-wait` to wait for it")
+                          .because(Blame::kBusy));
       });
     }
-    if (!waited) post([this, id] {
-      steps_[id].set(StepState::kLocking);
-      services_.events(Message{graph_[id].label, "waits for another trainmake that is doing it"});
-    });
+    if (!waited)
+      post([this, id] {
+        steps_[id].set(StepState::kLocking);
+        services_.events(Message{graph_[id].label, "waits for another trainmake that is doing it"});
+      });
     waited = true;
-    if (services_.clock.wait(kLockPause, stop_)) return on_owner([&] { --busy_, finish(id, Outcome::kSkipped, "interrupted"); });
+    if (services_.clock.wait(kLockPause, stop_))
+      return on_owner([&] { --busy_, finish(id, Outcome::kSkipped, "interrupted"); });
   }
   bool execute_it = true;
   on_owner([&] {
@@ -232,7 +250,8 @@ void Runner::lock_and_execute(TargetId id) {
     const bool forced = decider_.options.force || decider_.options.retry;
     Result<std::optional<Record>> last = decider_.memory.last(label);
     Looks looks;
-    if (waited && !forced && last && *last && (*last)->fingerprint == step.fingerprint && rule(id).holds(subject(id), **last, true, looks).value_or(false)) {
+    if (waited && !forced && last && *last && (*last)->fingerprint == step.fingerprint &&
+        rule(id).holds(subject(id), **last, true, looks).value_or(false)) {
       execute_it = false;
       return found_done(id, **last);
     }
@@ -269,8 +288,11 @@ void Runner::executed(TargetId id, Result<Done> done) {
   if (!done) return fail_step(id, std::move(done).error());
   if (done->detached) return finish(id, Outcome::kDetached, done->note);
   const PlannedStep& step = plan_.steps[id];
-  const Record record{graph_[id].label, step.fingerprint, step.description.manifest, done->artifacts, services_.clock.now_ns(), options_.version, done->run};
-  if (Result<void> kept = decider_.memory.remember(record); !kept) return fail_step(id, std::move(kept).error());
+  const Record record{graph_[id].label, step.fingerprint,         step.description.manifest,
+                      done->artifacts,  services_.clock.now_ns(), options_.version,
+                      done->run};
+  if (Result<void> kept = decider_.memory.remember(record); !kept)
+    return fail_step(id, std::move(kept).error());
   results_[id] = std::move(done->artifacts);
   finish(id, Outcome::kRan, done->note);
 }

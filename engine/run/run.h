@@ -1,5 +1,6 @@
-// Does what a plan says: starts steps as soon as what they need is done, waits, records, and tells everything as events.
-// Knows no kind of target. One thread, the caller's, owns the graph, memory and the events; workers take values and return values.
+// Does what a plan says: starts steps as soon as what they need is done, waits, records, and tells everything
+// as events. Knows no kind of target. One thread, the caller's, owns the graph, memory and the events;
+// workers take values and return values.
 #pragma once
 
 #include <functional>
@@ -14,21 +15,23 @@ struct RunOptions {
   unsigned parallel = 2;    // -j
   bool keep_going = false;  // -k
   bool wait = true;         // false: jobs are handed over, and a step that another trainmake does is an error
-  std::string version;
+  std::string version = {};
 };
 
-// Between processes, one does a step at a time: the others wait and then find it done. Empty when somebody else holds it.
+// Between processes, one does a step at a time: the others wait and then find it done. Empty when somebody
+// else holds it.
 using StepLocker = std::function<Result<std::optional<FileLock>>(const Label&)>;
 
 struct RunServices {
   const Decider& decider;
   Clock& clock;
-  EventSink events;   // called on the caller's thread alone
+  EventSink events;  // called on the caller's thread alone
   Tally& tally;
   StepLocker locker;  // may be empty: no other process
 };
 
-// `plan` has no errors. Returns when every step has come to its end, or, after a stop, when what ran has let go.
+// `plan` has no errors. Returns when every step has come to its end, or, after a stop, when what ran has let
+// go.
 Summary run(const RunServices& services, Plan plan, const RunOptions& options, std::stop_token stop);
 
 // The exit code of a run in which these went wrong.

@@ -22,7 +22,10 @@ class StepProgress {
   std::optional<Outcome> outcome() const { return outcome_; }
   bool done() const { return state_ == StepState::kDone; }
   // The results that others may build on.
-  bool usable() const { return outcome_ && (*outcome_ == Outcome::kRan || *outcome_ == Outcome::kUpToDate || *outcome_ == Outcome::kReused); }
+  bool usable() const {
+    return outcome_ &&
+           (*outcome_ == Outcome::kRan || *outcome_ == Outcome::kUpToDate || *outcome_ == Outcome::kReused);
+  }
 
   void set(StepState state);  // REQUIRES: a later state than now, and not kDone
   void finish(Outcome outcome);

@@ -14,7 +14,8 @@ Schema make_schema() {
           {
               {"srcs", Shape::kFiles, "The files, as `glob \"code/**\"`; what git ignores is left out", true},
               {"main", Shape::kString, "The file that a job runs, as a path from `root`"},
-              {"root", Shape::kString, "The folder that keys start from; else the longest one that all patterns share"},
+              {"root", Shape::kString,
+               "The folder that keys start from; else the longest one that all patterns share"},
               {"dest", Shape::kString, "A folder that every key is put under"},
               {"gitignore", Shape::kBoolean, "`false` keeps files that git ignores"},
               {"allow", Shape::kStringList, "Private keys and `.env` files that may be among the code"},
@@ -34,7 +35,13 @@ std::vector<std::string> strings_of(const Value* value) {
 }
 
 Digest128 line_digest(const ListedFile& file) {
-  return Hasher().field("code").number(file.mode).field(file.link_target).number(file.content.high).number(file.content.low).finish();
+  return Hasher()
+      .field("code")
+      .number(file.mode)
+      .field(file.link_target)
+      .number(file.content.high)
+      .number(file.content.low)
+      .finish();
 }
 
 Artifacts artifacts_of(const Listing& listing, const std::string& main) {
@@ -55,15 +62,20 @@ const Schema& code_schema() {
 
 Result<Description> CodeRule::describe(const Subject& subject) {
   const Target& target = subject.target();
-  FileSetRequest request{target.label.folder, target.find("srcs"), {}, target.string_or("dest", ""), Links::kKeep, target.boolean_or("gitignore", true), target.place_of("srcs")};
+  FileSetRequest request{
+      target.label.folder,          target.find("srcs"), {},
+      target.string_or("dest", ""), Links::kKeep,        target.boolean_or("gitignore", true),
+      target.place_of("srcs")};
   if (target.find("root") != nullptr) request.root = target.string_or("root", "");
   TRY_ASSIGN(FileSet set, file_sets_.read(request));
   TRY(refuse_secret_files(host_.files, workspace_, set.files, strings_of(target.find("allow")), target));
 
   Description description;
-  for (std::size_t i = 0; i < set.files.size(); ++i) description.manifest.add(Section::kCode, set.paths[i], line_digest(set.files[i]));
+  for (std::size_t i = 0; i < set.files.size(); ++i)
+    description.manifest.add(Section::kCode, set.paths[i], line_digest(set.files[i]));
   for (const char* name : {"main", "root", "dest"}) {
-    if (const Value* value = target.find(name)) description.manifest.add(Section::kAttr, name, digest_of(*value));
+    if (const Value* value = target.find(name))
+      description.manifest.add(Section::kAttr, name, digest_of(*value));
   }
   // What keys the files have is part of the tree even when the attributes that decide it are not written.
   description.manifest.add(Section::kAttr, "keys", tree_identity(set.files, true));
@@ -83,9 +95,12 @@ Result<Done> CodeRule::execute(const Subject& subject, const Description& descri
     if (!file.link_target.empty()) continue;
     TRY_ASSIGN(const Blobs::Stored stored, blobs_.put_file(workspace_.path(file.source)));
     if (stored.content != file.content) {
-      return fail(step_error(cat(quoted(file.source), " changed while it was read"), "Run again: nothing was recorded").at(target.where));
+      return fail(step_error(cat(quoted(file.source), " changed while it was read"),
+                             "Run again: nothing was recorded")
+                      .at(target.where));
     }
-    TRY(refuse_key_content(host_.files, blobs_.path(stored.sha256), file, strings_of(target.find("allow")), target));
+    TRY(refuse_key_content(host_.files, blobs_.path(stored.sha256), file, strings_of(target.find("allow")),
+                           target));
     file.sha256 = stored.sha256;
     file.source.clear();
   }

@@ -1,4 +1,5 @@
-// What `code` means: a snapshot, by content, of the files that git would keep. Knows nothing of images or jobs.
+// What `code` means: a snapshot, by content, of the files that git would keep. Knows nothing of images or
+// jobs.
 #pragma once
 
 #include "cache/blobs.h"

@@ -9,13 +9,16 @@ namespace trainmake {
 namespace {
 
 bool is_secret_name(std::string_view name) {
-  constexpr std::string_view kNames[] = {".env", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", ".netrc", ".pypirc"};
+  constexpr std::string_view kNames[] = {".env",       "id_rsa", "id_dsa", "id_ecdsa",
+                                         "id_ed25519", ".netrc", ".pypirc"};
   return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames) ||
-         (name.starts_with(".env.") && name != ".env.example" && name != ".env.sample" && name != ".env.template");
+         (name.starts_with(".env.") && name != ".env.example" && name != ".env.sample" &&
+          name != ".env.template");
 }
 
 bool is_likely_key_name(std::string_view name) {
-  return name.ends_with(".pem") || name.ends_with(".key") || name.ends_with("_key") || name.starts_with("id_");
+  return name.ends_with(".pem") || name.ends_with(".key") || name.ends_with("_key") ||
+         name.starts_with("id_");
 }
 
 Result<bool> holds_private_key(FileSystem& files, const std::string& path) {
@@ -27,19 +30,24 @@ Result<bool> holds_private_key(FileSystem& files, const std::string& path) {
   return begin != std::string_view::npos && text.find("PRIVATE KEY-----", begin) != std::string_view::npos;
 }
 
-bool is_allowed(const ListedFile& file, const std::string& from_project, const std::vector<std::string>& allowed) {
-  return std::any_of(allowed.begin(), allowed.end(), [&](const std::string& path) { return path == file.key || path == from_project; });
+bool is_allowed(const ListedFile& file, const std::string& from_project,
+                const std::vector<std::string>& allowed) {
+  return std::any_of(allowed.begin(), allowed.end(),
+                     [&](const std::string& path) { return path == file.key || path == from_project; });
 }
 
 Error refusal(const std::vector<std::string>& names, const Target& target) {
-  return user_error(cat(names.size() == 1 ? "A private key or `.env` file is among the code: " : "Private keys or `.env` files are among the code: ", join(names, ", ")),
+  return user_error(cat(names.size() == 1 ? "A private key or `.env` file is among the code: "
+                                          : "Private keys or `.env` files are among the code: ",
+                        join(names, ", ")),
                     "Take it out of `srcs` (or let git ignore it); `allow = { \"path\" }` lets it in")
       .at(target.place_of("srcs"));
 }
 
 }  // namespace
 
-Result<void> refuse_secret_files(FileSystem& files, const Workspace& workspace, const Listing& listing, const std::vector<std::string>& allowed, const Target& target) {
+Result<void> refuse_secret_files(FileSystem& files, const Workspace& workspace, const Listing& listing,
+                                 const std::vector<std::string>& allowed, const Target& target) {
   std::vector<std::string> refused;
   for (const ListedFile& file : listing) {
     const std::string_view name = path_name(file.source);
@@ -47,16 +55,21 @@ Result<void> refuse_secret_files(FileSystem& files, const Workspace& workspace, 
     if (!secret && is_likely_key_name(name) && file.link_target.empty()) {
       if (const Result<bool> key = holds_private_key(files, workspace.path(file.source))) secret = *key;
     }
-    const std::string from_project = target.label.folder.empty() ? file.source : path_below(file.source, target.label.folder).value_or(file.source);
+    const std::string from_project = target.label.folder.empty()
+                                         ? file.source
+                                         : path_below(file.source, target.label.folder).value_or(file.source);
     if (secret && !is_allowed(file, from_project, allowed)) refused.push_back(quoted(file.source));
   }
   if (refused.empty()) return {};
   return fail(refusal(refused, target));
 }
 
-Result<void> refuse_key_content(FileSystem& files, const std::string& path, const ListedFile& file, const std::vector<std::string>& allowed, const Target& target) {
+Result<void> refuse_key_content(FileSystem& files, const std::string& path, const ListedFile& file,
+                                const std::vector<std::string>& allowed, const Target& target) {
   TRY_ASSIGN(const bool key, holds_private_key(files, path));
-  const std::string from_project = target.label.folder.empty() ? file.source : path_below(file.source, target.label.folder).value_or(file.source);
+  const std::string from_project = target.label.folder.empty()
+                                       ? file.source
+                                       : path_below(file.source, target.label.folder).value_or(file.source);
   if (!key || is_allowed(file, from_project, allowed)) return {};
   return fail(refusal({quoted(file.source)}, target));
 }

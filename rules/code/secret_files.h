@@ -1,4 +1,5 @@
-// Keeps private keys and `.env` files out of code: what is snapshotted travels, into images and to other machines.
+// Keeps private keys and `.env` files out of code: what is snapshotted travels, into images and to other
+// machines.
 #pragma once
 
 #include <string>
@@ -10,11 +11,13 @@
 
 namespace trainmake {
 
-// By name, and by the first bytes of files whose name makes them likely: cheap enough for every look. A user error that names
-// them all.
-Result<void> refuse_secret_files(FileSystem& files, const Workspace& workspace, const Listing& listing, const std::vector<std::string>& allowed, const Target& target);
+// By name, and by the first bytes of files whose name makes them likely: cheap enough for every look. A user
+// error that names them all.
+Result<void> refuse_secret_files(FileSystem& files, const Workspace& workspace, const Listing& listing,
+                                 const std::vector<std::string>& allowed, const Target& target);
 
 // By the first bytes of a file that was just read anyway, at `path`.
-Result<void> refuse_key_content(FileSystem& files, const std::string& path, const ListedFile& file, const std::vector<std::string>& allowed, const Target& target);
+Result<void> refuse_key_content(FileSystem& files, const std::string& path, const ListedFile& file,
+                                const std::vector<std::string>& allowed, const Target& target);
 
 }  // namespace trainmake

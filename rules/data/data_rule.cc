@@ -13,9 +13,11 @@ Schema make_schema() {
           "Files that jobs read: in place, or mirrored into a store",
           {
               {"files", Shape::kFiles, "The files, as `glob \"data/**\"` or `{ \"solver.json\" }`", true},
-              {"root", Shape::kString, "The folder that keys start from; else the longest one that all patterns share"},
+              {"root", Shape::kString,
+               "The folder that keys start from; else the longest one that all patterns share"},
               {"dest", Shape::kString, "A folder that every key is put under"},
-              {"store", Shape::kString, "A store of TRAINSPACE.lua; else the default one; else the files are read where they lie"},
+              {"store", Shape::kString,
+               "A store of TRAINSPACE.lua; else the default one; else the files are read where they lie"},
               {"prefix", Shape::kString, "Where in the store; else `<project folder>/<name>`"},
               {"prune", Shape::kBoolean, "`false` leaves objects in the store whose files are gone"},
               {"tags", Shape::kStringList, "Words to find it by", false, Effect::kNone},
@@ -55,37 +57,47 @@ const Schema& data_schema() {
   return schema;
 }
 
-std::string DataRule::store_name(const Target& target) const { return target.string_or("store", services_.space.default_store); }
+std::string DataRule::store_name(const Target& target) const {
+  return target.string_or("store", services_.space.default_store);
+}
 
 Result<std::optional<DataRule::Place>> DataRule::place_of(const Target& target) {
   const std::string name = store_name(target);
   if (name.empty()) return std::optional<Place>();
-  Result<std::unique_ptr<Store>> store = open_store(services_.store_rooms, services_.host, services_.workspace, services_.space, name, services_.tally);
+  Result<std::unique_ptr<Store>> store = open_store(
+      services_.store_rooms, services_.host, services_.workspace, services_.space, name, services_.tally);
   if (!store) {
     Error error = std::move(store).error();
     if (!error.where.known()) error.where = target.place_of("store");
     return fail(std::move(error));
   }
   const std::string own = path_join(target.label.folder, target.label.name);
-  return std::optional<Place>(Place{*std::move(store), name, target.string_or("prefix", own), cat(".trainmake/", own, ".json"), target.boolean_or("prune", true)});
+  return std::optional<Place>(Place{*std::move(store), name, target.string_or("prefix", own),
+                                    cat(".trainmake/", own, ".json"), target.boolean_or("prune", true)});
 }
 
 Result<Description> DataRule::describe(const Subject& subject) {
   const Target& target = subject.target();
-  FileSetRequest request{target.label.folder, target.find("files"), {}, target.string_or("dest", ""), Links::kFollow, false, target.place_of("files")};
+  FileSetRequest request{target.label.folder,          target.find("files"), {},
+                         target.string_or("dest", ""), Links::kFollow,       false,
+                         target.place_of("files")};
   if (target.find("root") != nullptr) request.root = target.string_or("root", "");
   TRY_ASSIGN(FileSet set, services_.file_sets.read(request));
   TRY_ASSIGN(const std::optional<Place> place, place_of(target));
 
   Description description;
-  for (std::size_t i = 0; i < set.files.size(); ++i) description.manifest.add(Section::kData, set.paths[i], set.files[i].content);
+  for (std::size_t i = 0; i < set.files.size(); ++i)
+    description.manifest.add(Section::kData, set.paths[i], set.files[i].content);
   for (const char* name : {"root", "dest"}) {
-    if (const Value* value = target.find(name)) description.manifest.add(Section::kAttr, name, digest_of(*value));
+    if (const Value* value = target.find(name))
+      description.manifest.add(Section::kAttr, name, digest_of(*value));
   }
   const Digest128 identity = tree_identity(set.files, false);
   description.manifest.add(Section::kAttr, "keys", identity);
   if (place) {
-    description.manifest.add(Section::kAttr, "store", cat(place->name, "\n", *services_.space.find("store", place->name)->text("url")));
+    description.manifest.add(
+        Section::kAttr, "store",
+        cat(place->name, "\n", *services_.space.find("store", place->name)->text("url")));
     description.manifest.add(Section::kAttr, "prefix", place->prefix);
     description.manifest.add(Section::kAttr, "prune", place->prune ? "true" : "false");
     TRY_ASSIGN(const Mirror there, place->read());
@@ -107,7 +119,8 @@ Result<Done> DataRule::execute(const Subject& subject, const Description& descri
   TRY_ASSIGN(const std::optional<Place> place, place_of(target));
   TRY_ASSIGN(const Sha256 tree, services_.blobs.put(encode(listing)));
   Done done;
-  done.artifacts = {{"tree", tree_identity(listing, false).hex(), tree.hex(), bytes_of(listing), cat("blob:", tree.hex())}};
+  done.artifacts = {
+      {"tree", tree_identity(listing, false).hex(), tree.hex(), bytes_of(listing), cat("blob:", tree.hex())}};
   if (!place) {
     done.note = cat(plural(listing.size(), "file"), ", read in place");
     return done;
@@ -123,8 +136,8 @@ Result<Done> DataRule::execute(const Subject& subject, const Description& descri
     doing.tally.uploaded_bytes += file->size;
     doing.events(Progress{target.label, "uploading", sent, changed.bytes, true});
   }
-  // The manifest object comes after what it names and before what it forgets, so that a cut at any point leaves a store in which
-  // everything it names is there and everything ours is named.
+  // The manifest object comes after what it names and before what it forgets, so that a cut at any point
+  // leaves a store in which everything it names is there and everything ours is named.
   Mirror now = mirror_of(listing);
   now.removing = changed.remove;
   TRY(place->store->put(place->manifest_key, to_json(now, target.label.text())));
@@ -136,12 +149,15 @@ Result<Done> DataRule::execute(const Subject& subject, const Description& descri
     now.removing.clear();
     TRY(place->store->put(place->manifest_key, to_json(now, target.label.text())));
   }
-  done.artifacts.push_back({"store", cat(place->name, "/", place->prefix), "", 0, cat("store:", place->name, "/", place->prefix)});
-  done.note = cat(plural(changed.send.size(), "object"), ", ", human_bytes(changed.bytes), " to ", place->name);
+  done.artifacts.push_back(
+      {"store", cat(place->name, "/", place->prefix), "", 0, cat("store:", place->name, "/", place->prefix)});
+  done.note =
+      cat(plural(changed.send.size(), "object"), ", ", human_bytes(changed.bytes), " to ", place->name);
   return done;
 }
 
-// In a store, what counts is what lies there now: an earlier result is taken again only when the store still holds it.
+// In a store, what counts is what lies there now: an earlier result is taken again only when the store still
+// holds it.
 Result<bool> DataRule::holds(const Subject& subject, const Record& record, bool, Looks& looks) {
   const Artifact* tree = find_role(record.artifacts, "tree");
   const std::optional<Sha256> listing = tree == nullptr ? std::nullopt : Sha256::parse(tree->sha256);

@@ -1,5 +1,5 @@
-// What `data` means: files where jobs will read them. In place without a store; with one, a mirror of which only what differs
-// travels. Knows nothing of jobs.
+// What `data` means: files where jobs will read them. In place without a store; with one, a mirror of which
+// only what differs travels. Knows nothing of jobs.
 #pragma once
 
 #include "cache/blobs.h"

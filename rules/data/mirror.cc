@@ -38,7 +38,8 @@ std::optional<std::string> from_utf8(const std::string& text) {
 }
 
 bool is_valid_utf8(const std::string& text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::ignore).size() >= text.size() + 2;
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::ignore).size() >=
+         text.size() + 2;
 }
 
 nlohmann::ordered_json key_json(const std::string& key) {
@@ -48,7 +49,8 @@ nlohmann::ordered_json key_json(const std::string& key) {
 
 std::optional<std::string> key_from(const nlohmann::json& json) {
   if (json.is_string()) return json.get<std::string>();
-  if (json.is_object() && json.contains("bytes") && json["bytes"].is_string()) return from_utf8(json["bytes"].get<std::string>());
+  if (json.is_object() && json.contains("bytes") && json["bytes"].is_string())
+    return from_utf8(json["bytes"].get<std::string>());
   return std::nullopt;
 }
 
@@ -69,17 +71,22 @@ std::string to_json(const Mirror& mirror, std::string_view label) {
   json["removing"] = nlohmann::ordered_json::array();
   for (const std::string& key : mirror.removing) json["removing"].push_back(key_json(key));
   auto& objects = json["objects"] = nlohmann::ordered_json::array();
-  for (const MirrorObject& object : mirror.objects) objects.push_back({{"key", key_json(object.key)}, {"size", object.size}, {"xxh3", object.content.hex()}});
+  for (const MirrorObject& object : mirror.objects)
+    objects.push_back({{"key", key_json(object.key)}, {"size", object.size}, {"xxh3", object.content.hex()}});
   return json.dump() + "\n";
 }
 
 std::optional<Mirror> mirror_from_json(std::string_view text) {
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
-  if (!json.is_object() || json.value("format", 0) != kFormat || !json.contains("objects") || !json["objects"].is_array()) return std::nullopt;
+  if (!json.is_object() || json.value("format", 0) != kFormat || !json.contains("objects") ||
+      !json["objects"].is_array())
+    return std::nullopt;
   if (!json.contains("root") || !json["root"].is_string()) return std::nullopt;
   Mirror mirror{json["root"].get<std::string>(), {}, {}};
   for (const nlohmann::json& entry : json["objects"]) {
-    if (!entry.is_object() || !entry.contains("key") || !entry.contains("size") || !entry["size"].is_number_unsigned() || !entry.contains("xxh3") || !entry["xxh3"].is_string()) return std::nullopt;
+    if (!entry.is_object() || !entry.contains("key") || !entry.contains("size") ||
+        !entry["size"].is_number_unsigned() || !entry.contains("xxh3") || !entry["xxh3"].is_string())
+      return std::nullopt;
     const std::optional<std::string> key = key_from(entry["key"]);
     const std::optional<Digest128> content = Digest128::parse(entry["xxh3"].get<std::string>());
     if (!key || !content) return std::nullopt;
@@ -95,8 +102,10 @@ MirrorChange change(const Listing& listing, const Mirror& there, bool prune) {
   MirrorChange change;
   auto object = there.objects.begin();
   for (const ListedFile& file : listing) {
-    for (; object != there.objects.end() && object->key < file.key; ++object) change.remove.push_back(object->key);
-    const bool same = object != there.objects.end() && object->key == file.key && object->content == file.content && object->size == file.size;
+    for (; object != there.objects.end() && object->key < file.key; ++object)
+      change.remove.push_back(object->key);
+    const bool same = object != there.objects.end() && object->key == file.key &&
+                      object->content == file.content && object->size == file.size;
     if (object != there.objects.end() && object->key == file.key) ++object;
     if (same) continue;
     change.send.push_back(&file);
@@ -104,7 +113,8 @@ MirrorChange change(const Listing& listing, const Mirror& there, bool prune) {
   }
   for (; object != there.objects.end(); ++object) change.remove.push_back(object->key);
   for (const std::string& key : there.removing) {
-    const bool wanted = std::any_of(listing.begin(), listing.end(), [&](const ListedFile& file) { return file.key == key; });
+    const bool wanted =
+        std::any_of(listing.begin(), listing.end(), [&](const ListedFile& file) { return file.key == key; });
     if (!wanted) change.remove.push_back(key);
   }
   if (!prune) change.remove.clear();

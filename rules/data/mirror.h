@@ -1,5 +1,6 @@
-// What lies in a store for one data target, as its manifest object says: key, size and digest of every object, and the root digest
-// of them all. Pure: turns what should be there and what is into what to send and what to remove.
+// What lies in a store for one data target, as its manifest object says: key, size and digest of every
+// object, and the root digest of them all. Pure: turns what should be there and what is into what to send and
+// what to remove.
 #pragma once
 
 #include <cstdint>

@@ -18,11 +18,15 @@ struct GzipMembers::Compressor {
   ~Compressor() { libdeflate_free_compressor(handle); }
 };
 
-GzipMembers::GzipMembers(ByteSink sink) : compressor_(std::make_unique<Compressor>()), sink_(std::move(sink)) { waiting_.reserve(kMemberBytes); }
+GzipMembers::GzipMembers(ByteSink sink)
+    : compressor_(std::make_unique<Compressor>()), sink_(std::move(sink)) {
+  waiting_.reserve(kMemberBytes);
+}
 GzipMembers::~GzipMembers() = default;
 
 Result<void> GzipMembers::flush() {
-  const std::size_t count = libdeflate_gzip_compress(compressor_->handle, waiting_.data(), waiting_.size(), compressor_->out.data(), compressor_->out.size());
+  const std::size_t count = libdeflate_gzip_compress(compressor_->handle, waiting_.data(), waiting_.size(),
+                                                     compressor_->out.data(), compressor_->out.size());
   CHECK(count != 0);
   waiting_.clear();
   return sink_(std::string_view(compressor_->out).substr(0, count));

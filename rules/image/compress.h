@@ -1,5 +1,5 @@
-// Compresses a stream as gzip members of a fixed amount of input each: concatenated members are one gzip file to every reader, and
-// the bytes depend on nothing but the input. Knows nothing of tar.
+// Compresses a stream as gzip members of a fixed amount of input each: concatenated members are one gzip file
+// to every reader, and the bytes depend on nothing but the input. Knows nothing of tar.
 #pragma once
 
 #include <memory>

@@ -16,25 +16,27 @@ constexpr std::string_view kArchitecture =
 #endif
 
 Schema make_schema() {
-  return {"image",
-          "An OCI image: layers and a config, by digest",
-          {
-              {"code", Shape::kLabelList, "The code in it: its last layers", false, Effect::kResult, {"code"}},
-              {"base", Shape::kVariants, "What it is built on; `\"scratch\"` is nothing", true},
-              {"run", Shape::kStringList, "Commands run in the base: a layer below the code"},
-              {"files", Shape::kFileLayers, "Other files, a layer each: `{ { srcs = glob \"weights/**\", dest = \"/weights\" } }`"},
-              {"env", Shape::kScalarMap, "Environment variables"},
-              {"workdir", Shape::kString, "The working folder"},
-              {"entrypoint", Shape::kStringList, "What a container starts"},
-              {"cmd", Shape::kStringList, "Its arguments"},
-              {"user", Shape::kString, "Who runs it"},
-              {"labels", Shape::kStringMap, "Labels of the image"},
-              {"tags", Shape::kStringList, "Its tags; `latest` when none is given"},
-              {"variants", Shape::kStringList, "The variants of `base` to build"},
-              {"dockerfile", Shape::kString, "A Dockerfile that builds it instead"},
-              {"secrets", Shape::kStringList, "Environment variables that `run` steps see", false, Effect::kNone},
-              {"notes", Shape::kString, "A remark", false, Effect::kNone},
-          }};
+  return {
+      "image",
+      "An OCI image: layers and a config, by digest",
+      {
+          {"code", Shape::kLabelList, "The code in it: its last layers", false, Effect::kResult, {"code"}},
+          {"base", Shape::kVariants, "What it is built on; `\"scratch\"` is nothing", true},
+          {"run", Shape::kStringList, "Commands run in the base: a layer below the code"},
+          {"files", Shape::kFileLayers,
+           "Other files, a layer each: `{ { srcs = glob \"weights/**\", dest = \"/weights\" } }`"},
+          {"env", Shape::kScalarMap, "Environment variables"},
+          {"workdir", Shape::kString, "The working folder"},
+          {"entrypoint", Shape::kStringList, "What a container starts"},
+          {"cmd", Shape::kStringList, "Its arguments"},
+          {"user", Shape::kString, "Who runs it"},
+          {"labels", Shape::kStringMap, "Labels of the image"},
+          {"tags", Shape::kStringList, "Its tags; `latest` when none is given"},
+          {"variants", Shape::kStringList, "The variants of `base` to build"},
+          {"dockerfile", Shape::kString, "A Dockerfile that builds it instead"},
+          {"secrets", Shape::kStringList, "Environment variables that `run` steps see", false, Effect::kNone},
+          {"notes", Shape::kString, "A remark", false, Effect::kNone},
+      }};
 }
 
 std::vector<std::string> strings_of(const Value* value) {
@@ -66,17 +68,26 @@ std::vector<std::string> names_of(const Target& target) {
 // The distribution spec's rules for names, told before anything is built.
 Result<void> check_names(const Target& target) {
   for (const char c : repository(target)) {
-    const bool fine = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' || c == '/';
+    const bool fine =
+        (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' || c == '/';
     if (fine) continue;
-    return fail(user_error(cat("Image ", quoted(repository(target)), " cannot be named so in a registry: it has ", quoted(std::string_view(&c, 1)), " in it"),
-                           "Lower-case letters, digits, `.`, `_` and `-` may stand in an image's name and its project's folder")
-                    .at(target.where));
+    return fail(
+        user_error(cat("Image ", quoted(repository(target)), " cannot be named so in a registry: it has ",
+                       quoted(std::string_view(&c, 1)), " in it"),
+                   "Lower-case letters, digits, `.`, `_` and `-` may stand in an image's name and its "
+                   "project's folder")
+            .at(target.where));
   }
   for (const std::string& tag : strings_of(target.find("tags"))) {
-    const bool fine = !tag.empty() && tag.size() <= 128 && tag.front() != '.' && tag.front() != '-' && std::all_of(tag.begin(), tag.end(), [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-    });
-    if (!fine) return fail(user_error(cat("Tag ", quoted(tag), " cannot be one"), "Letters, digits, `.`, `_` and `-` may stand in a tag").at(target.place_of("tags")));
+    const bool fine = !tag.empty() && tag.size() <= 128 && tag.front() != '.' && tag.front() != '-' &&
+                      std::all_of(tag.begin(), tag.end(), [](char c) {
+                        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                               c == '.' || c == '_' || c == '-';
+                      });
+    if (!fine)
+      return fail(user_error(cat("Tag ", quoted(tag), " cannot be one"),
+                             "Letters, digits, `.`, `_` and `-` may stand in a tag")
+                      .at(target.place_of("tags")));
   }
   return {};
 }
@@ -85,12 +96,18 @@ Result<void> check_names(const Target& target) {
 Result<void> check_supported(const Target& target) {
   const Value* base = target.find("base");
   if (base->string() == nullptr || *base->string() != "scratch") {
-    return fail(user_error(cat("Images are built on `\"scratch\"` alone so far, not on ", base->string() != nullptr ? quoted(*base->string()) : std::string("variants")),
-                           "Write `base = \"scratch\"`; the local platform runs the code with this machine's own programs")
-                    .at(target.place_of("base")));
+    return fail(
+        user_error(
+            cat("Images are built on `\"scratch\"` alone so far, not on ",
+                base->string() != nullptr ? quoted(*base->string()) : std::string("variants")),
+            "Write `base = \"scratch\"`; the local platform runs the code with this machine's own programs")
+            .at(target.place_of("base")));
   }
   for (const char* name : {"run", "dockerfile", "variants"}) {
-    if (target.find(name) != nullptr) return fail(user_error(cat("`", name, "` needs a base image, and images are built on `\"scratch\"` alone so far")).at(target.place_of(name)));
+    if (target.find(name) != nullptr)
+      return fail(user_error(cat("`", name,
+                                 "` needs a base image, and images are built on `\"scratch\"` alone so far"))
+                      .at(target.place_of(name)));
   }
   return {};
 }
@@ -103,8 +120,14 @@ struct ImageRule::FileLayer {
   std::string identity;
 };
 
-ImageRule::ImageRule(Host& host, const Workspace& workspace, Blobs& blobs, FileSets& file_sets, Registry& registry)
-    : host_(host), workspace_(workspace), blobs_(blobs), file_sets_(file_sets), registry_(registry), layers_(host, workspace.cache, blobs) {}
+ImageRule::ImageRule(Host& host, const Workspace& workspace, Blobs& blobs, FileSets& file_sets,
+                     Registry& registry)
+    : host_(host),
+      workspace_(workspace),
+      blobs_(blobs),
+      file_sets_(file_sets),
+      registry_(registry),
+      layers_(host, workspace.cache, blobs) {}
 
 const Schema& image_schema() {
   static const Schema schema = make_schema();
@@ -117,9 +140,17 @@ Result<std::vector<ImageRule::FileLayer>> ImageRule::file_layers(const Target& t
   if (files == nullptr) return layers;
   for (const Value& entry : files->table()->items) {
     std::string dest = *entry.table()->find("dest")->string();
-    if (!dest.starts_with('/')) return fail(user_error(cat("`dest` ", quoted(dest), " of a layer is not absolute")).at(target.place_of("files")));
+    if (!dest.starts_with('/'))
+      return fail(user_error(cat("`dest` ", quoted(dest), " of a layer is not absolute"))
+                      .at(target.place_of("files")));
     while (dest.size() > 1 && dest.ends_with('/')) dest.pop_back();
-    TRY_ASSIGN(FileSet set, file_sets_.read({target.label.folder, entry.table()->find("srcs"), {}, "", Links::kKeep, false, target.place_of("files")}));
+    TRY_ASSIGN(FileSet set, file_sets_.read({target.label.folder,
+                                             entry.table()->find("srcs"),
+                                             {},
+                                             "",
+                                             Links::kKeep,
+                                             false,
+                                             target.place_of("files")}));
     looks.add(set.looks);
     std::string identity = tree_identity(set.files, true).hex();
     layers.push_back({std::move(dest), std::move(set.files), std::move(identity)});
@@ -142,9 +173,18 @@ Result<Description> ImageRule::describe(const Subject& subject) {
   for (std::size_t i = 0; i < files.size(); ++i) {
     manifest.add(Section::kAttr, cat("files[", i + 1, "].dest"), files[i].dest);
     for (const ListedFile& file : files[i].files) {
-      manifest.add(Section::kData, file.source, Hasher().number(i).field(file.key).number(file.mode).field(file.link_target).number(file.content.high).number(file.content.low).finish());
+      manifest.add(Section::kData, file.source,
+                   Hasher()
+                       .number(i)
+                       .field(file.key)
+                       .number(file.mode)
+                       .field(file.link_target)
+                       .number(file.content.high)
+                       .number(file.content.low)
+                       .finish());
     }
-    TRY_ASSIGN(const std::optional<Layer> known, layers_.remembered(registry_, files[i].identity, files[i].dest));
+    TRY_ASSIGN(const std::optional<Layer> known,
+               layers_.remembered(registry_, files[i].identity, files[i].dest));
     if (!known) ++description.work.layers;
   }
   for (const Dependency& need : target.needs) {
@@ -158,7 +198,8 @@ Result<Description> ImageRule::describe(const Subject& subject) {
       continue;
     }
     manifest.add(Section::kUpstream, name, tree->identity);
-    TRY_ASSIGN(const std::optional<Layer> known, layers_.remembered(registry_, tree->identity, std::string(kCodeFolder)));
+    TRY_ASSIGN(const std::optional<Layer> known,
+               layers_.remembered(registry_, tree->identity, std::string(kCodeFolder)));
     if (known) continue;
     ++description.work.layers;
     description.work.layer_bytes += tree->size;
@@ -182,12 +223,16 @@ Result<Done> ImageRule::execute(const Subject& subject, const Description& descr
   const std::uint64_t layers_before = doing.tally.pushed_layers;
   std::vector<Layer> layers;
   Artifacts from_code;
-  std::vector<FileLayer> files = *std::any_cast<const std::shared_ptr<const std::vector<FileLayer>>&>(description.carry);
+  std::vector<FileLayer> files =
+      *std::any_cast<const std::shared_ptr<const std::vector<FileLayer>>&>(description.carry);
   for (FileLayer& extra : files) {
     for (ListedFile& file : extra.files) {
       if (!file.link_target.empty()) continue;
       TRY_ASSIGN(const Blobs::Stored stored, blobs_.put_file(workspace_.path(file.source)));
-      if (stored.content != file.content) return fail(step_error(cat(quoted(file.source), " changed while it was read"), "Run again: nothing was recorded").at(target.where));
+      if (stored.content != file.content)
+        return fail(step_error(cat(quoted(file.source), " changed while it was read"),
+                               "Run again: nothing was recorded")
+                        .at(target.where));
       file.sha256 = stored.sha256;
     }
     TRY_ASSIGN(Layer made, layer({extra.identity, extra.dest, &extra.files}, doing));
@@ -201,32 +246,44 @@ Result<Done> ImageRule::execute(const Subject& subject, const Description& descr
     CHECK(digest.has_value());
     TRY_ASSIGN(const std::optional<std::string> bytes, blobs_.read(*digest));
     const std::optional<Listing> listing = bytes ? decode_listing(*bytes) : std::nullopt;
-    if (!listing) return fail(step_error(cat("The snapshot of ", quoted(subject.graph[need.target].label.text()), " is damaged and was removed"), "Run again: it is made anew").at(target.where));
+    if (!listing)
+      return fail(step_error(cat("The snapshot of ", quoted(subject.graph[need.target].label.text()),
+                                 " is damaged and was removed"),
+                             "Run again: it is made anew")
+                      .at(target.where));
     TRY_ASSIGN(Layer made, layer({tree->identity, std::string(kCodeFolder), &*listing}, doing));
     layers.push_back(made);
     from_code.push_back({"code", tree->identity, tree->sha256, tree->size, tree->address});
     const Artifact* main = find_role(*code, "main");
     if (main != nullptr && !main->identity.empty()) from_code.push_back(*main);
   }
-  const ImageConfig config{std::string(kArchitecture), map_of(target.find("env")), strings_of(target.find("entrypoint")), strings_of(target.find("cmd")),
-                           target.string_or("workdir", ""), target.string_or("user", ""), map_of(target.find("labels"))};
+  const ImageConfig config{
+      std::string(kArchitecture),     map_of(target.find("env")),      strings_of(target.find("entrypoint")),
+      strings_of(target.find("cmd")), target.string_or("workdir", ""), target.string_or("user", ""),
+      map_of(target.find("labels"))};
   const std::string config_json = render_config(config, layers);
-  TRY_ASSIGN(const BlobRef config_blob, registry_.put(kConfigType, [&](const ByteSink& out) { return out(config_json); }));
+  TRY_ASSIGN(const BlobRef config_blob,
+             registry_.put(kConfigType, [&](const ByteSink& out) { return out(config_json); }));
   const std::string manifest_json = render_manifest(config_blob, layers);
   TRY_ASSIGN(const bool known, registry_.has(sha256_of(manifest_json)));
-  TRY_ASSIGN(const BlobRef manifest, registry_.put(kManifestType, [&](const ByteSink& out) { return out(manifest_json); }));
+  TRY_ASSIGN(const BlobRef manifest,
+             registry_.put(kManifestType, [&](const ByteSink& out) { return out(manifest_json); }));
   TRY(registry_.name(manifest, names_of(target)));
   if (!known) {
     doing.tally.pushed_manifests += 1;
     doing.tally.pushed_bytes += config_blob.size + manifest.size;
   }
   Done done;
-  done.artifacts.push_back({"image", config_blob.digest.hex(), manifest.digest.hex(), manifest.size, cat("oci:", names_of(target).front(), "@sha256:", manifest.digest.hex())});
-  for (const Layer& each : layers) done.artifacts.push_back({"layer", each.diff_id.hex(), each.blob.digest.hex(), each.blob.size, cat("oci:sha256:", each.blob.digest.hex())});
+  done.artifacts.push_back({"image", config_blob.digest.hex(), manifest.digest.hex(), manifest.size,
+                            cat("oci:", names_of(target).front(), "@sha256:", manifest.digest.hex())});
+  for (const Layer& each : layers)
+    done.artifacts.push_back({"layer", each.diff_id.hex(), each.blob.digest.hex(), each.blob.size,
+                              cat("oci:sha256:", each.blob.digest.hex())});
   done.artifacts.insert(done.artifacts.end(), from_code.begin(), from_code.end());
   std::uint64_t bytes = 0;
   for (const Layer& each : layers) bytes += each.blob.size;
-  done.note = cat(plural(doing.tally.pushed_layers - layers_before, "new layer"), " of ", layers.size(), ", ", human_bytes(bytes));
+  done.note = cat(plural(doing.tally.pushed_layers - layers_before, "new layer"), " of ", layers.size(), ", ",
+                  human_bytes(bytes));
   return done;
 }
 
@@ -242,12 +299,14 @@ Result<bool> ImageRule::holds(const Subject& subject, const Record& record, bool
     if (!layer) return false;
     blobs.push_back(*layer);
   }
-  const std::string folder = path_below(path_join(workspace_.cache, "images"), workspace_.root).value_or(path_join(workspace_.cache, "images"));
+  const std::string folder = path_below(path_join(workspace_.cache, "images"), workspace_.root)
+                                 .value_or(path_join(workspace_.cache, "images"));
   for (const Sha256& blob : blobs) {
     TRY_ASSIGN(const bool there, registry_.has(blob));
     if (!there) return false;
     const std::string path = path_join(folder, cat("blobs/sha256/", blob.hex()));
-    if (const Result<Stat> stat = host_.files.look(path_join(workspace_.root, path))) looks.files.push_back({path, *stat});
+    if (const Result<Stat> stat = host_.files.look(path_join(workspace_.root, path)))
+      looks.files.push_back({path, *stat});
   }
   for (const std::string& name : names_of(subject.target())) {
     if (!current) break;
@@ -255,7 +314,8 @@ Result<bool> ImageRule::holds(const Subject& subject, const Record& record, bool
     if (!named || named->digest != *manifest) return false;
   }
   const std::string index = path_join(folder, "index.json");
-  if (const Result<Stat> stat = host_.files.look(path_join(workspace_.root, index))) looks.files.push_back({index, *stat});
+  if (const Result<Stat> stat = host_.files.look(path_join(workspace_.root, index)))
+    looks.files.push_back({index, *stat});
   return true;
 }
 

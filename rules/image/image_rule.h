@@ -1,4 +1,5 @@
-// What `image` means: layers and a config that reach a registry. Knows nothing of where code came from or what runs in it.
+// What `image` means: layers and a config that reach a registry. Knows nothing of where code came from or
+// what runs in it.
 #pragma once
 
 #include "cache/blobs.h"

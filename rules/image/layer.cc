@@ -33,13 +33,17 @@ Result<void> copy_into(FileSystem& files, const std::string& path, TarWriter& ta
 
 }  // namespace
 
-Layers::Layers(Host& host, std::string cache_folder, Blobs& blobs) : host_(host), folder_(std::move(cache_folder)), blobs_(blobs) {}
+Layers::Layers(Host& host, std::string cache_folder, Blobs& blobs)
+    : host_(host), folder_(std::move(cache_folder)), blobs_(blobs) {}
 
 std::string Layers::memo_path(const std::string& tree, const std::string& dest) const {
-  return path_join(folder_, cat("layers/", Hasher().field("layer-gzip-1").field(tree).field(dest).finish().hex(), ".json"));
+  return path_join(
+      folder_,
+      cat("layers/", Hasher().field("layer-gzip-1").field(tree).field(dest).finish().hex(), ".json"));
 }
 
-Result<std::optional<Layer>> Layers::remembered(Registry& registry, const std::string& tree, const std::string& dest) {
+Result<std::optional<Layer>> Layers::remembered(Registry& registry, const std::string& tree,
+                                                const std::string& dest) {
   TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(host_.files, memo_path(tree, dest)));
   const nlohmann::json memo = text ? nlohmann::json::parse(*text, nullptr, false) : nlohmann::json();
   if (!memo.is_object()) return std::optional<Layer>();
@@ -56,7 +60,8 @@ Result<void> Layers::write_tar(const LayerSource& source, const ByteSink& sink) 
   std::set<std::string> written;
   for (const ListedFile& file : *source.files) {
     const std::string path = path_join(source.dest.substr(1), file.key);
-    for (const std::string& folder : new_folders(path, written)) TRY(tar.entry({TarEntry::Kind::kFolder, folder, 0755, 0, {}}));
+    for (const std::string& folder : new_folders(path, written))
+      TRY(tar.entry({TarEntry::Kind::kFolder, folder, 0755, 0, {}}));
     if (!file.link_target.empty()) {
       TRY(tar.entry({TarEntry::Kind::kLink, path, 0777, 0, file.link_target}));
       continue;
@@ -79,7 +84,8 @@ Result<Layer> Layers::build(Registry& registry, const LayerSource& source) {
     return gzip.finish();
   }));
   layer.diff_id = diff_id.finish();
-  const nlohmann::json memo = {{"digest", layer.blob.digest.hex()}, {"diff_id", layer.diff_id.hex()}, {"size", layer.blob.size}};
+  const nlohmann::json memo = {
+      {"digest", layer.blob.digest.hex()}, {"diff_id", layer.diff_id.hex()}, {"size", layer.blob.size}};
   TRY(write_file(host_.files, memo_path(source.tree, source.dest), memo.dump()));
   return layer;
 }

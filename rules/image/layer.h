@@ -1,5 +1,5 @@
-// Turns a tree of code into a layer, and remembers which layer a tree became, so that an unchanged tree is neither tarred nor
-// hashed again.
+// Turns a tree of code into a layer, and remembers which layer a tree became, so that an unchanged tree is
+// neither tarred nor hashed again.
 #pragma once
 
 #include <optional>
@@ -13,8 +13,8 @@
 namespace trainmake {
 
 struct Layer {
-  BlobRef blob;  // compressed
-  Sha256 diff_id;   // uncompressed: what it is, however it was compressed
+  BlobRef blob;    // compressed
+  Sha256 diff_id;  // uncompressed: what it is, however it was compressed
 };
 
 struct LayerSource {
@@ -27,7 +27,8 @@ class Layers {
  public:
   Layers(Host& host, std::string cache_folder, Blobs& blobs);
   // What this tree became before, when the registry still has it.
-  Result<std::optional<Layer>> remembered(Registry& registry, const std::string& tree, const std::string& dest);
+  Result<std::optional<Layer>> remembered(Registry& registry, const std::string& tree,
+                                          const std::string& dest);
   Result<Layer> build(Registry& registry, const LayerSource& source);
 
  private:

@@ -26,7 +26,8 @@ class Registry {
   virtual ~Registry() = default;
   virtual Result<bool> has(const Sha256& digest) = 0;
   // Takes what `fill` writes; the digest and size are of what was written.
-  virtual Result<BlobRef> put(const std::string& media_type, const std::function<Result<void>(const ByteSink&)>& fill) = 0;
+  virtual Result<BlobRef> put(const std::string& media_type,
+                              const std::function<Result<void>(const ByteSink&)>& fill) = 0;
   // Points `names` (`vision/mnist:latest`) at the manifest, and nothing else does any more.
   virtual Result<void> name(const BlobRef& manifest, const std::vector<std::string>& names) = 0;
   // The manifest that a name points at.

@@ -13,8 +13,8 @@ constexpr std::size_t kBlock = 512;
 constexpr std::uint64_t kOctalMax = 077777777777;  // eleven octal digits
 
 struct Header {  // POSIX.1-1988 ustar
-  char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type, link[100], magic[6], version[2], user[32], group[32],
-      device_major[8], device_minor[8], prefix[155], rest[12];
+  char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type, link[100], magic[6],
+      version[2], user[32], group[32], device_major[8], device_minor[8], prefix[155], rest[12];
 };
 static_assert(sizeof(Header) == kBlock);
 
@@ -40,7 +40,8 @@ std::string pax_record(std::string_view key, std::string_view value) {
   return cat(length, " ", key, "=", value, "\n");
 }
 
-std::string header_bytes(std::string_view name, char type, std::uint32_t mode, std::uint64_t size, std::string_view link) {
+std::string header_bytes(std::string_view name, char type, std::uint32_t mode, std::uint64_t size,
+                         std::string_view link) {
   Header header;
   std::memset(&header, 0, sizeof header);
   put_text(header.name, name);
@@ -81,7 +82,8 @@ Result<void> TarWriter::entry(const TarEntry& entry) {
   const std::string name = folder ? entry.path + "/" : entry.path;
   std::string pax;
   if (name.size() > 100 || !is_ascii(name)) pax += pax_record("path", name);
-  if (entry.link_target.size() > 100 || !is_ascii(entry.link_target)) pax += pax_record("linkpath", entry.link_target);
+  if (entry.link_target.size() > 100 || !is_ascii(entry.link_target))
+    pax += pax_record("linkpath", entry.link_target);
   if (entry.size > kOctalMax) pax += pax_record("size", cat(entry.size));
   if (!pax.empty()) {
     TRY(sink_(header_bytes("PaxHeaders.0/entry", 'x', 0644, pax.size(), "")));

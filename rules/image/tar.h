@@ -1,5 +1,6 @@
-// Writes the tar of a layer: the same bytes on every machine, for the same entries in the same order. Zero times, root owners,
-// ustar with PAX records for what ustar cannot hold. By hand because libarchive's writer adds what differs between versions.
+// Writes the tar of a layer: the same bytes on every machine, for the same entries in the same order. Zero
+// times, root owners, ustar with PAX records for what ustar cannot hold. By hand because libarchive's writer
+// adds what differs between versions.
 #pragma once
 
 #include <cstdint>

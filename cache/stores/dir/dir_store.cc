@@ -25,7 +25,9 @@ class DirStore final : public Store {
       hasher.add(bytes);
       TRY(writer->append(bytes));
     }
-    if (hasher.finish() != content) return fail(step_error(cat(quoted(path), " changed while it was sent"), "Run again: it was not put into the store"));
+    if (hasher.finish() != content)
+      return fail(step_error(cat(quoted(path), " changed while it was sent"),
+                             "Run again: it was not put into the store"));
     return writer->commit();
   }
 
@@ -39,7 +41,8 @@ class DirStore final : public Store {
     return read_file_if_there(files_, from);
   }
 
-  Result<void> list(const std::string& prefix, const std::function<void(const StoredObject&)>& visit) override {
+  Result<void> list(const std::string& prefix,
+                    const std::function<void(const StoredObject&)>& visit) override {
     return list_below("", prefix, visit);
   }
 
@@ -47,7 +50,8 @@ class DirStore final : public Store {
     TRY_ASSIGN(const std::string path, object_path(key));
     TRY(files_.remove(path));
     // Folders are no objects: an empty one goes with its last object.
-    for (std::string folder(path_folder(path)); path_below(folder, folder_).value_or("") != ""; folder = path_folder(folder)) {
+    for (std::string folder(path_folder(path)); path_below(folder, folder_).value_or("") != "";
+         folder = path_folder(folder)) {
       const Result<std::vector<FolderEntry>> left = files_.list(folder);
       if (!left || !left->empty()) break;
       TRY(files_.remove(folder));
@@ -60,11 +64,13 @@ class DirStore final : public Store {
  private:
   Result<std::string> object_path(const std::string& key) const {
     const std::optional<std::string> clean = path_clean(key);
-    if (!clean || clean->empty() || key.starts_with('/')) return fail(user_error(cat("Key ", quoted(key), " leads out of the store")));
+    if (!clean || clean->empty() || key.starts_with('/'))
+      return fail(user_error(cat("Key ", quoted(key), " leads out of the store")));
     return path_join(folder_, *clean);
   }
 
-  Result<void> list_below(const std::string& folder, const std::string& prefix, const std::function<void(const StoredObject&)>& visit) {
+  Result<void> list_below(const std::string& folder, const std::string& prefix,
+                          const std::function<void(const StoredObject&)>& visit) {
     const std::string path = path_join(folder_, folder);
     TRY_ASSIGN(const Stat stat, files_.look(path, Links::kFollow));
     if (!stat.is(FileKind::kFolder)) return {};
@@ -87,9 +93,13 @@ class DirStore final : public Store {
 
 }  // namespace
 
-Result<std::unique_ptr<Store>> make_dir_store(Host& host, const Workspace& workspace, const Service& service, Tally&) {
+Result<std::unique_ptr<Store>> make_dir_store(Host& host, const Workspace& workspace, const Service& service,
+                                              Tally&) {
   const std::string path = service.text("url")->substr(std::string_view("dir:").size());
-  if (path.empty()) return fail(user_error(cat("Store ", quoted(service.name), " names no folder"), "It looks like `url = \"dir:bucket\"`").at(service.where));
+  if (path.empty())
+    return fail(user_error(cat("Store ", quoted(service.name), " names no folder"),
+                           "It looks like `url = \"dir:bucket\"`")
+                    .at(service.where));
   return std::unique_ptr<Store>(std::make_unique<DirStore>(host.files, workspace.path(path)));
 }
 

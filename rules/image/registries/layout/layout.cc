@@ -20,7 +20,9 @@ Json descriptor_json(const BlobRef& manifest, const std::string& name) {
 }
 
 std::string ref_of(const Json& entry) {
-  return entry.is_object() && entry.contains("annotations") && entry["annotations"].is_object() ? entry["annotations"].value(kRefName, "") : std::string();
+  return entry.is_object() && entry.contains("annotations") && entry["annotations"].is_object()
+             ? entry["annotations"].value(kRefName, "")
+             : std::string();
 }
 
 class Layout final : public Registry {
@@ -32,8 +34,10 @@ class Layout final : public Registry {
     return stat.is(FileKind::kFile);
   }
 
-  Result<BlobRef> put(const std::string& media_type, const std::function<Result<void>(const ByteSink&)>& fill) override {
-    const std::string waiting = path_join(folder_, cat("blobs/.waiting-", host_.clock.steady_ns(), "-", reinterpret_cast<std::uintptr_t>(&fill)));
+  Result<BlobRef> put(const std::string& media_type,
+                      const std::function<Result<void>(const ByteSink&)>& fill) override {
+    const std::string waiting = path_join(folder_, cat("blobs/.waiting-", host_.clock.steady_ns(), "-",
+                                                       reinterpret_cast<std::uintptr_t>(&fill)));
     TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(waiting));
     Sha256Hasher hasher;
     BlobRef descriptor{media_type, {}, 0};
@@ -68,30 +72,39 @@ class Layout final : public Registry {
     for (const Json& entry : index["manifests"]) {
       if (ref_of(entry) != name) continue;
       const std::string digest = entry.value("digest", "");
-      const std::optional<Sha256> parsed = digest.starts_with("sha256:") ? Sha256::parse(std::string_view(digest).substr(7)) : std::nullopt;
-      if (parsed) return std::optional<BlobRef>({entry.value("mediaType", ""), *parsed, entry.value("size", std::uint64_t{0})});
+      const std::optional<Sha256> parsed =
+          digest.starts_with("sha256:") ? Sha256::parse(std::string_view(digest).substr(7)) : std::nullopt;
+      if (parsed)
+        return std::optional<BlobRef>(
+            {entry.value("mediaType", ""), *parsed, entry.value("size", std::uint64_t{0})});
     }
     return std::optional<BlobRef>();
   }
 
  private:
-  std::string blob_path(const std::string& hex) const { return path_join(folder_, cat("blobs/sha256/", hex)); }
+  std::string blob_path(const std::string& hex) const {
+    return path_join(folder_, cat("blobs/sha256/", hex));
+  }
 
   Result<FileLock> wait_for_lock() {
     TRY(files_.make_folder(folder_));
     for (;;) {
-      TRY_ASSIGN(std::optional<FileLock> lock, FileLock::try_lock(path_join(folder_, ".lock"), FileLock::Mode::kExclusive));
+      TRY_ASSIGN(std::optional<FileLock> lock,
+                 FileLock::try_lock(path_join(folder_, ".lock"), FileLock::Mode::kExclusive));
       if (lock) return *std::move(lock);
       host_.clock.wait(std::chrono::milliseconds(5), {});
     }
   }
 
   Result<Json> read_index() {
-    TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(files_, path_join(folder_, "index.json")));
+    TRY_ASSIGN(const std::optional<std::string> text,
+               read_file_if_there(files_, path_join(folder_, "index.json")));
     Json index = text ? Json::parse(*text, nullptr, false) : Json();
     if (!index.is_object() || !index.contains("manifests") || !index["manifests"].is_array()) {
       // A damaged index names nothing; every image finds its name missing and is named again.
-      index = {{"schemaVersion", 2}, {"mediaType", "application/vnd.oci.image.index.v1+json"}, {"manifests", Json::array()}};
+      index = {{"schemaVersion", 2},
+               {"mediaType", "application/vnd.oci.image.index.v1+json"},
+               {"manifests", Json::array()}};
     }
     return index;
   }
@@ -103,6 +116,8 @@ class Layout final : public Registry {
 
 }  // namespace
 
-std::unique_ptr<Registry> make_layout(Host& host, const std::string& folder) { return std::make_unique<Layout>(host, folder); }
+std::unique_ptr<Registry> make_layout(Host& host, const std::string& folder) {
+  return std::make_unique<Layout>(host, folder);
+}
 
 }  // namespace trainmake

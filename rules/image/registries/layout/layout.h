@@ -1,4 +1,5 @@
-// An OCI image layout in a folder: `oci-layout`, `index.json`, `blobs/sha256/…`. What podman, skopeo and umoci read as `oci:`.
+// An OCI image layout in a folder: `oci-layout`, `index.json`, `blobs/sha256/…`. What podman, skopeo and
+// umoci read as `oci:`.
 #pragma once
 
 #include <memory>
