@@ -1,5 +1,6 @@
-// How fast content is digested: `bench_hash FOLDER ROUNDS` digests every file below FOLDER as trainmake does on a first run, and
-// with a bare loop of open, read and XXH3 on two threads, in turn. Prints both medians in seconds, and the bytes.
+// How fast content is digested: `bench_hash FOLDER ROUNDS` digests every file below FOLDER as trainmake does
+// on a first run, and with a bare loop of open, read and XXH3 on two threads, in turn. Prints both medians in
+// seconds, and the bytes.
 #include <fcntl.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -49,7 +50,8 @@ void digest_bare(const std::string& top, const Walked& walked) {
       const int file = open((top + "/" + walked.files[i].path).c_str(), O_RDONLY | O_CLOEXEC);
       if (file < 0) std::abort();
       XXH3_128bits_reset(state);
-      for (ssize_t got = read(file, buffer.data(), buffer.size()); got > 0; got = read(file, buffer.data(), buffer.size()))
+      for (ssize_t got = read(file, buffer.data(), buffer.size()); got > 0;
+           got = read(file, buffer.data(), buffer.size()))
         XXH3_128bits_update(state, buffer.data(), static_cast<std::size_t>(got));
       close(file);
       all ^= XXH3_128bits_digest(state).low64;

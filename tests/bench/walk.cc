@@ -1,5 +1,5 @@
-// The rival of a run that has nothing to do: lists every folder below one and looks at every file, on two threads, and does
-// nothing else. Prints how many files it saw.
+// The rival of a run that has nothing to do: lists every folder below one and looks at every file, on two
+// threads, and does nothing else. Prints how many files it saw.
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
