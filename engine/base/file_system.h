@@ -105,6 +105,7 @@ std::optional<std::string> path_clean(std::string_view path);
 std::optional<std::string> path_below(std::string_view path, std::string_view base);
 std::string current_folder();
 std::string absolute_path(std::string_view path);
+std::string real_path(const std::string& path);  // every link followed; as it came when that cannot be done
 
 // A held lock on a file (made when missing). Freed with the object or the process.
 class FileLock {

@@ -18,6 +18,8 @@ namespace {
 
 // clang-format off
 #define TM_GIT_FUNCTIONS(USE) \
+  USE(blob_rawcontent) \
+  USE(blob_rawsize) \
   USE(buf_dispose) \
   USE(config_free) \
   USE(config_get_path) \
@@ -46,7 +48,11 @@ namespace {
   USE(status_list_entrycount) \
   USE(status_list_free) \
   USE(status_list_new) \
-  USE(status_options_init)
+  USE(status_options_init) \
+  USE(tree_entry_bypath) \
+  USE(tree_entry_free) \
+  USE(tree_entry_to_object) \
+  USE(tree_entry_type)
 // clang-format on
 
 // Each member has the name and the type of the function it stands for.
@@ -284,6 +290,45 @@ Result<std::vector<std::string>> git_changed_since(const std::string& folder, co
   std::sort(changed.begin(), changed.end());
   changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
   return changed;
+}
+
+struct GitSnapshot::Inside {
+  Repository repository;
+  Owned<git_object> tree;
+  mutable std::mutex mutex;
+};
+
+GitSnapshot::GitSnapshot(std::unique_ptr<Inside> inside) : inside_(std::move(inside)) {}
+GitSnapshot::~GitSnapshot() = default;
+
+Result<std::unique_ptr<GitSnapshot>> GitSnapshot::of(const std::string& folder, const std::string& revision) {
+  TRY_ASSIGN(auto repository, open_around(real_file_system(), folder));
+  if (!repository) return nullptr;
+  TRY_ASSIGN(auto tree, tree_of(*repository, revision));
+  auto inside = std::unique_ptr<Inside>(new Inside{std::move(*repository), std::move(tree), {}});
+  return std::unique_ptr<GitSnapshot>(new GitSnapshot(std::move(inside)));
+}
+
+Result<std::optional<std::string>> GitSnapshot::read(const std::string& absolute_path) const {
+  const Repository& repository = inside_->repository;
+  const Library& git = *repository.git;
+  const auto path = path_below(absolute_path, repository.worktree);
+  if (!path || path->empty()) return std::nullopt;
+  const std::lock_guard lock(inside_->mutex);
+  git_tree_entry* found = nullptr;
+  const auto* tree = reinterpret_cast<const git_tree*>(inside_->tree.get());
+  const int status = git.tree_entry_bypath(&found, tree, path->c_str());
+  if (status == GIT_ENOTFOUND) return std::nullopt;
+  if (status != 0) return fail(repository.error("read"));
+  const Owned<git_tree_entry> entry(found, git.tree_entry_free);
+  if (git.tree_entry_type(entry.get()) != GIT_OBJECT_BLOB) return std::nullopt;
+  git_object* opened = nullptr;
+  if (git.tree_entry_to_object(&opened, repository.handle.get(), entry.get()) != 0)
+    return fail(repository.error("read"));
+  const Owned<git_object> object(opened, git.object_free);
+  const auto* blob = reinterpret_cast<const git_blob*>(object.get());
+  return std::string(static_cast<const char*>(git.blob_rawcontent(blob)),
+                     static_cast<std::size_t>(git.blob_rawsize(blob)));
 }
 
 }  // namespace trainmake

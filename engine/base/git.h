@@ -43,4 +43,19 @@ Result<std::optional<GitState>> git_state(const std::string& folder);
 // untracked, deleted. An unknown revision is a user error with a hint.
 Result<std::vector<std::string>> git_changed_since(const std::string& folder, const std::string& revision);
 
+// The files of one commit, as they were. Thread rule: one thread at a time (it locks itself).
+class GitSnapshot {
+ public:
+  // nullptr when `folder` lies in no repository; an unknown revision is a user error with a hint.
+  static Result<std::unique_ptr<GitSnapshot>> of(const std::string& folder, const std::string& revision);
+  ~GitSnapshot();
+  // By absolute path; an empty optional when there was no such file.
+  Result<std::optional<std::string>> read(const std::string& absolute_path) const;
+
+ private:
+  struct Inside;
+  explicit GitSnapshot(std::unique_ptr<Inside> inside);
+  std::unique_ptr<Inside> inside_;
+};
+
 }  // namespace trainmake

@@ -1,7 +1,9 @@
-// Path arithmetic on bytes. Asks the system for its current folder and for nothing else.
+// Path arithmetic on bytes. Asks the system for its current folder and where links lead, and for nothing else.
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
+#include <memory>
 
 #include "engine/base/file_system.h"
 
@@ -84,6 +86,11 @@ std::string current_folder() {
   }
   buffer.resize(buffer.find('\0'));
   return buffer;
+}
+
+std::string real_path(const std::string& path) {
+  const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), std::free);
+  return real == nullptr ? path : std::string(real.get());
 }
 
 std::string absolute_path(std::string_view path) {
