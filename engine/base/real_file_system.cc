@@ -244,7 +244,7 @@ Result<std::vector<FolderEntry>> RealFileSystem::list(const std::string& folder)
     if (entry == nullptr) break;
     const std::string_view name = entry->d_name;
     if (name == "." || name == "..") continue;
-    FileKind kind = kind_of_mode(DTTOIF(entry->d_type));
+    FileKind kind = kind_of_mode(static_cast<unsigned>(DTTOIF(entry->d_type)));
     if (entry->d_type == DT_UNKNOWN) {  // some file systems do not say
       Stat stat;
       if (look_from(number, entry->d_name, Links::kKeep, stat) != 0 || !stat.exists()) continue;

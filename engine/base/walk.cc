@@ -1,4 +1,4 @@
-// The walk in three parts: a Question says which paths are wanted, a Crew shares out folders to list and
+// The walk in three parts: a WalkQuestion says which paths are wanted, a Crew shares out folders to list and
 // slices of names to look at, and Folders keep what was found where it was found, so that the answer needs no
 // sorting at the end.
 #include "engine/base/walk.h"
@@ -12,10 +12,9 @@
 #include <optional>
 #include <thread>
 
-#include "engine/base/git.h"
-#include "engine/base/glob.h"
 #include "engine/base/text.h"
 #include "engine/base/threads.h"
+#include "engine/base/walk_question.h"
 
 namespace trainmake {
 
@@ -26,71 +25,6 @@ constexpr std::size_t kWorthAThread = 512;  // entries seen before a second thre
 constexpr unsigned kMostThreads = 4;
 
 bool is_private(std::string_view name) { return name == ".git" || name == ".trainmake"; }
-
-// Which paths are wanted. Thread rule: any thread; `matched` only ever grows.
-class Question {
- public:
-  explicit Question(const WalkRequest& request) : request_(request), matched_(request.include.size()) {}
-
-  Result<void> parse() {
-    for (const std::string& text : request_.include) {
-      TRY_ASSIGN(PathPattern pattern, PathPattern::parse(text));
-      include_.push_back(std::move(pattern));
-    }
-    for (const std::string& text : request_.exclude) {
-      TRY_ASSIGN(PathPattern pattern, PathPattern::parse(text));
-      exclude_.push_back(std::move(pattern));
-    }
-    return {};
-  }
-
-  const std::vector<PathPattern>& include() const { return include_; }
-
-  bool wants(std::string_view path) const {
-    return std::any_of(include_.begin(), include_.end(), [&](const auto& p) { return p.matches(path); });
-  }
-  bool leads_on(std::string_view folder) const {
-    return std::any_of(include_.begin(), include_.end(),
-                       [&](const auto& p) { return !p.is_literal() && p.may_match_below(folder); });
-  }
-  bool excludes(std::string_view path) const {
-    return std::any_of(exclude_.begin(), exclude_.end(), [&](const auto& p) { return p.matches(path); });
-  }
-  bool ignores(const std::string& path, bool is_folder) const {
-    return request_.ignore != nullptr && request_.ignore->ignores(path_join(request_.top, path), is_folder);
-  }
-  // The folder and those above it, as a walk from top would have met them.
-  bool prunes(std::string_view folder) const {
-    for (; !folder.empty(); folder = path_folder(folder)) {
-      if (excludes(folder) || ignores(std::string(folder), true)) return true;
-    }
-    return false;
-  }
-
-  void mark(std::string_view path) {
-    if (unmarked_.load(std::memory_order_relaxed) == 0) return;
-    std::size_t left = 0;
-    for (std::size_t i = 0; i < include_.size(); ++i) {
-      if (!matched_[i].load(std::memory_order_relaxed) && include_[i].matches(path)) matched_[i] = true;
-      left += matched_[i].load(std::memory_order_relaxed) ? 0 : 1;
-    }
-    unmarked_ = left;
-  }
-  std::vector<std::string> unmatched() const {
-    std::vector<std::string> patterns;
-    for (std::size_t i = 0; i < include_.size(); ++i) {
-      if (!matched_[i]) patterns.push_back(include_[i].text());
-    }
-    return patterns;
-  }
-
- private:
-  const WalkRequest& request_;
-  std::vector<PathPattern> include_;
-  std::vector<PathPattern> exclude_;
-  std::vector<std::atomic<bool>> matched_;
-  std::atomic<std::size_t> unmarked_ = 1;
-};
 
 struct Folder;
 
@@ -181,6 +115,8 @@ class Crew {
   std::optional<Error> failure_;
 };
 
+enum class Why : std::uint8_t { kSearched, kNamed };
+
 class Walker {
  public:
   Walker(FileSystem& files, const WalkRequest& request)
@@ -198,23 +134,26 @@ class Walker {
   Result<void> list(Folder& folder);
   bool is_worth_a_look(const std::string& path, FileKind kind);
   Result<void> look(Folder& folder, std::size_t slice);
-  Result<void> settle(std::string path, const Stat& stat, Found& found);
-  Result<void> settle_link(std::string path, const Stat& stat, Found& found);
+  Result<void> settle(std::string path, const Stat& stat, Why why, Found& found);
+  Result<void> settle_link(std::string path, const Stat& stat, Why why, Found& found);
+  void mark(const std::string& path, Why why) {
+    why == Why::kNamed ? question_.mark_named(path) : question_.mark(path);
+  }
 
   Result<const Stat*> passage(const std::string& folder);
   Result<Stat> look_into_passage(const std::string& folder);
-  Result<void> look_at_literal(const PathPattern& pattern);
+  Result<void> look_at_named(const std::string& path);
   Result<void> start_at_roots();
   void gather(Folder& folder);
   void take(Found& found);
 
   FileSystem& files_;
   const WalkRequest& request_;
-  Question question_;
+  WalkQuestion question_;
   Crew crew_;
   std::map<std::string, Stat> passages_;  // kind kNone: no way through
   std::vector<std::unique_ptr<Folder>> roots_;
-  Found literals_;
+  Found named_;
   Walked walked_;
 };
 
@@ -265,7 +204,8 @@ Result<void> Walker::look(Folder& folder, std::size_t slice) {
   std::vector<Stat> stats(count);
   TRY(files_.look_at_all(at(folder.path()), names, stats));
   Found& found = folder.slices[slice];
-  for (std::size_t i = 0; i < count; ++i) TRY(settle(cat(folder.prefix, names[i]), stats[i], found));
+  for (std::size_t i = 0; i < count; ++i)
+    TRY(settle(cat(folder.prefix, names[i]), stats[i], Why::kSearched, found));
   if (found.folders.empty()) return {};
   std::vector<Task> tasks;
   for (const auto& child : found.folders) tasks.push_back({child.get(), std::nullopt});
@@ -274,17 +214,18 @@ Result<void> Walker::look(Folder& folder, std::size_t slice) {
 }
 
 // Puts a path that is worth a look where it belongs; one that is gone by now, nowhere.
-Result<void> Walker::settle(std::string path, const Stat& stat, Found& found) {
+Result<void> Walker::settle(std::string path, const Stat& stat, Why why, Found& found) {
   switch (stat.kind) {
     case FileKind::kNone:
       return {};
     case FileKind::kLink:
-      return settle_link(std::move(path), stat, found);
+      return settle_link(std::move(path), stat, why, found);
     case FileKind::kFolder:
-      if (question_.leads_on(path)) found.folders.push_back(std::make_unique<Folder>(path, stat));
+      if (why == Why::kSearched && question_.leads_on(path))
+        found.folders.push_back(std::make_unique<Folder>(path, stat));
       return {};
     case FileKind::kFile:
-      question_.mark(path);
+      mark(path, why);
       found.files.push_back({std::move(path), stat, {}});
       return {};
     case FileKind::kOther:
@@ -294,15 +235,15 @@ Result<void> Walker::settle(std::string path, const Stat& stat, Found& found) {
   return {};
 }
 
-Result<void> Walker::settle_link(std::string path, const Stat& stat, Found& found) {
-  const bool wanted = question_.wants(path);
+Result<void> Walker::settle_link(std::string path, const Stat& stat, Why why, Found& found) {
+  const bool wanted = why == Why::kNamed || question_.wants(path);
   const bool follows = request_.links == Links::kFollow;
   const auto target = files_.look(at(path), Links::kFollow);
   const bool to_folder = target && target->is(FileKind::kFolder);
   if (to_folder) found.folder_links.push_back(path);
   if (!wanted || (to_folder && follows)) return {};
   if (!follows) {
-    question_.mark(path);
+    mark(path, why);
     TRY_ASSIGN(std::string text, files_.read_link(at(path)));
     found.files.push_back({std::move(path), stat, std::move(text)});
     return {};
@@ -312,7 +253,7 @@ Result<void> Walker::settle_link(std::string path, const Stat& stat, Found& foun
     return fail(user_error(cat("Link ", quoted(path), " leads to nothing"),
                            "Remove it, exclude it, or restore what it leads to"));
   }
-  return settle(std::move(path), *target, found);
+  return settle(std::move(path), *target, why, found);
 }
 
 // The stat of a folder below top that may be entered, and which no link, boundary or private name stands
@@ -336,7 +277,7 @@ Result<Stat> Walker::look_into_passage(const std::string& folder) {
   TRY_ASSIGN(const Stat stat, files_.look(at(folder)));
   if (stat.is(FileKind::kLink)) {
     const auto target = files_.look(at(folder), Links::kFollow);
-    if (target && target->is(FileKind::kFolder)) literals_.folder_links.push_back(folder);
+    if (target && target->is(FileKind::kFolder)) named_.folder_links.push_back(folder);
   }
   if (!stat.is(FileKind::kFolder)) return Stat();
   if (request_.boundary.empty()) return stat;
@@ -344,23 +285,20 @@ Result<Stat> Walker::look_into_passage(const std::string& folder) {
   return other.exists() ? Stat() : stat;
 }
 
-Result<void> Walker::look_at_literal(const PathPattern& pattern) {
-  const std::string& path = pattern.path();
+Result<void> Walker::look_at_named(const std::string& path) {
   for (std::string_view above = path; !above.empty(); above = path_folder(above)) {
     if (question_.excludes(above)) return {};
   }
-  TRY_ASSIGN(const Stat* folder, passage(pattern.root()));
+  TRY_ASSIGN(const Stat* folder, passage(std::string(path_folder(path))));
   if (folder == nullptr || is_private(path_name(path))) return {};
   TRY_ASSIGN(const Stat stat, files_.look(at(path)));
-  if (stat.is(FileKind::kFolder))
-    return {};  // a folder is no file, and a glob's roots are walked by themselves
-  return settle(path, stat, literals_);
+  return settle(path, stat, Why::kNamed, named_);
 }
 
 Result<void> Walker::start_at_roots() {
   std::vector<std::string> prefixes;  // with their slash, so that those below one another are neighbours
-  for (const PathPattern& pattern : question_.include()) {
-    if (!pattern.is_literal()) prefixes.push_back(pattern.root().empty() ? "" : pattern.root() + '/');
+  for (const auto& [pattern, number] : question_.searches()) {
+    prefixes.push_back(pattern.root().empty() ? "" : pattern.root() + '/');
   }
   std::sort(prefixes.begin(), prefixes.end());
   std::optional<std::string> last;
@@ -421,14 +359,12 @@ void sort_once_each(std::vector<T>& values, Key key) {
 
 Result<Walked> Walker::run() {
   TRY(question_.parse());
-  for (const PathPattern& pattern : question_.include()) {
-    if (pattern.is_literal()) TRY(look_at_literal(pattern));
-  }
+  for (const auto& [path, numbers] : question_.named()) TRY(look_at_named(path));
   TRY(start_at_roots());
   TRY(crew_.run());
   for (const auto& root : roots_) gather(*root);
-  take(literals_);
-  for (WalkedFile& file : literals_.files) walked_.files.push_back(std::move(file));
+  take(named_);
+  for (WalkedFile& file : named_.files) walked_.files.push_back(std::move(file));
   sort_once_each(walked_.files, [](const WalkedFile& file) -> const std::string& { return file.path; });
   sort_once_each(walked_.folders, [](const auto& folder) -> const std::string& { return folder.first; });
   const auto itself = [](const std::string& path) -> const std::string& { return path; };

@@ -102,6 +102,13 @@ TEST_F(Walk, SaysWhichPatternsMatchedNothing) {
             (Texts{"missing", "a/*.txt", "b/**", "a"}));
 }
 
+TEST_F(Walk, AFileThatIsNamedAndSearchedForAnswersBoth) {
+  put({"a/x"});
+  const Walked answer = walked({"a/x", "a/*", "./a//x"});
+  EXPECT_EQ(paths_of(answer), Texts{"a/x"});
+  EXPECT_EQ(answer.unmatched, Texts{});
+}
+
 TEST_F(Walk, APatternWhoseFilesAreAllExcludedMatchedNothing) {
   put({"a/x.py", "b"});
   EXPECT_EQ(walked({"a/*", "b"}, {"**/*.py", "b"}).unmatched, (Texts{"a/*", "b"}));
@@ -172,6 +179,9 @@ TEST_F(Walk, ADanglingLinkIsAnErrorWhenFollowed) {
   request_.include = {"*"};
   EXPECT_EQ(walk(files_, request_).error().message, "Link `link` leads to nothing");
   EXPECT_EQ(found({"**"}, {"link"}), Texts{}) << "unless it is excluded";
+  request_.include = {"link"};
+  request_.exclude = {};
+  EXPECT_FALSE(walk(files_, request_).has_value()) << "named, too";
 }
 
 TEST_F(Walk, LinksToFoldersAreNamedAndNotWalked) {
