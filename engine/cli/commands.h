@@ -16,6 +16,7 @@ using CommandFunction = Result<int> (*)(const Call& call);
 // Those that need a workspace. An error they return is printed and decides the exit code.
 Result<int> plan_command(const Call& call);
 Result<int> why_command(const Call& call);
+Result<int> why_run_command(const Call& call);   // `why` of past runs
 Result<int> overview_command(const Call& call);  // `trainmake` alone
 Result<int> query_command(const Call& call);
 Result<int> graph_command(const Call& call);
@@ -34,7 +35,7 @@ Result<int> cache_command(const Call& call);
 // Those that need none.
 Result<int> new_command(const CommandLine& line, const Environment& environment);
 Result<int> doctor_command(const CommandLine& line, const Environment& environment);
-Result<int> completion_command(const CommandLine& line);
+Result<int> completion_command(const CommandLine& line, const Environment& environment);
 Result<int> help_command(const CommandLine& line);
 
 // The whole program.
@@ -42,6 +43,7 @@ int run_command_line(const std::vector<std::string>& arguments, const Environmen
 
 // Helpers of commands.
 Result<Loaded> load_or_fail(const Call& call, const std::vector<Pattern>& patterns);  // prints all errors but the last, returns that
+Failure fail_with(const Call& call, std::vector<Error> errors);                       // the same; REQUIRES: some
 int report_error_alone(const Error& error, bool json);  // as text, or as `error` and `finished` lines
 
 }  // namespace trainmake

@@ -31,6 +31,35 @@ Result<std::vector<std::string>> projects_below(Session& session, const std::str
   return found;
 }
 
+Result<LoadOptions> load_options(Session& session) {
+  TRY_ASSIGN(const Space* space, session.space());
+  TRY_ASSIGN(const std::string platform, session.platform_name());
+  const Service* service = space->find("platform", platform);
+  const std::string* type = service == nullptr ? nullptr : service->text("type");
+  return LoadOptions{session.workspace().root, platform, type == nullptr ? platform : *type};
+}
+
+// The project folders that recursive patterns find, sorted.
+Result<std::vector<std::string>> folders_found(Session& session, const std::vector<Pattern>& patterns, Looks& looks) {
+  std::vector<std::string> folders;
+  for (const Pattern& pattern : patterns) {
+    if (!pattern.recursive) continue;
+    TRY_ASSIGN(const std::vector<std::string> found, projects_below(session, pattern.folder, looks));
+    folders.insert(folders.end(), found.begin(), found.end());
+  }
+  std::sort(folders.begin(), folders.end());
+  folders.erase(std::unique(folders.begin(), folders.end()), folders.end());
+  return folders;
+}
+
+std::vector<Project> load_projects(Session& session, const LoadOptions& options, const std::vector<std::string>& folders) {
+  std::vector<Project> projects(folders.size());
+  parallel_for(folders.size(), 4, processor_count(), [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) projects[i] = load_project(session.host(), options, folders[i]);
+  });
+  return projects;
+}
+
 struct Wave {
   Session& session;
   LoadOptions options;
@@ -50,30 +79,17 @@ struct Wave {
       resolver.add_absent(folder);
       return true;
     });
-    std::vector<Project> projects(folders.size());
-    parallel_for(folders.size(), 4, processor_count(), [&](std::size_t begin, std::size_t end) {
-      for (std::size_t i = begin; i < end; ++i) projects[i] = load_project(session.host(), options, folders[i]);
-    });
-    for (Project& project : projects) resolver.add(std::move(project));
+    for (Project& project : load_projects(session, options, folders)) resolver.add(std::move(project));
   }
 };
 
 Result<void> load_into(Session& session, const std::vector<Pattern>& patterns, Resolver& resolver, Looks& looks) {
   TRY_ASSIGN(const Space* space, session.space());
   looks.add(space->looks);
-  TRY_ASSIGN(const std::string platform, session.platform_name());
-  const Service* service = space->find("platform", platform);
-  const std::string* type = service == nullptr ? nullptr : service->text("type");
-  const Wave wave{session, {session.workspace().root, platform, type == nullptr ? platform : *type}, resolver, looks};
+  TRY_ASSIGN(LoadOptions options, load_options(session));
+  const Wave wave{session, std::move(options), resolver, looks};
   resolver.ask(patterns);
-  std::vector<std::string> everywhere;
-  for (const Pattern& pattern : patterns) {
-    if (!pattern.recursive) continue;
-    TRY_ASSIGN(const std::vector<std::string> found, projects_below(session, pattern.folder, looks));
-    everywhere.insert(everywhere.end(), found.begin(), found.end());
-  }
-  std::sort(everywhere.begin(), everywhere.end());
-  everywhere.erase(std::unique(everywhere.begin(), everywhere.end()), everywhere.end());
+  TRY_ASSIGN(std::vector<std::string> everywhere, folders_found(session, patterns, looks));
   wave.load(std::move(everywhere));
   for (std::vector<std::string> folders = resolver.missing(); !folders.empty(); folders = resolver.missing()) wave.load(std::move(folders));
   return {};
@@ -93,6 +109,16 @@ Loaded load_graph(Session& session, const std::vector<Pattern>& patterns) {
   loaded.looks.add(outcome.looks);
   loaded.errors = std::move(outcome.errors);
   return loaded;
+}
+
+Result<std::vector<Project>> load_declared(Session& session, const std::vector<Pattern>& patterns) {
+  TRY_ASSIGN(const LoadOptions options, load_options(session));
+  Looks looks;
+  TRY_ASSIGN(std::vector<std::string> folders, folders_found(session, patterns, looks));
+  for (const Pattern& pattern : patterns) {
+    if (!pattern.recursive && std::find(folders.begin(), folders.end(), pattern.folder) == folders.end()) folders.push_back(pattern.folder);
+  }
+  return load_projects(session, options, folders);
 }
 
 }  // namespace trainmake

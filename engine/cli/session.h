@@ -84,4 +84,7 @@ struct Loaded {
 };
 Loaded load_graph(Session& session, const std::vector<Pattern>& patterns);
 
+// Load alone: the projects that the patterns name, as their files declare them, with what is wrong in each.
+Result<std::vector<Project>> load_declared(Session& session, const std::vector<Pattern>& patterns);
+
 }  // namespace trainmake
