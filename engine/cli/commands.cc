@@ -17,13 +17,10 @@ struct Entry {
 
 constexpr Entry kInWorkspace[] = {
     {"plan", plan_command},     {"why", why_command},
-    {"query", query_command},   {"graph", graph_command},
+    {"query", query_command},   {"graph", graph_command}, {"affected", affected_command},
     {"logs", logs_command},     {"attach", attach_command}, {"cancel", cancel_command}, {"pull", pull_command},
     {"runs", runs_command},     {"show", show_command},   {"diff", diff_command},       {"ps", ps_command},
     {"gc", gc_command},         {"cache", cache_command},
-#ifdef TRAINMAKE_ALL_COMMANDS
-    {"affected", affected_command},
-#endif
 };
 
 Result<int> in_workspace(CommandLine line, const Environment& environment) {
