@@ -6,6 +6,8 @@
 #include "engine/base/text.h"
 #include "engine/base/threads.h"
 #include "engine/cli/commands.h"
+#include "engine/cli/find_run.h"
+#include "engine/cli/reasons.h"
 #include "engine/plan/plan.h"
 
 namespace trainmake {
@@ -55,18 +57,6 @@ Totals totals_of(const Plan& plan) {
   return totals;
 }
 
-Json reason_json(const Reason& reason) {
-  return {{"kind", name_of(reason.kind)},
-          {"section", reason.section ? Json(name_of(*reason.section)) : Json()},
-          {"name", reason.name.empty() ? Json() : Json(printable(reason.name))}};
-}
-
-Json reasons_json(const std::vector<Reason>& reasons) {
-  Json list = Json::array();
-  for (const Reason& reason : reasons) list.push_back(reason_json(reason));
-  return list;
-}
-
 Json plan_json(const Planned& planned) {
   Json json = {{"steps", Json::array()}, {"totals", Json::object()}};
   for (TargetId id = 0; id < planned.plan.steps.size(); ++id) {
@@ -88,28 +78,6 @@ Json plan_json(const Planned& planned) {
   sums["layers"] = totals.layers;
   sums["jobs"] = totals.jobs;
   return json;
-}
-
-std::string reason_text(const Reason& reason) {
-  const std::string name = quoted(reason.name);
-  switch (reason.kind) {
-    case ReasonKind::kNeverBuilt: return "never built before";
-    case ReasonKind::kOutputMissing: return "what it left is not there any more";
-    case ReasonKind::kInputChanged: return cat(name, " changed");
-    case ReasonKind::kInputAdded: return cat(name, " is new");
-    case ReasonKind::kInputRemoved: return cat(name, " is gone");
-    case ReasonKind::kUpstreamChanged: return cat(name, " changed, or will");
-    case ReasonKind::kForced: return "asked for with --force";
-    case ReasonKind::kFailedBefore: return "failed before, and nothing changed since; `--retry` tries again";
-  }
-  return "";
-}
-
-// `keys` sums up where files lie; it is worth a line only when no file explains the change.
-std::vector<Reason> telling(std::vector<Reason> reasons) {
-  const auto is_summary = [](const Reason& reason) { return reason.section == Section::kAttr && reason.name == "keys"; };
-  if (std::any_of(reasons.begin(), reasons.end(), [&](const Reason& reason) { return !is_summary(reason); })) std::erase_if(reasons, is_summary);
-  return reasons;
 }
 
 std::string reasons_text(const std::vector<Reason>& reasons, std::size_t most) {
@@ -157,6 +125,7 @@ Result<int> plan_command(const Call& call) {
 Result<int> why_command(const Call& call) {
   const std::vector<std::string>& words = call.session.line().words;
   if (words.empty()) return fail(user_error("`trainmake why` needs a label", "As `trainmake why job:mnist`"));
+  if (!is_label_like(words.front())) return why_run_command(call);
   TRY_ASSIGN(const Planned planned, make(call, words));
   for (const TargetId id : planned.graph.asked) {
     const PlannedStep& step = planned.plan.steps[id];

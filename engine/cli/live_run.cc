@@ -1,0 +1,58 @@
+#include "engine/cli/live_run.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "engine/base/text.h"
+#include "rules/job/runs.h"
+
+namespace trainmake {
+namespace {
+
+constexpr const char* kLocal = "local";
+constexpr std::size_t kLogPiece = 256U << 10U;
+constexpr std::chrono::milliseconds kFirstPause{20}, kLongestPause{500};
+
+}  // namespace
+
+Result<Platform*> platform_of(Session& session, const Run& run) {
+  TRY_ASSIGN(const Space* space, session.space());
+  if (run.platform != kLocal && space->find("platform", run.platform) == nullptr)
+    return fail(user_error(cat("Run ", quoted(run.id), " is on platform ", quoted(run.platform), ", which is not declared any more"), "Declare it in TRAINSPACE.lua as it was"));
+  return session.platform_named(run.platform);
+}
+
+Run live(Session& session, Run run) {
+  if (is_over(run.status)) return run;
+  const Result<Platform*> platform = platform_of(session, run);
+  if (platform) return settle(**platform, std::move(run));
+  run.status = RunStatus::kUnknown;
+  run.reason = platform.error().message;
+  return run;
+}
+
+std::vector<Run> live(Session& session, std::vector<Run> runs) {
+  for (Run& run : runs) run = live(session, std::move(run));
+  return runs;
+}
+
+Result<bool> follow_log(Session& session, const Run& run, const std::function<void(std::string_view)>& sink, FollowOptions options, std::stop_token stop) {
+  TRY_ASSIGN(Platform * platform, platform_of(session, run));
+  std::int64_t offset = 0;
+  for (std::chrono::milliseconds pause = kFirstPause;; pause = std::min(pause * 3 / 2, kLongestPause)) {
+    // Asked before the log is read: what it printed at its end is then there to read.
+    const bool over = !options.to_the_end || is_over(live(session, run).status);
+    for (;;) {
+      TRY_ASSIGN(const std::string bytes, platform->read_log(JobHandle::of(run), offset, kLogPiece));
+      if (bytes.empty()) break;
+      offset += static_cast<std::int64_t>(bytes.size());
+      pause = kFirstPause;
+      sink(bytes);
+      if (stop.stop_requested()) return false;
+    }
+    if (over) return true;
+    if (session.host().clock.wait(pause, stop)) return false;
+  }
+}
+
+}  // namespace trainmake

@@ -1,0 +1,16 @@
+// A run as JSON, as the surface has it: absent values are null, never missing. Pure.
+#pragma once
+
+#include <string>
+
+#include "engine/model/record.h"
+
+namespace trainmake {
+
+enum class RunDetail : std::uint8_t {
+  kLine,  // what `runs` and `ps` say of each
+  kAll,   // and what `show` adds: how to repeat it
+};
+std::string run_json(const Run& run, RunDetail detail = RunDetail::kLine);  // one line, without its end
+
+}  // namespace trainmake

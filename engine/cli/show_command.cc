@@ -1,0 +1,110 @@
+// `show RUN`: all that is known of one run, and how to repeat it. Changes nothing.
+#include <nlohmann/json.hpp>
+
+#include "engine/base/text.h"
+#include "engine/cli/commands.h"
+#include "engine/cli/find_run.h"
+#include "engine/cli/live_run.h"
+#include "engine/cli/run_json.h"
+#include "engine/cli/table.h"
+
+namespace trainmake {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Rows = std::vector<std::vector<std::string>>;
+
+constexpr std::size_t kShortDigest = 12;
+
+void add(Rows& rows, const char* name, std::string value) {
+  if (!value.empty()) rows.push_back({name, std::move(value)});
+}
+
+std::string string_at(const Json& json, const char* name) {
+  const auto found = json.find(name);
+  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+std::string status_text(const Run& run) {
+  std::string text(name_of(run.status));
+  if (!run.reason.empty()) text += cat(": ", printable(run.reason));
+  if (run.status == RunStatus::kSucceeded && !run.reusable) text += " (its result is not taken again)";
+  return text;
+}
+
+std::string command_text(const Json& provenance) {
+  std::string text;
+  for (const Json& word : provenance.value("command", Json::array())) {
+    const std::string plain = word.is_string() ? word.get<std::string>() : std::string();
+    const bool bare = !plain.empty() && plain.find_first_of(" \t\n'\"\\$`*?;&|<>()") == plain.npos;
+    text += cat(text.empty() ? "" : " ", bare ? printable(plain) : cat("'", printable(plain), "'"));
+  }
+  return text;
+}
+
+// What is said of the code, and the command that gets it back; empty outside of git.
+struct Source {
+  std::string text, checkout;
+};
+
+Source source_of(const Json& provenance) {
+  const Json git = provenance.value("git", Json());
+  if (!git.is_object() || string_at(git, "commit").empty()) return {};
+  const std::string commit = string_at(git, "commit"), branch = string_at(git, "branch");
+  const auto dirty_at = git.find("dirty");
+  const bool dirty = dirty_at != git.end() && *dirty_at == true;
+  return {cat("commit ", commit.substr(0, kShortDigest), branch.empty() ? "" : cat(" on ", printable(branch)), dirty ? ", with changes that were not committed" : ""),
+          cat("git checkout ", commit.substr(0, kShortDigest), " && ")};
+}
+
+void add_outputs(Rows& rows, const Run& run) {
+  const char* name = "outputs";
+  for (const RunOutput& output : run.outputs) {
+    rows.push_back({name, cat(printable(output.name), "  ", printable(output.path), "  ", human_bytes(output.bytes), "  sha256:", output.sha256.substr(0, kShortDigest))});
+    name = "";
+  }
+}
+
+std::string show_text(Session& session, const Run& run) {
+  Json provenance = Json::parse(run.provenance_json, nullptr, false);
+  if (!provenance.is_object()) provenance = Json::object();
+  const std::string label = session.shown(run.label);
+  const Source source = source_of(provenance);
+  const std::string platform = run.platform == "local" ? "" : cat(" --platform ", run.platform);
+  Rows rows;
+  add(rows, "run", run.attempt > 1 ? cat(run.id, " (attempt ", run.attempt, ")") : run.id);
+  add(rows, "label", label);
+  add(rows, "status", status_text(run));
+  add(rows, "platform", cat(run.platform, run.job.empty() ? "" : cat(", job ", printable(run.job))));
+  add(rows, "created", cat(moment_text(run.created_ns), " UTC"));
+  if (run.started_ns != 0) add(rows, "started", cat(moment_text(run.started_ns), " UTC"));
+  if (is_over(run.status) && run.ended_ns != 0) add(rows, "ended", cat(moment_text(run.ended_ns), " UTC"));
+  add(rows, "took", took_text(run, session.host().clock.now_ns()));
+  add(rows, "params", params_text(run));
+  add(rows, "metrics", metrics_text(run));
+  add_outputs(rows, run);
+  add(rows, "code", source.text);
+  if (const std::string image = string_at(provenance, "image"); !image.empty()) add(rows, "image", cat("config sha256:", image.substr(0, kShortDigest)));
+  add(rows, "command", command_text(provenance));
+  add(rows, "log", cat("trainmake logs ", run.id));
+  if (!run.outputs.empty()) add(rows, "get", cat("trainmake pull ", run.id));
+  if (!is_over(run.status)) add(rows, "end", cat("trainmake cancel ", run.id));
+  add(rows, "repeat", cat(source.checkout, "trainmake ", label, platform));
+  return table_text(rows);
+}
+
+}  // namespace
+
+Result<int> show_command(const Call& call) {
+  Session& session = call.session;
+  if (session.line().words.empty()) return fail(user_error("`trainmake show` needs a run or a label", "`trainmake runs` lists runs"));
+  TRY(session.open_state(State::Access::kLook));
+  for (const std::string& word : session.line().words) {
+    TRY_ASSIGN(Run run, find_run(session, word));
+    run = live(session, std::move(run));
+    write_stdout(session.json() ? run_json(run, RunDetail::kAll) + "\n" : show_text(session, run));
+  }
+  return 0;
+}
+
+}  // namespace trainmake
