@@ -1,0 +1,87 @@
+// `attach`: follows a job that another client left, or still watches, to its end, and sees to it that its end is remembered.
+#include <chrono>
+
+#include "engine/base/text.h"
+#include "engine/cli/commands.h"
+#include "engine/cli/find_run.h"
+#include "engine/cli/finish_run.h"
+#include "engine/cli/hold.h"
+#include "engine/cli/live_run.h"
+#include "rules/job/log_lines.h"
+
+namespace trainmake {
+namespace {
+
+constexpr std::chrono::milliseconds kPause{100};
+
+// Without a word, the one job in flight.
+Result<Run> run_to_attach_to(Session& session) {
+  const std::vector<std::string>& words = session.line().words;
+  if (words.size() > 1) return fail(user_error(cat("`trainmake attach` takes one run or label, got ", words.size())));
+  if (!words.empty()) return find_run(session, words.front(), WhichRun::kInFlight);
+  TRY_ASSIGN(std::vector<Run> runs, session.state().all());
+  std::erase_if(runs, [](const Run& run) { return is_over(run.status); });
+  if (runs.size() == 1) return runs.front();
+  if (runs.empty()) return fail(user_error("No job is in flight", "`trainmake runs` lists those that were"));
+  std::string names;
+  for (const Run& run : runs) names += cat(names.empty() ? "" : ", ", quoted(run.id), " (", session.shown(run.label), ")");
+  return fail(user_error(cat("More than one job is in flight: ", names), "Say which one"));
+}
+
+// An intent that no platform has taken: only who knows what to submit can go on with it.
+Result<void> check_handed_over(Session& session, const Run& run) {
+  if (!run.job.empty() || live(session, run).status != RunStatus::kQueued) return {};
+  const std::string label = session.shown(run.label);
+  return fail(user_error(cat("Run ", quoted(run.id), " was cut short before it was handed over"), cat("`trainmake ", label, "` goes on with it, `trainmake cancel ", run.id, "` forgets it")));
+}
+
+// Another trainmake watches it and will remember its end: shows the log meanwhile. True when that is done.
+Result<bool> watch_along(Session& session, const Run& run, Reporter& reporter, std::stop_token stop) {
+  LogLines lines;
+  const LogLines::Sink tell = [&](std::string_view line) { reporter.event(LogLine{run.label, std::string(line)}); };
+  TRY_ASSIGN(const bool over, follow_log(session, run, [&](std::string_view bytes) { lines.add(bytes, tell); }, {}, stop));
+  lines.finish(tell);
+  for (bool left = !over; !left; left = session.host().clock.wait(kPause, stop)) {
+    TRY_ASSIGN(const std::optional<FileLock> held, try_hold_step(session, run.label));
+    if (held) return true;
+  }
+  return false;
+}
+
+Result<int> told(Session& session, const Run& run) {
+  const bool well = run.status == RunStatus::kSucceeded;
+  write_stderr(cat("run ", run.id, " of ", session.shown(run.label), " is over: ", name_of(run.status), run.reason.empty() ? "" : cat(", ", printable(run.reason)), "; `trainmake logs ", run.id,
+                   "` shows what it said\n"));
+  return well ? 0 : exit_code_of(Blame::kStep);
+}
+
+Result<int> left_running(const Session& session, const Run& run) {
+  write_stderr(cat("left running; `trainmake attach ", session.shown(run.label), "` comes back to it, `trainmake cancel ", session.shown(run.label), "` ends it\n"));
+  return exit_code_of(Blame::kInterrupted);
+}
+
+}  // namespace
+
+Result<int> attach_command(const Call& call) {
+  Session& session = call.session;
+  TRY(session.open_state(State::Access::kLook));
+  TRY_ASSIGN(const Run run, run_to_attach_to(session));
+  if (is_over(run.status)) return told(session, run);
+  TRY(check_handed_over(session, run));
+  TRY_ASSIGN(const FileLock workspace, hold_workspace(session, FileLock::Mode::kShared));
+  TRY(session.open_state(State::Access::kWrite));
+  const std::unique_ptr<Reporter> reporter = session.json() ? make_json_reporter() : make_plain_reporter(session.here());
+  reporter->event(Message{run.label, cat("Attached to run ", run.id)});
+  TRY_ASSIGN(std::optional<FileLock> step, try_hold_step(session, run.label));
+  if (!step) {
+    TRY_ASSIGN(const bool watched, watch_along(session, run, *reporter, call.stop));
+    if (!watched) return left_running(session, run);
+    TRY_ASSIGN(step, try_hold_step(session, run.label));
+  }
+  TRY_ASSIGN(const std::optional<Run> now, session.state().get(run.id));
+  if (now && is_over(now->status)) return told(session, *now);
+  TRY_ASSIGN(const bool ended, finish_run(session, now.value_or(run), *reporter, call.stop));
+  return ended ? Result<int>(0) : left_running(session, run);
+}
+
+}  // namespace trainmake

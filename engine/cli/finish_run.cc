@@ -1,0 +1,92 @@
+#include "engine/cli/finish_run.h"
+
+#include <nlohmann/json.hpp>
+
+#include "engine/base/text.h"
+#include "engine/cli/live_run.h"
+#include "engine/cli/run_inputs.h"
+#include "rules/job/attempt.h"
+#include "rules/job/outputs.h"
+#include "rules/job/upstream.h"
+
+namespace trainmake {
+namespace {
+
+using Json = nlohmann::json;
+
+Error not_known(const Run& run, const std::string& shown) {
+  return step_error(cat("What run ", quoted(run.id), " was given is not remembered any more, so its end cannot be"), cat("`trainmake ", shown, "` runs it again, `trainmake cancel ", run.id, "` ends it"));
+}
+
+// What the job was given, by the records of that.
+Result<std::vector<GivenTree>> trees_of(Session& session, const Run& run, const std::string& shown) {
+  TRY_ASSIGN(const std::vector<RunInputs> inputs, inputs_of(session.state(), {&run}));
+  if (!inputs.front().complete) return fail(not_known(run, shown));
+  Listings listings(session.blobs());
+  std::vector<GivenTree> trees;
+  for (const DataInput& input : inputs.front().data) {
+    const Artifact* tree = find_role(input.record.artifacts, "tree");
+    CHECK(tree != nullptr);
+    GivenTree given{input.record.label.text(), input.channel, nullptr, tree->identity};
+    TRY_ASSIGN(given.files, listings.get(tree->sha256));
+    if (!given.files) return fail(not_known(run, shown));
+    trees.push_back(std::move(given));
+  }
+  return trees;
+}
+
+Result<JobPlan> plan_of(Session& session, const Run& run) {
+  const Json provenance = Json::parse(run.provenance_json, nullptr, false);
+  JobPlan plan;
+  plan.shortest = session.shown(run.label);
+  plan.provenance_json = run.provenance_json;
+  plan.spec.label = run.label.text();
+  if (!provenance.is_object() || !provenance.contains("outputs") || !provenance["outputs"].is_object()) return fail(not_known(run, plan.shortest));
+  for (const auto& [name, path] : provenance["outputs"].items()) {
+    if (path.is_string()) plan.spec.outputs[name] = path.get<std::string>();
+  }
+  for (const Json& name : provenance.contains("secrets") ? provenance["secrets"] : Json::array()) {
+    if (name.is_string()) plan.spec.secrets.push_back(name.get<std::string>());
+  }
+  TRY_ASSIGN(plan.spec.data, trees_of(session, run, plan.shortest));
+  return plan;
+}
+
+// As the TRAINFILE has them now; nothing depends on them.
+Metrics metrics_of(Session& session, const Label& label) {
+  const Loaded loaded = load_graph(session, {Pattern{label.folder, false, label.kind, label.name}});
+  for (const Target& target : loaded.graph.targets) {
+    if (target.label != label) continue;
+    if (Result<Metrics> metrics = Metrics::of(target.find("metrics"))) return *std::move(metrics);
+  }
+  return *Metrics::of(nullptr);
+}
+
+// Its result is the label's, as it would have been; unless something newer is already.
+Result<void> remember_result(Session& session, const Run& run) {
+  State& state = session.state();
+  TRY_ASSIGN(const std::optional<Record> last, state.last(run.label));
+  TRY(state.remember({run.label, run.fingerprint, run.manifest, artifacts_of(run.outputs), session.host().clock.now_ns(), TRAINMAKE_VERSION, run.id}));
+  const bool newer = last && last->fingerprint != run.fingerprint && last->when_ns > run.created_ns;
+  return newer ? state.remember(*last) : Result<void>();
+}
+
+}  // namespace
+
+Result<bool> finish_run(Session& session, const Run& run, Reporter& reporter, std::stop_token stop) {
+  TRY_ASSIGN(Platform * platform, platform_of(session, run));
+  TRY_ASSIGN(const Space* space, session.space());
+  TRY_ASSIGN(const JobPlan plan, plan_of(session, run));
+  const JobServices services{session.host(), session.workspace(), *space, run.platform, session.blobs(), session.digests(), session.state(), *platform, TRAINMAKE_VERSION};
+  const Doing doing{run.fingerprint, std::move(stop), [&](const Event& event) { reporter.event(event); }, session.tally(), [](const std::function<void()>& work) { work(); }};
+  Attempt attempt(services, plan, doing, metrics_of(session, run.label), run);
+  TRY_ASSIGN(const bool over, attempt.watch());
+  if (!over) return false;
+  TRY(attempt.conclude());
+  if (attempt.run().status != RunStatus::kSucceeded || !attempt.run().reusable) return fail(attempt.failure());
+  TRY(remember_result(session, attempt.run()));
+  reporter.event(StepEnded{run.label, Outcome::kRan, attempt.success(), 0});
+  return true;
+}
+
+}  // namespace trainmake

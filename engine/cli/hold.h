@@ -1,0 +1,17 @@
+// What keeps several trainmakes of one workspace out of each other's way: a lock on the workspace, which everything that writes
+// shares and what tidies up holds alone, and one per step. All go with the process that holds them.
+#pragma once
+
+#include <optional>
+
+#include "engine/base/file_system.h"
+#include "engine/cli/session.h"
+
+namespace trainmake {
+
+// Waits, and says so; with --no-wait it is an error that ends with exit code 4.
+Result<FileLock> hold_workspace(Session& session, FileLock::Mode mode);
+// An empty optional when another trainmake does this step, or watches this job.
+Result<std::optional<FileLock>> try_hold_step(Session& session, const Label& label);
+
+}  // namespace trainmake
