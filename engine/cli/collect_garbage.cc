@@ -1,0 +1,131 @@
+#include "engine/cli/collect_garbage.h"
+
+#include <algorithm>
+#include <set>
+
+#include "cache/listing.h"
+#include "engine/base/text.h"
+#include "engine/cli/collect_images.h"
+#include "engine/cli/collect_runs.h"
+#include "engine/cli/tree_size.h"
+#include "lua/load.h"
+
+namespace trainmake {
+namespace {
+
+struct Collector {
+  const GarbageServices& services;
+  const KeepOptions& options;
+  Removed removed;
+
+  std::string path(const char* below) const { return path_join(services.workspace.cache, below); }
+
+  Result<std::vector<Record>> keep_records(const std::vector<Run>& runs) {
+    struct Entry {
+      Record record;
+      bool is_last = false;
+    };
+    std::vector<Entry> entries;  // by label, the oldest first
+    TRY(services.state.each_record([&](const Record& record, bool is_last) {
+      entries.push_back({record, is_last});
+      entries.back().record.manifest = {};
+    }));
+    // What a job in flight was given is asked for when it ends.
+    const bool in_flight = std::any_of(runs.begin(), runs.end(), [](const Run& run) { return !is_over(run.status); });
+    const std::int64_t young_ns = services.host.clock.now_ns() - std::chrono::nanoseconds(options.young).count();
+    std::vector<Record> kept;
+    std::size_t of_label = 0;
+    for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
+      if (kept.empty() || kept.back().label != entry->record.label) of_label = 0;
+      const bool keep = entry->is_last || in_flight || entry->record.when_ns >= young_ns || of_label < options.results_per_label;
+      if (keep) {
+        ++of_label;
+        kept.push_back(std::move(entry->record));
+        continue;
+      }
+      TRY(services.state.forget(entry->record.label, entry->record.fingerprint));
+      ++removed.results;
+    }
+    return kept;
+  }
+
+  // A listing's blob, and the blobs of its files.
+  Result<void> mark_tree(const Sha256& digest, std::set<Sha256>& marked) {
+    if (!marked.insert(digest).second) return {};
+    TRY_ASSIGN(const std::optional<std::string> bytes, services.blobs.read(digest));
+    const std::optional<Listing> listing = bytes ? decode_listing(*bytes) : std::nullopt;
+    if (!listing) return {};
+    for (const ListedFile& file : *listing) marked.insert(file.sha256);
+    return {};
+  }
+
+  Result<std::set<Sha256>> mark_blobs(const std::vector<Record>& records, const std::vector<Run>& runs) {
+    std::set<Sha256> marked;
+    for (const Record& record : records) {
+      for (const Artifact& artifact : record.artifacts) {
+        const std::optional<Sha256> digest = Sha256::parse(artifact.sha256);
+        if (!digest) continue;
+        if (record.label.kind == "job") marked.insert(*digest);
+        else if (artifact.address.starts_with("blob:")) TRY(mark_tree(*digest, marked));
+      }
+    }
+    for (const Run& run : runs) {
+      for (const RunOutput& output : run.outputs) {
+        if (const std::optional<Sha256> digest = Sha256::parse(output.sha256)) marked.insert(*digest);
+      }
+    }
+    return marked;
+  }
+
+  Result<void> sweep_blobs(const std::set<Sha256>& marked) {
+    std::vector<std::pair<Sha256, std::uint64_t>> unmarked;
+    TRY(services.blobs.each([&](const Sha256& digest, const Stat& stat) {
+      if (!marked.contains(digest)) unmarked.emplace_back(digest, stat.size);
+    }));
+    for (const auto& [digest, size] : unmarked) {
+      TRY(services.blobs.remove(digest));
+      ++removed.blobs;
+      removed.bytes += size;
+    }
+    return services.blobs.sweep();
+  }
+
+  // What only saves time: proofs, which hold for the state before this alone; locks that nobody can hold now; what is known of
+  // files of projects that are gone.
+  Result<void> sweep_leftovers(const std::vector<Record>& records) {
+    for (const char* folder : {"proofs", "locks"}) {
+      TRY_ASSIGN(const std::uint64_t bytes, tree_size(services.host.files, path(folder)));
+      TRY(services.host.files.remove(path(folder)));
+      removed.bytes += bytes;
+    }
+    std::set<std::string> indexes;
+    for (const Record& record : records) {
+      TRY_ASSIGN(const Stat stat, services.host.files.look(path_join(services.workspace.path(record.label.folder), kTrainfile), Links::kFollow));
+      if (stat.exists()) indexes.insert(cat(digest_of(record.label.folder).hex(), ".idx"));
+    }
+    TRY_ASSIGN(const std::uint64_t bytes, remove_others(services.host.files, path("files"), [&](const std::string& name) { return indexes.contains(name); }));
+    removed.bytes += bytes;
+    return {};
+  }
+
+  Result<Removed> collect() {
+    TRY_ASSIGN(const std::vector<Run> runs, services.state.all());
+    TRY_ASSIGN(const std::vector<Record> records, keep_records(runs));
+    TRY_ASSIGN(const std::set<Sha256> marked, mark_blobs(records, runs));
+    TRY(sweep_blobs(marked));
+    TRY_ASSIGN(const Swept images, collect_images(services.host.files, services.workspace.cache, records));
+    TRY_ASSIGN(const Swept folders, collect_runs(services.host, services.workspace.cache, runs, options));
+    removed.layers = images.count;
+    removed.runs = folders.count;
+    removed.bytes += images.bytes + folders.bytes;
+    TRY(sweep_leftovers(records));
+    TRY(services.state.compact());
+    return removed;
+  }
+};
+
+}  // namespace
+
+Result<Removed> collect_garbage(const GarbageServices& services, const KeepOptions& keep) { return Collector{services, keep, {}}.collect(); }
+
+}  // namespace trainmake
