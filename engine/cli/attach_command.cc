@@ -68,7 +68,7 @@ Result<int> attach_command(const Call& call) {
   TRY_ASSIGN(const Run run, run_to_attach_to(session));
   if (is_over(run.status)) return told(session, run);
   TRY(check_handed_over(session, run));
-  TRY_ASSIGN(const FileLock workspace, hold_workspace(session, FileLock::Mode::kShared));
+  TRY_ASSIGN(const FileLock workspace, hold_workspace(session, FileLock::Mode::kShared, call.stop));
   TRY(session.open_state(State::Access::kWrite));
   const std::unique_ptr<Reporter> reporter = session.json() ? make_json_reporter() : make_plain_reporter(session.here());
   reporter->event(Message{run.label, cat("Attached to run ", run.id)});

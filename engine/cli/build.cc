@@ -5,6 +5,7 @@
 #include "cache/proof.h"
 #include "engine/base/text.h"
 #include "engine/base/threads.h"
+#include "engine/cli/hold.h"
 #include "engine/cli/interrupt.h"
 #include "engine/plan/plan.h"
 #include "engine/run/run.h"
@@ -73,9 +74,7 @@ int report_errors(Reporter& reporter, const std::vector<std::pair<Error, Label>>
 int report_error(Reporter& reporter, const Error& error, const Tally& tally) { return report_errors(reporter, {{error, Label{}}}, tally); }
 
 StepLocker step_locker(Session& session) {
-  return [&session](const Label& label) {
-    return FileLock::try_lock(path_join(session.workspace().cache, cat("locks/", digest_of(label.text()).hex())), FileLock::Mode::kExclusive);
-  };
+  return [&session](const Label& label) { return try_hold_step(session, label); };
 }
 
 void keep_proof(Session& session, std::uint64_t generation, Looks looks, const Summary& summary, std::int64_t looked_at_ns) {
@@ -87,18 +86,6 @@ void keep_proof(Session& session, std::uint64_t generation, Looks looks, const S
   // Losing a proof costs time alone.
   (void)save_proof(session.host(), session.workspace().root, session.workspace().cache, request_key(session),
                    {generation, std::move(looks), summary.of(Outcome::kUpToDate)}, looked_at_ns);
-}
-
-// Held by everything that writes, so that gc and import find nobody in the middle of something.
-Result<FileLock> hold_workspace(Session& session) {
-  const std::string path = path_join(session.workspace().cache, "lock");
-  for (bool told = false;; told = true) {
-    TRY_ASSIGN(std::optional<FileLock> lock, FileLock::try_lock(path, FileLock::Mode::kShared));
-    if (lock) return *std::move(lock);
-    if (session.line().has("--no-wait")) return fail(user_error("Another trainmake holds the workspace", "Leave out `--no-wait` to wait for it").because(Blame::kBusy));
-    if (!told) write_stderr("waiting for another trainmake, which holds the workspace\n");
-    session.host().clock.wait(std::chrono::milliseconds(100), {});
-  }
 }
 
 Result<int> build_with(Session& session, Reporter& reporter) {
@@ -116,7 +103,7 @@ Result<int> build_with(Session& session, Reporter& reporter) {
     return report_errors(reporter, errors, session.tally());
   }
 
-  TRY_ASSIGN(const FileLock held, hold_workspace(session));
+  TRY_ASSIGN(const FileLock held, hold_workspace(session, FileLock::Mode::kShared, interrupts.first()));
   TRY(session.open_state(State::Access::kWrite));
   TRY_ASSIGN(const std::uint64_t generation, session.state().generation());
   TRY_ASSIGN(const Rules* rules, session.rules());

@@ -21,7 +21,7 @@ Result<int> cache_command(const Call& call) {
   }
   if (words.size() != 2) return fail(user_error(cat("`trainmake cache ", words[0], "` takes one file, got ", words.size() - 1), cat("As `trainmake cache ", words[0], " cache.tar.zst`")));
   const std::string file = typed_path(session, words[1]);
-  TRY_ASSIGN(const FileLock alone, hold_workspace(session, FileLock::Mode::kExclusive));
+  TRY_ASSIGN(const FileLock alone, hold_workspace(session, FileLock::Mode::kExclusive, call.stop));
   const std::string& cache = session.workspace().cache;
   TRY_ASSIGN(const Transferred done, is_import ? import_cache(session.host(), cache, file) : export_cache(session.host(), cache, file));
   if (session.json()) write_stdout(nlohmann::ordered_json{{is_import ? "imported" : "exported", {{"files", done.files}, {"bytes", done.bytes}}}}.dump() + "\n");

@@ -46,7 +46,7 @@ Result<int> cancel_command(const Call& call) {
     TRY_ASSIGN(Run run, find_run(session, word, WhichRun::kInFlight));
     runs.push_back(std::move(run));
   }
-  TRY_ASSIGN(const FileLock workspace, hold_workspace(session, FileLock::Mode::kShared));
+  TRY_ASSIGN(const FileLock workspace, hold_workspace(session, FileLock::Mode::kShared, call.stop));
   TRY(session.open_state(State::Access::kWrite));
   for (const Run& run : runs) TRY(cancel_one(session, run));
   return 0;

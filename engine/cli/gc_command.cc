@@ -37,7 +37,7 @@ std::string removed_text(const Removed& removed) {
 Result<int> gc_command(const Call& call) {
   Session& session = call.session;
   if (!session.line().words.empty()) return fail(user_error(cat("`trainmake gc` takes no labels, got ", quoted(session.line().words.front()))));
-  TRY_ASSIGN(const FileLock alone, hold_workspace(session, FileLock::Mode::kExclusive));
+  TRY_ASSIGN(const FileLock alone, hold_workspace(session, FileLock::Mode::kExclusive, call.stop));
   if (session.line().has("--repair")) return repair(session);
   TRY(session.open_state(State::Access::kWrite));
   TRY_ASSIGN(const Removed removed, collect_garbage({session.host(), session.workspace(), session.state(), session.blobs()}));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <stop_token>
 
 #include "engine/base/file_system.h"
 #include "engine/cli/session.h"
@@ -10,7 +11,7 @@
 namespace trainmake {
 
 // Waits, and says so; with --no-wait it is an error that ends with exit code 4.
-Result<FileLock> hold_workspace(Session& session, FileLock::Mode mode);
+Result<FileLock> hold_workspace(Session& session, FileLock::Mode mode, std::stop_token stop);
 // An empty optional when another trainmake does this step, or watches this job.
 Result<std::optional<FileLock>> try_hold_step(Session& session, const Label& label);
 
