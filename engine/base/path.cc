@@ -1,4 +1,5 @@
-// Path arithmetic on bytes. Asks the system for its current folder and where links lead, and for nothing else.
+// Path arithmetic on bytes. Asks the system for its current folder and where links lead, and for nothing
+// else.
 #include <unistd.h>
 
 #include <cerrno>

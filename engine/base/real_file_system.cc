@@ -99,7 +99,8 @@ class RealReader final : public FileReader {
   }
 
  private:
-  // A pipe that nobody writes to reads as if it were empty. Asked here and not by open, where it would cost every file a call.
+  // A pipe that nobody writes to reads as if it were empty. Asked here and not by open, where it would cost
+  // every file a call.
   Result<void> refuse_pipes() {
     struct stat raw;
     if (::fstat(descriptor_.get(), &raw) != 0) return fail(system_error("Cannot read", path_, errno));
