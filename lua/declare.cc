@@ -38,10 +38,15 @@ void add_declaration(lua_State* state, Evaluation& evaluation, Pending pending) 
             .at(where));
     return;
   }
+  const std::size_t told = evaluation.errors.size();
   Declaration declaration{std::move(pending.kind), std::move(pending.name), {}, where, {}};
   declaration.attributes =
       convert_table(state, 1, lines_of(evaluation, {0, declaration.kind, declaration.name, {where}}), where,
                     evaluation.errors);
+  for (std::size_t i = told; i < evaluation.errors.size(); ++i) {
+    Error& error = evaluation.errors[i];
+    error.hint = join_hints(std::move(error.hint), call_hint(pending.places, where));
+  }
   declaration.called_from.assign(pending.places.begin() + 1, pending.places.end());
   evaluation.declarations.push_back(std::move(declaration));
 }

@@ -81,16 +81,6 @@ std::string sentence(std::string_view message) {
   return text;
 }
 
-// Where the functions were called from, as a hint.
-std::string call_hint(const std::vector<Location>& places, const Location& where) {
-  std::vector<std::string> calls;
-  for (const Location& place : places) {
-    if (place != where && (calls.empty() || calls.back() != place.text())) calls.push_back(place.text());
-  }
-  if (calls.empty()) return {};
-  return cat("Called from ", join(calls, ", "));
-}
-
 void place_error(lua_State* state, Error& error) {
   if (error.where.known()) return;
   const std::vector<Location> places = active_places(state);
@@ -175,6 +165,15 @@ Error take_syntax_error(lua_State* state, const std::string& path) {
   Error error = user_error(sentence(message)).at({path, line});
   lua_pop(state, 1);
   return error;
+}
+
+std::string call_hint(const std::vector<Location>& places, const Location& where) {
+  std::vector<std::string> calls;
+  for (const Location& place : places) {
+    if (place != where && (calls.empty() || calls.back() != place.text())) calls.push_back(place.text());
+  }
+  if (calls.empty()) return {};
+  return cat("Called from ", join(calls, ", "));
 }
 
 std::string join_hints(std::string hint, std::string_view more) {

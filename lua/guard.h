@@ -38,6 +38,8 @@ Error take_error(lua_State* state);
 // What lua_load said of a text that is no Lua; pops it.
 Error take_syntax_error(lua_State* state, const std::string& path);
 
+// "Called from TRAINFILE.lua:4" of active_places, less `where`; empty when nothing else is left.
+std::string call_hint(const std::vector<Location>& places, const Location& where);
 // `hint` and `more` as one hint.
 std::string join_hints(std::string hint, std::string_view more);
 

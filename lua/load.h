@@ -16,10 +16,10 @@ namespace trainmake {
 inline constexpr const char* kTrainfile = "TRAINFILE.lua";
 inline constexpr const char* kTrainspace = "TRAINSPACE.lua";
 
-// What one file may cost before it is stopped: a second or two, and less memory than a laptop has.
+// What one file may cost before it is stopped: a second or so, and less memory than a laptop has.
 struct LoadLimits {
-  std::uint64_t instructions = 200'000'000;
-  std::size_t memory_bytes = std::size_t{512} << 20U;
+  std::uint64_t instructions = 100'000'000;
+  std::size_t memory_bytes = std::size_t{256} << 20U;
 };
 
 struct LoadOptions {

@@ -1,5 +1,5 @@
-// Feeds any bytes to load as a TRAINFILE.lua, from memory. Whatever they are, load ends soon, tells errors with a place and a
-// text, and comes to the same declarations a second time.
+// Feeds any bytes to load as a TRAINFILE.lua, from memory. Whatever they are, load ends soon, tells errors
+// with a place and a text, and comes to the same declarations a second time.
 #include <cstddef>
 #include <cstdint>
 #include <string>

@@ -37,9 +37,11 @@ function job(name) end
 
 TEST(Types, EveryGlobalHasAFunction) {
   std::vector<Schema> schemas;
+  std::vector<const Schema*> borrowed;
   for (const std::string_view kind : {"code", "data", "image", "job"})
     schemas.push_back({std::string(kind), "", {}});
-  const std::string meta = luals_types({&schemas[0], &schemas[1], &schemas[2], &schemas[3]});
+  for (const Schema& schema : schemas) borrowed.push_back(&schema);
+  const std::string meta = luals_types(borrowed);
   for (const Global& global : globals())
     EXPECT_TRUE(says(meta, cat("\nfunction ", global.name, "("))) << global.name;
 }
