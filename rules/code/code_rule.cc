@@ -17,8 +17,9 @@ Schema make_schema() {
               {"root", Shape::kString,
                "The folder that keys start from; else the longest one that all patterns share"},
               {"dest", Shape::kString, "A folder that every key is put under"},
-              {"gitignore", Shape::kBoolean, "`false` keeps files that git ignores"},
-              {"allow", Shape::kStringList, "Private keys and `.env` files that may be among the code"},
+              {"gitignore", Shape::kBoolean, "`false` keeps files that git ignores", false, Effect::kNone},
+              {"allow", Shape::kStringList, "Private keys and `.env` files that may be among the code", false,
+               Effect::kNone},
               {"tags", Shape::kStringList, "Words to find it by", false, Effect::kNone},
               {"notes", Shape::kString, "A remark", false, Effect::kNone},
           }};

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "engine/base/text.h"
+
 namespace trainmake {
 namespace {
 
@@ -37,13 +39,8 @@ std::optional<std::string> from_utf8(const std::string& text) {
   return out;
 }
 
-bool is_valid_utf8(const std::string& text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::ignore).size() >=
-         text.size() + 2;
-}
-
 nlohmann::ordered_json key_json(const std::string& key) {
-  if (is_valid_utf8(key)) return key;
+  if (is_utf8(key)) return key;
   return nlohmann::ordered_json{{"bytes", as_utf8(key)}};
 }
 
