@@ -46,7 +46,7 @@ Error error_of(sqlite3_stmt* statement, int code) { return error_of(sqlite3_db_h
 
 // A URI, so that `immutable` can be said; its path escapes what a URI reads otherwise.
 std::string uri_of(const std::string& path, std::string_view query) {
-  std::string uri = "file:";
+  std::string uri = path.starts_with('/') ? "file://" : "file:";
   for (const char c : path) {
     if (c == '%' || c == '?' || c == '#') {
       uri += cat('%', hex_of(std::span(reinterpret_cast<const std::uint8_t*>(&c), 1)));

@@ -1,237 +1,12 @@
 #include "cache/state.h"
 
-#include <zstd.h>
-
-#include <limits>
-
 #include "cache/state_database.h"
-#include "engine/base/text.h"
+#include "cache/state_rows.h"
 
 namespace trainmake {
 namespace {
 
-constexpr int kLooks = 4;                     // at a database that others keep writing to
-constexpr std::size_t kSmallManifest = 4096;  // not worth compressing
-constexpr std::size_t kLargestManifest = std::size_t{1} << 31U;
-
-Error damaged(const Database& database, std::string_view detail) {
-  return damaged_state(database.path(), detail);
-}
-
-// As is when small, else compressed: kept so that its length tells which.
-std::string pack(const std::string& encoded) {
-  if (encoded.size() < kSmallManifest) return encoded;
-  std::string packed(ZSTD_compressBound(encoded.size()), '\0');
-  const std::size_t size = ZSTD_compress(packed.data(), packed.size(), encoded.data(), encoded.size(), 1);
-  if (ZSTD_isError(size) != 0 || size >= encoded.size()) return encoded;
-  packed.resize(size);
-  return packed;
-}
-
-std::optional<Manifest> unpack(const Digest128& digest, std::string_view packed, std::uint64_t size) {
-  if (size > kLargestManifest) return std::nullopt;
-  std::string opened;
-  if (packed.size() != size) {
-    opened.resize(size);
-    if (ZSTD_decompress(opened.data(), opened.size(), packed.data(), packed.size()) != size)
-      return std::nullopt;
-    packed = opened;
-  }
-  if (digest_of(packed) != digest) return std::nullopt;
-  return Manifest::decode(packed);
-}
-
-// Reads columns from left to right; what cannot be what it should be leaves it not ok.
-class Row {
- public:
-  explicit Row(const Statement& statement) : statement_(statement) {}
-
-  std::string text() { return std::string(statement_.text_at(column_++)); }
-  std::int64_t integer() { return statement_.integer_at(column_++); }
-  bool is_null() const { return statement_.null_at(column_); }
-  void skip() { ++column_; }
-  bool ok() const { return ok_; }
-
-  Digest128 digest() { return taken(statement_.digest_at(column_++)); }
-  Label label() {
-    Result<Label> label = parse_label(statement_.text_at(column_++), "");
-    ok_ = ok_ && label;
-    return label ? *std::move(label) : Label();
-  }
-  // Three columns: digest, size, bytes.
-  Manifest manifest() {
-    const Digest128 digest_of_it = digest();
-    const auto size = static_cast<std::uint64_t>(integer());
-    return taken(unpack(digest_of_it, statement_.text_at(column_++), size));
-  }
-  template <typename T>
-  T taken(std::optional<T> value) {
-    ok_ = ok_ && value;
-    return value ? *std::move(value) : T();
-  }
-
- private:
-  const Statement& statement_;
-  int column_ = 0;
-  bool ok_ = true;
-};
-
-#define TM_RECORD_COLUMNS \
-  "r.label, r.fingerprint, r.manifest, m.size, m.bytes, r.artifacts, r.when_ns, r.version, r.run "
-#define TM_RUN_COLUMNS                                                                                    \
-  "r.id, r.label, r.fingerprint, r.attempt, r.status, r.platform, r.key, r.job, r.created_ns, "           \
-  "r.started_ns, "                                                                                        \
-  "r.ended_ns, r.exit_code, r.reason, r.reusable, r.params_json, r.provenance_json, r.manifest, m.size, " \
-  "m.bytes "                                                                                              \
-  "FROM runs r LEFT JOIN manifests m ON m.digest = r.manifest "
-#define TM_NEWEST_FIRST "ORDER BY r.created_ns DESC, r.attempt DESC, r.id"
-
-Result<std::optional<Record>> record_from(Database& database, Statement statement) {
-  TRY_ASSIGN(const bool found, statement.step());
-  if (!found) return std::optional<Record>();
-  Row row(statement);
-  Record record;
-  record.label = row.label();
-  record.fingerprint = row.digest();
-  record.manifest = row.manifest();
-  record.artifacts = row.taken(artifacts_from_json(row.text()));
-  record.when_ns = row.integer();
-  record.version = row.text();
-  record.run = row.text();
-  if (!row.ok()) return fail(damaged(database, "a record cannot be read"));
-  return record;
-}
-
-Result<std::optional<Record>> find_in(Database& database, std::string_view label,
-                                      const Fingerprint& fingerprint) {
-  TRY_ASSIGN(Statement statement, database.prepare("SELECT " TM_RECORD_COLUMNS
-                                                   "FROM records r LEFT JOIN manifests m ON m.digest = "
-                                                   "r.manifest WHERE r.label = ? AND r.fingerprint = ?"));
-  statement.text(label).digest(fingerprint);
-  return record_from(database, std::move(statement));
-}
-
-Result<Run> run_from(Database& database, const Statement& statement) {
-  Row row(statement);
-  Run run;
-  run.id = row.text();
-  run.label = row.label();
-  run.fingerprint = row.digest();
-  run.attempt = static_cast<int>(row.integer());
-  run.status = row.taken(parse_status(row.text()));
-  run.platform = row.text();
-  run.key = row.text();
-  run.job = row.text();
-  run.created_ns = row.integer();
-  run.started_ns = row.integer();
-  run.ended_ns = row.integer();
-  if (row.is_null()) {
-    row.skip();
-  } else {
-    run.exit_code = static_cast<int>(row.integer());
-  }
-  run.reason = row.text();
-  run.reusable = row.integer() != 0;
-  run.params_json = row.text();
-  run.provenance_json = row.text();
-  run.manifest = row.manifest();
-  if (!row.ok()) return fail(damaged(database, "a run cannot be read"));
-  return run;
-}
-
-Result<void> add_metrics(Database& database, Run& run) {
-  TRY_ASSIGN(Statement statement, database.prepare("SELECT name, value FROM run_metrics WHERE run = ?"));
-  statement.text(run.id);
-  while (true) {
-    TRY_ASSIGN(const bool more, statement.step());
-    if (!more) return {};
-    const double value =
-        statement.null_at(1) ? std::numeric_limits<double>::quiet_NaN() : statement.real_at(1);
-    run.metrics.emplace(statement.text_at(0), value);
-  }
-}
-
-Result<void> add_outputs(Database& database, Run& run) {
-  TRY_ASSIGN(
-      Statement statement,
-      database.prepare("SELECT name, path, bytes, sha256 FROM run_outputs WHERE run = ? ORDER BY position"));
-  statement.text(run.id);
-  while (true) {
-    TRY_ASSIGN(const bool more, statement.step());
-    if (!more) return {};
-    Row row(statement);
-    RunOutput& output = run.outputs.emplace_back();
-    output.name = row.text();
-    output.path = row.text();
-    output.bytes = static_cast<std::uint64_t>(row.integer());
-    output.sha256 = row.text();
-  }
-}
-
-Result<std::vector<Run>> runs_from(Database& database, Statement statement) {
-  std::vector<Run> runs;
-  while (true) {
-    TRY_ASSIGN(const bool more, statement.step());
-    if (!more) break;
-    TRY_ASSIGN(Run run, run_from(database, statement));
-    TRY(add_metrics(database, run));
-    TRY(add_outputs(database, run));
-    runs.push_back(std::move(run));
-  }
-  return runs;
-}
-
-Result<Digest128> put_manifest(Database& database, const Manifest& manifest) {
-  const std::string encoded = manifest.encode();
-  const Digest128 digest = digest_of(encoded);
-  TRY_ASSIGN(Statement known, database.prepare("SELECT 1 FROM manifests WHERE digest = ?"));
-  TRY_ASSIGN(const bool is_known, known.digest(digest).step());
-  if (is_known) return digest;
-  const std::string packed = pack(encoded);
-  TRY_ASSIGN(Statement statement, database.prepare("INSERT INTO manifests VALUES (?, ?, ?)"));
-  TRY(statement.digest(digest).integer(static_cast<std::int64_t>(encoded.size())).blob(packed).run());
-  return digest;
-}
-
-Result<void> put_run(Database& database, const Run& run) {
-  TRY_ASSIGN(const Digest128 manifest, put_manifest(database, run.manifest));
-  TRY_ASSIGN(Statement statement,
-             database.prepare(
-                 "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
-  const std::string label = run.label.text();
-  statement.text(run.id).text(label).digest(run.fingerprint).integer(run.attempt).text(name_of(run.status));
-  statement.text(run.platform).text(run.key).text(run.job);
-  statement.integer(run.created_ns).integer(run.started_ns).integer(run.ended_ns);
-  if (run.exit_code) {
-    statement.integer(*run.exit_code);
-  } else {
-    statement.null();
-  }
-  statement.text(run.reason).integer(run.reusable ? 1 : 0).text(run.params_json).text(run.provenance_json);
-  return statement.digest(manifest).run();
-}
-
-Result<void> put_metrics(Database& database, const Run& run) {
-  TRY_ASSIGN(Statement before, database.prepare("DELETE FROM run_metrics WHERE run = ?"));
-  TRY(before.text(run.id).run());
-  for (const auto& [name, value] : run.metrics) {
-    TRY_ASSIGN(Statement statement, database.prepare("INSERT INTO run_metrics VALUES (?, ?, ?)"));
-    TRY(statement.text(run.id).text(name).real(value).run());
-  }
-  return {};
-}
-
-Result<void> put_outputs(Database& database, const Run& run) {
-  TRY_ASSIGN(Statement before, database.prepare("DELETE FROM run_outputs WHERE run = ?"));
-  TRY(before.text(run.id).run());
-  std::int64_t position = 0;
-  for (const RunOutput& output : run.outputs) {
-    TRY_ASSIGN(Statement statement, database.prepare("INSERT INTO run_outputs VALUES (?, ?, ?, ?, ?, ?)"));
-    statement.text(run.id).integer(position++).text(output.name).text(output.path);
-    TRY(statement.integer(static_cast<std::int64_t>(output.bytes)).text(output.sha256).run());
-  }
-  return {};
-}
+constexpr int kLooks = 4;  // at a database that others keep writing to
 
 }  // namespace
 
@@ -277,104 +52,44 @@ Result<std::unique_ptr<State>> State::open(const std::string& cache_folder, Acce
 }
 
 Result<std::optional<Record>> State::last(const Label& label) {
-  return inside_->read([&](Database& database) -> Result<std::optional<Record>> {
-    TRY_ASSIGN(
-        Statement statement,
-        database.prepare("SELECT " TM_RECORD_COLUMNS
-                         "FROM last l JOIN records r ON r.label = l.label AND r.fingerprint = l.fingerprint "
-                         "LEFT JOIN manifests m ON m.digest = r.manifest WHERE l.label = ?"));
-    const std::string text = label.text();
-    statement.text(text);
-    return record_from(database, std::move(statement));
-  });
+  return inside_->read([&](Database& database) { return last_record(database, label); });
 }
 
 Result<std::optional<Record>> State::find(const Label& label, const Fingerprint& fingerprint) {
-  return inside_->read([&](Database& database) { return find_in(database, label.text(), fingerprint); });
+  return inside_->read([&](Database& database) { return find_record(database, label.text(), fingerprint); });
 }
 
 Result<void> State::remember(const Record& record) {
-  return inside_->write([&](Database& database) -> Result<void> {
-    TRY_ASSIGN(const Digest128 manifest, put_manifest(database, record.manifest));
-    const std::string label = record.label.text(), artifacts = to_json(record.artifacts);
-    TRY_ASSIGN(Statement statement,
-               database.prepare("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?)"));
-    statement.text(label).digest(record.fingerprint).digest(manifest).text(artifacts);
-    TRY(statement.integer(record.when_ns).text(record.version).text(record.run).run());
-    TRY_ASSIGN(Statement last, database.prepare("INSERT OR REPLACE INTO last VALUES (?, ?)"));
-    return last.text(label).digest(record.fingerprint).run();
-  });
+  return inside_->write([&](Database& database) { return put_record(database, record); });
 }
 
 Result<void> State::put(const Run& run) {
-  return inside_->write([&](Database& database) -> Result<void> {
-    TRY(put_run(database, run));
-    TRY(put_metrics(database, run));
-    return put_outputs(database, run);
-  });
+  return inside_->write([&](Database& database) { return put_run(database, run); });
 }
 
 Result<std::optional<Run>> State::get(std::string_view id) {
-  return inside_->read([&](Database& database) -> Result<std::optional<Run>> {
-    TRY_ASSIGN(Statement statement, database.prepare("SELECT " TM_RUN_COLUMNS "WHERE r.id = ?"));
-    statement.text(id);
-    TRY_ASSIGN(std::vector<Run> runs, runs_from(database, std::move(statement)));
-    return runs.empty() ? std::optional<Run>() : std::move(runs.front());
-  });
+  return inside_->read([&](Database& database) { return find_run(database, id); });
 }
 
 Result<std::vector<Run>> State::of(const Label& label, const Fingerprint& fingerprint) {
-  return inside_->read([&](Database& database) -> Result<std::vector<Run>> {
-    TRY_ASSIGN(Statement statement,
-               database.prepare("SELECT " TM_RUN_COLUMNS
-                                "WHERE r.label = ? AND r.fingerprint = ? " TM_NEWEST_FIRST));
-    const std::string text = label.text();
-    statement.text(text).digest(fingerprint);
-    return runs_from(database, std::move(statement));
-  });
+  return inside_->read([&](Database& database) { return runs_of(database, label.text(), fingerprint); });
 }
 
-Result<std::vector<Run>> State::all() {
-  return inside_->read([&](Database& database) -> Result<std::vector<Run>> {
-    TRY_ASSIGN(Statement statement, database.prepare("SELECT " TM_RUN_COLUMNS TM_NEWEST_FIRST));
-    return runs_from(database, std::move(statement));
-  });
-}
+Result<std::vector<Run>> State::all() { return inside_->read(all_runs); }
 
 Result<std::uint64_t> State::generation() {
-  return inside_->read([&](Database& database) -> Result<std::uint64_t> {
+  return inside_->read([](Database& database) -> Result<std::uint64_t> {
     TRY_ASSIGN(const std::int64_t generation, database.number("SELECT generation FROM state"));
     return static_cast<std::uint64_t>(generation);
   });
 }
 
+// Keys first, so that `visit` may forget records.
 Result<void> State::each_record(const std::function<void(const Record&, bool is_last)>& visit) {
-  struct Key {
-    std::string label;
-    Fingerprint fingerprint;
-    bool is_last;
-  };
-  // Keys first, so that `visit` may forget records.
-  const auto keys_in = [](Database& database) -> Result<std::vector<Key>> {
-    TRY_ASSIGN(
-        Statement statement,
-        database.prepare("SELECT r.label, r.fingerprint, l.fingerprint IS r.fingerprint FROM records r "
-                         "LEFT JOIN last l ON l.label = r.label ORDER BY r.label, r.when_ns"));
-    std::vector<Key> keys;
-    while (true) {
-      TRY_ASSIGN(const bool more, statement.step());
-      if (!more) return keys;
-      Row row(statement);
-      std::string label = row.text();
-      const Fingerprint fingerprint = row.digest();
-      keys.push_back({std::move(label), fingerprint, row.integer() != 0});
-      if (!row.ok()) return fail(damaged(database, "a record cannot be read"));
-    }
-  };
-  TRY_ASSIGN(const std::vector<Key> keys, inside_->read(keys_in));
-  for (const Key& key : keys) {
+  TRY_ASSIGN(const std::vector<RecordKey> keys, inside_->read(record_keys));
+  for (const RecordKey& key : keys) {
     TRY_ASSIGN(const std::optional<Record> record, inside_->read([&](Database& database) {
-      return find_in(database, key.label, key.fingerprint);
+      return find_record(database, key.label, key.fingerprint);
     }));
     if (record) visit(*record, key.is_last);
   }
@@ -382,22 +97,11 @@ Result<void> State::each_record(const std::function<void(const Record&, bool is_
 }
 
 Result<void> State::forget(const Label& label, const Fingerprint& fingerprint) {
-  return inside_->write([&](Database& database) -> Result<void> {
-    TRY_ASSIGN(
-        Statement statement,
-        database.prepare("DELETE FROM records AS r WHERE label = ? AND fingerprint = ? AND NOT EXISTS "
-                         "(SELECT 1 FROM last l WHERE l.label = r.label AND l.fingerprint = r.fingerprint)"));
-    const std::string text = label.text();
-    return statement.text(text).digest(fingerprint).run();
-  });
+  return inside_->write([&](Database& database) { return drop_record(database, label.text(), fingerprint); });
 }
 
 Result<void> State::compact() {
-  TRY(inside_->write([](Database& database) {
-    return database.run(
-        "DELETE FROM manifests WHERE digest NOT IN (SELECT manifest FROM records UNION SELECT manifest FROM "
-        "runs)");
-  }));
+  TRY(inside_->write(drop_unused_manifests));
   return inside_->written->run("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
