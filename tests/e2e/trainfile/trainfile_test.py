@@ -73,10 +73,6 @@ class Wrong(Story):
         _, told = self.error('local a = 1\nlocal b = a\n(function() end)()\n')
         self.assert_told(told, "(", ";")
 
-    def test_a_main_that_is_not_among_the_code_is_told(self):
-        _, told = self.error('code "c" { srcs = glob "code/**", main = "b.sh" }\nimage "i" { code = "code:c", base = "scratch" }\njob "j" { image = "image:i" }\n')
-        self.assert_told(told, "b.sh")
-
     def test_errors_in_the_trainspace_are_errors_too(self):
         (error, *_) = self.errors('code "c" { srcs = glob "code/**" }\n', **{"TRAINSPACE.lua": '\nstore "s" { ulr = "dir:x" }\n'})
         self.assertEqual((error["file"], error["line"]), ("TRAINSPACE.lua", 2))
