@@ -129,24 +129,31 @@ Error Resolver::dangling(const Label& label, std::string_view from) const {
             quoted(label.folder.empty() ? "." : label.folder), " has no TRAINFILE.lua"),
         "`trainmake query //...` lists every target of the workspace; `trainmake new NAME` makes a project");
   }
-  std::vector<std::string> candidates;
+  std::vector<std::string> all;
+  std::vector<std::string> meant;  // the right name of another kind, or nearly the right name of the right kind
+  std::vector<std::string> same_kind;
   for (const auto& [other, declaration] : declared_) {
-    if (other.folder == label.folder) candidates.push_back(other.shortest_from(from));
+    if (other.folder != label.folder) continue;
+    all.push_back(other.shortest_from(from));
+    if (other.name == label.name) meant.push_back(quoted(all.back()));
+    if (other.kind == label.kind) same_kind.push_back(all.back());
   }
-  std::sort(candidates.begin(), candidates.end());
-  // The same name of another kind is the likeliest slip, nearer than any spelling.
-  for (const std::string_view kind : kKinds) {
-    const Label other{label.folder, std::string(kind), label.name};
-    if (declared_.contains(other)) {
-      return user_error(cat("There is no target ", quoted(label.shortest_from(from))),
-                        cat("Did you mean ", quoted(other.shortest_from(from)), "?"));
-    }
+  std::sort(meant.begin(), meant.end());
+  std::sort(all.begin(), all.end());
+  std::sort(same_kind.begin(), same_kind.end());
+  if (const std::optional<std::string> near = nearest(label.shortest_from(from), same_kind)) {
+    meant.insert(meant.begin(), quoted(*near));
+  } else if (same_kind.size() == 1) {
+    meant.push_back(quoted(same_kind.front()));
   }
-  std::string hint = did_you_mean(label.shortest_from(from), candidates);
-  if (hint.empty()) {
-    candidates.resize(std::min<std::size_t>(candidates.size(), 8));
-    hint = candidates.empty() ? "Its TRAINFILE.lua declares no targets"
-                              : cat("There are ", join(candidates, ", "));
+  std::string hint;
+  if (!meant.empty()) {
+    hint = cat("Did you mean ", join(meant, " or "), "?");
+  } else if (all.empty()) {
+    hint = "Its TRAINFILE.lua declares no targets";
+  } else {
+    all.resize(std::min<std::size_t>(all.size(), 8));
+    hint = cat("There are ", join(all, ", "));
   }
   return user_error(cat("There is no target ", quoted(label.shortest_from(from))), std::move(hint));
 }
