@@ -80,7 +80,8 @@ Result<void> Attempt::hand_over(bool is_new) {
   if (status && (!status->known || status->status == RunStatus::kQueued)) {
     if (status->known || run_.status == RunStatus::kQueued) return submit();
   }
-  say(cat("Found in flight as run ", run_.id, ": waiting for it"));
+  const bool over = status && is_over(status->status);
+  say(cat(over ? "Ended while nobody looked, as run " : "Found in flight, as run ", run_.id));
   return {};
 }
 

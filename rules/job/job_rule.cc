@@ -147,7 +147,7 @@ Result<Description> JobRule::describe(const Subject& subject) {
   TRY(check_channels(target));
   TRY(metrics_of(target));
   TRY_ASSIGN(const auto outputs, declared_outputs(target));
-  TRY_ASSIGN(const Entry entry, entry_of(listings_, services_.blobs, subject, services_.workspace.here));
+  TRY_ASSIGN(const Entry entry, entry_of(listings_, services_, subject, Files::kForeseen));
   TRY(check_data(subject));
 
   Description description;
@@ -172,9 +172,11 @@ Result<void> JobRule::check_data(const Subject& subject) {
   const std::vector<const Dependency*> uses = data_of(subject.target());
   if (uses.size() < 2) return {};
   Hasher hasher;
+  bool all_known = true;
   std::vector<GivenTree> trees;
   for (const Dependency* need : uses) {
     const std::optional<Digest128> identity = identity_of(subject, *need);
+    all_known = all_known && identity;
     if (!identity) continue;
     hasher.field(subject.graph[need->target].label.text())
         .field(need->channel)
@@ -187,11 +189,12 @@ Result<void> JobRule::check_data(const Subject& subject) {
     if (checked_.contains(combination)) return {};
   }
   for (const Dependency* need : uses) {
-    TRY_ASSIGN(std::optional<GivenTree> tree, tree_of(listings_, subject, *need));
+    TRY_ASSIGN(std::optional<GivenTree> tree, tree_of(listings_, subject, *need, Files::kForeseen));
     if (tree) trees.push_back(std::move(*tree));
   }
   if (auto apart = check_paths(trees, services_.workspace.here); !apart)
     return fail(std::move(apart).error().at(subject.target().place_of("data")));
+  if (!all_known || trees.size() != uses.size()) return {};
   std::lock_guard lock(mutex_);
   checked_.insert(combination);
   return {};
@@ -208,7 +211,7 @@ Result<JobPlan> JobRule::plan_of(const Subject& subject) {
   const Artifacts* image = subject.inputs.artifacts(image_of(target)->target);
   CHECK(image != nullptr);
   if (const Artifact* artifact = find_role(*image, "image")) spec.image = artifact->identity;
-  TRY_ASSIGN(const Entry entry, entry_of(listings_, services_.blobs, subject, here));
+  TRY_ASSIGN(const Entry entry, entry_of(listings_, services_, subject, Files::kKept));
   const Artifact* code = find_role(*image, "code");
   if (code != nullptr && !code->sha256.empty() && !entry.code) return fail(gone(code_label(subject, here)));
   if (!entry.main.empty() && !entry.starter) {
@@ -227,7 +230,7 @@ Result<JobPlan> JobRule::plan_of(const Subject& subject) {
   for (const auto& [name, value] : fields_of(target, "env")) spec.environment[name] = scalar_text(value);
   spec.secrets = strings_of(target, "secrets");
   for (const Dependency* need : data_of(target)) {
-    TRY_ASSIGN(std::optional<GivenTree> tree, tree_of(listings_, subject, *need));
+    TRY_ASSIGN(std::optional<GivenTree> tree, tree_of(listings_, subject, *need, Files::kKept));
     if (!tree) return fail(gone(subject.graph[need->target].label.shortest_from(here)));
     spec.data.push_back(std::move(*tree));
   }
@@ -268,6 +271,9 @@ Result<JobRule::Choice> JobRule::choose(const Subject& subject, const Descriptio
                                          artifacts_of(runs.front().outputs), looked_at));
     if (kept) return Choice{Choice::What::kTake, runs.front()};
   }
+  // Before there is an intent: this is nothing that another try heals.
+  if (auto secrets = secrets_of(services_.host.environment, plan.spec.secrets, plan.shortest); !secrets)
+    return fail(std::move(secrets).error().at(plan.secrets_at));
   Run run;
   for (const Run& earlier : runs) run.attempt = std::max(run.attempt, earlier.attempt + 1);
   run.label = label;
@@ -292,10 +298,6 @@ Result<Done> JobRule::execute(const Subject& subject, const Description& descrip
                              .number(doing.fingerprint.low)
                              .finish()
                              .hex();
-  // Before there is an intent, because this is nothing that another try heals.
-  if (auto secrets = secrets_of(services_.host.environment, plan.spec.secrets, plan.shortest); !secrets) {
-    return fail(std::move(secrets).error().at(plan.secrets_at));
-  }
   bool afresh = doing.retry;
   for (int failures = 0;;) {
     TRY_ASSIGN(Metrics metrics, metrics_of(subject.target()));

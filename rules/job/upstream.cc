@@ -39,6 +39,13 @@ Listing listing_of_outputs(const Target& job, const Artifacts& artifacts) {
   return listing;
 }
 
+// As the rules of code and data leave it for those who need them.
+std::shared_ptr<const Listing> foreseen(const Subject& job, TargetId target) {
+  const std::any* carry = job.inputs.carry(target);
+  const auto* listing = carry != nullptr ? std::any_cast<std::shared_ptr<const Listing>>(carry) : nullptr;
+  return listing != nullptr ? *listing : nullptr;
+}
+
 std::string shortest(const std::string& label, const std::string& here) {
   const auto parsed = parse_label(label, "");
   return parsed ? parsed->shortest_from(here) : label;
@@ -113,20 +120,20 @@ std::optional<Digest128> identity_of(const Subject& job, const Dependency& need)
   return hasher.finish();
 }
 
-Result<std::optional<GivenTree>> tree_of(Listings& listings, const Subject& job, const Dependency& need) {
+Result<std::optional<GivenTree>> tree_of(Listings& listings, const Subject& job, const Dependency& need,
+                                         Files which) {
   const Artifacts* artifacts = job.inputs.artifacts(need.target);
-  if (artifacts == nullptr) return std::optional<GivenTree>();
   const Target& target = job.graph[need.target];
   GivenTree tree{target.label.text(), need.channel, nullptr};
   if (target.label.kind == "job") {
-    tree.files = std::make_shared<const Listing>(listing_of_outputs(target, *artifacts));
-    return std::optional<GivenTree>(std::move(tree));
+    if (artifacts != nullptr)
+      tree.files = std::make_shared<const Listing>(listing_of_outputs(target, *artifacts));
+  } else if (const Artifact* artifact = artifacts != nullptr ? find_role(*artifacts, "tree") : nullptr) {
+    TRY_ASSIGN(tree.files, listings.get(artifact->sha256));
+    tree.identity = artifact->identity;
   }
-  const Artifact* artifact = find_role(*artifacts, "tree");
-  if (artifact == nullptr) return std::optional<GivenTree>();
-  TRY_ASSIGN(tree.files, listings.get(artifact->sha256));
+  if (!tree.files && which == Files::kForeseen) tree.files = foreseen(job, need.target);
   if (!tree.files) return std::optional<GivenTree>();
-  tree.identity = artifact->identity;
   return std::optional<GivenTree>(std::move(tree));
 }
 
@@ -148,23 +155,60 @@ Result<void> check_paths(const std::vector<GivenTree>& trees, const std::string&
   return {};
 }
 
-Result<Entry> entry_of(Listings& listings, Blobs& blobs, const Subject& job, const std::string& here) {
+namespace {
+
+// The files of the code in the image; nullptr when they are not known, or there are none.
+Result<std::shared_ptr<const Listing>> code_of(Listings& listings, const Subject& job,
+                                               const Dependency& image, Files which) {
+  const Artifacts* artifacts = job.inputs.artifacts(image.target);
+  const Artifact* code = artifacts != nullptr ? find_role(*artifacts, "code") : nullptr;
+  if (code != nullptr) {
+    TRY_ASSIGN(std::shared_ptr<const Listing> kept, listings.get(code->sha256));
+    if (kept) return kept;
+  }
+  if (which == Files::kForeseen) {
+    for (const Dependency& need : job.graph[image.target].needs) {
+      if (job.graph[need.target].label.kind == "code") return foreseen(job, need.target);
+    }
+  }
+  return std::shared_ptr<const Listing>();
+}
+
+// What a file of the code says: out of its blob, or where it lies when it has none yet.
+Result<std::optional<std::string>> content_of(const JobServices& services, const ListedFile& file) {
+  if (file.sha256 != Sha256()) return services.blobs.read(file.sha256);
+  return read_file_if_there(services.host.files, services.workspace.path(file.source));
+}
+
+Result<std::optional<Starter>> starter_in(const JobServices& services, const Listing& code,
+                                          const std::string& main, const std::string& image) {
+  const auto file =
+      std::find_if(code.begin(), code.end(), [&](const ListedFile& listed) { return listed.key == main; });
+  if (file == code.end()) return fail(no_such_main(main, code, image));
+  std::optional<std::string> content;
+  if (file->link_target.empty()) {
+    TRY_ASSIGN(content, content_of(services, *file));
+    if (!content) return std::optional<Starter>();
+  }
+  // What a link leads to is not followed here: its name must do.
+  TRY_ASSIGN(Starter starter, starter_of(main, content ? file->mode : 0755U, content.value_or("")));
+  return std::optional<Starter>(std::move(starter));
+}
+
+}  // namespace
+
+Result<Entry> entry_of(Listings& listings, const JobServices& services, const Subject& job, Files which) {
   const Target& target = job.target();
-  Entry entry;
+  const std::string& here = services.workspace.here;
   const Dependency* need = image_of(target);
   CHECK(need != nullptr);
   const std::string image = job.graph[need->target].label.shortest_from(here);
   const Artifacts* artifacts = job.inputs.artifacts(need->target);
-  if (artifacts != nullptr) {
-    const Artifact* code = find_role(*artifacts, "code");
-    if (code != nullptr) {
-      TRY_ASSIGN(entry.code, listings.get(code->sha256));
-    }
-  }
+  Entry entry;
+  TRY_ASSIGN(entry.code, code_of(listings, job, *need, which));
   const Value* command = target.find("command");
   if (command != nullptr && command->table() != nullptr && !command->table()->items.empty()) return entry;
   entry.main = target.string_or("main", "");
-  const Location where = target.place_of("main");
   if (entry.main.empty()) {
     entry.known = artifacts != nullptr;
     const Artifact* main = artifacts != nullptr ? find_role(*artifacts, "main") : nullptr;
@@ -177,17 +221,8 @@ Result<Entry> entry_of(Listings& listings, Blobs& blobs, const Subject& job, con
     }
   }
   if (!entry.known || !entry.code) return entry;
-  const auto file = std::find_if(entry.code->begin(), entry.code->end(),
-                                 [&](const ListedFile& listed) { return listed.key == entry.main; });
-  if (file == entry.code->end()) return fail(no_such_main(entry.main, *entry.code, image).at(where));
-  if (!file->link_target.empty()) {  // what it leads to is not followed here: its name must do
-    TRY_ASSIGN(entry.starter, starter_of(file->key, 0755, ""));
-    return entry;
-  }
-  TRY_ASSIGN(const std::optional<std::string> content, blobs.read(file->sha256));
-  if (!content) return entry;
-  auto starter = starter_of(file->key, file->mode, *content);
-  if (!starter) return fail(std::move(starter).error().at(where));
+  auto starter = starter_in(services, *entry.code, entry.main, image);
+  if (!starter) return fail(std::move(starter).error().at(target.place_of("main")));
   entry.starter = std::move(*starter);
   return entry;
 }

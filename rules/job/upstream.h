@@ -12,6 +12,7 @@
 #include "cache/blobs.h"
 #include "engine/model/rule.h"
 #include "rules/job/job_spec.h"
+#include "rules/job/services.h"
 
 namespace trainmake {
 
@@ -35,9 +36,13 @@ std::vector<const Dependency*> data_of(const Target& job);
 // What it is that `need` gives, as one digest; an empty optional when that is not known.
 std::optional<Digest128> identity_of(const Subject& job, const Dependency& need);
 
+// For a description, files will do that a target's own description found, before it has run and kept them.
+enum class Files : std::uint8_t { kForeseen, kKept };
+
 // The files of a data target, or the outputs of a job under their paths. An empty optional when they are not
 // known, or no longer in the cache.
-Result<std::optional<GivenTree>> tree_of(Listings& listings, const Subject& job, const Dependency& need);
+Result<std::optional<GivenTree>> tree_of(Listings& listings, const Subject& job, const Dependency& need,
+                                         Files which);
 
 // Two files at one path are an error that names both targets. `here` is for the labels in it.
 Result<void> check_paths(const std::vector<GivenTree>& trees, const std::string& here);
@@ -48,6 +53,6 @@ struct Entry {                          // what is run
   std::optional<Starter> starter;       // when the main file could be read
   std::shared_ptr<const Listing> code;  // when known and there is any
 };
-Result<Entry> entry_of(Listings& listings, Blobs& blobs, const Subject& job, const std::string& here);
+Result<Entry> entry_of(Listings& listings, const JobServices& services, const Subject& job, Files which);
 
 }  // namespace trainmake

@@ -143,6 +143,28 @@ TEST(JobErrors, TwoFilesAtOnePathNameBothTargets) {
   EXPECT_TRUE(world.describe());
 }
 
+TEST(JobErrors, AreToldBeforeAnythingRan) {
+  JobWorld world;
+  world.inputs.known.clear();
+  world.foresee(JobWorld::kCode,
+                {{"train.py", ""}, {"train.lua", "print(1)"}, {"run.lua", "#!/usr/bin/lua"}});
+  world.foresee(JobWorld::kData, {{"a.txt", ""}});
+  world.foresee(JobWorld::kMore, {{"a.txt", ""}});
+  for (const char* good : {"train.py", "run.lua"}) {
+    world.set("main", value_of(std::string(good)));
+    EXPECT_TRUE(world.describe()) << good;
+  }
+  for (const char* bad : {"trian.py", "train.lua"}) {
+    world.set("main", value_of(std::string(bad)));
+    EXPECT_FALSE(world.describe()) << bad;
+  }
+  world.set("main", Value());
+  world.need("data", JobWorld::kData);
+  EXPECT_TRUE(world.describe());
+  world.need("data", JobWorld::kMore);
+  EXPECT_NE(world.describe_error().find("`data:more`"), std::string::npos);
+}
+
 TEST(JobErrors, AFileWhereAnotherHasAFolderIsAnErrorToo) {
   JobWorld world;
   world.need("data", JobWorld::kData);

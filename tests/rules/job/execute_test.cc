@@ -85,6 +85,19 @@ TEST(JobRun, AJobThatOutlivedItsClientIsTakenUp) {
   EXPECT_EQ(world.runs.runs.size(), 1U);
 }
 
+TEST(JobRun, TakingUpAJobNeedsNoneOfItsSecrets) {
+  JobWorld world;
+  world.set("command", command({"wait"}));
+  world.set("secrets", list_of({"TOKEN"}));
+  world.environment.variables["TOKEN"] = "s3cr3t";
+  world.wait = false;
+  ASSERT_TRUE(world.execute());
+  world.environment.variables.clear();
+  world.platform.release();
+  world.wait = true;
+  EXPECT_TRUE(world.execute());
+}
+
 TEST(JobRun, AStopLeavesTheJobRunning) {
   JobWorld world;
   world.set("command", command({"wait"}));

@@ -78,12 +78,16 @@ class FakeInputs final : public Inputs {
     const auto found = known.find(target);
     return found == known.end() ? nullptr : &found->second;
   }
-  const std::any* carry(TargetId) const override { return nullptr; }
+  const std::any* carry(TargetId target) const override {
+    const auto found = carried.find(target);
+    return found == carried.end() ? nullptr : &found->second;
+  }
+  std::map<TargetId, std::any> carried;
   std::map<TargetId, Artifacts> known;
 };
 
 struct JobWorld {
-  enum : TargetId { kImage, kData, kMore, kOther, kJob };
+  enum : TargetId { kCode, kImage, kData, kMore, kOther, kJob };
 
   ScratchFolder folder;
   ForkingProcesses processes;
@@ -106,7 +110,7 @@ struct JobWorld {
   bool retry = false, wait = true;
 
   JobWorld() {
-    for (const char* name : {"image:i", "data:d", "data:more", "job:other", "job:j"}) {
+    for (const char* name : {"code:c", "image:i", "data:d", "data:more", "job:other", "job:j"}) {
       Target target;
       target.label = *parse_label(name, "");
       target.where = {"TRAINFILE.lua", static_cast<int>(graph.targets.size()) + 1};
@@ -117,6 +121,7 @@ struct JobWorld {
         *table_of({{"outputs", table_of({{"model", value_of("m/model.npz")}})}}).table();
     set("outputs", table_of({{"model", value_of("model.txt")}}));
     need("image", kImage);
+    graph.targets[kImage].needs.push_back({kCode, "code", ""});
     give_code({{"train.py", "print(1)"}}, "train.py");
   }
 
@@ -150,6 +155,19 @@ struct JobWorld {
     const Artifact code = listing_artifact("code", listing);
     inputs.known[kImage] = {
         {"image", cat("config of ", code.identity), "", 0, ""}, code, {"main", main, "", 0, ""}};
+  }
+  // Nothing has run yet; this is what the description of `target` found.
+  void foresee(TargetId target, const std::map<std::string, std::string>& files) {
+    Listing listing;
+    for (const auto& [key, content] : files) {
+      folder.write(key, content);
+      ListedFile file;
+      file.key = file.source = key;
+      file.size = content.size();
+      file.mode = 0644;
+      listing.push_back(std::move(file));
+    }
+    inputs.carried[target] = std::make_shared<const Listing>(std::move(listing));
   }
   // Files of the workspace as data that is read in place.
   void give_data(TargetId target, const std::map<std::string, std::string>& files) {
