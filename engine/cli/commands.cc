@@ -43,13 +43,11 @@ Result<int> dispatch(CommandLine line, const Environment& environment) {
     write_stdout(cat("trainmake ", TRAINMAKE_VERSION, "\n"));
     return 0;
   }
-#ifdef TRAINMAKE_ALL_COMMANDS
   const std::string_view name = line.command->name;
   if (line.has("--help") || name == "help") return help_command(line);
   if (name == "completion") return completion_command(line, environment);
   if (name == "new") return new_command(line, environment);
   if (name == "doctor") return doctor_command(line, environment);
-#endif
   return in_workspace(std::move(line), environment);
 }
 

@@ -249,8 +249,7 @@ Result<Expression> parse_expression(std::string_view text, const WordParser& par
   Parser parser{text, parse_word};
   TRY_ASSIGN(Expression expression, parser.expression());
   parser.skip_blanks();
-  if (parser.at != text.size())
-    return fail(parser.expected("`-`, `&` or `+` with blanks around it, or the end"));
+  if (parser.at != text.size()) return fail(parser.expected("the end, or `-`, `&` or `+` between blanks,"));
   return expression;
 }
 

@@ -1,0 +1,52 @@
+// `completion SHELL`: a script to source. The script asks back with `completion labels PREFIX` and
+// `completion platforms PREFIX`, which answer a line each, and with nothing when something is wrong: nobody
+// wants an error in the middle of typing.
+#include <algorithm>
+
+#include "engine/base/text.h"
+#include "engine/cli/commands.h"
+#include "engine/cli/complete_labels.h"
+#include "engine/cli/completion_text.h"
+
+namespace trainmake {
+namespace {
+
+std::vector<std::string> platform_candidates(Session& session, const std::string& word) {
+  const Result<const Space*> space = session.space();
+  std::vector<std::string> names = space ? (*space)->names("platform") : std::vector<std::string>();
+  names.emplace_back("local");
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  std::erase_if(names, [&](const std::string& name) { return !name.starts_with(word); });
+  return names;
+}
+
+}  // namespace
+
+Result<int> completion_command(const CommandLine& line, const Environment& environment) {
+  const std::vector<std::string>& words = line.words;
+  if (words.empty())
+    return fail(user_error("`trainmake completion` needs a shell: bash, zsh or fish",
+                           "As `eval \"$(trainmake completion bash)\"`"));
+  if (words[0] == "labels" || words[0] == "platforms") {
+    const Result<std::unique_ptr<Session>> session = Session::open(line, environment);
+    if (!session) return 0;
+    const std::string word = words.size() > 1 ? words[1] : "";
+    for (const std::string& candidate :
+         words[0] == "labels" ? label_candidates(**session, word) : platform_candidates(**session, word)) {
+      write_stdout(candidate + "\n");
+    }
+    return 0;
+  }
+  const std::optional<std::string> script = completion_text(words[0]);
+  if (!script) {
+    const std::vector<std::string> shells = {"bash", "zsh", "fish"};
+    const std::string meant = did_you_mean(words[0], shells);
+    return fail(user_error(cat("There is no completion for ", quoted(words[0])),
+                           meant.empty() ? std::string("There are bash, zsh, fish") : meant));
+  }
+  write_stdout(*script);
+  return 0;
+}
+
+}  // namespace trainmake

@@ -1,0 +1,223 @@
+// `doctor`: what this machine has and lacks, each tried out as a run would use it. Needs no workspace, and
+// leaves nothing behind.
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/base/child.h"
+#include "engine/base/disk_space.h"
+#include "engine/base/git.h"
+#include "engine/base/text.h"
+#include "engine/cli/commands.h"
+#include "lua/load.h"
+
+namespace trainmake {
+namespace {
+
+constexpr std::uint64_t kLittleRoom = std::uint64_t{100} << 20U;
+
+enum class Health : std::uint8_t {
+  kOk,
+  kMissing,
+  kBroken
+};  // without what is missing, something else still works
+
+struct Finding {
+  std::string check;
+  Health health = Health::kOk;
+  std::string detail;
+};
+
+std::string told(const Error& error) {
+  return cat(error.message, error.hint.empty() ? "" : ". ", error.hint);
+}
+
+// A folder for trying things out, gone at the end.
+class Scratch {
+ public:
+  explicit Scratch(FileSystem& files, const Environment& environment)
+      : files_(files),
+        folder_(
+            path_join(environment.get("TMPDIR").value_or("/tmp"), cat("trainmake-doctor-", process_id()))) {}
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() { (void)files_.remove(folder_); }
+
+  Result<std::string> folder(const char* name) const {
+    std::string path = path_join(folder_, name);
+    TRY(files_.make_folder(path));
+    return path;
+  }
+
+ private:
+  FileSystem& files_;
+  std::string folder_;
+};
+
+class Doctor {
+ public:
+  Doctor(const CommandLine& line, const Environment& environment)
+      : line_(line),
+        host_{real_file_system(), real_processes(), real_http(), real_clock(), environment},
+        scratch_(host_.files, environment) {}
+
+  std::vector<Finding> look() {
+    findings_.push_back({"trainmake", Health::kOk, TRAINMAKE_VERSION});
+    look_at_workspace();
+    look_at_git();
+    look_at_http();
+    look_at_python();
+    look_at_views();
+    look_at_terminal();
+    return std::move(findings_);
+  }
+
+ private:
+  void add(std::string check, Health health, std::string detail) {
+    findings_.push_back({std::move(check), health, std::move(detail)});
+  }
+
+  void look_at_workspace() {
+    const std::string folder =
+        line_.value("--directory") ? absolute_path(*line_.value("--directory")) : current_folder();
+    const Result<Position> position = find_workspace(host_, folder, line_.value("--cache-dir").value_or(""));
+    if (!position)
+      return add("workspace", Health::kOk, "none here; `trainmake new NAME` makes a project to begin with");
+    const Workspace& workspace = position->workspace;
+    const Space space = load_space(host_, workspace.root);
+    if (space.errors.empty())
+      add("workspace", Health::kOk, workspace.root);
+    else
+      add("workspace", Health::kBroken,
+          cat(space.errors.front().where.text(), ": ", told(space.errors.front())));
+    look_at_cache(workspace);
+    look_at_state(workspace);
+  }
+
+  void look_at_cache(const Workspace& workspace) {
+    const Result<Stat> stat = host_.files.look(workspace.cache, Links::kFollow);
+    const bool is_there = stat && stat->exists();
+    if (is_there) {
+      const std::string probe = path_join(workspace.cache, cat("doctor-", process_id()));
+      const Result<void> written = write_file(host_.files, probe, "");
+      (void)host_.files.remove(probe);
+      if (!written) return add("cache", Health::kBroken, told(written.error()));
+    }
+    const std::optional<std::uint64_t> room = free_bytes(is_there ? workspace.cache : workspace.root);
+    const std::string detail = cat(workspace.cache, is_there ? "" : ", not there yet",
+                                   room ? cat(", ", human_bytes(*room), " free") : std::string());
+    add("cache", room && *room < kLittleRoom ? Health::kBroken : Health::kOk, detail);
+  }
+
+  void look_at_state(const Workspace& workspace) {
+    std::uint64_t records = 0;
+    const auto read = [&]() -> Result<std::uint64_t> {
+      TRY_ASSIGN(const std::unique_ptr<State> state, State::open(workspace.cache, State::Access::kLook));
+      TRY(state->each_record([&](const Record&, bool) { ++records; }));
+      TRY_ASSIGN(const std::vector<Run> runs, state->all());
+      return runs.size();
+    };
+    const Result<std::uint64_t> runs = read();
+    if (!runs) return add("state", Health::kBroken, told(runs.error()));
+    add("state", Health::kOk,
+        cat("schema ", State::kSchemaVersion, ", ", plural(records, "result"), ", ", plural(*runs, "run")));
+  }
+
+  // libgit2 is opened for a folder that may be a repository.
+  void look_at_git() {
+    if (const Result<std::string> folder = scratch_.folder("git/.git")) {
+      const Result<std::optional<GitState>> state = git_state(std::string(path_folder(*folder)));
+      if (!state)
+        return add("git", Health::kMissing,
+                   cat(told(state.error()), "; projects in git repositories need it"));
+    }
+    add("git", Health::kOk, "libgit2 can be loaded");
+  }
+
+  // Nobody needs to answer: what cannot be loaded is not the remote's fault.
+  void look_at_http() {
+    const Result<HttpResponse> response = host_.http.send({"GET", "http://127.0.0.1:9/", {}, ""}, {});
+    if (!response && response.error().blame != Blame::kRemote) {
+      return add("http", Health::kMissing,
+                 cat(told(response.error()), "; stores, registries and platforms elsewhere need it"));
+    }
+    add("http", Health::kOk, "libcurl can be loaded");
+  }
+
+  void look_at_python() {
+    const Result<ProcessResult> ran =
+        host_.processes.run({{"python3", "--version"}, host_.environment.variables, ""}, {});
+    if (!ran || ran->exit_code != 0)
+      return add("python3", Health::kMissing, "not in PATH; local jobs whose `main` ends in `.py` need it");
+    add("python3", Health::kOk, printable(trim(cat(ran->output, ran->errors))));
+  }
+
+  // As the local platform shows a job its data. Without mounts the view is a link, and a job could write
+  // through it.
+  void look_at_views() {
+    const Result<std::string> folder = scratch_.folder("data");
+    const Result<std::string> view = scratch_.folder("view");
+    if (!folder || !view)
+      return add("data views", Health::kMissing, "cannot be tried: there is no place for temporary files");
+    Result<Child> child =
+        Child::start({{"/bin/sh", "-c", cat("test ! -L \"$1\" && ! (: > \"$1/x\") 2>/dev/null"), "sh", *view},
+                      {},
+                      "/",
+                      {{*folder, *view}}});
+    bool is_read_only = false;
+    if (child) {
+      std::string output;
+      while (child->read(output, std::chrono::milliseconds(1000)).value_or(false)) {
+      }
+      std::optional<ChildEnd> end = child->ended();
+      while (!end && !host_.clock.wait(std::chrono::milliseconds(5), {})) end = child->ended();
+      is_read_only = end && end->exit_code == 0 && end->signal == 0;
+    }
+    if (is_read_only) return add("data views", Health::kOk, "local jobs see their data read-only");
+    add("data views", Health::kMissing,
+        "the kernel allows no mounts here (user namespaces are off); local jobs see their data through "
+        "links");
+  }
+
+  void look_at_terminal() {
+    const std::string name = host_.environment.get("TERM").value_or("");
+    const bool is_live = ::isatty(STDERR_FILENO) != 0 && !name.empty() && name != "dumb";
+    add("terminal", Health::kOk,
+        is_live ? cat(printable(name), ": runs are shown live") : "none: runs are told in plain lines");
+  }
+
+  const CommandLine& line_;
+  Host host_;
+  Scratch scratch_;
+  std::vector<Finding> findings_;
+};
+
+std::string_view word_of(Health health) {
+  constexpr std::string_view kWords[] = {"ok", "missing", "broken"};
+  return kWords[static_cast<std::size_t>(health)];
+}
+
+std::string padded(std::string_view text, std::size_t width) {
+  return cat(text, std::string(width - std::min(width, text.size()), ' '));
+}
+
+}  // namespace
+
+Result<int> doctor_command(const CommandLine& line, const Environment& environment) {
+  bool is_broken = false;
+  for (const Finding& finding : Doctor(line, environment).look()) {
+    is_broken |= finding.health == Health::kBroken;
+    if (line.has("--json")) {
+      const nlohmann::ordered_json json = {{"check", finding.check},
+                                           {"ok", finding.health == Health::kOk},
+                                           {"detail", printable(finding.detail)}};
+      write_stdout(json.dump() + "\n");
+    } else {
+      write_stdout(cat(padded(finding.check, 12), padded(word_of(finding.health), 9),
+                       printable(finding.detail), "\n"));
+    }
+  }
+  return is_broken ? 1 : 0;
+}
+
+}  // namespace trainmake

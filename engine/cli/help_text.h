@@ -1,0 +1,25 @@
+// What `help` says, from the tables of commands and flags, the schemas of kinds, and the documents of rooms.
+// Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/cli/flags.h"
+#include "engine/model/schema.h"
+
+namespace trainmake {
+
+// A document that is a topic: a room's README, or the language manual. CMakeLists.txt lists them.
+struct HelpDocument {
+  std::string_view topic;
+  const char* text;
+};
+const std::vector<HelpDocument>& help_documents();
+
+std::string overview_text(const std::vector<std::string>& topics);
+std::string help_text(const CommandSpec& command);
+std::string help_text(const Schema& schema);
+
+}  // namespace trainmake
