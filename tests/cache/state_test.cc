@@ -1,6 +1,8 @@
 #include "cache/state.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <set>
@@ -92,6 +94,37 @@ TEST_F(StateTest, ALogThatACrashLeftIsReadWithoutATrace) {
   const auto looker = open(Access::kLook);
   EXPECT_TRUE(same(**looker->last(record.label), record));
   EXPECT_EQ(names(), (std::set<std::string>{"state.db", "state.db-wal"}));
+}
+
+// As somebody who may only read; a process of its own, so that root can do without its powers there.
+int look_as_a_reader(const std::string& cache, const Record& record) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::geteuid() == 0 && ::seteuid(65534) != 0) _exit(9);
+    const Result<std::unique_ptr<State>> state = State::open(cache, Access::kLook);
+    if (!state) _exit(1);
+    const Result<std::optional<Record>> last = (*state)->last(record.label);
+    _exit(!last ? 2 : !*last ? 3 : same(**last, record) ? 0 : 4);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return status;
+}
+
+TEST_F(StateTest, LooksWhereNothingCanBeWritten) {
+  using std::filesystem::perms;
+  const perms open_to_all =
+      perms::owner_all | perms::group_read | perms::group_exec | perms::others_read | perms::others_exec;
+  std::filesystem::permissions(folder.path(), open_to_all);
+  auto writer = open();
+  ASSERT_TRUE(writer->remember(record));
+  std::filesystem::permissions(cache, open_to_all & ~perms::owner_write);
+  EXPECT_EQ(look_as_a_reader(cache, record), 0) << "while somebody writes";
+  std::filesystem::permissions(cache, open_to_all);
+  writer.reset();
+  std::filesystem::permissions(cache, open_to_all & ~perms::owner_write);
+  EXPECT_EQ(look_as_a_reader(cache, record), 0) << "while nobody does";
+  std::filesystem::permissions(cache, open_to_all);
 }
 
 TEST_F(StateTest, AnEmptyFileIsAnEmptyState) {
