@@ -1,4 +1,5 @@
-// `attach`: follows a job that another client left, or still watches, to its end, and sees to it that its end is remembered.
+// `attach`: follows a job that another client left, or still watches, to its end, and sees to it that its end
+// is remembered.
 #include <chrono>
 
 #include "engine/base/text.h"
@@ -7,6 +8,7 @@
 #include "engine/cli/finish_run.h"
 #include "engine/cli/hold.h"
 #include "engine/cli/live_run.h"
+#include "engine/cli/table.h"
 #include "rules/job/log_lines.h"
 
 namespace trainmake {
@@ -17,14 +19,16 @@ constexpr std::chrono::milliseconds kPause{100};
 // Without a word, the one job in flight.
 Result<Run> run_to_attach_to(Session& session) {
   const std::vector<std::string>& words = session.line().words;
-  if (words.size() > 1) return fail(user_error(cat("`trainmake attach` takes one run or label, got ", words.size())));
+  if (words.size() > 1)
+    return fail(user_error(cat("`trainmake attach` takes one run or label, got ", words.size())));
   if (!words.empty()) return find_run(session, words.front(), WhichRun::kInFlight);
   TRY_ASSIGN(std::vector<Run> runs, session.state().all());
   std::erase_if(runs, [](const Run& run) { return is_over(run.status); });
   if (runs.size() == 1) return runs.front();
   if (runs.empty()) return fail(user_error("No job is in flight", "`trainmake runs` lists those that were"));
   std::string names;
-  for (const Run& run : runs) names += cat(names.empty() ? "" : ", ", quoted(run.id), " (", session.shown(run.label), ")");
+  for (const Run& run : runs)
+    names += cat(names.empty() ? "" : ", ", quoted(run.id), " (", session.shown(run.label), ")");
   return fail(user_error(cat("More than one job is in flight: ", names), "Say which one"));
 }
 
@@ -32,14 +36,20 @@ Result<Run> run_to_attach_to(Session& session) {
 Result<void> check_handed_over(Session& session, const Run& run) {
   if (!run.job.empty() || live(session, run).status != RunStatus::kQueued) return {};
   const std::string label = session.shown(run.label);
-  return fail(user_error(cat("Run ", quoted(run.id), " was cut short before it was handed over"), cat("`trainmake ", label, "` goes on with it, `trainmake cancel ", run.id, "` forgets it")));
+  return fail(
+      user_error(cat("Run ", quoted(run.id), " was cut short before it was handed over"),
+                 cat("`trainmake ", label, "` goes on with it, `trainmake cancel ", run.id, "` forgets it")));
 }
 
 // Another trainmake watches it and will remember its end: shows the log meanwhile. True when that is done.
 Result<bool> watch_along(Session& session, const Run& run, Reporter& reporter, std::stop_token stop) {
   LogLines lines;
-  const LogLines::Sink tell = [&](std::string_view line) { reporter.event(LogLine{run.label, std::string(line)}); };
-  TRY_ASSIGN(const bool over, follow_log(session, run, [&](std::string_view bytes) { lines.add(bytes, tell); }, {}, stop));
+  const LogLines::Sink tell = [&](std::string_view line) {
+    reporter.event(LogLine{run.label, std::string(line)});
+  };
+  TRY_ASSIGN(const bool over,
+             follow_log(
+                 session, run, [&](std::string_view bytes) { lines.add(bytes, tell); }, {}, stop));
   lines.finish(tell);
   for (bool left = !over; !left; left = session.host().clock.wait(kPause, stop)) {
     TRY_ASSIGN(const std::optional<FileLock> held, try_hold_step(session, run.label));
@@ -50,13 +60,14 @@ Result<bool> watch_along(Session& session, const Run& run, Reporter& reporter, s
 
 Result<int> told(Session& session, const Run& run) {
   const bool well = run.status == RunStatus::kSucceeded;
-  write_stderr(cat("run ", run.id, " of ", session.shown(run.label), " is over: ", name_of(run.status), run.reason.empty() ? "" : cat(", ", printable(run.reason)), "; `trainmake logs ", run.id,
-                   "` shows what it said\n"));
+  write_stderr(cat("run ", run.id, " of ", session.shown(run.label), " is over: ", status_text(run),
+                   "; `trainmake logs ", run.id, "` shows what it said\n"));
   return well ? 0 : exit_code_of(Blame::kStep);
 }
 
 Result<int> left_running(const Session& session, const Run& run) {
-  write_stderr(cat("left running; `trainmake attach ", session.shown(run.label), "` comes back to it, `trainmake cancel ", session.shown(run.label), "` ends it\n"));
+  write_stderr(cat("left running; `trainmake attach ", session.shown(run.label),
+                   "` comes back to it, `trainmake cancel ", session.shown(run.label), "` ends it\n"));
   return exit_code_of(Blame::kInterrupted);
 }
 
@@ -70,7 +81,8 @@ Result<int> attach_command(const Call& call) {
   TRY(check_handed_over(session, run));
   TRY_ASSIGN(const FileLock workspace, hold_workspace(session, FileLock::Mode::kShared, call.stop));
   TRY(session.open_state(State::Access::kWrite));
-  const std::unique_ptr<Reporter> reporter = session.json() ? make_json_reporter() : make_plain_reporter(session.here());
+  const std::unique_ptr<Reporter> reporter =
+      session.json() ? make_json_reporter() : make_plain_reporter(session.here());
   reporter->event(Message{run.label, cat("Attached to run ", run.id)});
   TRY_ASSIGN(std::optional<FileLock> step, try_hold_step(session, run.label));
   if (!step) {
@@ -80,8 +92,14 @@ Result<int> attach_command(const Call& call) {
   }
   TRY_ASSIGN(const std::optional<Run> now, session.state().get(run.id));
   if (now && is_over(now->status)) return told(session, *now);
+  const std::int64_t began = session.host().clock.steady_ns();
   TRY_ASSIGN(const bool ended, finish_run(session, now.value_or(run), *reporter, call.stop));
-  return ended ? Result<int>(0) : left_running(session, run);
+  if (!ended) return left_running(session, run);
+  Summary summary;
+  summary.of(Outcome::kRan) = {run.label};
+  summary.duration_ms = (session.host().clock.steady_ns() - began) / 1'000'000;
+  reporter->finished(summary, session.tally());
+  return 0;
 }
 
 }  // namespace trainmake

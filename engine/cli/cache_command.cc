@@ -16,16 +16,27 @@ Result<int> cache_command(const Call& call) {
   if (words.empty() || (!is_import && words[0] != "export")) {
     const std::vector<std::string> ways = {"export", "import"};
     const std::string meant = words.empty() ? std::string() : did_you_mean(words[0], ways);
-    return fail(user_error(words.empty() ? std::string("`trainmake cache` needs `export` or `import`") : cat("`trainmake cache` can `export` and `import`, not ", quoted(words[0])),
+    return fail(user_error(words.empty()
+                               ? std::string("`trainmake cache` needs `export` or `import`")
+                               : cat("`trainmake cache` can `export` and `import`, not ", quoted(words[0])),
                            meant.empty() ? std::string("As `trainmake cache export cache.tar.zst`") : meant));
   }
-  if (words.size() != 2) return fail(user_error(cat("`trainmake cache ", words[0], "` takes one file, got ", words.size() - 1), cat("As `trainmake cache ", words[0], " cache.tar.zst`")));
+  if (words.size() != 2)
+    return fail(user_error(cat("`trainmake cache ", words[0], "` takes one file, got ", words.size() - 1),
+                           cat("As `trainmake cache ", words[0], " cache.tar.zst`")));
   const std::string file = typed_path(session, words[1]);
   TRY_ASSIGN(const FileLock alone, hold_workspace(session, FileLock::Mode::kExclusive, call.stop));
   const std::string& cache = session.workspace().cache;
-  TRY_ASSIGN(const Transferred done, is_import ? import_cache(session.host(), cache, file) : export_cache(session.host(), cache, file));
-  if (session.json()) write_stdout(nlohmann::ordered_json{{is_import ? "imported" : "exported", {{"files", done.files}, {"bytes", done.bytes}}}}.dump() + "\n");
-  else write_stderr(cat(is_import ? "imported " : "exported ", plural(done.files, "file"), ", ", human_bytes(done.bytes), is_import ? " from " : " to ", quoted(words[1]), "\n"));
+  TRY_ASSIGN(const Transferred done, is_import ? import_cache(session.host(), cache, file)
+                                               : export_cache(session.host(), cache, file));
+  if (session.json())
+    write_stdout(nlohmann::ordered_json{
+                     {is_import ? "imported" : "exported", {{"files", done.files}, {"bytes", done.bytes}}}}
+                     .dump() +
+                 "\n");
+  else
+    write_stderr(cat(is_import ? "imported " : "exported ", plural(done.files, "file"), ", ",
+                     human_bytes(done.bytes), is_import ? " from " : " to ", quoted(words[1]), "\n"));
   return 0;
 }
 

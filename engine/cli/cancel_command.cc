@@ -4,13 +4,15 @@
 #include "engine/cli/find_run.h"
 #include "engine/cli/hold.h"
 #include "engine/cli/live_run.h"
+#include "engine/cli/table.h"
 #include "rules/job/platform.h"
 #include "rules/job/runs.h"
 
 namespace trainmake {
 namespace {
 
-// Another trainmake that watches the job remembers its end, with what it had said till then: that is left as it is.
+// Another trainmake that watches the job remembers its end, with what it had said till then: that is left as
+// it is.
 Result<void> remember_end(Session& session, Platform& platform, const Run& ended) {
   TRY_ASSIGN(const std::optional<Run> now, session.state().get(ended.id));
   if (now && is_over(now->status)) return {};
@@ -21,13 +23,14 @@ Result<void> remember_end(Session& session, Platform& platform, const Run& ended
 Result<void> cancel_one(Session& session, const Run& run) {
   const std::string name = cat("run ", run.id, " of ", session.shown(run.label));
   if (is_over(run.status)) {
-    write_stderr(cat(name, " is over already: ", name_of(run.status), "\n"));
+    write_stderr(cat(name, " is over already: ", status_text(run), "\n"));
     return {};
   }
   TRY_ASSIGN(Platform * platform, platform_of(session, run));
   TRY_ASSIGN(const Run ended, cancel(*platform, session.host().clock, run));
   if (ended.status == RunStatus::kSucceeded) {
-    write_stderr(cat(name, " had succeeded before it could be cancelled; `trainmake attach ", run.id, "` remembers its result\n"));
+    write_stderr(cat(name, " had succeeded before it could be cancelled; `trainmake attach ", run.id,
+                     "` remembers its result\n"));
     return {};
   }
   TRY(remember_end(session, *platform, ended));
@@ -39,7 +42,9 @@ Result<void> cancel_one(Session& session, const Run& run) {
 
 Result<int> cancel_command(const Call& call) {
   Session& session = call.session;
-  if (session.line().words.empty()) return fail(user_error("`trainmake cancel` needs a run or a label", "`trainmake ps` lists jobs in flight"));
+  if (session.line().words.empty())
+    return fail(
+        user_error("`trainmake cancel` needs a run or a label", "`trainmake ps` lists jobs in flight"));
   TRY(session.open_state(State::Access::kLook));
   std::vector<Run> runs;
   for (const std::string& word : session.line().words) {

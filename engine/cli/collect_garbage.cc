@@ -31,13 +31,16 @@ struct Collector {
       entries.back().record.manifest = {};
     }));
     // What a job in flight was given is asked for when it ends.
-    const bool in_flight = std::any_of(runs.begin(), runs.end(), [](const Run& run) { return !is_over(run.status); });
-    const std::int64_t young_ns = services.host.clock.now_ns() - std::chrono::nanoseconds(options.young).count();
+    const bool in_flight =
+        std::any_of(runs.begin(), runs.end(), [](const Run& run) { return !is_over(run.status); });
+    const std::int64_t young_ns =
+        services.host.clock.now_ns() - std::chrono::nanoseconds(options.young).count();
     std::vector<Record> kept;
     std::size_t of_label = 0;
     for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
       if (kept.empty() || kept.back().label != entry->record.label) of_label = 0;
-      const bool keep = entry->is_last || in_flight || entry->record.when_ns >= young_ns || of_label < options.results_per_label;
+      const bool keep = entry->is_last || in_flight || entry->record.when_ns >= young_ns ||
+                        of_label < options.results_per_label;
       if (keep) {
         ++of_label;
         kept.push_back(std::move(entry->record));
@@ -65,8 +68,10 @@ struct Collector {
       for (const Artifact& artifact : record.artifacts) {
         const std::optional<Sha256> digest = Sha256::parse(artifact.sha256);
         if (!digest) continue;
-        if (record.label.kind == "job") marked.insert(*digest);
-        else if (artifact.address.starts_with("blob:")) TRY(mark_tree(*digest, marked));
+        if (record.label.kind == "job")
+          marked.insert(*digest);
+        else if (artifact.address.starts_with("blob:"))
+          TRY(mark_tree(*digest, marked));
       }
     }
     for (const Run& run : runs) {
@@ -90,8 +95,8 @@ struct Collector {
     return services.blobs.sweep();
   }
 
-  // What only saves time: proofs, which hold for the state before this alone; locks that nobody can hold now; what is known of
-  // files of projects that are gone.
+  // What only saves time: proofs, which hold for the state before this alone; locks that nobody can hold now;
+  // what is known of files of projects that are gone.
   Result<void> sweep_leftovers(const std::vector<Record>& records) {
     for (const char* folder : {"proofs", "locks"}) {
       TRY_ASSIGN(const std::uint64_t bytes, tree_size(services.host.files, path(folder)));
@@ -100,10 +105,14 @@ struct Collector {
     }
     std::set<std::string> indexes;
     for (const Record& record : records) {
-      TRY_ASSIGN(const Stat stat, services.host.files.look(path_join(services.workspace.path(record.label.folder), kTrainfile), Links::kFollow));
+      TRY_ASSIGN(const Stat stat,
+                 services.host.files.look(path_join(services.workspace.path(record.label.folder), kTrainfile),
+                                          Links::kFollow));
       if (stat.exists()) indexes.insert(cat(digest_of(record.label.folder).hex(), ".idx"));
     }
-    TRY_ASSIGN(const std::uint64_t bytes, remove_others(services.host.files, path("files"), [&](const std::string& name) { return indexes.contains(name); }));
+    TRY_ASSIGN(const std::uint64_t bytes,
+               remove_others(services.host.files, path("files"),
+                             [&](const std::string& name) { return indexes.contains(name); }));
     removed.bytes += bytes;
     return {};
   }
@@ -126,6 +135,8 @@ struct Collector {
 
 }  // namespace
 
-Result<Removed> collect_garbage(const GarbageServices& services, const KeepOptions& keep) { return Collector{services, keep, {}}.collect(); }
+Result<Removed> collect_garbage(const GarbageServices& services, const KeepOptions& keep) {
+  return Collector{services, keep, {}}.collect();
+}
 
 }  // namespace trainmake

@@ -1,6 +1,6 @@
-// Removes from the cache what nothing refers to: old results, blobs and layers of none that is kept, what finished runs leave
-// beside their logs, and files that only saved time. What is kept is enough for the next run to have nothing to do, and for
-// `pull` of every run. Knows what lies where below the cache folder.
+// Removes from the cache what nothing refers to: old results, blobs and layers of none that is kept, what
+// finished runs leave beside their logs, and files that only saved time. What is kept is enough for the next
+// run to have nothing to do, and for `pull` of every run. Knows what lies where below the cache folder.
 #pragma once
 
 #include <chrono>
@@ -13,8 +13,8 @@
 
 namespace trainmake {
 
-// A label's present result is always kept; of earlier ones those that are young and the newest few, so that an edit undone is
-// taken up again.
+// A label's present result is always kept; of earlier ones those that are young and the newest few, so that
+// an edit undone is taken up again.
 struct KeepOptions {
   std::chrono::hours young{24 * 30};
   std::size_t results_per_label = 10;

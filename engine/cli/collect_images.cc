@@ -31,7 +31,8 @@ void add_digests(const Json& json, std::vector<std::string>& found) {
     if (value.is_structured()) add_digests(value, found);
     if (name != "digest" || !value.is_string()) continue;
     const std::string digest = value.get<std::string>();
-    if (digest.starts_with(kPrefix) && Sha256::parse(std::string_view(digest).substr(kPrefix.size()))) found.push_back(digest.substr(kPrefix.size()));
+    if (digest.starts_with(kPrefix) && Sha256::parse(std::string_view(digest).substr(kPrefix.size())))
+      found.push_back(digest.substr(kPrefix.size()));
   }
 }
 
@@ -63,7 +64,8 @@ Result<void> forget_layers(FileSystem& files, const std::string& folder, const D
     const std::string path = path_join(folder, entry.name);
     TRY_ASSIGN(const Json memo, read_json(files, path));
     const auto digest = memo.is_object() ? memo.find("digest") : memo.end();
-    const bool known = memo.is_object() && digest != memo.end() && digest->is_string() && digests.contains(digest->get<std::string>());
+    const bool known = memo.is_object() && digest != memo.end() && digest->is_string() &&
+                       digests.contains(digest->get<std::string>());
     if (!known) TRY(files.remove(path));
   }
   return {};
@@ -71,17 +73,21 @@ Result<void> forget_layers(FileSystem& files, const std::string& folder, const D
 
 }  // namespace
 
-Result<Swept> collect_images(FileSystem& files, const std::string& cache_folder, const std::vector<Record>& kept) {
+Result<Swept> collect_images(FileSystem& files, const std::string& cache_folder,
+                             const std::vector<Record>& kept) {
   const std::string layout = path_join(cache_folder, "images");
   Digests digests = digests_of(kept);
   TRY(add_named(files, layout, digests));
   Swept swept;
-  TRY_ASSIGN(swept.bytes, remove_others(files, path_join(layout, "blobs/sha256"), [&](const std::string& name) {
-    const bool keep = digests.contains(name);
-    if (!keep) ++swept.count;
-    return keep;
-  }));
-  TRY_ASSIGN(const std::uint64_t waiting, remove_others(files, path_join(layout, "blobs"), [](const std::string& name) { return name == "sha256"; }));
+  TRY_ASSIGN(swept.bytes,
+             remove_others(files, path_join(layout, "blobs/sha256"), [&](const std::string& name) {
+               const bool keep = digests.contains(name);
+               if (!keep) ++swept.count;
+               return keep;
+             }));
+  TRY_ASSIGN(const std::uint64_t waiting,
+             remove_others(files, path_join(layout, "blobs"),
+                           [](const std::string& name) { return name == "sha256"; }));
   swept.bytes += waiting;
   TRY(forget_layers(files, path_join(cache_folder, "layers"), digests));
   return swept;

@@ -1,5 +1,5 @@
-// Removes layers, configs and manifests from the workspace's OCI layout that no kept result and no name in it refers to, and what
-// is remembered of such layers.
+// Removes layers, configs and manifests from the workspace's OCI layout that no kept result and no name in it
+// refers to, and what is remembered of such layers.
 #pragma once
 
 #include <string>
@@ -10,6 +10,7 @@
 
 namespace trainmake {
 
-Result<Swept> collect_images(FileSystem& files, const std::string& cache_folder, const std::vector<Record>& kept);
+Result<Swept> collect_images(FileSystem& files, const std::string& cache_folder,
+                             const std::vector<Record>& kept);
 
 }  // namespace trainmake

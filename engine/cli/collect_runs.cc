@@ -14,7 +14,8 @@ enum class What : std::uint8_t { kAll, kLog, kNothing };  // that is kept
 
 std::map<std::string, What> what_is_kept(const std::vector<Run>& runs, std::size_t logs) {
   std::map<std::string, What> kept;
-  for (std::size_t i = 0; i < runs.size(); ++i) kept[runs[i].id] = !is_over(runs[i].status) ? What::kAll : i < logs ? What::kLog : What::kNothing;
+  for (std::size_t i = 0; i < runs.size(); ++i)
+    kept[runs[i].id] = !is_over(runs[i].status) ? What::kAll : i < logs ? What::kLog : What::kNothing;
   return kept;
 }
 
@@ -64,7 +65,8 @@ Result<std::uint64_t> collect_checkpoints(Host& host, const std::string& folder,
 
 }  // namespace
 
-Result<Swept> collect_runs(Host& host, const std::string& cache_folder, const std::vector<Run>& runs, const KeepOptions& keep) {
+Result<Swept> collect_runs(Host& host, const std::string& cache_folder, const std::vector<Run>& runs,
+                           const KeepOptions& keep) {
   const std::map<std::string, What> kept = what_is_kept(runs, keep.logs);
   const std::string folder = path_join(cache_folder, "runs");
   TRY_ASSIGN(const std::vector<FolderEntry> entries, entries_of(host.files, folder));
@@ -73,19 +75,23 @@ Result<Swept> collect_runs(Host& host, const std::string& cache_folder, const st
     const RunFolder run{path_join(folder, entry.name)};
     const auto known = kept.find(entry.name);
     What what = known == kept.end() ? What::kAll : known->second;
-    if (known == kept.end()) {  // of a memory that was lost: unless its end was remembered, it may be taken up yet
+    if (known ==
+        kept.end()) {  // of a memory that was lost: unless its end was remembered, it may be taken up yet
       TRY_ASSIGN(const Stat settled, host.files.look(run.settled()));
       if (settled.exists()) what = What::kNothing;
     }
     if (what == What::kAll) continue;
-    TRY_ASSIGN(const std::uint64_t bytes, what == What::kLog ? keep_log(host.files, run) : remove_whole(host.files, run.top));
+    TRY_ASSIGN(const std::uint64_t bytes,
+               what == What::kLog ? keep_log(host.files, run) : remove_whole(host.files, run.top));
     swept.bytes += bytes;
     if (bytes > 0 || what == What::kNothing) ++swept.count;
   }
-  const bool in_flight = std::any_of(runs.begin(), runs.end(), [](const Run& run) { return !is_over(run.status); });
+  const bool in_flight =
+      std::any_of(runs.begin(), runs.end(), [](const Run& run) { return !is_over(run.status); });
   if (in_flight) return swept;
   const std::int64_t young_ns = host.clock.now_ns() - std::chrono::nanoseconds(keep.young).count();
-  TRY_ASSIGN(const std::uint64_t bytes, collect_checkpoints(host, path_join(cache_folder, "checkpoints"), young_ns));
+  TRY_ASSIGN(const std::uint64_t bytes,
+             collect_checkpoints(host, path_join(cache_folder, "checkpoints"), young_ns));
   swept.bytes += bytes;
   return swept;
 }

@@ -1,4 +1,5 @@
-// Removes what finished runs left on this machine, but for the logs of the newest; and checkpoints that nobody came back to.
+// Removes what finished runs left on this machine, but for the logs of the newest; and checkpoints that
+// nobody came back to.
 #pragma once
 
 #include <string>
@@ -12,6 +13,7 @@
 namespace trainmake {
 
 // `runs`: all that are remembered, the newest first.
-Result<Swept> collect_runs(Host& host, const std::string& cache_folder, const std::vector<Run>& runs, const KeepOptions& keep);
+Result<Swept> collect_runs(Host& host, const std::string& cache_folder, const std::vector<Run>& runs,
+                           const KeepOptions& keep);
 
 }  // namespace trainmake

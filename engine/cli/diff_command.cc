@@ -32,7 +32,8 @@ Json metrics_object(const Run& run) {
 Json changed_values(const Json& from, const Json& to) {
   std::map<std::string, Json> changed;
   for (const auto& [name, value] : from.items()) {
-    if (!to.contains(name) || to[name] != value) changed[name] = {{"from", value}, {"to", to.contains(name) ? to[name] : Json()}};
+    if (!to.contains(name) || to[name] != value)
+      changed[name] = {{"from", value}, {"to", to.contains(name) ? to[name] : Json()}};
   }
   for (const auto& [name, value] : to.items()) {
     if (!from.contains(name)) changed[name] = {{"from", Json()}, {"to", value}};
@@ -49,14 +50,16 @@ struct Difference {
 // A parameter whose two values are shown needs no word that it changed.
 bool is_shown_as_param(const Difference& difference, const RunChange& change) {
   constexpr std::string_view kParams = "params.";
-  return change.reason.section == Section::kAttr && change.reason.name.starts_with(kParams) && difference.params.contains(change.reason.name.substr(kParams.size()));
+  return change.reason.section == Section::kAttr && change.reason.name.starts_with(kParams) &&
+         difference.params.contains(change.reason.name.substr(kParams.size()));
 }
 
 Result<Difference> difference_of(Session& session, Run before, Run now) {
   TRY_ASSIGN(std::vector<RunChange> changes, changes_between(session.state(), before, now));
   Json params = changed_values(object_from(before.params_json), object_from(now.params_json));
   Json metrics = changed_values(metrics_object(before), metrics_object(now));
-  return Difference{std::move(before), std::move(now), std::move(changes), std::move(params), std::move(metrics)};
+  return Difference{std::move(before), std::move(now), std::move(changes), std::move(params),
+                    std::move(metrics)};
 }
 
 Json difference_json(const Difference& difference) {
@@ -66,12 +69,17 @@ Json difference_json(const Difference& difference) {
     json["label"] = change.label.text();
     changes.push_back(std::move(json));
   }
-  return {{"from", difference.before.id}, {"to", difference.now.id}, {"changes", std::move(changes)}, {"params", difference.params}, {"metrics", difference.metrics}};
+  return {{"from", difference.before.id},
+          {"to", difference.now.id},
+          {"changes", std::move(changes)},
+          {"params", difference.params},
+          {"metrics", difference.metrics}};
 }
 
 std::string value_text(const Json& value) {
   if (value.is_null()) return "nothing";
-  return printable(value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, Json::error_handler_t::replace));
+  return printable(value.is_string() ? value.get<std::string>()
+                                     : value.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 std::string change_text(const Session& session, const RunChange& change) {
@@ -84,41 +92,51 @@ using Rows = std::vector<std::vector<std::string>>;
 
 // The section's name stands beside its first row.
 void add_row(Rows& rows, std::string_view section, std::string text) {
-  const auto named = std::find_if(rows.rbegin(), rows.rend(), [](const auto& row) { return !row[0].empty(); });
-  rows.push_back({named != rows.rend() && (*named)[0] == section ? std::string() : std::string(section), std::move(text)});
+  const auto named =
+      std::find_if(rows.rbegin(), rows.rend(), [](const auto& row) { return !row[0].empty(); });
+  rows.push_back({named != rows.rend() && (*named)[0] == section ? std::string() : std::string(section),
+                  std::move(text)});
 }
 
 void add_values(Rows& rows, std::string_view section, const Json& values) {
-  for (const auto& [name, change] : values.items()) add_row(rows, section, cat(printable(name), "  ", value_text(change["from"]), " → ", value_text(change["to"])));
+  for (const auto& [name, change] : values.items())
+    add_row(rows, section,
+            cat(printable(name), "  ", value_text(change["from"]), " → ", value_text(change["to"])));
 }
 
 void add_changes(Rows& rows, const Session& session, const Difference& difference, Section section) {
   std::size_t count = 0;
   for (const RunChange& change : difference.changes) {
     if (change.reason.section != section || is_shown_as_param(difference, change)) continue;
-    const std::string of = change.label == difference.now.label ? std::string() : cat("  (", session.shown(change.label), ")");
+    const std::string of =
+        change.label == difference.now.label ? std::string() : cat("  (", session.shown(change.label), ")");
     if (++count <= kShownFiles) add_row(rows, name_of(section), cat(change_text(session, change), of));
   }
-  if (count > kShownFiles) add_row(rows, name_of(section), cat("and ", count - kShownFiles, " more; `--json` lists all"));
+  if (count > kShownFiles)
+    add_row(rows, name_of(section), cat("and ", count - kShownFiles, " more; `--json` lists all"));
 }
 
 std::string difference_text(const Session& session, const Difference& difference) {
   Rows rows;
   add_values(rows, "params", difference.params);
-  for (const Section section : {Section::kAttr, Section::kCode, Section::kData, Section::kBase, Section::kPlatform, Section::kUpstream}) add_changes(rows, session, difference, section);
+  for (const Section section : {Section::kAttr, Section::kCode, Section::kData, Section::kBase,
+                                Section::kPlatform, Section::kUpstream})
+    add_changes(rows, session, difference, section);
   add_values(rows, "metrics", difference.metrics);
   return rows.empty() ? "nothing that matters differs\n" : table_text(rows);
 }
 
 std::string head_text(const Session& session, const Run& run) {
-  return cat(run.id, "  ", session.shown(run.label), "  ", name_of(run.status), run.started_ns == 0 ? std::string() : cat("  ", moment_text(run.started_ns), " UTC"), "\n");
+  return cat(run.id, "  ", session.shown(run.label), "  ", name_of(run.status),
+             run.started_ns == 0 ? std::string() : cat("  ", moment_text(run.started_ns), " UTC"), "\n");
 }
 
 // The run of the same label that was created before it.
 Result<std::optional<Run>> previous(State& state, const Run& run) {
   TRY_ASSIGN(const std::vector<Run> runs, state.all());
   auto at = std::find_if(runs.begin(), runs.end(), [&](const Run& each) { return each.id == run.id; });
-  if (at != runs.end()) at = std::find_if(at + 1, runs.end(), [&](const Run& each) { return each.label == run.label; });
+  if (at != runs.end())
+    at = std::find_if(at + 1, runs.end(), [&](const Run& each) { return each.label == run.label; });
   return at == runs.end() ? std::optional<Run>() : *at;
 }
 
@@ -126,17 +144,23 @@ std::vector<Reason> reasons_of(const std::optional<Run>& before, const Run& run)
   if (!before) return {{ReasonKind::kNeverBuilt, {}, ""}};
   std::vector<Reason> reasons = differences(before->manifest, run.manifest);
   if (!reasons.empty()) return reasons;
-  return {{before->status == RunStatus::kSucceeded ? ReasonKind::kForced : ReasonKind::kFailedBefore, {}, ""}};
+  return {
+      {before->status == RunStatus::kSucceeded ? ReasonKind::kForced : ReasonKind::kFailedBefore, {}, ""}};
 }
 
 Result<std::string> why_text(Session& session, const std::optional<Run>& before, const Run& run) {
-  if (!before) return cat(head_text(session, run), "  the first run of ", quoted(session.shown(run.label)), "\n");
+  if (!before)
+    return cat(head_text(session, run), "  the first run of ", quoted(session.shown(run.label)), "\n");
   if (before->manifest.fingerprint() == run.manifest.fingerprint()) {
-    const std::string again = before->status == RunStatus::kSucceeded ? "asked for again" : cat("tried again after ", before->id, ", which ", before->status == RunStatus::kFailed ? "failed" : "did not end well");
+    const std::string again = before->status == RunStatus::kSucceeded
+                                  ? "asked for again"
+                                  : cat("tried again after ", before->id, ", which ",
+                                        before->status == RunStatus::kFailed ? "failed" : "did not end well");
     return cat(head_text(session, run), "  ", again, ", with nothing changed\n");
   }
   TRY_ASSIGN(const Difference difference, difference_of(session, *before, run));
-  return cat(head_text(session, run), "since ", head_text(session, *before), difference_text(session, difference));
+  return cat(head_text(session, run), "since ", head_text(session, *before),
+             difference_text(session, difference));
 }
 
 }  // namespace
@@ -144,13 +168,19 @@ Result<std::string> why_text(Session& session, const std::optional<Run>& before,
 Result<int> diff_command(const Call& call) {
   Session& session = call.session;
   const std::vector<std::string>& words = session.line().words;
-  if (words.size() != 2) return fail(user_error(cat("`trainmake diff` compares two runs, got ", words.size()), "`trainmake runs` lists runs"));
+  if (words.size() != 2)
+    return fail(user_error(cat("`trainmake diff` compares two runs, got ", words.size()),
+                           "`trainmake runs` lists runs"));
   TRY(session.open_state(State::Access::kLook));
   TRY_ASSIGN(Run before, find_run(session, words[0]));
   TRY_ASSIGN(Run now, find_run(session, words[1]));
-  TRY_ASSIGN(const Difference difference, difference_of(session, live(session, std::move(before)), live(session, std::move(now))));
-  if (session.json()) write_stdout(difference_json(difference).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
-  else write_stdout(cat(head_text(session, difference.before), head_text(session, difference.now), difference_text(session, difference)));
+  TRY_ASSIGN(const Difference difference,
+             difference_of(session, live(session, std::move(before)), live(session, std::move(now))));
+  if (session.json())
+    write_stdout(difference_json(difference).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+  else
+    write_stdout(cat(head_text(session, difference.before), head_text(session, difference.now),
+                     difference_text(session, difference)));
   return 0;
 }
 
@@ -161,7 +191,13 @@ Result<int> why_run_command(const Call& call) {
     TRY_ASSIGN(const Run run, find_run(session, word));
     TRY_ASSIGN(const std::optional<Run> before, previous(session.state(), run));
     if (session.json()) {
-      write_stdout(Json{{"label", run.label.text()}, {"verdict", "run"}, {"reasons", reasons_json(reasons_of(before, run))}, {"run", run.id}, {"since", before ? Json(before->id) : Json()}}.dump() + "\n");
+      write_stdout(Json{{"label", run.label.text()},
+                        {"verdict", "run"},
+                        {"reasons", reasons_json(reasons_of(before, run))},
+                        {"run", run.id},
+                        {"since", before ? Json(before->id) : Json()}}
+                       .dump() +
+                   "\n");
       continue;
     }
     TRY_ASSIGN(const std::string text, why_text(session, before, run));

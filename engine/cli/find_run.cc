@@ -31,30 +31,40 @@ Error unknown(const std::string& word, const std::vector<Run>& runs, std::string
   }
   for (const Run& run : runs) names.push_back(run.id);
   if (hint.empty()) hint = did_you_mean(word, names);
-  return user_error(cat("There is no run ", quoted(word)), hint.empty() ? std::string("`trainmake runs` lists them") : hint);
+  return user_error(cat("There is no run ", quoted(word)),
+                    hint.empty() ? std::string("`trainmake runs` lists them") : hint);
 }
 
 Error never_ran(const Label& label, const std::vector<Run>& runs, std::string_view here) {
   const std::string shown = label.shortest_from(here);
-  if (label.kind != "job") return user_error(cat(quoted(shown), " is no job, and only jobs have runs"), "`trainmake runs` lists them");
+  if (label.kind != "job")
+    return user_error(cat(quoted(shown), " is no job, and only jobs have runs"),
+                      "`trainmake runs` lists them");
   const std::string meant = did_you_mean(shown, labels_of(runs, here));
-  return user_error(cat(quoted(shown), " has not run yet"), cat(meant.empty() ? "" : cat(meant, " "), "`trainmake ", shown, "` runs it"));
+  return user_error(cat(quoted(shown), " has not run yet"),
+                    cat(meant.empty() ? "" : cat(meant, " "), "`trainmake ", shown, "` runs it"));
 }
 
 }  // namespace
 
-bool is_label_like(std::string_view word) { return word.find(':') != word.npos || word.starts_with("//") || word.ends_with("..."); }
+bool is_label_like(std::string_view word) {
+  return word.find(':') != word.npos || word.starts_with("//") || word.ends_with("...");
+}
 
 Result<Run> run_of_label(State& state, const Label& label, std::string_view here, WhichRun which) {
   TRY_ASSIGN(const std::vector<Run> runs, state.all());
-  const auto latest = std::find_if(runs.begin(), runs.end(), [&](const Run& run) { return run.label == label; });
+  const auto latest =
+      std::find_if(runs.begin(), runs.end(), [&](const Run& run) { return run.label == label; });
   if (latest == runs.end()) return fail(never_ran(label, runs, here));
   if (which == WhichRun::kInFlight) {
-    const auto in_flight = std::find_if(latest, runs.end(), [&](const Run& run) { return run.label == label && !is_over(run.status); });
+    const auto in_flight = std::find_if(
+        latest, runs.end(), [&](const Run& run) { return run.label == label && !is_over(run.status); });
     if (in_flight != runs.end()) return *in_flight;
   }
   TRY_ASSIGN(const std::optional<Record> record, state.last(label));
-  const auto result = record ? std::find_if(runs.begin(), runs.end(), [&](const Run& run) { return run.id == record->run; }) : runs.end();
+  const auto result =
+      record ? std::find_if(runs.begin(), runs.end(), [&](const Run& run) { return run.id == record->run; })
+             : runs.end();
   return result != runs.end() ? *result : *latest;
 }
 
@@ -66,14 +76,18 @@ Result<Run> run_of_id(State& state, const std::string& start, std::string_view h
     if (!start.empty() && run.id.starts_with(start)) found.push_back(&run);
   }
   if (found.empty()) return fail(unknown(start, runs, here));
-  if (found.size() > 1) return fail(user_error(cat("More than one run begins with ", quoted(start), ": ", listed(found, here)), "Give some more of it"));
+  if (found.size() > 1)
+    return fail(user_error(cat("More than one run begins with ", quoted(start), ": ", listed(found, here)),
+                           "Give some more of it"));
   return *found.front();
 }
 
 Result<Run> find_run(Session& session, const std::string& word, WhichRun which) {
   if (!is_label_like(word)) return run_of_id(session.state(), word, session.here());
   TRY_ASSIGN(const std::vector<Pattern> patterns, session.requests({word}));
-  if (!patterns.front().is_label()) return fail(user_error(cat("One run is wanted, and ", quoted(word), " may name many"), cat("`trainmake runs ", word, "` lists them")));
+  if (!patterns.front().is_label())
+    return fail(user_error(cat("One run is wanted, and ", quoted(word), " may name many"),
+                           cat("`trainmake runs ", word, "` lists them")));
   return run_of_label(session.state(), patterns.front().label(), session.here(), which);
 }
 

@@ -15,7 +15,9 @@ namespace {
 using Json = nlohmann::json;
 
 Error not_known(const Run& run, const std::string& shown) {
-  return step_error(cat("What run ", quoted(run.id), " was given is not remembered any more, so its end cannot be"), cat("`trainmake ", shown, "` runs it again, `trainmake cancel ", run.id, "` ends it"));
+  return step_error(
+      cat("What run ", quoted(run.id), " was given is not remembered any more, so its end cannot be"),
+      cat("`trainmake ", shown, "` runs it again, `trainmake cancel ", run.id, "` ends it"));
 }
 
 // What the job was given, by the records of that.
@@ -41,7 +43,8 @@ Result<JobPlan> plan_of(Session& session, const Run& run) {
   plan.shortest = session.shown(run.label);
   plan.provenance_json = run.provenance_json;
   plan.spec.label = run.label.text();
-  if (!provenance.is_object() || !provenance.contains("outputs") || !provenance["outputs"].is_object()) return fail(not_known(run, plan.shortest));
+  if (!provenance.is_object() || !provenance.contains("outputs") || !provenance["outputs"].is_object())
+    return fail(not_known(run, plan.shortest));
   for (const auto& [name, path] : provenance["outputs"].items()) {
     if (path.is_string()) plan.spec.outputs[name] = path.get<std::string>();
   }
@@ -66,7 +69,8 @@ Metrics metrics_of(Session& session, const Label& label) {
 Result<void> remember_result(Session& session, const Run& run) {
   State& state = session.state();
   TRY_ASSIGN(const std::optional<Record> last, state.last(run.label));
-  TRY(state.remember({run.label, run.fingerprint, run.manifest, artifacts_of(run.outputs), session.host().clock.now_ns(), TRAINMAKE_VERSION, run.id}));
+  TRY(state.remember({run.label, run.fingerprint, run.manifest, artifacts_of(run.outputs),
+                      session.host().clock.now_ns(), TRAINMAKE_VERSION, run.id}));
   const bool newer = last && last->fingerprint != run.fingerprint && last->when_ns > run.created_ns;
   return newer ? state.remember(*last) : Result<void>();
 }
@@ -77,13 +81,17 @@ Result<bool> finish_run(Session& session, const Run& run, Reporter& reporter, st
   TRY_ASSIGN(Platform * platform, platform_of(session, run));
   TRY_ASSIGN(const Space* space, session.space());
   TRY_ASSIGN(const JobPlan plan, plan_of(session, run));
-  const JobServices services{session.host(), session.workspace(), *space, run.platform, session.blobs(), session.digests(), session.state(), *platform, TRAINMAKE_VERSION};
-  const Doing doing{run.fingerprint, std::move(stop), [&](const Event& event) { reporter.event(event); }, session.tally(), [](const std::function<void()>& work) { work(); }};
+  const JobServices services{session.host(),  session.workspace(), *space,
+                             run.platform,    session.blobs(),     session.digests(),
+                             session.state(), *platform,           TRAINMAKE_VERSION};
+  const Doing doing{run.fingerprint, std::move(stop), [&](const Event& event) { reporter.event(event); },
+                    session.tally(), [](const std::function<void()>& work) { work(); }};
   Attempt attempt(services, plan, doing, metrics_of(session, run.label), run);
   TRY_ASSIGN(const bool over, attempt.watch());
   if (!over) return false;
   TRY(attempt.conclude());
-  if (attempt.run().status != RunStatus::kSucceeded || !attempt.run().reusable) return fail(attempt.failure());
+  if (attempt.run().status != RunStatus::kSucceeded || !attempt.run().reusable)
+    return fail(attempt.failure());
   TRY(remember_result(session, attempt.run()));
   reporter.event(StepEnded{run.label, Outcome::kRan, attempt.success(), 0});
   return true;

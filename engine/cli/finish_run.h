@@ -1,5 +1,6 @@
-// Takes up a run where another client left it: watches it to its end, keeps what it left and remembers how it ended, as if that
-// client had stayed. Needs no TRAINFILE but for the metrics: what the run was to leave stands in its provenance.
+// Takes up a run where another client left it: watches it to its end, keeps what it left and remembers how it
+// ended, as if that client had stayed. Needs no TRAINFILE but for the metrics: what the run was to leave
+// stands in its provenance.
 #pragma once
 
 #include <stop_token>
@@ -8,8 +9,8 @@
 
 namespace trainmake {
 
-// REQUIRES: the step is held, and the state open to write. True when it ended, well; false when it was left running. An end that
-// is none to be glad of is an error.
+// REQUIRES: the step is held, and the state open to write. True when it ended, well; false when it was left
+// running. An end that is none to be glad of is an error.
 Result<bool> finish_run(Session& session, const Run& run, Reporter& reporter, std::stop_token stop);
 
 }  // namespace trainmake

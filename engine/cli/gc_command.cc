@@ -1,4 +1,5 @@
-// `gc`: removes what nothing refers to. `gc --repair`: moves a damaged state database aside and begins a new one.
+// `gc`: removes what nothing refers to. `gc --repair`: moves a damaged state database aside and begins a new
+// one.
 #include <nlohmann/json.hpp>
 
 #include "engine/base/text.h"
@@ -13,9 +14,15 @@ using Json = nlohmann::ordered_json;
 
 Result<int> repair(Session& session) {
   TRY_ASSIGN(const std::string aside, State::repair(session.workspace().cache));
-  if (session.json()) write_stdout(Json{{"repaired", !aside.empty()}, {"aside", aside.empty() ? Json() : Json(printable(aside))}}.dump() + "\n");
-  else if (aside.empty()) write_stderr("the state database is sound: nothing to repair\n");
-  else write_stderr(cat("the damaged state database is now ", quoted(aside), "; what could be read is kept\n"));
+  if (session.json())
+    write_stdout(
+        Json{{"repaired", !aside.empty()}, {"aside", aside.empty() ? Json() : Json(printable(aside))}}
+            .dump() +
+        "\n");
+  else if (aside.empty())
+    write_stderr("the state database is sound: nothing to repair\n");
+  else
+    write_stderr(cat("the damaged state database is now ", quoted(aside), "; what could be read is kept\n"));
   return 0;
 }
 
@@ -28,21 +35,34 @@ std::string removed_text(const Removed& removed) {
   add(removed.blobs, "blob");
   add(removed.layers, "image blob");
   add(removed.runs, "run folder");
-  return text.empty() ? cat("nothing to remove", removed.bytes > 0 ? cat(" but ", human_bytes(removed.bytes), " of leftovers") : "", "\n")
-                      : cat("removed ", text, "; ", human_bytes(removed.bytes), " in all\n");
+  return text.empty()
+             ? cat("nothing to remove",
+                   removed.bytes > 0 ? cat(" but ", human_bytes(removed.bytes), " of leftovers") : "", "\n")
+             : cat("removed ", text, "; ", human_bytes(removed.bytes), " in all\n");
 }
 
 }  // namespace
 
 Result<int> gc_command(const Call& call) {
   Session& session = call.session;
-  if (!session.line().words.empty()) return fail(user_error(cat("`trainmake gc` takes no labels, got ", quoted(session.line().words.front()))));
+  if (!session.line().words.empty())
+    return fail(
+        user_error(cat("`trainmake gc` takes no labels, got ", quoted(session.line().words.front()))));
   TRY_ASSIGN(const FileLock alone, hold_workspace(session, FileLock::Mode::kExclusive, call.stop));
   if (session.line().has("--repair")) return repair(session);
   TRY(session.open_state(State::Access::kWrite));
-  TRY_ASSIGN(const Removed removed, collect_garbage({session.host(), session.workspace(), session.state(), session.blobs()}));
-  if (!session.json()) write_stderr(removed_text(removed));
-  else write_stdout(Json{{"removed", {{"blobs", removed.blobs}, {"layers", removed.layers}, {"runs", removed.runs}, {"bytes", removed.bytes}}}}.dump() + "\n");
+  TRY_ASSIGN(const Removed removed,
+             collect_garbage({session.host(), session.workspace(), session.state(), session.blobs()}));
+  if (!session.json())
+    write_stderr(removed_text(removed));
+  else
+    write_stdout(Json{{"removed",
+                       {{"blobs", removed.blobs},
+                        {"layers", removed.layers},
+                        {"runs", removed.runs},
+                        {"bytes", removed.bytes}}}}
+                     .dump() +
+                 "\n");
   return 0;
 }
 

@@ -1,5 +1,6 @@
-// What keeps several trainmakes of one workspace out of each other's way: a lock on the workspace, which everything that writes
-// shares and what tidies up holds alone, and one per step. All go with the process that holds them.
+// What keeps several trainmakes of one workspace out of each other's way: a lock on the workspace, which
+// everything that writes shares and what tidies up holds alone, and one per step. All go with the process
+// that holds them.
 #pragma once
 
 #include <optional>

@@ -18,7 +18,9 @@ constexpr std::chrono::milliseconds kFirstPause{20}, kLongestPause{500};
 Result<Platform*> platform_of(Session& session, const Run& run) {
   TRY_ASSIGN(const Space* space, session.space());
   if (run.platform != kLocal && space->find("platform", run.platform) == nullptr)
-    return fail(user_error(cat("Run ", quoted(run.id), " is on platform ", quoted(run.platform), ", which is not declared any more"), "Declare it in TRAINSPACE.lua as it was"));
+    return fail(user_error(cat("Run ", quoted(run.id), " is on platform ", quoted(run.platform),
+                               ", which is not declared any more"),
+                           "Declare it in TRAINSPACE.lua as it was"));
   return session.platform_named(run.platform);
 }
 
@@ -36,7 +38,8 @@ std::vector<Run> live(Session& session, std::vector<Run> runs) {
   return runs;
 }
 
-Result<bool> follow_log(Session& session, const Run& run, const std::function<void(std::string_view)>& sink, FollowOptions options, std::stop_token stop) {
+Result<bool> follow_log(Session& session, const Run& run, const std::function<void(std::string_view)>& sink,
+                        FollowOptions options, std::stop_token stop) {
   TRY_ASSIGN(Platform * platform, platform_of(session, run));
   std::int64_t offset = 0;
   for (std::chrono::milliseconds pause = kFirstPause;; pause = std::min(pause * 3 / 2, kLongestPause)) {

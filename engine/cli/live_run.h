@@ -1,4 +1,5 @@
-// A run as it is at this moment: what is remembered of it and, when it was not over then, what its platform says. Writes nothing.
+// A run as it is at this moment: what is remembered of it and, when it was not over then, what its platform
+// says. Writes nothing.
 #pragma once
 
 #include <functional>
@@ -14,10 +15,12 @@ Result<Platform*> platform_of(Session& session, const Run& run);
 Run live(Session& session, Run run);
 std::vector<Run> live(Session& session, std::vector<Run> runs);
 
-// Gives `sink` all that the run printed, and what it goes on to print until it is over. False when it was left before.
+// Gives `sink` all that the run printed, and what it goes on to print until it is over. False when it was
+// left before.
 struct FollowOptions {
   bool to_the_end = true;  // false: what is there now
 };
-Result<bool> follow_log(Session& session, const Run& run, const std::function<void(std::string_view)>& sink, FollowOptions options, std::stop_token stop);
+Result<bool> follow_log(Session& session, const Run& run, const std::function<void(std::string_view)>& sink,
+                        FollowOptions options, std::stop_token stop);
 
 }  // namespace trainmake

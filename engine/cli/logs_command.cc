@@ -12,7 +12,9 @@ namespace trainmake {
 Result<int> logs_command(const Call& call) {
   Session& session = call.session;
   const std::vector<std::string>& words = session.line().words;
-  if (words.size() != 1) return fail(user_error(cat("`trainmake logs` needs one run or label, got ", words.size()), "`trainmake runs` lists runs"));
+  if (words.size() != 1)
+    return fail(user_error(cat("`trainmake logs` needs one run or label, got ", words.size()),
+                           "`trainmake runs` lists runs"));
   TRY(session.open_state(State::Access::kLook));
   TRY_ASSIGN(Run run, find_run(session, words.front(), WhichRun::kInFlight));
   const FollowOptions options{.to_the_end = session.line().has("--follow")};
@@ -20,16 +22,26 @@ Result<int> logs_command(const Call& call) {
   if (session.json()) {
     const std::unique_ptr<Reporter> reporter = make_json_reporter();
     LogLines lines;
-    const LogLines::Sink tell = [&](std::string_view line) { reporter->event(LogLine{run.label, std::string(line)}); };
-    TRY_ASSIGN(const bool whole, follow_log(session, run, [&](std::string_view bytes) { lines.add(bytes, tell); }, options, call.stop));
+    const LogLines::Sink tell = [&](std::string_view line) {
+      reporter->event(LogLine{run.label, std::string(line)});
+    };
+    TRY_ASSIGN(const bool whole, follow_log(
+                                     session, run, [&](std::string_view bytes) { lines.add(bytes, tell); },
+                                     options, call.stop));
     lines.finish(tell);
     left_early = !whole;
   } else {
-    TRY_ASSIGN(const bool whole, follow_log(session, run, [&](std::string_view bytes) { any = true, write_stdout(bytes); }, options, call.stop));
+    TRY_ASSIGN(const bool whole,
+               follow_log(
+                   session, run, [&](std::string_view bytes) { any = true, write_stdout(bytes); }, options,
+                   call.stop));
     left_early = !whole;
     run = live(session, std::move(run));
-    if (!any && run.started_ns == 0) write_stderr(cat("run ", run.id, " has not started\n"));
-    else if (!any) write_stderr(cat("run ", run.id, " printed nothing", is_over(run.status) ? ", or its log is not kept any more" : " yet", "\n"));
+    if (!any && run.started_ns == 0)
+      write_stderr(cat("run ", run.id, " has not started\n"));
+    else if (!any)
+      write_stderr(cat("run ", run.id, " printed nothing",
+                       is_over(run.status) ? ", or its log is not kept any more" : " yet", "\n"));
   }
   return left_early ? exit_code_of(Blame::kInterrupted) : 0;
 }

@@ -17,21 +17,35 @@ Result<void> check_has_outputs(Session& session, const Run& run) {
   if (!run.outputs.empty()) return {};
   const std::string name = cat("Run ", quoted(run.id), " of ", quoted(session.shown(run.label)));
   const Run now = live(session, run);
-  if (!is_over(now.status)) return fail(user_error(cat(name, " is ", name_of(now.status), ": it has no outputs yet"), cat("`trainmake attach ", run.id, "` waits for them")));
-  if (now.status != RunStatus::kSucceeded) return fail(user_error(cat(name, " was ", now.status == RunStatus::kFailed ? "no success" : name_of(now.status), ": it left no outputs"), cat("`trainmake logs ", run.id, "` shows what it said")));
-  if (!is_over(run.status)) return fail(user_error(cat(name, " has ended, and its outputs are not kept yet"), cat("`trainmake attach ", run.id, "` keeps them")));
-  return fail(user_error(cat(name, " has no outputs"), "A job says what it leaves with `outputs = { model = \"model.npz\" }`"));
+  if (!is_over(now.status))
+    return fail(user_error(cat(name, " is ", name_of(now.status), ": it has no outputs yet"),
+                           cat("`trainmake attach ", run.id, "` waits for them")));
+  if (now.status != RunStatus::kSucceeded)
+    return fail(
+        user_error(cat(name, " was ", now.status == RunStatus::kFailed ? "no success" : name_of(now.status),
+                       ": it left no outputs"),
+                   cat("`trainmake logs ", run.id, "` shows what it said")));
+  if (!is_over(run.status))
+    return fail(user_error(cat(name, " has ended, and its outputs are not kept yet"),
+                           cat("`trainmake attach ", run.id, "` keeps them")));
+  return fail(user_error(cat(name, " has no outputs"),
+                         "A job says what it leaves with `outputs = { model = \"model.npz\" }`"));
 }
 
 void write_pulled(const Session& session, const Run& run, const std::string& to, const std::string& folder) {
   if (session.json()) {
-    Json json = {{"run", run.id}, {"label", run.label.text()}, {"to", printable(folder)}, {"outputs", Json::array()}};
+    Json json = {
+        {"run", run.id}, {"label", run.label.text()}, {"to", printable(folder)}, {"outputs", Json::array()}};
     for (const RunOutput& output : run.outputs)
-      json["outputs"].push_back({{"name", output.name}, {"path", printable(output.path)}, {"bytes", output.bytes}, {"sha256", output.sha256}});
+      json["outputs"].push_back({{"name", output.name},
+                                 {"path", printable(output.path)},
+                                 {"bytes", output.bytes},
+                                 {"sha256", output.sha256}});
     write_stdout(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
     return;
   }
-  for (const RunOutput& output : run.outputs) write_stdout(cat(printable(path_join(to, output.path)), "  ", human_bytes(output.bytes), "\n"));
+  for (const RunOutput& output : run.outputs)
+    write_stdout(cat(printable(path_join(to, output.path)), "  ", human_bytes(output.bytes), "\n"));
 }
 
 }  // namespace
@@ -39,9 +53,14 @@ void write_pulled(const Session& session, const Run& run, const std::string& to,
 Result<int> pull_command(const Call& call) {
   Session& session = call.session;
   const std::vector<std::string>& words = session.line().words;
-  if (words.empty()) return fail(user_error("`trainmake pull` needs a label or a run", "As `trainmake pull job:mnist --to out`"));
+  if (words.empty())
+    return fail(
+        user_error("`trainmake pull` needs a label or a run", "As `trainmake pull job:mnist --to out`"));
   const std::optional<std::string> given = session.line().value("--to");
-  if (given && words.size() > 1) return fail(user_error(cat("Flag `--to` is the folder of one run's outputs, and ", words.size(), " are asked for"), "Leave it out: each then gets a folder of its name"));
+  if (given && words.size() > 1)
+    return fail(user_error(
+        cat("Flag `--to` is the folder of one run's outputs, and ", words.size(), " are asked for"),
+        "Leave it out: each then gets a folder of its name"));
   TRY(session.open_state(State::Access::kLook));
   for (const std::string& word : words) {
     TRY_ASSIGN(const Run run, find_run(session, word));

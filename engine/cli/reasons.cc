@@ -27,21 +27,32 @@ Json reasons_json(const std::vector<Reason>& reasons) {
 std::string reason_text(const Reason& reason) {
   const std::string name = quoted(reason.name);
   switch (reason.kind) {
-    case ReasonKind::kNeverBuilt: return "never built before";
-    case ReasonKind::kOutputMissing: return "what it left is not there any more";
-    case ReasonKind::kInputChanged: return cat(name, " changed");
-    case ReasonKind::kInputAdded: return cat(name, " is new");
-    case ReasonKind::kInputRemoved: return cat(name, " is gone");
-    case ReasonKind::kUpstreamChanged: return cat(name, " changed, or will");
-    case ReasonKind::kForced: return "asked for with --force";
-    case ReasonKind::kFailedBefore: return "failed before, and nothing changed since; `--retry` tries again";
+    case ReasonKind::kNeverBuilt:
+      return "never built before";
+    case ReasonKind::kOutputMissing:
+      return "what it left is not there any more";
+    case ReasonKind::kInputChanged:
+      return cat(name, " changed");
+    case ReasonKind::kInputAdded:
+      return cat(name, " is new");
+    case ReasonKind::kInputRemoved:
+      return cat(name, " is gone");
+    case ReasonKind::kUpstreamChanged:
+      return cat(name, " changed, or will");
+    case ReasonKind::kForced:
+      return "asked for with --force";
+    case ReasonKind::kFailedBefore:
+      return "failed before, and nothing changed since; `--retry` tries again";
   }
   return "";
 }
 
 std::vector<Reason> telling(std::vector<Reason> reasons) {
-  const auto is_summary = [](const Reason& reason) { return reason.section == Section::kAttr && reason.name == "keys"; };
-  if (std::any_of(reasons.begin(), reasons.end(), [&](const Reason& reason) { return !is_summary(reason); })) std::erase_if(reasons, is_summary);
+  const auto is_summary = [](const Reason& reason) {
+    return reason.section == Section::kAttr && reason.name == "keys";
+  };
+  if (std::any_of(reasons.begin(), reasons.end(), [&](const Reason& reason) { return !is_summary(reason); }))
+    std::erase_if(reasons, is_summary);
   return reasons;
 }
 

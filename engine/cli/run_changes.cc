@@ -13,7 +13,8 @@ struct Comparison {
 
   void add(const Label& label, const Manifest& was, const Manifest& is) {
     for (Reason& reason : telling(differences(was, is))) {
-      if (reason.kind != ReasonKind::kUpstreamChanged || !look_into(reason.name)) changes.push_back({label, std::move(reason)});
+      if (reason.kind != ReasonKind::kUpstreamChanged || !look_into(reason.name))
+        changes.push_back({label, std::move(reason)});
     }
   }
 

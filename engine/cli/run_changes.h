@@ -1,5 +1,5 @@
-// What two runs differ in, down to the files: where one's manifest says that an upstream changed, the upstream's own manifests are
-// compared in its stead, as far as they are remembered.
+// What two runs differ in, down to the files: where one's manifest says that an upstream changed, the
+// upstream's own manifests are compared in its stead, as far as they are remembered.
 #pragma once
 
 #include <vector>

@@ -20,12 +20,14 @@ const Artifact* identifying(const Record& record) {
 Result<Results> all_results(State& state) {
   Results results;
   TRY(state.each_record([&](const Record& record, bool) {
-    if (const Artifact* artifact = identifying(record)) results[{record.label.text(), artifact->identity}] = {record.label, record.fingerprint};
+    if (const Artifact* artifact = identifying(record))
+      results[{record.label.text(), artifact->identity}] = {record.label, record.fingerprint};
   }));
   return results;
 }
 
-Result<std::optional<Record>> result_of(State& state, const Results& results, const std::string& label, const std::string& identity) {
+Result<std::optional<Record>> result_of(State& state, const Results& results, const std::string& label,
+                                        const std::string& identity) {
   const auto found = results.find({label, identity});
   if (found == results.end()) return std::optional<Record>();
   return state.find(found->second.first, found->second.second);
@@ -33,7 +35,8 @@ Result<std::optional<Record>> result_of(State& state, const Results& results, co
 
 std::string string_at(const Json& json, const char* name) {
   const auto found = json.is_object() ? json.find(name) : json.end();
-  return json.is_object() && found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+  return json.is_object() && found != json.end() && found->is_string() ? found->get<std::string>()
+                                                                       : std::string();
 }
 
 // Labels of one kind among the upstreams that a manifest names.
@@ -41,12 +44,14 @@ std::vector<std::string> upstreams(const Manifest& manifest, std::string_view ki
   std::vector<std::string> labels;
   for (const ManifestLine& line : manifest.lines()) {
     if (line.section != Section::kUpstream) continue;
-    if (const Result<Label> label = parse_label(line.name, ""); label && label->kind == kind) labels.push_back(line.name);
+    if (const Result<Label> label = parse_label(line.name, ""); label && label->kind == kind)
+      labels.push_back(line.name);
   }
   return labels;
 }
 
-Result<void> add_image(State& state, const Results& results, const std::string& label, const std::string& identity, RunInputs& inputs) {
+Result<void> add_image(State& state, const Results& results, const std::string& label,
+                       const std::string& identity, RunInputs& inputs) {
   TRY_ASSIGN(std::optional<Record> image, result_of(state, results, label, identity));
   if (!image) return {};
   for (const std::string& code : upstreams(image->manifest, "code")) {
@@ -63,13 +68,17 @@ Result<void> add_image(State& state, const Results& results, const std::string& 
 Result<RunInputs> inputs_of_one(State& state, const Results& results, const Run& run) {
   RunInputs inputs;
   const Json provenance = Json::parse(run.provenance_json, nullptr, false);
-  for (const std::string& label : upstreams(run.manifest, "image")) TRY(add_image(state, results, label, string_at(provenance, "image"), inputs));
+  for (const std::string& label : upstreams(run.manifest, "image"))
+    TRY(add_image(state, results, label, string_at(provenance, "image"), inputs));
   const Json trees = provenance.is_object() && provenance.contains("data") ? provenance["data"] : Json();
   for (const Json& tree : trees.is_array() ? trees : Json::array()) {
     if (string_at(tree, "identity").empty()) continue;  // another job's outputs
-    TRY_ASSIGN(std::optional<Record> record, result_of(state, results, string_at(tree, "label"), string_at(tree, "identity")));
-    if (record) inputs.data.push_back({string_at(tree, "channel"), *std::move(record)});
-    else inputs.complete = false;
+    TRY_ASSIGN(std::optional<Record> record,
+               result_of(state, results, string_at(tree, "label"), string_at(tree, "identity")));
+    if (record)
+      inputs.data.push_back({string_at(tree, "channel"), *std::move(record)});
+    else
+      inputs.complete = false;
   }
   return inputs;
 }
@@ -82,7 +91,8 @@ const Record* RunInputs::find(std::string_view label) const {
       if (record.label.text() == label) return &record;
     }
   }
-  const auto found = std::find_if(data.begin(), data.end(), [&](const DataInput& input) { return input.record.label.text() == label; });
+  const auto found = std::find_if(data.begin(), data.end(),
+                                  [&](const DataInput& input) { return input.record.label.text() == label; });
   return found == data.end() ? nullptr : &found->record;
 }
 

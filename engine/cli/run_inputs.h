@@ -1,5 +1,5 @@
-// What a run was made from: the results of the targets it needed, found again among the records by what they came to. One that gc
-// forgot is missing. Knows the provenance that a job's run carries, and no TRAINFILE.
+// What a run was made from: the results of the targets it needed, found again among the records by what they
+// came to. One that gc forgot is missing. Knows the provenance that a job's run carries, and no TRAINFILE.
 #pragma once
 
 #include <map>
@@ -19,7 +19,7 @@ struct RunInputs {
   std::vector<Record> images;
   std::vector<Record> code;  // in the images
   std::vector<DataInput> data;
-  bool complete = true;      // false: of some data target, that record is not there any more
+  bool complete = true;  // false: of some data target, that record is not there any more
   const Record* find(std::string_view label) const;
 };
 

@@ -21,7 +21,10 @@ Json object_from(const std::string& text) {
 Json outputs_json(const Run& run) {
   Json outputs = Json::array();
   for (const RunOutput& output : run.outputs) {
-    outputs.push_back({{"name", output.name}, {"path", printable(output.path)}, {"bytes", output.bytes}, {"sha256", output.sha256}});
+    outputs.push_back({{"name", output.name},
+                       {"path", printable(output.path)},
+                       {"bytes", output.bytes},
+                       {"sha256", output.sha256}});
   }
   return outputs;
 }

@@ -17,7 +17,8 @@ Result<std::optional<std::size_t>> limit_of(const CommandLine& line) {
   const std::optional<std::string> given = line.value("--limit");
   if (!given) return std::optional<std::size_t>();
   const std::optional<double> number = parse_number(*given);
-  if (!number || *number < 1 || *number > 1e9 || *number != static_cast<double>(static_cast<std::size_t>(*number)))
+  if (!number || *number < 1 || *number > 1e9 ||
+      *number != static_cast<double>(static_cast<std::size_t>(*number)))
     return fail(user_error(cat("Flag `--limit` takes a whole number from 1, got ", quoted(*given))));
   return std::optional(static_cast<std::size_t>(*number));
 }
@@ -28,17 +29,20 @@ Result<std::vector<Run>> remembered(Session& session) {
   TRY(session.open_state(State::Access::kLook));
   TRY_ASSIGN(std::vector<Run> runs, session.state().all());
   const auto is_wanted = [&](const Run& run) {
-    return patterns.empty() || std::any_of(patterns.begin(), patterns.end(), [&](const Pattern& pattern) { return pattern.fits(run.label); });
+    return patterns.empty() || std::any_of(patterns.begin(), patterns.end(),
+                                           [&](const Pattern& pattern) { return pattern.fits(run.label); });
   };
   std::erase_if(runs, [&](const Run& run) { return !is_wanted(run); });
   return runs;
 }
 
 std::string runs_text(Session& session, const std::vector<Run>& runs) {
-  std::vector<std::vector<std::string>> rows = {{"run", "label", "status", "started (UTC)", "took", "metrics", "params"}};
+  std::vector<std::vector<std::string>> rows = {
+      {"run", "label", "status", "started (UTC)", "took", "metrics", "params"}};
   const std::int64_t now = session.host().clock.now_ns();
   for (const Run& run : runs)
-    rows.push_back({run.id, session.shown(run.label), std::string(name_of(run.status)), moment_text(run.started_ns), took_text(run, now), metrics_text(run), params_text(run)});
+    rows.push_back({run.id, session.shown(run.label), std::string(name_of(run.status)),
+                    moment_text(run.started_ns), took_text(run, now), metrics_text(run), params_text(run)});
   return table_text(rows);
 }
 
@@ -56,15 +60,20 @@ Result<int> runs_command(const Call& call) {
   Session& session = call.session;
   TRY_ASSIGN(const std::optional<std::size_t> limit, limit_of(session.line()));
   for (const std::string& word : session.line().words) {
-    if (!is_label_like(word)) return fail(user_error(cat(quoted(word), " is no label"), cat("A label looks like `job:mnist`; `trainmake show ", printable(word), "` shows one run")));
+    if (!is_label_like(word))
+      return fail(user_error(
+          cat(quoted(word), " is no label"),
+          cat("A label looks like `job:mnist`; `trainmake show ", printable(word), "` shows one run")));
   }
   TRY_ASSIGN(std::vector<Run> runs, remembered(session));
   const std::size_t all = runs.size();
   runs.resize(std::min(all, limit.value_or(session.json() ? all : kShownRuns)));
   write_runs(session, live(session, std::move(runs)));
   if (session.json()) return 0;
-  if (all == 0) write_stderr(session.line().words.empty() ? "no runs yet\n" : "no runs of that\n");
-  else if (!limit && all > kShownRuns) write_stderr(cat("and ", all - kShownRuns, " earlier ones; `--limit ", all, "` shows all\n"));
+  if (all == 0)
+    write_stderr(session.line().words.empty() ? "no runs yet\n" : "no runs of that\n");
+  else if (!limit && all > kShownRuns)
+    write_stderr(cat("and ", all - kShownRuns, " earlier ones; `--limit ", all, "` shows all\n"));
   return 0;
 }
 

@@ -25,13 +25,6 @@ std::string string_at(const Json& json, const char* name) {
   return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-std::string status_text(const Run& run) {
-  std::string text(name_of(run.status));
-  if (!run.reason.empty()) text += cat(": ", printable(run.reason));
-  if (run.status == RunStatus::kSucceeded && !run.reusable) text += " (its result is not taken again)";
-  return text;
-}
-
 std::string command_text(const Json& provenance) {
   std::string text;
   for (const Json& word : provenance.value("command", Json::array())) {
@@ -53,14 +46,17 @@ Source source_of(const Json& provenance) {
   const std::string commit = string_at(git, "commit"), branch = string_at(git, "branch");
   const auto dirty_at = git.find("dirty");
   const bool dirty = dirty_at != git.end() && *dirty_at == true;
-  return {cat("commit ", commit.substr(0, kShortDigest), branch.empty() ? "" : cat(" on ", printable(branch)), dirty ? ", with changes that were not committed" : ""),
+  return {cat("commit ", commit.substr(0, kShortDigest), branch.empty() ? "" : cat(" on ", printable(branch)),
+              dirty ? ", with changes that were not committed" : ""),
           cat("git checkout ", commit.substr(0, kShortDigest), " && ")};
 }
 
 void add_outputs(Rows& rows, const Run& run) {
   const char* name = "outputs";
   for (const RunOutput& output : run.outputs) {
-    rows.push_back({name, cat(printable(output.name), "  ", printable(output.path), "  ", human_bytes(output.bytes), "  sha256:", output.sha256.substr(0, kShortDigest))});
+    rows.push_back(
+        {name, cat(printable(output.name), "  ", printable(output.path), "  ", human_bytes(output.bytes),
+                   "  sha256:", output.sha256.substr(0, kShortDigest))});
     name = "";
   }
 }
@@ -74,7 +70,9 @@ std::string show_text(Session& session, const Run& run) {
   Rows rows;
   add(rows, "run", run.attempt > 1 ? cat(run.id, " (attempt ", run.attempt, ")") : run.id);
   add(rows, "label", label);
-  add(rows, "status", status_text(run));
+  add(rows, "status",
+      cat(status_text(run),
+          run.status == RunStatus::kSucceeded && !run.reusable ? " (its result is not taken again)" : ""));
   add(rows, "platform", cat(run.platform, run.job.empty() ? "" : cat(", job ", printable(run.job))));
   add(rows, "created", cat(moment_text(run.created_ns), " UTC"));
   if (run.started_ns != 0) add(rows, "started", cat(moment_text(run.started_ns), " UTC"));
@@ -84,7 +82,8 @@ std::string show_text(Session& session, const Run& run) {
   add(rows, "metrics", metrics_text(run));
   add_outputs(rows, run);
   add(rows, "code", source.text);
-  if (const std::string image = string_at(provenance, "image"); !image.empty()) add(rows, "image", cat("config sha256:", image.substr(0, kShortDigest)));
+  if (const std::string image = string_at(provenance, "image"); !image.empty())
+    add(rows, "image", cat("config sha256:", image.substr(0, kShortDigest)));
   add(rows, "command", command_text(provenance));
   add(rows, "log", cat("trainmake logs ", run.id));
   if (!run.outputs.empty()) add(rows, "get", cat("trainmake pull ", run.id));
@@ -97,7 +96,8 @@ std::string show_text(Session& session, const Run& run) {
 
 Result<int> show_command(const Call& call) {
   Session& session = call.session;
-  if (session.line().words.empty()) return fail(user_error("`trainmake show` needs a run or a label", "`trainmake runs` lists runs"));
+  if (session.line().words.empty())
+    return fail(user_error("`trainmake show` needs a run or a label", "`trainmake runs` lists runs"));
   TRY(session.open_state(State::Access::kLook));
   for (const std::string& word : session.line().words) {
     TRY_ASSIGN(Run run, find_run(session, word));

@@ -10,7 +10,8 @@ namespace trainmake {
 namespace {
 
 std::size_t width_of(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
+  return static_cast<std::size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
 }
 
 }  // namespace
@@ -24,7 +25,8 @@ std::string table_text(const std::vector<std::vector<std::string>>& rows) {
   std::string text;
   for (const std::vector<std::string>& row : rows) {
     std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) line += cat(row[i], std::string(widths[i] - width_of(row[i]) + 2, ' '));
+    for (std::size_t i = 0; i < row.size(); ++i)
+      line += cat(row[i], std::string(widths[i] - width_of(row[i]) + 2, ' '));
     text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
   }
   return text;
@@ -37,6 +39,12 @@ std::string moment_text(std::int64_t since_1970_ns) {
   return text;
 }
 
+std::string status_text(const Run& run) {
+  const std::string_view status = name_of(run.status);
+  return run.reason.empty() || run.reason == status ? std::string(status)
+                                                    : cat(status, ": ", printable(run.reason));
+}
+
 std::string took_text(const Run& run, std::int64_t now_ns) {
   if (run.started_ns == 0) return "";
   const std::int64_t end = is_over(run.status) ? run.ended_ns : now_ns;
@@ -45,7 +53,8 @@ std::string took_text(const Run& run, std::int64_t now_ns) {
 
 std::string metrics_text(const Run& run) {
   std::string text;
-  for (const auto& [name, value] : run.metrics) text += cat(text.empty() ? "" : ", ", printable(name), " ", number_text(value));
+  for (const auto& [name, value] : run.metrics)
+    text += cat(text.empty() ? "" : ", ", printable(name), " ", number_text(value));
   return text;
 }
 
@@ -54,7 +63,9 @@ std::string params_text(const Run& run) {
   std::string text;
   if (!params.is_object()) return text;
   for (const auto& [name, value] : params.items()) {
-    const std::string shown = value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+    const std::string shown =
+        value.is_string() ? value.get<std::string>()
+                          : value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
     text += cat(text.empty() ? "" : ", ", printable(name), " ", printable(shown));
   }
   return text;

@@ -19,7 +19,8 @@ Result<std::uint64_t> tree_size(FileSystem& files, const std::string& path) {
   return bytes;
 }
 
-Result<std::uint64_t> remove_others(FileSystem& files, const std::string& folder, const std::function<bool(const std::string&)>& keep) {
+Result<std::uint64_t> remove_others(FileSystem& files, const std::string& folder,
+                                    const std::function<bool(const std::string&)>& keep) {
   TRY_ASSIGN(const Stat stat, files.look(folder));
   if (!stat.is(FileKind::kFolder)) return std::uint64_t{0};
   TRY_ASSIGN(const std::vector<FolderEntry> entries, files.list(folder));

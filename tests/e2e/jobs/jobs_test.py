@@ -40,6 +40,25 @@ class WhileItRuns(Story):
         self.assert_told(attached.end().exits(0).text, "past the gate")
         self.assertEqual([run["status"] for run in place.runs()], ["succeeded"])
 
+    def test_attach_records_it_whatever_the_code_is_by_now(self):
+        place, gate = self.waiting()
+        place.start("job:slow", "--json").until("at the gate").kill().end()
+        place.append("code/slow.sh", "# edited\n")
+        gate.open()
+        place.ask("attach").exits(0)
+        (run,) = place.runs()
+        self.assertEqual((run["status"], [output["name"] for output in run["outputs"]]), ("succeeded", ["out"]))
+        self.assertEqual(place.pull(run["run"], "out.txt"), "done\n")
+
+    def test_attach_watches_along_with_another_client(self):
+        place, gate = self.waiting(then="echo past the gate")
+        going = place.start("job:slow", "--json").until("at the gate")
+        attached = place.start("attach", "job:slow", "--json").until("at the gate")
+        gate.open()
+        self.assert_told(attached.end().exits(0).text, "past the gate")
+        going.end().exits(0)
+        self.assertEqual(len(place.runs()), 1)
+
     def test_cancel_ends_it_with_all_it_started(self):
         place, _ = self.waiting()
         going = place.start("job:slow", "--json").until("at the gate")
