@@ -1,0 +1,50 @@
+#include "cache/stores/dir/dir_store.h"
+
+#include "tests/support/fake_clock.h"
+#include "tests/support/fake_http.h"
+#include "tests/support/fake_processes.h"
+#include "tests/support/store_conformance.h"
+
+namespace trainmake {
+namespace {
+
+// Everything that a dir store borrows, kept alive with it.
+struct DirWorld {
+  std::shared_ptr<MemFileSystem> files = std::make_shared<MemFileSystem>();
+  FakeProcesses processes;
+  FakeHttp http;
+  FakeClock clock;
+  Environment environment;
+  Host host{*files, processes, http, clock, environment};
+  Workspace workspace{"/w", "/w/.trainmake", ""};
+  Tally tally;
+};
+
+StoreUnderTest make_under_test() {
+  auto world = std::make_shared<DirWorld>();
+  Value url;
+  url.data = std::string("dir:bucket");
+  const Service service{"store", "bucket", {{}, {{"url", url}}}, {}};
+  Store* store = make_dir_store(world->host, world->workspace, service, world->tally)->release();
+  return {world->files, {store, [world](Store* made) { delete made; }}};
+}
+
+INSTANTIATE_TEST_SUITE_P(Dir, StoreConformance, testing::Values(MakeStore(make_under_test)));
+
+TEST(DirStore, LeavesNoEmptyFolders) {
+  const StoreUnderTest under = make_under_test();
+  ASSERT_TRUE(under.store->put("a/b/c", "x"));
+  ASSERT_TRUE(under.store->remove("a/b/c"));
+  EXPECT_FALSE(under.files->has("/w/bucket/a"));
+}
+
+TEST(DirStore, AFullDiskLeavesNothingHalfWritten) {
+  const StoreUnderTest under = make_under_test();
+  under.files->put("/src/f", "content");
+  under.files->fail_nth("write", 1, 28);  // ENOSPC
+  EXPECT_FALSE(under.store->put_file("k", "/src/f", digest_of("content")));
+  EXPECT_FALSE(*under.store->get("k"));
+}
+
+}  // namespace
+}  // namespace trainmake
