@@ -39,6 +39,10 @@ Result<std::unique_ptr<Platform>> make_platform(Host& host, const Workspace& wor
                                                 Blobs& blobs, const std::string& name) {
   const Service* service = space.find("platform", name);
   const std::string* type = service == nullptr ? nullptr : service->text("type");
+  if (service == nullptr && name != "local") {
+    return fail(
+        user_error(cat("There is no platform ", quoted(name)), "Platforms are declared in TRAINSPACE.lua"));
+  }
   if (service == nullptr || (type != nullptr && *type == "local"))
     return std::unique_ptr<Platform>(std::make_unique<LocalPlatform>(host, workspace, blobs));
   return fail(user_error(cat("Platform ", quoted(name), " has no known `type`: expected `local`, got ",

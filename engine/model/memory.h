@@ -18,7 +18,8 @@ class Memory {
   virtual Result<std::optional<Record>> last(const Label& label) = 0;
   // An earlier result with this very fingerprint.
   virtual Result<std::optional<Record>> find(const Label& label, const Fingerprint& fingerprint) = 0;
-  // Makes `record` the label's result. Atomic and durable: either all of it is remembered or nothing.
+  // Makes `record` the label's result. Atomic: either all of it is remembered or nothing. Survives the end of
+  // the process; a power cut may lose the latest ones, which costs doing their steps again.
   virtual Result<void> remember(const Record& record) = 0;
 };
 

@@ -17,7 +17,7 @@ std::string calls_text(const Declaration& declaration) {
 
 std::string joined(std::string a, const std::string& b) {
   if (a.empty() || b.empty()) return a + b;
-  return cat(a, ". ", b);
+  return cat(a, a.ends_with('?') ? " " : ". ", b);
 }
 
 bool before(const Error& a, const Error& b) {
@@ -130,7 +130,8 @@ Error Resolver::dangling(const Label& label, std::string_view from) const {
         "`trainmake query //...` lists every target of the workspace; `trainmake new NAME` makes a project");
   }
   std::vector<std::string> all;
-  std::vector<std::string> meant;  // the right name of another kind, or nearly the right name of the right kind
+  std::vector<std::string>
+      meant;  // the right name of another kind, or nearly the right name of the right kind
   std::vector<std::string> same_kind;
   for (const auto& [other, declaration] : declared_) {
     if (other.folder != label.folder) continue;

@@ -205,7 +205,7 @@ std::vector<Error> check(const Schema& schema, const Table& attributes, const Lo
       errors.push_back(user_error(cat(quoted(name), " is not an attribute of `", schema.kind, "`"),
                                   meant.empty() ? cat("It has ", join(schema.names(), ", ")) : meant)
                            .at(line_of(value, where)));
-    } else if (!fits(attribute->shape, value)) {
+    } else if (!value.is_nil() && !fits(attribute->shape, value)) {  // nil: its error is told already
       errors.push_back(
           user_error(cat("Attribute ", quoted(name), " of ", quoted(target), " is wrong: expected ",
                          expected(*attribute), ", got ", got(attribute->shape, value)))

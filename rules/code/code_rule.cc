@@ -45,10 +45,10 @@ Digest128 line_digest(const ListedFile& file) {
       .finish();
 }
 
-Artifacts artifacts_of(const Listing& listing, const std::string& main) {
+Artifacts artifacts_of(const Listing& listing) {
   std::uint64_t bytes = 0;
   for (const ListedFile& file : listing) bytes += file.size;
-  return {{"tree", tree_identity(listing, true).hex(), "", bytes, ""}, {"main", main, "", 0, ""}};
+  return {{"tree", tree_identity(listing, true).hex(), "", bytes, ""}};
 }
 
 }  // namespace
@@ -81,7 +81,7 @@ Result<Description> CodeRule::describe(const Subject& subject) {
   // What keys the files have is part of the tree even when the attributes that decide it are not written.
   description.manifest.add(Section::kAttr, "keys", tree_identity(set.files, true));
   description.manifest.seal();
-  description.predicted = artifacts_of(set.files, target.string_or("main", ""));
+  description.predicted = artifacts_of(set.files);
   description.looks = std::move(set.looks);
   description.notes = std::move(set.notes);
   description.carry = std::make_shared<const Listing>(std::move(set.files));
@@ -107,7 +107,7 @@ Result<Done> CodeRule::execute(const Subject& subject, const Description& descri
   }
   TRY_ASSIGN(const Sha256 tree, blobs_.put(encode(listing)));
   Done done;
-  done.artifacts = artifacts_of(listing, target.string_or("main", ""));
+  done.artifacts = artifacts_of(listing);
   done.artifacts.front().sha256 = tree.hex();
   done.artifacts.front().address = cat("blob:", tree.hex());
   done.note = plural(listing.size(), "file");

@@ -254,8 +254,6 @@ Result<Done> ImageRule::execute(const Subject& subject, const Description& descr
     TRY_ASSIGN(Layer made, layer({tree->identity, std::string(kCodeFolder), &*listing}, doing));
     layers.push_back(made);
     from_code.push_back({"code", tree->identity, tree->sha256, tree->size, tree->address});
-    const Artifact* main = find_role(*code, "main");
-    if (main != nullptr && !main->identity.empty()) from_code.push_back(*main);
   }
   const ImageConfig config{
       std::string(kArchitecture),     map_of(target.find("env")),      strings_of(target.find("entrypoint")),

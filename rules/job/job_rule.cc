@@ -156,9 +156,7 @@ Result<Description> JobRule::describe(const Subject& subject) {
   for (const auto& [name, path] : outputs) manifest.add(Section::kAttr, cat("outputs.", name), path);
   const Value* command = target.find("command");
   if (command != nullptr) manifest.add(Section::kAttr, "command", digest_of(*command));
-  if (!entry.known) description.certain = false;
-  if (!entry.main.empty() || !entry.known)
-    manifest.add(Section::kAttr, "main", entry.known ? cat("=", entry.main) : "unknown");
+  if (!entry.main.empty()) manifest.add(Section::kAttr, "main", cat("=", entry.main));
   add_upstream(subject, description);
   manifest.add(Section::kPlatform, "platform",
                Hasher().field(services_.platform_name).field(services_.platform.traits.contract).finish());

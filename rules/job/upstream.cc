@@ -195,6 +195,15 @@ Result<std::optional<Starter>> starter_in(const JobServices& services, const Lis
   return std::optional<Starter>(std::move(starter));
 }
 
+// The main file as the image's code declares it now. Not from an artifact: an image whose code only names
+// another main is the same image, and is not made again.
+std::string main_of_code(const Graph& graph, const Target& image) {
+  for (const Dependency& need : image.needs) {
+    if (std::string main = graph[need.target].string_or("main", ""); !main.empty()) return main;
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Entry> entry_of(Listings& listings, const JobServices& services, const Subject& job, Files which) {
@@ -203,24 +212,18 @@ Result<Entry> entry_of(Listings& listings, const JobServices& services, const Su
   const Dependency* need = image_of(target);
   CHECK(need != nullptr);
   const std::string image = job.graph[need->target].label.shortest_from(here);
-  const Artifacts* artifacts = job.inputs.artifacts(need->target);
   Entry entry;
   TRY_ASSIGN(entry.code, code_of(listings, job, *need, which));
   const Value* command = target.find("command");
   if (command != nullptr && command->table() != nullptr && !command->table()->items.empty()) return entry;
-  entry.main = target.string_or("main", "");
+  entry.main = target.string_or("main", main_of_code(job.graph, job.graph[need->target]));
   if (entry.main.empty()) {
-    entry.known = artifacts != nullptr;
-    const Artifact* main = artifacts != nullptr ? find_role(*artifacts, "main") : nullptr;
-    if (main != nullptr) entry.main = main->identity;
-    if (entry.known && entry.main.empty()) {
-      return fail(user_error(cat(quoted(target.label.shortest_from(here)),
-                                 " does not say what to run, nor does the code of ", quoted(image)),
-                             "Give it `main = \"train.py\"` or `command = { ... }`")
-                      .at(target.where));
-    }
+    return fail(user_error(cat(quoted(target.label.shortest_from(here)),
+                               " does not say what to run, nor does the code of ", quoted(image)),
+                           "Give it `main = \"train.py\"` or `command = { ... }`")
+                    .at(target.where));
   }
-  if (!entry.known || !entry.code) return entry;
+  if (!entry.code) return entry;
   auto starter = starter_in(services, *entry.code, entry.main, image);
   if (!starter) return fail(std::move(starter).error().at(target.place_of("main")));
   entry.starter = std::move(*starter);

@@ -48,10 +48,9 @@ Result<std::optional<GivenTree>> tree_of(Listings& listings, const Subject& job,
 Result<void> check_paths(const std::vector<GivenTree>& trees, const std::string& here);
 
 struct Entry {                          // what is run
-  bool known = true;                    // false: the image's own main is not known yet
   std::string main;                     // "" when there is a command
   std::optional<Starter> starter;       // when the main file could be read
-  std::shared_ptr<const Listing> code;  // when known and there is any
+  std::shared_ptr<const Listing> code;  // when there is any
 };
 Result<Entry> entry_of(Listings& listings, const JobServices& services, const Subject& job, Files which);
 

@@ -117,6 +117,18 @@ TEST(JobManifest, TheMainOfTheCodeIsTheJobsWhenItHasNone) {
   EXPECT_EQ(world.manifest().fingerprint(), inherited);
 }
 
+// An image is not made again because its code names another main: the name must not come from what the image
+// left.
+TEST(JobManifest, AnotherMainOfTheCodeCountsThoughTheImageIsTheSame) {
+  JobWorld world;
+  world.give_code({{"train.py", "1"}, {"other.py", "2"}}, "train.py");
+  const Manifest before = world.manifest();
+  world.graph.targets[JobWorld::kCode].attributes =
+      *table_of({{"main", value_of(std::string("other.py"))}}).table();
+  EXPECT_EQ(differences(before, world.manifest()),
+            (std::vector<Reason>{{ReasonKind::kInputChanged, Section::kAttr, "main"}}));
+}
+
 TEST(JobManifest, WhatIsNotKnownIsNotCertain) {
   JobWorld world;
   world.need("data", JobWorld::kData);

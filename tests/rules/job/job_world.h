@@ -153,8 +153,8 @@ struct JobWorld {
       listing.push_back(std::move(file));
     }
     const Artifact code = listing_artifact("code", listing);
-    inputs.known[kImage] = {
-        {"image", cat("config of ", code.identity), "", 0, ""}, code, {"main", main, "", 0, ""}};
+    inputs.known[kImage] = {{"image", cat("config of ", code.identity), "", 0, ""}, code};
+    graph.targets[kCode].attributes = *table_of({{"main", value_of(main)}}).table();
   }
   // Nothing has run yet; this is what the description of `target` found.
   void foresee(TargetId target, const std::map<std::string, std::string>& files) {
