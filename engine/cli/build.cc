@@ -114,7 +114,7 @@ Result<int> build_with(Session& session, Reporter& reporter) {
 
   Looks looks = std::move(loaded.looks);
   looks.add(plan.looks);
-  const RunServices services{decider, session.host().clock, [&](const Event& event) { reporter.event(event); }, session.tally(), step_locker(session)};
+  const RunServices services{decider, session.host().clock, [&](const Event& event) { reporter.event(event); }, session.tally(), step_locker(session), [&] { reporter.tick(); }};
   const Summary summary = run(services, std::move(plan), {parallel, line.has("--keep-going"), !line.has("--no-wait"), TRAINMAKE_VERSION}, interrupts.first());  // run, record
 
   TRY(session.digests().save());

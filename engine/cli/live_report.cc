@@ -48,8 +48,8 @@ class LiveReporter final : public Reporter {
       for (const std::string& line : view_.block(terminal_width() - 1, now_ns)) {
         text += line + "\n";
         ++lines_;
+        drawn_ns_ = now_ns;
       }
-      drawn_ns_ = now_ns;
     }
     if (!text.empty()) write_stderr(text);
   }

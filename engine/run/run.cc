@@ -127,6 +127,7 @@ Summary Runner::run() {
     if (unfinished_ == 0) break;
     CHECK(busy_ > 0);
     if (std::optional<std::function<void()>> message = messages_.receive(kTick)) (*message)();
+    if (services_.tick) services_.tick();
   }
   return summary(began);
 }

@@ -28,6 +28,7 @@ struct RunServices {
   EventSink events;  // called on the caller's thread alone
   Tally& tally;
   StepLocker locker;  // may be empty: no other process
+  std::function<void()> tick = {};  // called a few times a second while steps are at work; may be empty
 };
 
 // `plan` has no errors. Returns when every step has come to its end, or, after a stop, when what ran has let
