@@ -18,9 +18,10 @@ Result<std::vector<std::string>> projects_below(Session& session, const std::str
     const std::string at = std::move(waiting.back());
     waiting.pop_back();
     const std::string path = session.workspace().path(at);
-    TRY_ASSIGN(const Stat stat, files.look(path));
+    const Links links = at == folder ? Links::kFollow : Links::kKeep;  // where it begins may be reached over a link
+    TRY_ASSIGN(const Stat stat, files.look(path, links));
     if (!stat.is(FileKind::kFolder)) continue;
-    looks.folders.push_back({at, stat});
+    looks.folders.push_back({at, stat, std::nullopt, links});
     TRY_ASSIGN(const std::vector<FolderEntry> entries, files.list(path));
     for (const FolderEntry& entry : entries) {
       if (entry.name == kTrainfile) found.push_back(at);
