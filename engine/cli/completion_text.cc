@@ -106,7 +106,7 @@ _trainmake_ask() {
 
 # Prints what may stand where $1 stands, after the words $2...
 _trainmake_candidates() {
-  local current=$1 pending="" chosen="" first=yes word
+  local current=$1 pending="" chosen="" count=0 word
   local folder
   folder=()
   shift
@@ -119,7 +119,10 @@ _trainmake_candidates() {
     case $word in
     @VALUE_FLAGS@) pending=$word ;;
     -*) ;;
-    *) if [ $first = yes ]; then chosen=$word first=no; fi ;;
+    *)
+      if [ $count = 0 ]; then chosen=$word; fi
+      count=$((count + 1))
+      ;;
     esac
   done
   case $chosen in
@@ -128,7 +131,7 @@ _trainmake_candidates() {
   case $pending in
   "") ;;
   --platform) _trainmake_ask platforms "$current"; return ;;
-  --output) printf '%s\n' text dot; return ;;
+  --output) printf '%s\n' text dot html; return ;;
   --template) printf '%s\n' basic; return ;;
   @FOLDER_FLAGS@) echo "<folders>"; return ;;
   @FILE_FLAGS@) echo "<files>"; return ;;
@@ -137,12 +140,14 @@ _trainmake_candidates() {
   case $current in
   -*) _trainmake_flags "$chosen" | tr ' ' '\n'; return ;;
   esac
-  if [ $first = yes ]; then printf '%s\n' @COMMANDS@; fi
-  _trainmake_fixed_words "$chosen" | tr ' ' '\n'
+  case $count in
+  0) printf '%s\n' @COMMANDS@ ;;
+  1) _trainmake_fixed_words "$chosen" | tr ' ' '\n' ;;
+  *) if [ "$chosen" = cache ]; then echo "<files>"; fi ;;
+  esac
   case $chosen in
   @LABEL_COMMANDS@) _trainmake_ask labels "$current" ;;
   help) printf '%s\n' @COMMANDS@ code data image job ;;
-  cache) echo "<files>" ;;
   esac
 }
 )SH";
@@ -263,7 +268,7 @@ std::string fish_flag(const FlagSpec& flag, std::string_view condition) {
   line += cat(" -l ", flag.name.substr(2));
   if (!flag.value.empty()) line += flag.value == "DIR" || flag.value == "FILE" ? " -rF" : " -x";
   if (flag.name == "--platform") line += " -a '(__trainmake_ask platforms)'";
-  if (flag.name == "--output") line += " -a 'text dot'";
+  if (flag.name == "--output") line += " -a 'text dot html'";
   return cat(line, " -d ", in_quotes(flag.doc), "\n");
 }
 

@@ -31,9 +31,9 @@ Json graph_json(const Graph& graph, const std::vector<TargetId>& targets) {
 Result<int> graph_command(const Call& call) {
   Session& session = call.session;
   const std::string format = session.line().value("--output").value_or("text");
-  const std::vector<std::string> formats = {"text", "dot"};
+  const std::vector<std::string> formats = {"text", "dot", "html"};
   if (std::find(formats.begin(), formats.end(), format) == formats.end()) {
-    return fail(user_error(cat("There is no format ", quoted(format), ": expected `text` or `dot`"),
+    return fail(user_error(cat("There is no format ", quoted(format), ": expected `text`, `dot` or `html`"),
                            did_you_mean(format, formats)));
   }
   const std::string query = join(session.line().words, " ");
@@ -43,8 +43,8 @@ Result<int> graph_command(const Call& call) {
     write_stdout(graph_json(selection.graph, targets).dump(-1, ' ', false, Json::error_handler_t::replace) +
                  "\n");
   } else {
-    write_stdout(format == "dot" ? graph_dot(selection.graph, targets, session.here())
-                                 : graph_tree(selection.graph, targets, session.here()));
+    const auto draw = format == "html" ? graph_html : format == "dot" ? graph_dot : graph_tree;
+    write_stdout(draw(selection.graph, targets, session.here()));
   }
   return 0;
 }

@@ -16,5 +16,7 @@ namespace trainmake {
 std::string graph_tree(const Graph& graph, const std::vector<TargetId>& targets, std::string_view here);
 // For graphviz, an arrow from each target to what it needs.
 std::string graph_dot(const Graph& graph, const std::vector<TargetId>& targets, std::string_view here);
+// A page with a drawing; needs nothing from elsewhere.
+std::string graph_html(const Graph& graph, const std::vector<TargetId>& targets, std::string_view here);
 
 }  // namespace trainmake
