@@ -1,5 +1,5 @@
-// Texts that are kept in tests/golden: a difference is a failure that shows both. With TM_ACCEPT=1 the file is written anew and the
-// test reports that it was skipped.
+// Texts that are kept in tests/golden: a difference is a failure that shows both. With TM_ACCEPT=1 the file
+// is written anew and the test reports that it was skipped.
 #pragma once
 
 #include <gtest/gtest.h>

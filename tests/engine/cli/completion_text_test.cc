@@ -10,12 +10,14 @@ namespace {
 TEST(Completion, KnowsEveryCommandAndFlagInEveryShell) {
   for (const char* shell : {"bash", "zsh", "fish"}) {
     const std::string script = completion_text(shell).value();
-    for (const CommandSpec& command : all_commands()) EXPECT_NE(script.find(command.name), std::string::npos) << shell << " " << command.name;
+    for (const CommandSpec& command : all_commands())
+      EXPECT_NE(script.find(command.name), std::string::npos) << shell << " " << command.name;
     for (const FlagSpec& flag : all_flags()) {
       const std::string_view name = std::string_view(shell) == "fish" ? flag.name.substr(2) : flag.name;
       EXPECT_NE(script.find(name), std::string::npos) << shell << " " << flag.name;
     }
-    for (const char* mark : {"FLAG_CASES", "WORD_CASES", "FOLDER_FLAGS", "FILE_FLAGS", "VALUE_FLAGS", "LABEL_COMMANDS", "COMMANDS", "SHARED", "LINES"}) {
+    for (const char* mark : {"FLAG_CASES", "WORD_CASES", "FOLDER_FLAGS", "FILE_FLAGS", "VALUE_FLAGS",
+                             "LABEL_COMMANDS", "COMMANDS", "SHARED", "LINES"}) {
       EXPECT_EQ(script.find(std::string("@") + mark + "@"), std::string::npos) << shell << " leaves " << mark;
     }
   }

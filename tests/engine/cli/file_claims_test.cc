@@ -10,7 +10,8 @@ namespace {
 FileClaims claims_of(const std::string& trainfile) {
   const Project project = small_project(trainfile);
   const Declaration& declaration = project.declarations.at(0);
-  const Target target{{"", declaration.kind, declaration.name}, declaration.attributes, declaration.where, {}};
+  const Target target{
+      {"", declaration.kind, declaration.name}, declaration.attributes, declaration.where, {}};
   for (const Schema* schema : all_schemas()) {
     if (schema->kind == declaration.kind) return FileClaims::of(*schema, target).value();
   }
@@ -18,7 +19,8 @@ FileClaims claims_of(const std::string& trainfile) {
 }
 
 TEST(FileClaims, GlobsClaimWhatTheyMatchAndDoNotExclude) {
-  const FileClaims claims = claims_of(R"(code "c" { srcs = glob { "code/**", exclude = { "code/old", "**/*.log" } } })");
+  const FileClaims claims =
+      claims_of(R"(code "c" { srcs = glob { "code/**", exclude = { "code/old", "**/*.log" } } })");
   EXPECT_TRUE(claims.claims("code/a.py", false));
   EXPECT_TRUE(claims.claims("code/sub/.hidden", false));
   EXPECT_FALSE(claims.claims("code/a.log", false));
@@ -41,7 +43,8 @@ TEST(FileClaims, AGlobStopsAtAnotherProject) {
 }
 
 TEST(FileClaims, ImagesClaimTheFilesOfTheirLayers) {
-  const FileClaims claims = claims_of(R"(image "i" { base = "scratch", files = { { srcs = glob "weights/**", dest = "/w" } }, dockerfile = "Dockerfile" })");
+  const FileClaims claims = claims_of(
+      R"(image "i" { base = "scratch", files = { { srcs = glob "weights/**", dest = "/w" } }, dockerfile = "Dockerfile" })");
   EXPECT_TRUE(claims.claims("weights/w.bin", false));
   EXPECT_TRUE(claims.claims("Dockerfile", false));
 }

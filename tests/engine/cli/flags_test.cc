@@ -25,7 +25,11 @@ TEST(Flags, LabelsNeedNoCommand) {
 }
 
 TEST(Flags, ValuesAreGivenInEveryCustomaryWay) {
-  for (const std::vector<std::string>& words : {std::vector<std::string>{"job:a", "-j", "8"}, {"job:a", "-j8"}, {"job:a", "--jobs", "8"}, {"--jobs=8", "job:a"}, {"-kj8", "job:a"}}) {
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"job:a", "-j", "8"},
+                                                {"job:a", "-j8"},
+                                                {"job:a", "--jobs", "8"},
+                                                {"--jobs=8", "job:a"},
+                                                {"-kj8", "job:a"}}) {
     EXPECT_EQ(parsed(words).value("--jobs"), "8");
   }
   EXPECT_EQ(parsed({"job:a", "--trace="}).value("--trace"), "");

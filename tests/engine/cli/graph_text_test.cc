@@ -38,9 +38,26 @@ TEST(GraphText, DotHasAnArrowForEachNeed) {
   EXPECT_EQ(arrows, 7U);
 }
 
+TEST(GraphText, PageHasABoxForEachTargetAndALineForEachNeed) {
+  const Graph graph = small_graph();
+  const std::string page = graph_html(graph, all_of(graph), "");
+  const auto count = [&](const std::string& part) {
+    std::size_t times = 0;
+    for (std::size_t at = page.find(part); at != std::string::npos; at = page.find(part, at + 1)) ++times;
+    return times;
+  };
+  EXPECT_EQ(count("<rect"), 6U);
+  EXPECT_EQ(count("<path"), 7U);
+  EXPECT_EQ(count("job:eval needs job:train as model"), 1U);
+  EXPECT_EQ(count("http"), 0U) << "it needs nothing from elsewhere";
+}
+
 TEST(GraphText, ALongChainIsNoTrouble) {
-  std::string trainfile = "code \"c\" { srcs = glob \"code/**\" }\nimage \"i\" { code = \"code:c\", base = \"scratch\" }\njob \"j0\" { image = \"image:i\" }\n";
-  trainfile += "for i = 1, 2000 do job(\"j\" .. i) { image = \"image:i\", data = { m = \"job:j\" .. (i - 1) } } end\n";
+  std::string trainfile =
+      "code \"c\" { srcs = glob \"code/**\" }\nimage \"i\" { code = \"code:c\", base = \"scratch\" }\njob "
+      "\"j0\" { image = \"image:i\" }\n";
+  trainfile +=
+      "for i = 1, 2000 do job(\"j\" .. i) { image = \"image:i\", data = { m = \"job:j\" .. (i - 1) } } end\n";
   const Graph graph = small_graph(trainfile);
   const std::string tree = graph_tree(graph, all_of(graph), "");
   EXPECT_EQ(tree.substr(0, tree.find('\n')), "job:j2000");

@@ -24,7 +24,8 @@ TEST(Help, KindReadsWell) {
 
 TEST(Help, SaysAllAttributesOfEveryKind) {
   for (const Schema* schema : all_schemas()) {
-    for (const Attribute& attribute : schema->attributes) EXPECT_NE(help_text(*schema).find("\n  " + attribute.name + " "), std::string::npos) << attribute.name;
+    for (const Attribute& attribute : schema->attributes)
+      EXPECT_NE(help_text(*schema).find("\n  " + attribute.name + " "), std::string::npos) << attribute.name;
   }
 }
 

@@ -23,7 +23,8 @@ TEST(LiveView, ShowsWhatRunsAndHowLong) {
 TEST(LiveView, LeavesALineForWhatEnded) {
   LiveView view("", false);
   view.note(StepStarted{job("a"), {}}, kSecond);
-  EXPECT_EQ(view.note(StepEnded{job("a"), Outcome::kRan, "1 layer", 2100}, 3 * kSecond), "job:a             done: 1 layer, 2.1 s\n");
+  EXPECT_EQ(view.note(StepEnded{job("a"), Outcome::kRan, "1 layer", 2100}, 3 * kSecond),
+            "job:a             done: 1 layer, 2.1 s\n");
   EXPECT_EQ(view.note(StepEnded{job("b"), Outcome::kUpToDate, "", 0}, 3 * kSecond), "");
   EXPECT_TRUE(view.block(80, 4 * kSecond).empty()) << "nothing runs, nothing is shown";
 }
@@ -49,7 +50,8 @@ TEST(LiveView, IsTenLinesHighAtMost) {
 TEST(LiveView, FitsTheTerminal) {
   LiveView view("", false);
   view.note(StepStarted{job(std::string(200, 'x')), {}}, kSecond);
-  for (const std::string& line : view.block(20, kSecond)) EXPECT_LE(line.size(), 20U + 2) << "`…` is three bytes in one column";
+  for (const std::string& line : view.block(20, kSecond))
+    EXPECT_LE(line.size(), 20U + 2) << "`…` is three bytes in one column";
 }
 
 TEST(LiveView, LogLinesAndErrorsScrollBy) {
@@ -63,7 +65,8 @@ TEST(LiveView, HasColourOnlyWhenAsked) {
   for (const bool colour : {false, true}) {
     LiveView view("", colour);
     std::string text = view.note(StepStarted{job("a"), {}}, kSecond);
-    text += view.note(LogLine{job("a"), "x"}, kSecond) + view.note(Problem{user_error("No"), job("a")}, kSecond);
+    text +=
+        view.note(LogLine{job("a"), "x"}, kSecond) + view.note(Problem{user_error("No"), job("a")}, kSecond);
     text += join(view.block(80, kSecond), "\n");
     EXPECT_EQ(text.find('\x1b') != std::string::npos, colour);
   }

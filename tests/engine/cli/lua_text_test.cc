@@ -23,7 +23,8 @@ data "d" { files = { glob { "a/**", "b", exclude = { "c" }, allow_empty = true }
   const Project twice = small_project(printed);
   ASSERT_TRUE(twice.errors.empty()) << twice.errors.front().message << "\n" << printed;
   ASSERT_EQ(twice.declarations.size(), once.declarations.size());
-  for (std::size_t i = 0; i < once.declarations.size(); ++i) EXPECT_EQ(twice.declarations[i].attributes, once.declarations[i].attributes) << printed;
+  for (std::size_t i = 0; i < once.declarations.size(); ++i)
+    EXPECT_EQ(twice.declarations[i].attributes, once.declarations[i].attributes) << printed;
 }
 
 }  // namespace

@@ -17,7 +17,8 @@ std::string labels(const std::string& query) {
   const Result<Expression> expression = parse(query);
   if (!expression) return expression.error().message;
   std::string text;
-  for (const TargetId id : evaluate(*expression, graph)) text += cat(text.empty() ? "" : " ", graph[id].label.shortest_from(""));
+  for (const TargetId id : evaluate(*expression, graph))
+    text += cat(text.empty() ? "" : " ", graph[id].label.shortest_from(""));
   return text;
 }
 
@@ -48,14 +49,18 @@ TEST(Query, CombinesFromTheLeft) {
   EXPECT_EQ(labels("deps(job:train) & kind(data, //...)"), "data:a data:b");
   EXPECT_EQ(labels("data:a + data:b"), "data:a data:b");
   EXPECT_EQ(labels("//... - data:a - data:b & kind(data, //...)"), "");
-  EXPECT_EQ(labels("//... - (data:a - (data:b & kind(data, //...)))"), "code:c data:b image:i job:eval job:train");
+  EXPECT_EQ(labels("//... - (data:a - (data:b & kind(data, //...)))"),
+            "code:c data:b image:i job:eval job:train");
 }
 
 TEST(Query, TellsWhatIsWrong) {
-  for (const char* wrong : {"deps(job:train", "deps()", "deps(job:train))", "job:train &", "& job:train", "job:train job:eval", "job:train -job:eval",
-                            "frob(job:train)", "kind(jbo, //...)", "kind(job //...)", "attr(main, //...)", "\"job:train", "()", "", "job", "("}) {
-    EXPECT_FALSE(parse(wrong)) << wrong;
-    if (const Result<Expression> parsed = parse(wrong); !parsed) EXPECT_EQ(parsed.error().blame, Blame::kUser);
+  for (const char* wrong :
+       {"deps(job:train", "deps()", "deps(job:train))", "job:train &", "& job:train", "job:train job:eval",
+        "job:train -job:eval", "frob(job:train)", "kind(jbo, //...)", "kind(job //...)", "attr(main, //...)",
+        "\"job:train", "()", "", "job", "("}) {
+    const Result<Expression> parsed = parse(wrong);
+    ASSERT_FALSE(parsed) << wrong;
+    EXPECT_EQ(parsed.error().blame, Blame::kUser) << wrong;
   }
   EXPECT_EQ(parse("kind(jbo, //...)").error().hint, "Did you mean `job`?");
   EXPECT_EQ(parse("dpes(job:a)").error().hint, "Did you mean `deps`?");
