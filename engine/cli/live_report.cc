@@ -38,32 +38,32 @@ class LiveReporter final : public Reporter {
   }
 
  private:
-  // What stays is written at once; the block may wait for its turn.
+  // What stays is written at once; the block may wait for its turn, and is left alone while it would say the
+  // same.
   void draw(const std::string& staying, std::int64_t now_ns) {
     const bool is_due = now_ns - drawn_ns_ >= kPauseNs;
     if (staying.empty() && !is_due) return;
+    if (!is_due) return write_stderr(erase() + staying);
+    // One column is left free: some terminals begin a new line with the last one.
+    const std::vector<std::string> lines = view_.block(terminal_width() - 1, now_ns);
+    if (staying.empty() && lines == shown_) return;
     std::string text = cat(erase(), staying);
-    if (is_due) {
-      // One column is left free: some terminals begin a new line with the last one.
-      for (const std::string& line : view_.block(terminal_width() - 1, now_ns)) {
-        text += line + "\n";
-        ++lines_;
-        drawn_ns_ = now_ns;
-      }
-    }
-    if (!text.empty()) write_stderr(text);
+    for (const std::string& line : lines) text += line + "\n";
+    write_stderr(text);
+    if (!lines.empty()) drawn_ns_ = now_ns;
+    shown_ = lines;
   }
 
   // Takes the block away: up to its first line, and all from there.
   std::string erase() {
-    if (lines_ == 0) return "";
-    std::string text = cat("\r\x1b[", lines_, "A\x1b[J");
-    lines_ = 0;
+    if (shown_.empty()) return "";
+    std::string text = cat("\r\x1b[", shown_.size(), "A\x1b[J");
+    shown_.clear();
     return text;
   }
 
   LiveView view_;
-  std::size_t lines_ = 0;  // of the block as it stands
+  std::vector<std::string> shown_;  // the block as it stands
   std::int64_t drawn_ns_ = 0;
 };
 
