@@ -30,6 +30,27 @@ std::vector<const Schema*> all_schemas() {
   return {&code_schema(), &data_schema(), &image_schema(), &job_schema()};
 }
 
+std::vector<const Schema*> service_schemas() {
+  static const Schema platform = {"platform",
+                                  "Where jobs run",
+                                  {{"type", Shape::kString, "Its kind: `local`", true},
+                                   {"endpoint", Shape::kString, "Another address for its service"}}};
+  static const Schema store = {
+      "store",
+      "Where data lies outside",
+      {{"url", Shape::kString, "As `dir:bucket`, from the workspace's root or absolute", true},
+       {"endpoint", Shape::kString, "Another address for its service"},
+       {"region", Shape::kString, "Its region"},
+       {"path_style", Shape::kBoolean, "Whether the bucket stands in the path"},
+       {"create", Shape::kBoolean, "Whether the bucket is made when it is missing"}}};
+  static const Schema registry = {"registry",
+                                  "Where images go",
+                                  {{"url", Shape::kString, "Its host and path", true},
+                                   {"endpoint", Shape::kString, "Another address for its service"},
+                                   {"insecure", Shape::kBoolean, "Whether it speaks plain http"}}};
+  return {&platform, &store, &registry};
+}
+
 const StoreRooms& all_store_rooms() {
   static const StoreRooms rooms = {{"dir", make_dir_store}};
   return rooms;

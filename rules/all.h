@@ -34,6 +34,8 @@ struct RuleServices {
 
 std::vector<std::unique_ptr<Rule>> all_rules(const RuleServices& services);
 std::vector<const Schema*> all_schemas();
+// Of what TRAINSPACE.lua declares: platform, store, registry.
+std::vector<const Schema*> service_schemas();
 const StoreRooms& all_store_rooms();
 Result<std::unique_ptr<Platform>> make_platform(Host& host, const Workspace& workspace, const Space& space,
                                                 Blobs& blobs, const std::string& name);

@@ -56,6 +56,10 @@ if(TARGET trainmake)
   foreach(folder ${folders})
     check("e2e: ${folder}" COMMAND ${Python3_EXECUTABLE} -B tests/e2e/run --bin $<TARGET_FILE:trainmake> ${folder} LABEL e2e TIMEOUT 300)
   endforeach()
+  if(TRAINMAKE_ASAN_DIR)
+    check("asan: stories" COMMAND ${Python3_EXECUTABLE} -B tests/e2e/run --bin ${TRAINMAKE_ASAN_DIR}/trainmake everyday edits failing asking jobs stores
+      LABEL sanitizer TIMEOUT 600)
+  endif()
   if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/edits)
     check("e2e: random edits" COMMAND ${Python3_EXECUTABLE} -B tests/fuzz/edits --bin $<TARGET_FILE:trainmake> --edits 500 --seed 1
       LABEL e2e TIMEOUT 300)

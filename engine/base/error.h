@@ -1,5 +1,6 @@
-// Errors are values with a place and a next step, and Result<T> carries them. What the user or the world can cause is a
-// Result; a broken promise of our own code is a CHECK, which ends the program with exit code 70. Knows nothing of ours.
+// Errors are values with a place and a next step, and Result<T> carries them. What the user or the world can
+// cause is a Result; a broken promise of our own code is a CHECK, which ends the program with exit code 70.
+// Knows nothing of ours.
 #pragma once
 
 #include <cstdint>
@@ -65,16 +66,16 @@ inline Failure fail(Error error) { return Failure(std::move(error)); }
 #define TM_JOIN2(a, b) a##b
 #define TM_JOIN(a, b) TM_JOIN2(a, b)
 // TRY(expression): returns its error from here, else drops its value.
-#define TRY(...)                                                                   \
-  do {                                                                             \
-    if (auto tm_result = (__VA_ARGS__); !tm_result) {                              \
-      return ::trainmake::fail(std::move(tm_result).error());                             \
-    }                                                                              \
+#define TRY(...)                                              \
+  do {                                                        \
+    if (auto tm_result = (__VA_ARGS__); !tm_result) {         \
+      return ::trainmake::fail(std::move(tm_result).error()); \
+    }                                                         \
   } while (false)
 // TRY_ASSIGN(auto x, expression): x is its value, or its error is returned from here.
 #define TRY_ASSIGN(target, ...) TM_TRY_ASSIGN(TM_JOIN(tm_result_, __LINE__), target, __VA_ARGS__)
-#define TM_TRY_ASSIGN(name, target, ...)                          \
-  auto name = (__VA_ARGS__);                                      \
-  if (!name) return ::trainmake::fail(std::move(name).error());          \
+#define TM_TRY_ASSIGN(name, target, ...)                        \
+  auto name = (__VA_ARGS__);                                    \
+  if (!name) return ::trainmake::fail(std::move(name).error()); \
   target = std::move(*name)
 #define CHECK(condition) ((condition) ? void() : ::trainmake::check_failed(#condition, __FILE__, __LINE__))

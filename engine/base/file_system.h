@@ -1,7 +1,7 @@
-// The file system as the rest of the program sees it: one narrow door, so that tests can put an in-memory one in its
-// place and read what was asked. Paths are absolute or relative to the process's folder; nothing here resolves `..`.
-// More methods than a seam should have: each is one system call that something above needs, and none is built on another.
-// Thread rule: every method may be called from any thread at once.
+// The file system as the rest of the program sees it: one narrow door, so that tests can put an in-memory one
+// in its place and read what was asked. Paths are absolute or relative to the process's folder; nothing here
+// resolves `..`. More methods than a seam should have: each is one system call that something above needs,
+// and none is built on another. Thread rule: every method may be called from any thread at once.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ namespace trainmake {
 
 enum class FileKind : std::uint8_t { kNone, kFile, kFolder, kLink, kOther };
 
-// What stat says, as far as it tells whether a file is still the one that was read. Equal stats, and an old enough
-// mtime, mean equal content.
+// What stat says, as far as it tells whether a file is still the one that was read. Equal stats, and an old
+// enough mtime, mean equal content.
 struct Stat {
   std::uint64_t size = 0;
   std::int64_t mtime_ns = 0;
@@ -45,12 +45,13 @@ class FileReader {
   virtual ~FileReader() = default;
   virtual Result<std::size_t> read(std::span<char> into) = 0;  // 0 at the end
   virtual Result<Stat> stat() = 0;
-  // Leaves out the next `bytes`; past the end there is nothing to read. By reading them, unless it can do better.
+  // Leaves out the next `bytes`; past the end there is nothing to read. By reading them, unless it can do
+  // better.
   virtual Result<void> skip(std::uint64_t bytes);
 };
 
-// A file being written under a temporary name beside its own. Nothing is seen under `path` before commit; a writer that
-// goes without commit leaves nothing behind.
+// A file being written under a temporary name beside its own. Nothing is seen under `path` before commit; a
+// writer that goes without commit leaves nothing behind.
 class FileWriter {
  public:
   virtual ~FileWriter() = default;
@@ -82,7 +83,7 @@ class FileSystem {
   virtual Result<void> make_folder(const std::string& path) = 0;  // and those above; fine when it is there
   virtual Result<void> make_link(const std::string& target, const std::string& path) = 0;
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
-  virtual Result<void> remove(const std::string& path) = 0;       // a whole tree too; fine when it is not there
+  virtual Result<void> remove(const std::string& path) = 0;  // a whole tree too; fine when it is not there
   // False when `path` was there already. The one atomic test-and-set between processes.
   virtual Result<bool> create_exclusive(const std::string& path, std::string_view content) = 0;
 };
@@ -93,7 +94,8 @@ FileSystem& real_file_system();
 // Whole small files. `read_file` refuses one over `limit` bytes.
 Result<std::string> read_file(FileSystem& files, const std::string& path, std::uint64_t limit = 1U << 30U);
 Result<std::optional<std::string>> read_file_if_there(FileSystem& files, const std::string& path);
-Result<void> write_file(FileSystem& files, const std::string& path, std::string_view bytes, WriteOptions options = {});
+Result<void> write_file(FileSystem& files, const std::string& path, std::string_view bytes,
+                        WriteOptions options = {});
 
 // Pure path arithmetic. `path_join("a", "b/c")`; an absolute second part wins; "" and "." vanish.
 std::string path_join(std::string_view base, std::string_view rest);

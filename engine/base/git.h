@@ -1,5 +1,5 @@
-// What git knows: what it ignores, where HEAD is, what changed since a commit. The one place that talks to libgit2, which is
-// loaded when first needed: a run that needs no git must not pay for it.
+// What git knows: what it ignores, where HEAD is, what changed since a commit. The one place that talks to
+// libgit2, which is loaded when first needed: a run that needs no git must not pay for it.
 #pragma once
 
 #include <memory>
@@ -20,8 +20,8 @@ class IgnoreRules {
   static Result<std::unique_ptr<IgnoreRules>> of(FileSystem& files, const std::string& folder);
   ~IgnoreRules();
   bool ignores(const std::string& absolute_path, bool is_folder) const;
-  // Files outside the tree itself whose change would change the answers (info/exclude, core.excludesFile, configs),
-  // whether they exist or not. The tree's own .gitignore files are not listed.
+  // Files outside the tree itself whose change would change the answers (info/exclude, core.excludesFile,
+  // configs), whether they exist or not. The tree's own .gitignore files are not listed.
   std::vector<std::string> sources() const;
   const std::string& worktree() const;  // absolute, no trailing slash
 
@@ -32,15 +32,15 @@ class IgnoreRules {
 };
 
 struct GitState {
-  std::string commit;   // "" before the first
+  std::string commit;  // "" before the first
   std::string branch;
-  bool dirty = false;   // tracked files differ from HEAD, or there are untracked ones that are not ignored
+  bool dirty = false;  // tracked files differ from HEAD, or there are untracked ones that are not ignored
 };
 // An empty optional when `folder` lies in no repository.
 Result<std::optional<GitState>> git_state(const std::string& folder);
 
-// Absolute paths of files that differ between `revision` and the work tree as it is now: committed, staged, edited,
-// untracked, deleted. An unknown revision is a user error with a hint.
+// Absolute paths of files that differ between `revision` and the work tree as it is now: committed, staged,
+// edited, untracked, deleted. An unknown revision is a user error with a hint.
 Result<std::vector<std::string>> git_changed_since(const std::string& folder, const std::string& revision);
 
 // The files of one commit, as they were. Thread rule: one thread at a time (it locks itself).

@@ -30,8 +30,8 @@ class Hasher {
  public:
   Hasher();
   Hasher& raw(std::string_view bytes);
-  Hasher& field(std::string_view bytes);    // length, then bytes
-  Hasher& number(std::uint64_t value);      // eight bytes, little endian
+  Hasher& field(std::string_view bytes);  // length, then bytes
+  Hasher& number(std::uint64_t value);    // eight bytes, little endian
   Digest128 finish() const;
 
  private:

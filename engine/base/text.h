@@ -43,8 +43,8 @@ std::string quoted(std::string_view text);
 inline std::string quoted(const std::string& text) { return quoted(std::string_view(text)); }
 inline std::string quoted(const char* text) { return quoted(std::string_view(text)); }
 
-std::string human_bytes(std::uint64_t bytes);          // 0 B, 512 B, 1.5 KiB, 2.0 GiB
-std::string human_duration(std::int64_t milliseconds);  // 12 ms, 2.1 s, 3 min 20 s, 2 h 5 min
+std::string human_bytes(std::uint64_t bytes);                    // 0 B, 512 B, 1.5 KiB, 2.0 GiB
+std::string human_duration(std::int64_t milliseconds);           // 12 ms, 2.1 s, 3 min 20 s, 2 h 5 min
 std::string plural(std::uint64_t count, std::string_view noun);  // "1 file", "3 files"
 
 // A number as the shortest text that reads back as the same number; 3.0 is "3".

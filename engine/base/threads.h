@@ -1,4 +1,5 @@
-// Threads as the rest uses them: a channel to pass values over, a pool that runs functions, and a parallel loop.
+// Threads as the rest uses them: a channel to pass values over, a pool that runs functions, and a parallel
+// loop.
 #pragma once
 
 #include <chrono>
@@ -40,7 +41,8 @@ class Channel {
   std::deque<T> values_;
 };
 
-// Runs what it is given on at most `threads` threads, in order of arrival. The destructor waits for all of it.
+// Runs what it is given on at most `threads` threads, in order of arrival. The destructor waits for all of
+// it.
 class WorkerPool {
  public:
   explicit WorkerPool(unsigned threads);

@@ -27,16 +27,21 @@ std::unique_ptr<Reporter> make_reporter(Session& session) {
   std::unique_ptr<Reporter> reporter;
   const std::optional<std::string> no_color = session.host().environment.get("NO_COLOR");
   const bool dumb = session.host().environment.get("TERM").value_or("dumb") == "dumb";
-  if (session.json()) reporter = make_json_reporter();
-  else if (::isatty(STDERR_FILENO) != 0 && !dumb) reporter = make_live_reporter(session.here(), !no_color || no_color->empty());
-  else reporter = make_plain_reporter(session.here());
-  if (const std::optional<std::string> path = session.line().value("--trace")) reporter = make_trace_reporter(std::move(reporter), absolute_path(*path));
+  if (session.json())
+    reporter = make_json_reporter();
+  else if (::isatty(STDERR_FILENO) != 0 && !dumb)
+    reporter = make_live_reporter(session.here(), !no_color || no_color->empty());
+  else
+    reporter = make_plain_reporter(session.here());
+  if (const std::optional<std::string> path = session.line().value("--trace"))
+    reporter = make_trace_reporter(std::move(reporter), absolute_path(*path));
   return reporter;
 }
 
 // Everything that changes what a request comes to, beside what a proof looks at.
 std::string request_key(const Session& session) {
-  std::string key = cat(TRAINMAKE_VERSION, "\n", session.here(), "\n", session.line().value("--platform").value_or(""), "\n");
+  std::string key = cat(TRAINMAKE_VERSION, "\n", session.here(), "\n",
+                        session.line().value("--platform").value_or(""), "\n");
   for (const std::string& word : session.line().words) key += word + "\n";
   return key;
 }
@@ -49,7 +54,8 @@ Result<bool> still_up_to_date(Session& session, Reporter& reporter) {
   const std::int64_t began = session.host().clock.steady_ns();
   TRY(session.open_state(State::Access::kLook));
   TRY_ASSIGN(const std::uint64_t generation, session.state().generation());
-  std::optional<ProofHolds> proof = check_proof(session.host(), session.workspace().root, session.workspace().cache, request_key(session), generation);
+  std::optional<ProofHolds> proof = check_proof(session.host(), session.workspace().root,
+                                                session.workspace().cache, request_key(session), generation);
   if (!proof) return false;
   Summary summary;
   summary.of(Outcome::kUpToDate) = std::move(proof->up_to_date);
@@ -59,7 +65,8 @@ Result<bool> still_up_to_date(Session& session, Reporter& reporter) {
   return true;
 }
 
-int report_errors(Reporter& reporter, const std::vector<std::pair<Error, Label>>& errors, const Tally& tally) {
+int report_errors(Reporter& reporter, const std::vector<std::pair<Error, Label>>& errors,
+                  const Tally& tally) {
   Summary summary;
   std::vector<Blame> blames;
   for (const auto& [error, label] : errors) {
@@ -71,15 +78,19 @@ int report_errors(Reporter& reporter, const std::vector<std::pair<Error, Label>>
   return summary.exit_code;
 }
 
-int report_error(Reporter& reporter, const Error& error, const Tally& tally) { return report_errors(reporter, {{error, Label{}}}, tally); }
+int report_error(Reporter& reporter, const Error& error, const Tally& tally) {
+  return report_errors(reporter, {{error, Label{}}}, tally);
+}
 
 StepLocker step_locker(Session& session) {
   return [&session](const Label& label) { return try_hold_step(session, label); };
 }
 
-void keep_proof(Session& session, std::uint64_t generation, Looks looks, const Summary& summary, std::int64_t looked_at_ns) {
+void keep_proof(Session& session, std::uint64_t generation, Looks looks, const Summary& summary,
+                std::int64_t looked_at_ns) {
   if (summary.exit_code != 0 || summary.of(Outcome::kUpToDate).empty()) return;
-  for (const Outcome outcome : {Outcome::kRan, Outcome::kReused, Outcome::kFailed, Outcome::kSkipped, Outcome::kDetached}) {
+  for (const Outcome outcome :
+       {Outcome::kRan, Outcome::kReused, Outcome::kFailed, Outcome::kSkipped, Outcome::kDetached}) {
     if (!summary.of(outcome).empty()) return;
   }
   looks.normalize();
@@ -114,8 +125,12 @@ Result<int> build_with(Session& session, Reporter& reporter) {
 
   Looks looks = std::move(loaded.looks);
   looks.add(plan.looks);
-  const RunServices services{decider, session.host().clock, [&](const Event& event) { reporter.event(event); }, session.tally(), step_locker(session), [&] { reporter.tick(); }};
-  const Summary summary = run(services, std::move(plan), {parallel, line.has("--keep-going"), !line.has("--no-wait"), TRAINMAKE_VERSION}, interrupts.first());  // run, record
+  const RunServices services{
+      decider,         session.host().clock, [&](const Event& event) { reporter.event(event); },
+      session.tally(), step_locker(session), [&] { reporter.tick(); }};
+  const Summary summary = run(services, std::move(plan),
+                              {parallel, line.has("--keep-going"), !line.has("--no-wait"), TRAINMAKE_VERSION},
+                              interrupts.first());  // run, record
 
   TRY(session.digests().save());
   keep_proof(session, generation, std::move(looks), summary, began_ns);

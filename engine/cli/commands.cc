@@ -16,11 +16,21 @@ struct Entry {
 };
 
 constexpr Entry kInWorkspace[] = {
-    {"plan", plan_command},     {"why", why_command},
-    {"query", query_command},   {"graph", graph_command}, {"affected", affected_command},
-    {"logs", logs_command},     {"attach", attach_command}, {"cancel", cancel_command}, {"pull", pull_command},
-    {"runs", runs_command},     {"show", show_command},   {"diff", diff_command},       {"ps", ps_command},
-    {"gc", gc_command},         {"cache", cache_command},
+    {"plan", plan_command},
+    {"why", why_command},
+    {"query", query_command},
+    {"graph", graph_command},
+    {"affected", affected_command},
+    {"logs", logs_command},
+    {"attach", attach_command},
+    {"cancel", cancel_command},
+    {"pull", pull_command},
+    {"runs", runs_command},
+    {"show", show_command},
+    {"diff", diff_command},
+    {"ps", ps_command},
+    {"gc", gc_command},
+    {"cache", cache_command},
 };
 
 Result<int> in_workspace(CommandLine line, const Environment& environment) {
@@ -74,7 +84,8 @@ Result<Loaded> load_or_fail(const Call& call, const std::vector<Pattern>& patter
 }
 
 Failure fail_with(const Call& call, std::vector<Error> errors) {
-  const std::unique_ptr<Reporter> reporter = call.session.json() ? make_json_reporter() : make_plain_reporter(call.session.here());
+  const std::unique_ptr<Reporter> reporter =
+      call.session.json() ? make_json_reporter() : make_plain_reporter(call.session.here());
   for (std::size_t i = 0; i + 1 < errors.size(); ++i) reporter->event(Problem{errors[i], {}});
   return fail(std::move(errors.back()));
 }

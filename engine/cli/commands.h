@@ -1,4 +1,5 @@
-// Every command as a function; the table that finds them is in commands.cc. Each returns the exit code, having said what is to be said.
+// Every command as a function; the table that finds them is in commands.cc. Each returns the exit code,
+// having said what is to be said.
 #pragma once
 
 #include <stop_token>
@@ -42,8 +43,9 @@ Result<int> help_command(const CommandLine& line);
 int run_command_line(const std::vector<std::string>& arguments, const Environment& environment);
 
 // Helpers of commands.
-Result<Loaded> load_or_fail(const Call& call, const std::vector<Pattern>& patterns);  // prints all errors but the last, returns that
-Failure fail_with(const Call& call, std::vector<Error> errors);                       // the same; REQUIRES: some
+Result<Loaded> load_or_fail(
+    const Call& call, const std::vector<Pattern>& patterns);  // prints all errors but the last, returns that
+Failure fail_with(const Call& call, std::vector<Error> errors);  // the same; REQUIRES: some
 int report_error_alone(const Error& error, bool json);  // as text, or as `error` and `finished` lines
 
 }  // namespace trainmake

@@ -27,7 +27,8 @@ Result<Position> find_workspace(const Host& host, const std::string& folder, con
   TRY_ASSIGN(const std::string space, nearest_with(host.files, folder, kTrainspace));
   TRY_ASSIGN(const std::string project, nearest_with(host.files, folder, kTrainfile));
   if (space.empty() && project.empty()) {
-    return fail(user_error("There is no TRAINFILE.lua in this folder or above it", "`trainmake new NAME` makes a project to begin with"));
+    return fail(user_error("There is no TRAINFILE.lua in this folder or above it",
+                           "`trainmake new NAME` makes a project to begin with"));
   }
   Position position;
   Workspace& workspace = position.workspace;
@@ -35,7 +36,8 @@ Result<Position> find_workspace(const Host& host, const std::string& folder, con
   position.current = path_below(folder, workspace.root).value_or("");
   const bool inside = !project.empty() && path_below(project, workspace.root).has_value();
   workspace.here = inside ? *path_below(project, workspace.root) : position.current;
-  const std::string given = !cache_dir.empty() ? cache_dir : host.environment.get("TRAINMAKE_CACHE_DIR").value_or("");
+  const std::string given =
+      !cache_dir.empty() ? cache_dir : host.environment.get("TRAINMAKE_CACHE_DIR").value_or("");
   workspace.cache = given.empty() ? path_join(workspace.root, ".trainmake") : absolute_path(given);
   return position;
 }
@@ -45,7 +47,10 @@ Result<Pattern> parse_request(const Host& host, const Position& position, const 
   if (position.current == position.workspace.here || text.starts_with("//")) return from_current;
   TRY_ASSIGN(Pattern from_project, parse_pattern(text, position.workspace.here));
   const bool names_folder = from_current.folder != position.current;
-  return names_folder && (from_current.recursive || has_project(host, position.workspace, from_current.folder)) ? from_current : from_project;
+  return names_folder &&
+                 (from_current.recursive || has_project(host, position.workspace, from_current.folder))
+             ? from_current
+             : from_project;
 }
 
 }  // namespace trainmake

@@ -1,5 +1,5 @@
-// Finds where we are: the workspace's root (the folder of TRAINSPACE.lua, else of the nearest TRAINFILE.lua), the project that the
-// current folder lies in, and the cache folder.
+// Finds where we are: the workspace's root (the folder of TRAINSPACE.lua, else of the nearest TRAINFILE.lua),
+// the project that the current folder lies in, and the cache folder.
 #pragma once
 
 #include <string>
@@ -18,8 +18,8 @@ struct Position {
 // `cache_dir` from --cache-dir, or "".
 Result<Position> find_workspace(const Host& host, const std::string& folder, const std::string& cache_dir);
 
-// A label or pattern as typed: from the project that the current folder lies in, or, when it begins with a folder, from the
-// current folder if a project is there.
+// A label or pattern as typed: from the project that the current folder lies in, or, when it begins with a
+// folder, from the current folder if a project is there.
 Result<Pattern> parse_request(const Host& host, const Position& position, const std::string& text);
 
 }  // namespace trainmake

@@ -33,12 +33,16 @@ constexpr FlagSpec kFlags[] = {
 };
 constexpr std::string_view kCommonFlags = "--directory --json --platform --cache-dir --help --version";
 
-constexpr std::string_view kRunFlags = "--keep-going --jobs --dry-run --force --retry --trace --wait --no-wait";
+constexpr std::string_view kRunFlags =
+    "--keep-going --jobs --dry-run --force --retry --trace --wait --no-wait";
 constexpr CommandSpec kCommands[] = {
     {"", "LABEL...", "do", "Brings targets up to date: `trainmake job:mnist`, `trainmake //...`", kRunFlags},
-    {"plan", "LABEL...", "ask", "What would happen: steps, reasons, layers, objects, bytes, jobs", "--force --retry"},
+    {"plan", "LABEL...", "ask", "What would happen: steps, reasons, layers, objects, bytes, jobs",
+     "--force --retry"},
     {"why", "LABEL|RUN", "ask", "Which file, parameter or upstream makes a target run", ""},
-    {"query", "EXPR", "ask", "Targets: a label, a pattern, deps(E), rdeps(E), kind(K, E), attr(NAME, VALUE, E), E - E, E & E", "--declared"},
+    {"query", "EXPR", "ask",
+     "Targets: a label, a pattern, deps(E), rdeps(E), kind(K, E), attr(NAME, VALUE, E), E - E, E & E",
+     "--declared"},
     {"graph", "[EXPR]", "ask", "Targets and what they need, as text, dot, html or JSON", "--output"},
     {"affected", "", "ask", "Targets that a change since a commit reaches, committed or not", "--since"},
     {"logs", "RUN|LABEL", "do", "What a job printed", "--follow"},
@@ -62,20 +66,25 @@ bool listed(std::string_view list, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-bool takes(const CommandSpec& command, std::string_view flag) { return listed(kCommonFlags, flag) || listed(command.flags, flag); }
+bool takes(const CommandSpec& command, std::string_view flag) {
+  return listed(kCommonFlags, flag) || listed(command.flags, flag);
+}
 
 const FlagSpec* flag_named(std::string_view name) {
-  const auto found = std::find_if(std::begin(kFlags), std::end(kFlags), [&](const FlagSpec& flag) { return flag.name == name; });
+  const auto found = std::find_if(std::begin(kFlags), std::end(kFlags),
+                                  [&](const FlagSpec& flag) { return flag.name == name; });
   return found == std::end(kFlags) ? nullptr : found;
 }
 
 const FlagSpec* flag_lettered(char letter) {
-  const auto found = std::find_if(std::begin(kFlags), std::end(kFlags), [&](const FlagSpec& flag) { return flag.letter == letter; });
+  const auto found = std::find_if(std::begin(kFlags), std::end(kFlags),
+                                  [&](const FlagSpec& flag) { return flag.letter == letter; });
   return found == std::end(kFlags) ? nullptr : found;
 }
 
 const CommandSpec* command_named(std::string_view name) {
-  const auto found = std::find_if(std::begin(kCommands), std::end(kCommands), [&](const CommandSpec& command) { return command.name == name; });
+  const auto found = std::find_if(std::begin(kCommands), std::end(kCommands),
+                                  [&](const CommandSpec& command) { return command.name == name; });
   return found == std::end(kCommands) ? nullptr : found;
 }
 
@@ -83,7 +92,8 @@ Error unknown_flag(std::string_view word) {
   std::vector<std::string> names;
   for (const FlagSpec& flag : kFlags) names.emplace_back(flag.name);
   const std::string meant = did_you_mean(word, names);
-  return user_error(cat("There is no flag ", quoted(word)), meant.empty() ? std::string("`trainmake help` lists them") : meant);
+  return user_error(cat("There is no flag ", quoted(word)),
+                    meant.empty() ? std::string("`trainmake help` lists them") : meant);
 }
 
 bool looks_like_label(std::string_view word) {
@@ -97,9 +107,11 @@ struct Parser {
   CommandLine line;
 
   Result<void> flag(const FlagSpec& spec, std::optional<std::string> given) {
-    if (spec.value.empty() && given) return fail(user_error(cat("Flag `", spec.name, "` takes no value, got ", quoted(*given))));
+    if (spec.value.empty() && given)
+      return fail(user_error(cat("Flag `", spec.name, "` takes no value, got ", quoted(*given))));
     if (!spec.value.empty() && !given) {
-      if (at + 1 == arguments.size()) return fail(user_error(cat("Flag `", spec.name, "` needs a value: ", spec.value)));
+      if (at + 1 == arguments.size())
+        return fail(user_error(cat("Flag `", spec.name, "` needs a value: ", spec.value)));
       given = arguments[++at];
     }
     line.flags[std::string(spec.name)] = given.value_or("");
@@ -150,7 +162,10 @@ struct Parser {
       std::vector<std::string> names;
       for (const CommandSpec& command : kCommands) names.emplace_back(command.name);
       const std::string meant = did_you_mean(line.words.front(), names);
-      return fail(user_error(cat("There is no command ", quoted(line.words.front())), meant.empty() ? std::string("`trainmake help` lists commands; a label looks like `job:mnist`") : meant));
+      return fail(user_error(
+          cat("There is no command ", quoted(line.words.front())),
+          meant.empty() ? std::string("`trainmake help` lists commands; a label looks like `job:mnist`")
+                        : meant));
     }
     line.words.erase(line.words.begin());
     return {};
@@ -159,7 +174,8 @@ struct Parser {
   Result<void> check_flags() const {
     for (const auto& [name, value] : line.flags) {
       if (takes(*line.command, name)) continue;
-      return fail(user_error(cat("`trainmake ", line.command->name.empty() ? "LABEL" : line.command->name, "` has no flag ", quoted(name)),
+      return fail(user_error(cat("`trainmake ", line.command->name.empty() ? "LABEL" : line.command->name,
+                                 "` has no flag ", quoted(name)),
                              cat("`trainmake help ", line.command->name, "` lists what it has")));
     }
     return {};

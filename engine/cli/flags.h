@@ -1,5 +1,6 @@
-// Commands and flags as data: parsing, help and completion read the same two tables. Parsed by hand, because labels may stand
-// where other tools have subcommands, and every word that nobody knows deserves a did-you-mean.
+// Commands and flags as data: parsing, help and completion read the same two tables. Parsed by hand, because
+// labels may stand where other tools have subcommands, and every word that nobody knows deserves a
+// did-you-mean.
 #pragma once
 
 #include <map>

@@ -48,7 +48,8 @@ void Interrupts::listen() {
     if (++signals == 1) {
       first_.request_stop();
     } else if (signals > 2) {
-      // Somebody insists. Everything durable is written by rename or in a transaction, so there is nothing to tidy.
+      // Somebody insists. Everything durable is written by rename or in a transaction, so there is nothing to
+      // tidy.
       write_stderr("\n");
       ::_exit(exit_code_of(Blame::kInterrupted));
     }

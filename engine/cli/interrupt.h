@@ -1,5 +1,5 @@
-// Ctrl-C: the first asks what runs to let go of its jobs, the second to stop at once. The handlers only write to a pipe; a thread
-// of its own turns that into stop requests.
+// Ctrl-C: the first asks what runs to let go of its jobs, the second to stop at once. The handlers only write
+// to a pipe; a thread of its own turns that into stop requests.
 #pragma once
 
 #include <stop_token>

@@ -1,4 +1,5 @@
-// --json: one object a line. Shapes are a contract (the surface's JSON section): absent values are null, never missing.
+// --json: one object a line. Shapes are a contract (the surface's JSON section): absent values are null,
+// never missing.
 #include <nlohmann/json.hpp>
 
 #include "engine/base/host.h"
@@ -15,7 +16,9 @@ Json begin(std::string_view name) { return {{"event", name}, {"time", time_text(
 Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 Json label_or_null(const Label& label) { return label.kind.empty() ? Json() : Json(label.text()); }
 
-void write(const Json& json) { write_stdout(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"); }
+void write(const Json& json) {
+  write_stdout(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
 
 void write_step(const Label& label, std::string_view state) {
   Json json = begin("step");
@@ -28,7 +31,8 @@ void write_step(const Label& label, std::string_view state) {
 struct Writer {
   void operator()(const StepStarted& event) const { write_step(event.label, "started"); }
   void operator()(const StepEnded& event) const {
-    if (event.outcome == Outcome::kRan || event.outcome == Outcome::kReused) write_step(event.label, "finished");
+    if (event.outcome == Outcome::kRan || event.outcome == Outcome::kReused)
+      write_step(event.label, "finished");
     if (event.outcome == Outcome::kFailed) write_step(event.label, "failed");
   }
   void operator()(const LogLine& event) const {
@@ -84,11 +88,14 @@ class JsonReporter final : public Reporter {
     json["steps"] = steps_json(summary);
     json["uploaded"] = {{"objects", tally.uploaded_objects.load()}, {"bytes", tally.uploaded_bytes.load()}};
     json["deleted"] = {{"objects", tally.deleted_objects.load()}};
-    json["pushed"] = {{"manifests", tally.pushed_manifests.load()}, {"layers", tally.pushed_layers.load()}, {"bytes", tally.pushed_bytes.load()}};
+    json["pushed"] = {{"manifests", tally.pushed_manifests.load()},
+                      {"layers", tally.pushed_layers.load()},
+                      {"bytes", tally.pushed_bytes.load()}};
     json["submitted"] = tally.submitted.load();
     json["reused"] = tally.reused_jobs.load();
     Json& requests = json["requests"] = Json::object();
-    for (std::size_t i = 0; i < kMethods.size(); ++i) requests[std::string(kMethods[i])] = tally.requests[i].load();
+    for (std::size_t i = 0; i < kMethods.size(); ++i)
+      requests[std::string(kMethods[i])] = tally.requests[i].load();
     json["hashed"] = {{"files", tally.hashed_files.load()}, {"bytes", tally.hashed_bytes.load()}};
     json["stats"] = {{"files", tally.stats_files.load()}};
     write(json);

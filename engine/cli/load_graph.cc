@@ -1,4 +1,5 @@
-// Load and resolve, a wave of projects at a time: only what a label needs is read, and what can be read side by side is.
+// Load and resolve, a wave of projects at a time: only what a label needs is read, and what can be read side
+// by side is.
 #include <algorithm>
 
 #include "engine/base/text.h"
@@ -18,14 +19,16 @@ Result<std::vector<std::string>> projects_below(Session& session, const std::str
     const std::string at = std::move(waiting.back());
     waiting.pop_back();
     const std::string path = session.workspace().path(at);
-    const Links links = at == folder ? Links::kFollow : Links::kKeep;  // where it begins may be reached over a link
+    const Links links =
+        at == folder ? Links::kFollow : Links::kKeep;  // where it begins may be reached over a link
     TRY_ASSIGN(const Stat stat, files.look(path, links));
     if (!stat.is(FileKind::kFolder)) continue;
     looks.folders.push_back({at, stat, std::nullopt, links});
     TRY_ASSIGN(const std::vector<FolderEntry> entries, files.list(path));
     for (const FolderEntry& entry : entries) {
       if (entry.name == kTrainfile) found.push_back(at);
-      if (entry.kind == FileKind::kFolder && entry.name != ".git" && entry.name != ".trainmake") waiting.push_back(path_join(at, entry.name));
+      if (entry.kind == FileKind::kFolder && entry.name != ".git" && entry.name != ".trainmake")
+        waiting.push_back(path_join(at, entry.name));
     }
   }
   std::sort(found.begin(), found.end());
@@ -41,7 +44,8 @@ Result<LoadOptions> load_options(Session& session) {
 }
 
 // The project folders that recursive patterns find, sorted.
-Result<std::vector<std::string>> folders_found(Session& session, const std::vector<Pattern>& patterns, Looks& looks) {
+Result<std::vector<std::string>> folders_found(Session& session, const std::vector<Pattern>& patterns,
+                                               Looks& looks) {
   std::vector<std::string> folders;
   for (const Pattern& pattern : patterns) {
     if (!pattern.recursive) continue;
@@ -53,7 +57,8 @@ Result<std::vector<std::string>> folders_found(Session& session, const std::vect
   return folders;
 }
 
-std::vector<Project> load_projects(Session& session, const LoadOptions& options, const std::vector<std::string>& folders) {
+std::vector<Project> load_projects(Session& session, const LoadOptions& options,
+                                   const std::vector<std::string>& folders) {
   std::vector<Project> projects(folders.size());
   parallel_for(folders.size(), 4, processor_count(), [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) projects[i] = load_project(session.host(), options, folders[i]);
@@ -84,7 +89,8 @@ struct Wave {
   }
 };
 
-Result<void> load_into(Session& session, const std::vector<Pattern>& patterns, Resolver& resolver, Looks& looks) {
+Result<void> load_into(Session& session, const std::vector<Pattern>& patterns, Resolver& resolver,
+                       Looks& looks) {
   TRY_ASSIGN(const Space* space, session.space());
   looks.add(space->looks);
   TRY_ASSIGN(LoadOptions options, load_options(session));
@@ -92,7 +98,8 @@ Result<void> load_into(Session& session, const std::vector<Pattern>& patterns, R
   resolver.ask(patterns);
   TRY_ASSIGN(std::vector<std::string> everywhere, folders_found(session, patterns, looks));
   wave.load(std::move(everywhere));
-  for (std::vector<std::string> folders = resolver.missing(); !folders.empty(); folders = resolver.missing()) wave.load(std::move(folders));
+  for (std::vector<std::string> folders = resolver.missing(); !folders.empty(); folders = resolver.missing())
+    wave.load(std::move(folders));
   return {};
 }
 
@@ -102,7 +109,8 @@ Loaded load_graph(Session& session, const std::vector<Pattern>& patterns) {
   Loaded loaded;
   Resolver resolver(session.schemas(), session.here());
   if (Result<void> read = load_into(session, patterns, resolver, loaded.looks); !read) {
-    loaded.errors.push_back(std::move(read).error());
+    loaded.errors = session.space_errors();  // all of a file's errors, where it is the file
+    if (loaded.errors.empty()) loaded.errors.push_back(std::move(read).error());
     return loaded;
   }
   Resolver::Outcome outcome = resolver.finish();
@@ -117,7 +125,8 @@ Result<std::vector<Project>> load_declared(Session& session, const std::vector<P
   Looks looks;
   TRY_ASSIGN(std::vector<std::string> folders, folders_found(session, patterns, looks));
   for (const Pattern& pattern : patterns) {
-    if (!pattern.recursive && std::find(folders.begin(), folders.end(), pattern.folder) == folders.end()) folders.push_back(pattern.folder);
+    if (!pattern.recursive && std::find(folders.begin(), folders.end(), pattern.folder) == folders.end())
+      folders.push_back(pattern.folder);
   }
   return load_projects(session, options, folders);
 }

@@ -33,12 +33,19 @@ class PlainReporter final : public Reporter {
     const std::string_view word = kWords[static_cast<std::size_t>(event.outcome)];
     if (word.empty()) return;
     std::string note = event.note;
-    if (event.duration_ms >= 1000) note += cat(note.empty() ? "" : ", ", human_duration(event.duration_ms));
+    const bool says_itself = event.label.kind == "job";  // how long it ran, which is not how long we did
+    if (event.duration_ms >= 1000 && !says_itself)
+      note += cat(note.empty() ? "" : ", ", human_duration(event.duration_ms));
     write_stderr(cat(shown(event.label), "  ", word, note.empty() ? "" : ": ", note, "\n"));
   }
-  void on(const LogLine& event) { write_stderr(cat(shown(event.label), "  | ", printable(event.line), "\n")); }
+  void on(const LogLine& event) {
+    write_stderr(cat(shown(event.label), "  | ", printable(event.line), "\n"));
+  }
   void on(const Progress&) {}
-  void on(const Message& event) { write_stderr(event.label.kind.empty() ? event.text + "\n" : cat(shown(event.label), "  ", event.text, "\n")); }
+  void on(const Message& event) {
+    write_stderr(event.label.kind.empty() ? event.text + "\n"
+                                          : cat(shown(event.label), "  ", event.text, "\n"));
+  }
   void on(const Problem& event) { write_stderr(error_text(event.error)); }
 
   std::string here_;
@@ -46,6 +53,8 @@ class PlainReporter final : public Reporter {
 
 }  // namespace
 
-std::unique_ptr<Reporter> make_plain_reporter(std::string here) { return std::make_unique<PlainReporter>(std::move(here)); }
+std::unique_ptr<Reporter> make_plain_reporter(std::string here) {
+  return std::make_unique<PlainReporter>(std::move(here));
+}
 
 }  // namespace trainmake

@@ -24,8 +24,9 @@ std::string error_text(const Error& error) {
 }
 
 std::string summary_text(const Summary& summary, const Tally& tally) {
-  const bool idle = summary.of(Outcome::kRan).empty() && summary.of(Outcome::kReused).empty() && summary.of(Outcome::kFailed).empty() &&
-                    summary.of(Outcome::kSkipped).empty() && summary.of(Outcome::kDetached).empty();
+  const bool idle = summary.of(Outcome::kRan).empty() && summary.of(Outcome::kReused).empty() &&
+                    summary.of(Outcome::kFailed).empty() && summary.of(Outcome::kSkipped).empty() &&
+                    summary.of(Outcome::kDetached).empty();
   if (idle && summary.exit_code == 0) return "nothing to do";
   if (idle && summary.of(Outcome::kUpToDate).empty()) return "";  // it never came to any step
   std::string text;
@@ -35,8 +36,10 @@ std::string summary_text(const Summary& summary, const Tally& tally) {
   part(text, summary.of(Outcome::kFailed).size(), "failed");
   part(text, summary.of(Outcome::kSkipped).size(), "skipped");
   part(text, summary.of(Outcome::kDetached).size(), "still running");
-  if (const std::uint64_t layers = tally.pushed_layers; layers != 0) text += cat("; ", plural(layers, "layer"), ", ", human_bytes(tally.pushed_bytes));
-  if (const std::uint64_t objects = tally.uploaded_objects; objects != 0) text += cat("; ", plural(objects, "object"), ", ", human_bytes(tally.uploaded_bytes));
+  if (const std::uint64_t layers = tally.pushed_layers; layers != 0)
+    text += cat("; ", plural(layers, "layer"), ", ", human_bytes(tally.pushed_bytes));
+  if (const std::uint64_t objects = tally.uploaded_objects; objects != 0)
+    text += cat("; ", plural(objects, "object"), ", ", human_bytes(tally.uploaded_bytes));
   if (const std::uint64_t jobs = tally.submitted; jobs != 0) text += cat("; ", plural(jobs, "job"));
   return cat(text, " in ", human_duration(summary.duration_ms));
 }
@@ -46,8 +49,9 @@ std::string time_text(std::int64_t since_1970_ns) {
   std::tm parts{};
   ::gmtime_r(&seconds, &parts);
   char text[64];
-  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min,
-                parts.tm_sec, static_cast<int>(since_1970_ns / 1'000'000 % 1000));
+  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", parts.tm_year + 1900,
+                parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                static_cast<int>(since_1970_ns / 1'000'000 % 1000));
   return text;
 }
 

@@ -1,5 +1,5 @@
-// What a person or a script sees of a run. Every reporter takes the same events and, at the end, the same summary.
-// Thread rule: the owner's thread.
+// What a person or a script sees of a run. Every reporter takes the same events and, at the end, the same
+// summary. Thread rule: the owner's thread.
 #pragma once
 
 #include <cstdint>

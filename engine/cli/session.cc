@@ -3,20 +3,37 @@
 #include "engine/base/text.h"
 #include "lua/load.h"
 #include "rules/all.h"
-#include "rules/job/platform.h"
 #include "rules/image/registries/layout/layout.h"
 #include "rules/image/registry.h"
+#include "rules/job/platform.h"
 
 namespace trainmake {
 namespace {
 
 constexpr const char* kLocal = "local";
 
+void check_services(Space& space) {
+  for (const Schema* schema : service_schemas()) {
+    for (const Service& service : space.services) {
+      if (service.kind != schema->kind) continue;
+      for (Error& error :
+           check(*schema, service.attributes, service.where, cat(service.kind, " ", service.name))) {
+        space.errors.push_back(std::move(error));
+      }
+    }
+  }
+  if (space.default_registry.empty()) return;
+  space.errors.push_back(user_error("Images go to the workspace's OCI layout so far, not to a registry",
+                                    "Leave out `default_registry`")
+                             .at({"TRAINSPACE.lua", 0}));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Session>> Session::open(CommandLine line, const Environment& environment) {
   const Host host{real_file_system(), real_processes(), real_http(), real_clock(), environment};
-  const std::string folder = line.value("--directory") ? absolute_path(*line.value("--directory")) : current_folder();
+  const std::string folder =
+      line.value("--directory") ? absolute_path(*line.value("--directory")) : current_folder();
   TRY_ASSIGN(const Stat stat, host.files.look(folder, Links::kFollow));
   if (!stat.is(FileKind::kFolder)) return fail(user_error(cat("There is no folder ", quoted(folder))));
   TRY_ASSIGN(Position position, find_workspace(host, folder, line.value("--cache-dir").value_or("")));
@@ -46,19 +63,26 @@ State& Session::state() {
 }
 
 Result<const Space*> Session::space() {
-  if (!space_) space_ = load_space(host_, workspace().root);
+  if (!space_) {
+    space_ = load_space(host_, workspace().root);
+    check_services(*space_);
+  }
   if (!space_->errors.empty()) return fail(space_->errors.front());
   return &*space_;
 }
 
 Result<std::string> Session::platform_name() {
   TRY_ASSIGN(const Space* space, Session::space());
-  const std::string name = line_.value("--platform").value_or(space->default_platform.empty() ? kLocal : space->default_platform);
+  const std::string name =
+      line_.value("--platform").value_or(space->default_platform.empty() ? kLocal : space->default_platform);
   if (name != kLocal && space->find("platform", name) == nullptr) {
     std::vector<std::string> names = space->names("platform");
     names.emplace_back(kLocal);
     const std::string meant = did_you_mean(name, names);
-    return fail(user_error(cat("There is no platform ", quoted(name)), meant.empty() ? cat("There are ", join(names, ", "), "; platforms are declared in TRAINSPACE.lua") : meant));
+    return fail(user_error(
+        cat("There is no platform ", quoted(name)),
+        meant.empty() ? cat("There are ", join(names, ", "), "; platforms are declared in TRAINSPACE.lua")
+                      : meant));
   }
   return name;
 }
@@ -86,7 +110,8 @@ Result<const Rules*> Session::rules() {
   TRY_ASSIGN(const Space* space, Session::space());
   TRY_ASSIGN(const std::string name, platform_name());
   TRY_ASSIGN(Platform * platform, Session::platform());
-  owned_rules_ = all_rules({host_, workspace(), *space, blobs_, digests_, file_sets_, *registry_, state(), *platform, name, tally_});
+  owned_rules_ = all_rules({host_, workspace(), *space, blobs_, digests_, file_sets_, *registry_, state(),
+                            *platform, name, tally_});
   for (const std::unique_ptr<Rule>& rule : owned_rules_) rules_.push_back(rule.get());
   return &rules_;
 }

@@ -1,5 +1,5 @@
-// One call of trainmake: where it is, what it was asked, and the parts it is put together from, each made when first needed.
-// The one place where rules, rooms and state meet.
+// One call of trainmake: where it is, what it was asked, and the parts it is put together from, each made
+// when first needed. The one place where rules, rooms and state meet.
 #pragma once
 
 #include <memory>
@@ -41,10 +41,11 @@ class Session {
   std::string shown(const Label& label) const { return label.shortest_from(here()); }
 
   Result<void> open_state(State::Access access);
-  State& state();                 // REQUIRES: open_state
-  Result<const Space*> space();   // TRAINSPACE.lua; its errors are errors
+  State& state();                // REQUIRES: open_state
+  Result<const Space*> space();  // TRAINSPACE.lua; its errors are errors
+  std::vector<Error> space_errors() const { return space_ ? space_->errors : std::vector<Error>(); }
   Result<std::string> platform_name();
-  Result<Platform*> platform();   // the chosen one
+  Result<Platform*> platform();  // the chosen one
   Result<Platform*> platform_named(const std::string& name);
   Blobs& blobs() { return blobs_; }
   FileDigests& digests() { return digests_; }

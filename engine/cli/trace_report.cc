@@ -13,7 +13,8 @@ using Json = nlohmann::ordered_json;
 
 class TraceReporter final : public Reporter {
  public:
-  TraceReporter(std::unique_ptr<Reporter> inner, std::string path) : inner_(std::move(inner)), path_(std::move(path)), began_ns_(real_clock().steady_ns()) {}
+  TraceReporter(std::unique_ptr<Reporter> inner, std::string path)
+      : inner_(std::move(inner)), path_(std::move(path)), began_ns_(real_clock().steady_ns()) {}
 
   void event(const Event& event) override {
     if (const auto* started = std::get_if<StepStarted>(&event)) started_us_[started->label] = now_us();
@@ -24,9 +25,18 @@ class TraceReporter final : public Reporter {
   void tick() override { inner_->tick(); }
 
   void finished(const Summary& summary, const Tally& tally) override {
-    events_.push_back({{"name", "trainmake"}, {"cat", "run"}, {"ph", "X"}, {"ts", 0}, {"dur", now_us()}, {"pid", 1}, {"tid", 0}, {"args", {{"exit_code", summary.exit_code}}}});
+    events_.push_back({{"name", "trainmake"},
+                       {"cat", "run"},
+                       {"ph", "X"},
+                       {"ts", 0},
+                       {"dur", now_us()},
+                       {"pid", 1},
+                       {"tid", 0},
+                       {"args", {{"exit_code", summary.exit_code}}}});
     const Json trace = {{"traceEvents", events_}, {"displayTimeUnit", "ms"}};
-    if (Result<void> written = write_file(real_file_system(), path_, trace.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"); !written) {
+    if (Result<void> written = write_file(real_file_system(), path_,
+                                          trace.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+        !written) {
       inner_->event(Problem{written.error(), {}});
     }
     inner_->finished(summary, tally);
@@ -38,14 +48,15 @@ class TraceReporter final : public Reporter {
   void end(const StepEnded& ended) {
     const auto found = started_us_.find(ended.label);
     if (found == started_us_.end()) return;
-    events_.push_back({{"name", ended.label.text()},
-                       {"cat", ended.label.kind},
-                       {"ph", "X"},
-                       {"ts", found->second},
-                       {"dur", now_us() - found->second},
-                       {"pid", 1},
-                       {"tid", events_.size() + 1},
-                       {"args", {{"outcome", kOutcomes[static_cast<std::size_t>(ended.outcome)]}, {"note", ended.note}}}});
+    events_.push_back(
+        {{"name", ended.label.text()},
+         {"cat", ended.label.kind},
+         {"ph", "X"},
+         {"ts", found->second},
+         {"dur", now_us() - found->second},
+         {"pid", 1},
+         {"tid", events_.size() + 1},
+         {"args", {{"outcome", kOutcomes[static_cast<std::size_t>(ended.outcome)]}, {"note", ended.note}}}});
     started_us_.erase(found);
   }
 

@@ -27,7 +27,7 @@ struct RunServices {
   Clock& clock;
   EventSink events;  // called on the caller's thread alone
   Tally& tally;
-  StepLocker locker;  // may be empty: no other process
+  StepLocker locker;                // may be empty: no other process
   std::function<void()> tick = {};  // called a few times a second while steps are at work; may be empty
 };
 

@@ -167,13 +167,18 @@ Result<void> Attempt::keep_result() {
 }
 
 Result<void> Attempt::check_data() {
-  if (!services_.platform.traits.reads_in_place || run_.started_ns == 0) return {};
-  TRY_ASSIGN(const std::vector<std::string> changed,
-             changed_in_place(services_.host, services_.workspace, services_.digests, plan_.spec.data));
-  if (changed.empty()) return {};
+  if (!services_.platform.traits.reads_in_place) return {};
+  if (run_.started_ns == 0 && run_.status != RunStatus::kSucceeded) return {};
+  // From the intent on, not from the start: in between the platform may look where links lead.
+  TRY_ASSIGN(const InPlace found, look_in_place(services_.host, services_.workspace, services_.digests,
+                                                plan_.spec.data, run_.created_ns));
+  const bool changed = !found.changed.empty();
+  const std::vector<std::string>& paths = changed ? found.changed : found.doubtful;
+  if (paths.empty()) return {};
   run_.reusable = false;
-  run_.reason += cat(run_.reason.empty() ? "" : "; ", names_of(changed), " changed while the job read ",
-                     changed.size() == 1 ? "it" : "them");
+  run_.reason += cat(run_.reason.empty() ? "" : "; ", names_of(paths),
+                     changed ? " changed" : " was written or touched, and may have been something else,",
+                     " while the job read ", paths.size() == 1 ? "it" : "them");
   return {};
 }
 

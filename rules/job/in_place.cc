@@ -29,9 +29,9 @@ Result<void> compare(FileDigests& digests, const std::string& folder, std::vecto
 
 }  // namespace
 
-Result<std::vector<std::string>> changed_in_place(Host& host, const Workspace& workspace,
-                                                  FileDigests& digests, const std::vector<GivenTree>& trees) {
-  std::vector<std::string> changed;
+Result<InPlace> look_in_place(Host& host, const Workspace& workspace, FileDigests& digests,
+                              const std::vector<GivenTree>& trees, std::int64_t since_ns) {
+  InPlace found;
   const std::int64_t looked_at_ns = host.clock.now_ns();
   for (const GivenTree& tree : trees) {
     TRY_ASSIGN(const Label label, parse_label(tree.label, ""));
@@ -39,16 +39,24 @@ Result<std::vector<std::string>> changed_in_place(Host& host, const Workspace& w
     for (const ListedFile& file : *tree.files) {
       if (file.source.empty()) continue;
       std::string path = path_below(file.source, label.folder).value_or(file.source);
-      TRY_ASSIGN(const Stat stat, host.files.look(workspace.path(file.source), Links::kFollow));
+      TRY_ASSIGN(const Stat itself, host.files.look(workspace.path(file.source)));
+      Stat stat = itself;
+      if (itself.is(FileKind::kLink)) {
+        TRY_ASSIGN(stat, host.files.look(workspace.path(file.source), Links::kFollow));
+      }
       if (!stat.is(FileKind::kFile) || stat.size != file.size) {
-        changed.push_back(std::move(path));
+        found.changed.push_back(std::move(path));
         continue;
       }
+      if (std::max(itself.ctime_ns, stat.ctime_ns) >= since_ns) found.doubtful.push_back(path);
       given.push_back({{std::move(path), stat, {}}, file.content});
     }
-    TRY(compare(digests, label.folder, std::move(given), looked_at_ns, changed));
+    TRY(compare(digests, label.folder, std::move(given), looked_at_ns, found.changed));
   }
-  return changed;
+  std::erase_if(found.doubtful, [&](const std::string& path) {
+    return std::find(found.changed.begin(), found.changed.end(), path) != found.changed.end();
+  });
+  return found;
 }
 
 }  // namespace trainmake

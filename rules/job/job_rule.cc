@@ -73,6 +73,25 @@ bool is_environment_name(std::string_view name) {
   return !name.empty() && name.find('=') == name.npos && name.find('\0') == name.npos;
 }
 
+// What no platform does yet is told, not passed over: a check that never runs must not look like one that
+// passed.
+Result<void> check_supported(const Target& target, const PlatformTraits& traits) {
+  if (target.find("preflight") != nullptr) {
+    return fail(user_error("`preflight` is not done yet, by any platform", "Leave it out")
+                    .at(target.place_of("preflight")));
+  }
+  const Value* resources = target.find("resources");
+  const Value* nodes = resources != nullptr ? resources->table()->find("nodes") : nullptr;
+  const bool many = nodes != nullptr && nodes->is_number() && *parse_number(scalar_text(*nodes)) > 1;
+  if (many && traits.one_node) {
+    return fail(
+        user_error(cat("This platform is one node, and ", quoted(scalar_text(*nodes)), " were asked for"),
+                   "Choose another one with `--platform`, or `nodes = 1`")
+            .at(target.place_of("resources")));
+  }
+  return {};
+}
+
 Result<void> check_environment(const Target& target) {
   for (const auto& [name, value] : fields_of(target, "env")) {
     if (!is_environment_name(name))
@@ -143,6 +162,7 @@ const Schema& JobRule::schema() const { return job_schema(); }
 
 Result<Description> JobRule::describe(const Subject& subject) {
   const Target& target = subject.target();
+  TRY(check_supported(target, services_.platform.traits));
   TRY(check_environment(target));
   TRY(check_channels(target));
   TRY(metrics_of(target));

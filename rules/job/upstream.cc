@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "engine/base/text.h"
 #include "rules/job/contract.h"
@@ -61,6 +62,11 @@ Error same_path(const std::string& path, const std::string& one, const std::stri
   return user_error(cat("Two files would lie at ", quoted(path), ": one of ", quoted(shortest(one, here)),
                         " and one of ", quoted(shortest(other, here))),
                     advice);
+}
+
+Error same_code_path(const std::string& path, const std::string& image) {
+  return user_error(cat("Two files of the code of ", quoted(image), " would lie at ", quoted(path)),
+                    "Leave one of them out of its code target");
 }
 
 Error no_such_main(const std::string& main, const Listing& code, const std::string& image) {
@@ -157,21 +163,47 @@ Result<void> check_paths(const std::vector<GivenTree>& trees, const std::string&
 
 namespace {
 
-// The files of the code in the image; nullptr when they are not known, or there are none.
-Result<std::shared_ptr<const Listing>> code_of(Listings& listings, const Subject& job,
-                                               const Dependency& image, Files which) {
-  const Artifacts* artifacts = job.inputs.artifacts(image.target);
-  const Artifact* code = artifacts != nullptr ? find_role(*artifacts, "code") : nullptr;
-  if (code != nullptr) {
-    TRY_ASSIGN(std::shared_ptr<const Listing> kept, listings.get(code->sha256));
-    if (kept) return kept;
-  }
-  if (which == Files::kForeseen) {
-    for (const Dependency& need : job.graph[image.target].needs) {
-      if (job.graph[need.target].label.kind == "code") return foreseen(job, need.target);
+// The files of all code in the image, in its order.
+Result<std::shared_ptr<const Listing>> merged(const std::vector<std::shared_ptr<const Listing>>& listings,
+                                              const std::string& image) {
+  if (listings.empty()) return std::shared_ptr<const Listing>();
+  if (listings.size() == 1) return listings.front();
+  Listing all;
+  std::unordered_set<std::string> paths;
+  for (const auto& listing : listings) {
+    for (const ListedFile& file : *listing) {
+      if (!paths.insert(file.key).second) return fail(same_code_path(file.key, image));
+      all.push_back(file);
     }
   }
-  return std::shared_ptr<const Listing>();
+  for (const ListedFile& file : all) {
+    for (std::string_view above = path_folder(file.key); !above.empty(); above = path_folder(above)) {
+      if (paths.contains(std::string(above))) return fail(same_code_path(std::string(above), image));
+    }
+  }
+  return std::make_shared<const Listing>(std::move(all));
+}
+
+// The files of the code in the image; nullptr when they are not all known, or there are none.
+Result<std::shared_ptr<const Listing>> code_of(Listings& listings, const Subject& job,
+                                               const Dependency& image, Files which,
+                                               const std::string& name) {
+  std::vector<std::shared_ptr<const Listing>> parts;
+  if (const Artifacts* artifacts = job.inputs.artifacts(image.target)) {
+    for (const Artifact& artifact : *artifacts) {
+      if (artifact.role != "code") continue;
+      TRY_ASSIGN(std::shared_ptr<const Listing> kept, listings.get(artifact.sha256));
+      parts.push_back(std::move(kept));
+    }
+  }
+  const auto known = [&] { return std::find(parts.begin(), parts.end(), nullptr) == parts.end(); };
+  if (!parts.empty() && known()) return merged(parts, name);
+  if (which != Files::kForeseen) return std::shared_ptr<const Listing>();
+  parts.clear();
+  for (const Dependency& need : job.graph[image.target].needs) {
+    if (job.graph[need.target].label.kind == "code") parts.push_back(foreseen(job, need.target));
+  }
+  return known() ? merged(parts, name) : std::shared_ptr<const Listing>();
 }
 
 // What a file of the code says: out of its blob, or where it lies when it has none yet.
@@ -213,7 +245,9 @@ Result<Entry> entry_of(Listings& listings, const JobServices& services, const Su
   CHECK(need != nullptr);
   const std::string image = job.graph[need->target].label.shortest_from(here);
   Entry entry;
-  TRY_ASSIGN(entry.code, code_of(listings, job, *need, which));
+  auto code = code_of(listings, job, *need, which, image);
+  if (!code) return fail(std::move(code).error().at(job.graph[need->target].where));
+  entry.code = *std::move(code);
   const Value* command = target.find("command");
   if (command != nullptr && command->table() != nullptr && !command->table()->items.empty()) return entry;
   entry.main = target.string_or("main", main_of_code(job.graph, job.graph[need->target]));

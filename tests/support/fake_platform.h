@@ -20,7 +20,7 @@ namespace trainmake {
 class FakePlatform final : public Platform {
  public:
   explicit FakePlatform(std::string folder)
-      : Platform({.contract = std::string(kDefaultContract), .reads_in_place = true}),
+      : Platform({.contract = std::string(kDefaultContract), .reads_in_place = true, .one_node = false}),
         folder_(std::move(folder)) {}
 
   Result<std::string> submit(const JobSpec& spec, const Secrets& secrets) override {

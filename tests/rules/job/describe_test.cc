@@ -1,5 +1,6 @@
 // What a job's result depends on, and what is wrong with a job before anything runs.
 #include "rules/job/job_schema.h"
+#include "rules/job/platforms/local/local_platform.h"
 #include "tests/rules/job/job_world.h"
 
 namespace trainmake {
@@ -39,7 +40,8 @@ std::map<std::string, std::pair<Value, Value>> changes() {
 TEST(JobManifest, AnAttributeCountsExactlyWhenTheSchemaSaysSo) {
   const auto table = changes();
   for (const Attribute& attribute : job_schema().attributes) {
-    if (!attribute.labels.empty()) continue;  // what is needed: below
+    if (!attribute.labels.empty()) continue;      // what is needed: below
+    if (attribute.name == "preflight") continue;  // refused, whatever it says
     const auto found = table.find(attribute.name);
     ASSERT_NE(found, table.end()) << "say in changes() how `" << attribute.name << "` may change";
     JobWorld world;
@@ -139,6 +141,24 @@ TEST(JobManifest, WhatIsNotKnownIsNotCertain) {
   world.inputs.known.erase(JobWorld::kImage);
   ASSERT_TRUE(world.describe());
   EXPECT_FALSE(world.describe()->certain);
+}
+
+TEST(JobErrors, WhatIsNotDoneYetIsRefused) {
+  JobWorld world;
+  world.set("preflight", table_of({{"a", value_of(std::string("1"))}}));
+  EXPECT_NE(world.describe_error().find("`preflight`"), std::string::npos);
+}
+
+TEST(JobErrors, MoreNodesThanThePlatformHasAreRefused) {
+  JobWorld world;
+  world.set("resources", table_of({{"nodes", value_of(std::int64_t{2})}}));
+  EXPECT_TRUE(world.describe());  // the fake has as many as are asked for
+  LocalPlatform local(world.host, world.workspace, world.blobs);
+  JobRule rule({world.host, world.workspace, world.space, "local", world.blobs, world.digests, world.runs,
+                local, "test"});
+  const auto description = rule.describe(world.subject());
+  ASSERT_FALSE(description);
+  EXPECT_NE(description.error().message.find("`2`"), std::string::npos);
 }
 
 TEST(JobErrors, TwoFilesAtOnePathNameBothTargets) {

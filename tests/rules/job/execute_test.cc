@@ -7,6 +7,13 @@ namespace {
 
 Value command(std::vector<std::string> words) { return list_of(std::move(words)); }
 
+// A file system's clock may lag behind, by less than a tick.
+void wait_for_the_file_clock(const ScratchFolder& folder, std::int64_t until_ns) {
+  do {
+    folder.write("clock", "");
+  } while (real_file_system().look(folder.path("clock"))->ctime_ns < until_ns);
+}
+
 Record record_of(JobWorld& world, const Done& done) {
   Record record;
   record.label = world.job().label;
@@ -216,12 +223,45 @@ TEST(JobRun, DataThatChangedUnderAJobMakesItsResultNobodys) {
   EXPECT_EQ(world.platform.starts, 2);
 }
 
-TEST(JobRun, ATouchedFileIsNoChange) {
+TEST(JobRun, DataThatChangedAndChangedBackIsDoubtful) {
   JobWorld world;
   world.need("data", JobWorld::kData);
+  world.give_data(JobWorld::kData, {{"d.txt", "one\n"}, {"e.txt", "same\n"}});
+  const std::filesystem::path file = world.folder.path("d.txt");
+  const auto mtime = std::filesystem::last_write_time(file);
+  world.set("command", command({"wait"}));
+  world.clock.on_wait = [&] {
+    wait_for_the_file_clock(world.folder, world.runs.runs[0].created_ns);
+    world.folder.write("d.txt", "two\n");
+    world.folder.write("d.txt", "one\n");
+    std::filesystem::last_write_time(file, mtime);
+    world.platform.release();
+  };
+  EXPECT_FALSE(world.execute());
+  EXPECT_EQ(world.runs.runs[0].status, RunStatus::kSucceeded);
+  EXPECT_FALSE(world.runs.runs[0].reusable);
+  EXPECT_TRUE(world.runs.runs[0].reason.starts_with("`d.txt` was written or touched"))
+      << world.runs.runs[0].reason;
+}
+
+TEST(JobRun, ALinkThatLedElsewhereForAWhileIsDoubtful) {
+  JobWorld world;
+  world.need("data", JobWorld::kData);
+  world.folder.write("a.txt", "one\n");
+  world.folder.write("b.txt", "two\n");
+  std::filesystem::create_symlink("a.txt", world.folder.path("d.txt"));
   world.give_data(JobWorld::kData, {{"d.txt", "one\n"}});
-  world.clock.on_wait = [&] { world.folder.write("d.txt", "one\n"); };
-  EXPECT_TRUE(world.execute());
+  world.set("command", command({"wait"}));
+  world.clock.on_wait = [&] {
+    wait_for_the_file_clock(world.folder, world.runs.runs[0].created_ns);
+    for (const char* to : {"b.txt", "a.txt"}) {
+      std::filesystem::remove(world.folder.path("d.txt"));
+      std::filesystem::create_symlink(to, world.folder.path("d.txt"));
+    }
+    world.platform.release();
+  };
+  EXPECT_FALSE(world.execute());
+  EXPECT_FALSE(world.runs.runs[0].reusable);
 }
 
 TEST(JobRun, ASecretIsGivenAndNotTold) {

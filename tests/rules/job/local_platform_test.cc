@@ -5,6 +5,8 @@
 #include <atomic>
 #include <thread>
 
+#include "rules/job/platforms/local/patient_log.h"
+#include "rules/job/platforms/local/prepare.h"
 #include "tests/rules/job/local_world.h"
 
 namespace trainmake {
@@ -165,6 +167,7 @@ TEST(LocalPlatform, OfManySupervisorsOneRunsTheJob) {
   Host host{real_file_system(), world.processes, world.http, hasty, world.environment};
   LocalPlatform platform(host, world.workspace, world.blobs);
   EXPECT_FALSE(platform.submit(spec, {}));
+  std::filesystem::remove(run.started());  // as if that client had not lived to give it up
   EXPECT_EQ(world.platform.poll({spec.run, spec.key, ""})->status, RunStatus::kQueued);
   {
     std::vector<std::jthread> clients;
@@ -173,6 +176,50 @@ TEST(LocalPlatform, OfManySupervisorsOneRunsTheJob) {
   }
   EXPECT_EQ(world.await_end({spec.run, spec.key, ""}).status, RunStatus::kSucceeded);
   EXPECT_EQ(world.submit(spec).run, spec.run);
+  EXPECT_EQ(world.folder.read("starts"), "x");
+}
+
+TEST(LocalPlatform, AStartThatWasGivenUpNeverComes) {
+  LocalWorld world;
+  const JobSpec spec = script_spec(1, cat("printf x >> ", world.folder.path("starts")));
+  world.processes.lose_next = true;
+  HastyClock hasty;
+  Host host{real_file_system(), world.processes, world.http, hasty, world.environment};
+  LocalPlatform platform(host, world.workspace, world.blobs);
+  const auto job = platform.submit(spec, {});
+  ASSERT_FALSE(job);
+  EXPECT_EQ(job.error().blame, Blame::kStep);
+  // The supervisor comes late.
+  EXPECT_TRUE(world.processes.start_detached({{"", "", platform.folder_of(spec.run).top}, {}, ""}));
+  EXPECT_EQ(world.await_end({spec.run, spec.key, ""}).status, RunStatus::kLost);
+  EXPECT_FALSE(world.folder.has("starts"));
+}
+
+// Starts the supervisor when the client asks for the time to write into `started`: at the very last moment.
+TEST(LocalPlatform, AStartAtTheLastMomentIsASubmission) {
+  LocalWorld world;
+  const JobSpec spec = script_spec(1, cat("printf x >> ", world.folder.path("starts")));
+  struct LateClock final : Clock {
+    std::int64_t now_ns() override {
+      if (!start) return real_clock().now_ns();
+      std::exchange(start, nullptr)();
+      return real_clock().now_ns();
+    }
+    std::int64_t steady_ns() override { return steady += 15'000'000'000; }
+    bool wait(std::chrono::milliseconds, std::stop_token) override { return false; }
+    std::function<void()> start;
+    std::int64_t steady = 0;
+  } late;
+  const std::string top = world.platform.folder_of(spec.run).top;
+  world.processes.lose_next = true;
+  late.start = [&] {
+    (void)world.processes.start_detached({{"", "", top}, {}, ""});
+    world.await({spec.run, spec.key, ""}, [](const JobStatus& status) { return status.started_ns != 0; });
+  };
+  Host host{real_file_system(), world.processes, world.http, late, world.environment};
+  LocalPlatform platform(host, world.workspace, world.blobs);
+  EXPECT_TRUE(platform.submit(spec, {}));
+  EXPECT_EQ(world.await_end({spec.run, spec.key, ""}).status, RunStatus::kSucceeded);
   EXPECT_EQ(world.folder.read("starts"), "x");
 }
 
@@ -220,6 +267,47 @@ TEST(LocalPlatform, ACheckpointOutlivesAFailedAttemptAndGoesWithASuccess) {
   ASSERT_TRUE(world.platform.settled({second.run, second.key, ""}, RunStatus::kSucceeded, {}));
   EXPECT_FALSE(world.folder.has(cat("cache/checkpoints/", first.checkpoint)));
   EXPECT_EQ(world.folder.read("cache/runs/run2/checkpoint/step"), "resumed\n");
+}
+
+TEST(PatientLog, SaysWhatItLost) {
+  std::string kept;
+  bool full = false;
+  PatientLog log([&](std::string_view bytes) -> Result<void> {
+    if (full) return fail(step_error("No space left on device"));
+    kept += bytes;
+    return {};
+  });
+  log.append("one");
+  full = true;
+  log.append("two");
+  log.append("three");
+  log.append("");
+  log.finish();
+  EXPECT_EQ(kept, "one");
+  full = false;
+  log.append("four\n");
+  log.finish();
+  EXPECT_EQ(kept, "one\nUp to 8 bytes of the log were lost\nfour\n");
+}
+
+TEST(LocalPlatform, AFullDiskDoesNotEndAJobThatPrints) {
+  LocalWorld world;
+  const JobSpec spec = script_spec(1, "echo to nobody; printf r > \"$TRAINMAKE_OUTPUT_DIR/o.txt\"");
+  const RunFolder run = world.platform.folder_of(spec.run);
+  ASSERT_TRUE(prepare(real_file_system(), world.blobs, spec, run,
+                      {world.folder.path(), world.folder.path("cache/checkpoints/c"), "/usr/bin:/bin"}));
+  std::filesystem::create_symlink("/dev/full", run.log());
+  EXPECT_EQ(world.run(spec).status, RunStatus::kSucceeded);
+  EXPECT_TRUE(world.folder.has("cache/runs/run1/output/o.txt"));
+}
+
+TEST(LocalPlatform, AnEndThatCannotBeWrittenDownIsTriedAgain) {
+  LocalWorld world;
+  // Something is in its way, and goes after a while.
+  const JobSpec spec = script_spec(1,
+                                   "mkdir -p ../exit.json/x; "
+                                   "(sleep 0.3; rm -r ../exit.json) > ../rm.txt 2>&1 &");
+  EXPECT_EQ(world.run(spec).status, RunStatus::kSucceeded);
 }
 
 TEST(RunFolder, AnOrderSurvivesTheDisk) {

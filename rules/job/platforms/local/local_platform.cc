@@ -23,6 +23,9 @@ Result<std::optional<Start>> start_of(FileSystem& files, const RunFolder& run) {
   return std::optional<Start>(parse_start(*text).value_or(Start{}));
 }
 
+// Where it cannot be told whether the run started.
+Error not_told(Error error) { return std::move(error).because(Blame::kRemote); }
+
 // What the run resumed from goes with it: a later attempt at the same, asked for by force, starts afresh.
 Result<void> keep_checkpoint(FileSystem& files, const RunFolder& run) {
   TRY_ASSIGN(const std::optional<std::string> bytes, read_file_if_there(files, run.order()));
@@ -36,7 +39,7 @@ Result<void> keep_checkpoint(FileSystem& files, const RunFolder& run) {
 }  // namespace
 
 LocalPlatform::LocalPlatform(Host& host, const Workspace& workspace, Blobs& blobs)
-    : Platform({.contract = std::string(kDefaultContract), .reads_in_place = true}),
+    : Platform({.contract = std::string(kDefaultContract), .reads_in_place = true, .one_node = true}),
       host_(host),
       workspace_(workspace),
       blobs_(blobs) {}
@@ -50,7 +53,9 @@ Result<std::string> LocalPlatform::submit(const JobSpec& spec, const Secrets& se
   // A folder whose end was remembered, under an id that is used again: the memory was lost since.
   TRY_ASSIGN(const bool stale, is_there(host_.files, run.settled()));
   if (stale) TRY(host_.files.remove(run.top));
-  TRY_ASSIGN(std::optional<Start> start, start_of(host_.files, run));
+  auto earlier = start_of(host_.files, run);
+  if (!earlier) return fail(not_told(std::move(earlier).error()));
+  std::optional<Start> start = *earlier;
   if (!start) {
     TRY_ASSIGN(const bool prepared, is_there(host_.files, run.order()));
     if (!prepared) {
@@ -59,7 +64,9 @@ Result<std::string> LocalPlatform::submit(const JobSpec& spec, const Secrets& se
                   {workspace_.root, checkpoint, host_.environment.get("PATH").value_or("/usr/bin:/bin")}));
     }
     TRY(start_supervisor(run, secrets));
-    TRY_ASSIGN(start, start_of(host_.files, run));
+    auto now = start_of(host_.files, run);
+    if (!now) return fail(not_told(std::move(now).error()));
+    start = *now;
   }
   return cat(start ? start->supervisor : 0);
 }
@@ -67,14 +74,19 @@ Result<std::string> LocalPlatform::submit(const JobSpec& spec, const Secrets& se
 Result<void> LocalPlatform::start_supervisor(const RunFolder& run, const Secrets& secrets) {
   Command command{{"/proc/self/exe", kSuperviseFlag, run.top}, {}, run.top};
   for (const auto& [name, value] : secrets) command.environment[variable_of_secret(name)] = value;
-  TRY(host_.processes.start_detached(command));
+  const auto launched = host_.processes.start_detached(command);
   const std::int64_t began = host_.clock.steady_ns();
-  for (;;) {
-    TRY_ASSIGN(const bool started, is_there(host_.files, run.started()));
-    if (started) return {};
-    if (host_.clock.steady_ns() - began > kLongestStartNs) break;
+  while (launched && host_.clock.steady_ns() - began <= kLongestStartNs) {
+    auto started = is_there(host_.files, run.started());
+    if (!started) return fail(not_told(std::move(started).error()));
+    if (*started) return {};
     host_.clock.wait(std::chrono::milliseconds(1), {});
   }
+  // It may be slow, and so may one that an earlier client started: from here on none of them starts the job.
+  auto unstarted = host_.files.create_exclusive(run.started(), render(Start{0, host_.clock.now_ns()}));
+  if (!unstarted) return fail(not_told(std::move(unstarted).error()));
+  if (!*unstarted) return {};
+  if (!launched) return fail(launched.error());
   return fail(step_error(cat("The supervisor of run ", quoted(path_name(run.top)), " did not start"),
                          cat("See whether ", quoted(run.top), " can be written")));
 }

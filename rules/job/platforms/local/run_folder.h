@@ -52,7 +52,7 @@ std::optional<Order> parse_order(std::string_view bytes);
 
 // Who started the run, and when.
 struct Start {
-  int supervisor = 0;  // its process; 0: it was cancelled before
+  int supervisor = 0;  // its process; 0: it was cancelled, or given up, before
   std::int64_t when_ns = 0;
 };
 std::string render(const Start& start);

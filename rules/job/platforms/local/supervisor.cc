@@ -6,6 +6,7 @@
 #include "engine/base/host.h"
 #include "engine/base/log_file.h"
 #include "engine/base/text.h"
+#include "rules/job/platforms/local/patient_log.h"
 #include "rules/job/platforms/local/run_folder.h"
 #include "rules/job/redactor.h"
 
@@ -16,6 +17,8 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kTimeToEnd{10'000};  // between SIGTERM and SIGKILL
 constexpr milliseconds kLastWords{200};     // for output that is still in the pipe when the job has ended
+constexpr milliseconds kFirstPause{50}, kLongestPause{10'000};  // between tries to write down the end
+constexpr std::int64_t kLongestEndNs = 3'600'000'000'000;       // for all of them: a full disk may be emptied
 
 // Ours when this process is the one that runs the job. The lock comes first: who sees `started` finds the
 // lock held for as long as the job is watched.
@@ -65,7 +68,7 @@ class Deadline {
   std::int64_t asked_ns_ = 0;
 };
 
-Result<void> watch(Child& child, Clock& clock, std::int64_t timeout_s, Redactor& redactor, LogFile& log,
+Result<void> watch(Child& child, Clock& clock, std::int64_t timeout_s, Redactor& redactor, PatientLog& log,
                    Exit& exit) {
   Deadline deadline(clock, timeout_s);
   std::string bytes;
@@ -74,7 +77,7 @@ Result<void> watch(Child& child, Clock& clock, std::int64_t timeout_s, Redactor&
     deadline.apply(child, exit);
     bytes.clear();
     TRY_ASSIGN(more, child.read(bytes, milliseconds(100)));
-    TRY(log.append(redactor.pass(bytes)));
+    log.append(redactor.pass(bytes));
   }
   exit.end = *child.ended();
   // Something that left the group may hold the pipe open for ever.
@@ -82,9 +85,11 @@ Result<void> watch(Child& child, Clock& clock, std::int64_t timeout_s, Redactor&
     bytes.clear();
     TRY_ASSIGN(more, child.read(bytes, kLastWords));
     if (bytes.empty()) break;
-    TRY(log.append(redactor.pass(bytes)));
+    log.append(redactor.pass(bytes));
   }
-  return log.append(redactor.finish());
+  log.append(redactor.finish());
+  log.finish();
+  return {};
 }
 
 Result<void> run_job(FileSystem& files, Clock& clock, const RunFolder& run, Exit& exit) {
@@ -98,16 +103,27 @@ Result<void> run_job(FileSystem& files, Clock& clock, const RunFolder& run, Exit
     order->job.environment[name] = value;
     values.push_back(value);
   }
-  TRY_ASSIGN(LogFile log, LogFile::open(run.log()));
+  TRY_ASSIGN(LogFile file, LogFile::open(run.log()));
+  PatientLog log([&](std::string_view words) { return file.append(words); });
   Redactor redactor(std::move(values));
   auto child =
       Child::start({order->job.arguments, order->job.environment, order->job.folder, order->read_only});
   if (!child) {
     exit.error = child.error().message;
     exit.end.exit_code = 127;
-    return log.append(cat(child.error().message, "\n"));
+    log.append(cat(child.error().message, "\n"));
+    return {};
   }
   return watch(*child, clock, order->timeout_s, redactor, log, exit);
+}
+
+Result<void> write_end(FileSystem& files, Clock& clock, const RunFolder& run, const Exit& exit) {
+  const std::int64_t began = clock.steady_ns();
+  for (milliseconds pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
+    auto written = write_file(files, run.exit(), render(exit), {.durable = true});
+    if (written || clock.steady_ns() - began > kLongestEndNs) return written;
+    clock.wait(pause, {});
+  }
 }
 
 }  // namespace
@@ -128,7 +144,7 @@ int supervise(const std::string& run_folder) {
   }
   exit.ended_ns = clock.now_ns();
   // The lock is held until the end is on disk: without the one there is always the other.
-  return write_file(files, run.exit(), render(exit), {.durable = true}) ? 0 : 1;
+  return write_end(files, clock, run, exit) ? 0 : 1;
 }
 
 }  // namespace trainmake
