@@ -122,8 +122,9 @@ Result<const IgnoreRules*> FileSets::ignore_rules(const std::string& folder) {
 void FileSets::look_at_ignore_files(const std::string& folder, const IgnoreRules& rules,
                                     const std::vector<std::string>& folders, Looks& looks) {
   const auto add = [&](const std::string& path) {
-    if (const Result<Stat> stat = host_.files.look(path_join(workspace_.root, path)))
-      looks.files.push_back({path, *stat});
+    if (const Result<Stat> stat = host_.files.look(path_join(workspace_.root, path), Links::kFollow)) {
+      looks.files.push_back({path, *stat, std::nullopt, Links::kFollow});
+    }
   };
   for (const std::string& walked : folders) add(path_join(path_join(folder, walked), ".gitignore"));
   // From the project's folder up to the top of the work tree.
@@ -133,6 +134,35 @@ void FileSets::look_at_ignore_files(const std::string& folder, const IgnoreRules
     if (at == rules.worktree()) break;
   }
   for (const std::string& source : rules.sources()) add(path_below(source, workspace_.root).value_or(source));
+}
+
+// A repository that appears, here or above, ignores files from then on; and git looks for its own settings
+// below these.
+void FileSets::look_for_repositories(const std::string& folder, const IgnoreRules* rules, Looks& looks) {
+  for (const char* name : {"HOME", "XDG_CONFIG_HOME"}) looks.variables[name] = host_.environment.get(name);
+  const std::string end = rules != nullptr ? rules->worktree() : std::string("/");
+  for (std::string at = workspace_.path(folder); !at.empty() && at != end; at = path_folder(at)) {
+    const std::string path = path_join(at, ".git");
+    looks.files.push_back({path_below(path, workspace_.root).value_or(path), Stat{}});
+  }
+  if (rules == nullptr) looks.files.push_back({"/.git", Stat{}});
+}
+
+// A project that begins in a folder above what a pattern names takes that away from this one. Folders that
+// were listed say so themselves.
+void FileSets::look_for_boundaries(const FileSetRequest& request, const std::vector<std::string>& patterns,
+                                   Looks& looks) {
+  std::string last = "/";
+  for (const std::string& text : patterns) {
+    const Result<PathPattern> pattern = PathPattern::parse(text);
+    if (!pattern || pattern->root() == last) continue;
+    last = pattern->root();
+    for (std::string at = last; !at.empty(); at = path_folder(at)) {
+      const std::string file = path_join(path_join(request.folder, at), "TRAINFILE.lua");
+      if (const Result<Stat> stat = host_.files.look(workspace_.path(file)))
+        looks.files.push_back({file, *stat});
+    }
+  }
 }
 
 Result<FileSets::Gathered> FileSets::gather(const FileSetRequest& request, const IgnoreRules* ignore) {
@@ -153,10 +183,12 @@ Result<FileSets::Gathered> FileSets::gather(const FileSetRequest& request, const
       all.looks.folders.push_back({path_join(request.folder, folder), stat});
       all.folders.push_back(folder);
     }
+    look_for_boundaries(request, group.include, all.looks);
     for (const std::string& pattern : walked->unmatched) {  // what is allowed to be missing may appear
       const std::string path = group.plain ? unescaped(pattern) : PathPattern::parse(pattern)->root();
-      if (const Result<Stat> stat = host_.files.look(path_join(top, path)); stat && !stat->exists()) {
-        all.looks.files.push_back({path_join(request.folder, path), Stat{}});
+      if (const Result<Stat> stat = host_.files.look(path_join(top, path));
+          stat && !stat->is(FileKind::kFolder)) {
+        all.looks.files.push_back({path_join(request.folder, path), *stat});
       }
     }
     for (const std::string& link : walked->folder_links)
@@ -204,6 +236,7 @@ Result<FileSet> FileSets::read(const FileSetRequest& request) {
                       .at(request.where));
     }
     FileSet set{{}, {}, std::move(found.looks), std::move(found.notes)};
+    if (request.gitignore) look_for_repositories(request.folder, ignore, set.looks);
     if (ignore != nullptr) look_at_ignore_files(request.folder, *ignore, found.folders, set.looks);
     set.files.reserve(found.files.size());
     for (std::size_t i = 0; i < found.files.size(); ++i) {

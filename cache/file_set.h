@@ -47,6 +47,9 @@ class FileSets {
   Result<const IgnoreRules*> ignore_rules(const std::string& folder);
   void look_at_ignore_files(const std::string& folder, const IgnoreRules& rules,
                             const std::vector<std::string>& folders, Looks& looks);
+  void look_for_repositories(const std::string& folder, const IgnoreRules* rules, Looks& looks);
+  void look_for_boundaries(const FileSetRequest& request, const std::vector<std::string>& patterns,
+                           Looks& looks);
 
   Host& host_;
   const Workspace& workspace_;

@@ -40,7 +40,7 @@ std::unique_ptr<Reporter> make_reporter(Session& session) {
 
 // Everything that changes what a request comes to, beside what a proof looks at.
 std::string request_key(const Session& session) {
-  std::string key = cat(TRAINMAKE_VERSION, "\n", session.here(), "\n",
+  std::string key = cat(TRAINMAKE_VERSION, "\n", session.position().current, "\n",
                         session.line().value("--platform").value_or(""), "\n");
   for (const std::string& word : session.line().words) key += word + "\n";
   return key;
@@ -86,6 +86,13 @@ StepLocker step_locker(Session& session) {
   return [&session](const Label& label) { return try_hold_step(session, label); };
 }
 
+// Losing what was hashed costs time alone, so it is told and decides nothing.
+void keep_digests(Session& session, Reporter& reporter) {
+  if (const Result<void> saved = session.digests().save(); !saved) {
+    reporter.event(Message{{}, cat("what was hashed could not be kept: ", saved.error().message)});
+  }
+}
+
 void keep_proof(Session& session, std::uint64_t generation, Looks looks, const Summary& summary,
                 std::int64_t looked_at_ns) {
   if (summary.exit_code != 0 || summary.of(Outcome::kUpToDate).empty()) return;
@@ -104,7 +111,6 @@ Result<int> build_with(Session& session, Reporter& reporter) {
   TRY_ASSIGN(const std::vector<Pattern> patterns, session.requests(session.line().words));
   TRY_ASSIGN(const bool idle, still_up_to_date(session, reporter));
   if (idle) return 0;
-  const Interrupts interrupts;
   const std::int64_t began_ns = session.host().clock.now_ns();
 
   Loaded loaded = load_graph(session, patterns);  // load, resolve
@@ -114,15 +120,18 @@ Result<int> build_with(Session& session, Reporter& reporter) {
     return report_errors(reporter, errors, session.tally());
   }
 
-  TRY_ASSIGN(const FileLock held, hold_workspace(session, FileLock::Mode::kShared, interrupts.first()));
+  TRY_ASSIGN(const FileLock held, hold_workspace(session, FileLock::Mode::kShared, {}));
   TRY(session.open_state(State::Access::kWrite));
   TRY_ASSIGN(const std::uint64_t generation, session.state().generation());
   TRY_ASSIGN(const Rules* rules, session.rules());
   const CommandLine& line = session.line();
   const Decider decider{loaded.graph, *rules, session.state(), {line.has("--force"), line.has("--retry")}};
   Plan plan = make_plan(decider, parallel);  // plan
+  keep_digests(session, reporter);
   if (!plan.errors.empty()) return report_errors(reporter, plan.errors, session.tally());
 
+  // Until here nothing was changed, and Ctrl-C simply ends us; from here on it detaches.
+  const Interrupts interrupts;
   Looks looks = std::move(loaded.looks);
   looks.add(plan.looks);
   const RunServices services{
@@ -132,7 +141,7 @@ Result<int> build_with(Session& session, Reporter& reporter) {
                               {parallel, line.has("--keep-going"), !line.has("--no-wait"), TRAINMAKE_VERSION},
                               interrupts.first());  // run, record
 
-  TRY(session.digests().save());
+  keep_digests(session, reporter);
   keep_proof(session, generation, std::move(looks), summary, began_ns);
   reporter.finished(summary, session.tally());
   return summary.exit_code;

@@ -33,6 +33,10 @@ constexpr Entry kInWorkspace[] = {
     {"cache", cache_command},
 };
 
+bool changes_something(std::string_view command) {
+  return command == "attach" || command == "cancel" || command == "gc" || command == "cache";
+}
+
 Result<int> in_workspace(CommandLine line, const Environment& environment) {
   const bool builds = line.command->name.empty() && !line.words.empty();
   const bool dry = line.has("--dry-run");
@@ -43,8 +47,10 @@ Result<int> in_workspace(CommandLine line, const Environment& environment) {
   if (builds && dry) function = plan_command;
   TRY_ASSIGN(const std::unique_ptr<Session> session, Session::open(std::move(line), environment));
   if (builds && !dry) return build(*session);
-  const Interrupts interrupts;
   CHECK(function != nullptr);
+  // What only looks is ended by Ctrl-C as any program is.
+  if (!changes_something(session->line().command->name)) return function({*session, {}});
+  const Interrupts interrupts;
   return function({*session, interrupts.first()});
 }
 

@@ -1,6 +1,7 @@
 #include "engine/model/looks.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace trainmake {
 namespace {
@@ -9,11 +10,14 @@ constexpr std::int64_t kFineTick_ns = 20'000'000;       // a kernel's coarse clo
 constexpr std::int64_t kCoarseTick_ns = 2'000'000'000;  // file systems that keep whole (FAT: even) seconds
 constexpr std::int64_t kSecond_ns = 1'000'000'000;
 
+// A path looked at as a link and through it was looked at twice: both count.
+bool same(const Look& a, const Look& b) { return a.path == b.path && a.links == b.links; }
+
 void keep_earliest(std::vector<Look>& looks) {
-  std::stable_sort(looks.begin(), looks.end(), [](const Look& a, const Look& b) { return a.path < b.path; });
-  looks.erase(
-      std::unique(looks.begin(), looks.end(), [](const Look& a, const Look& b) { return a.path == b.path; }),
-      looks.end());
+  std::stable_sort(looks.begin(), looks.end(), [](const Look& a, const Look& b) {
+    return std::tie(a.path, a.links) < std::tie(b.path, b.links);
+  });
+  looks.erase(std::unique(looks.begin(), looks.end(), same), looks.end());
 }
 
 }  // namespace

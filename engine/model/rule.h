@@ -61,7 +61,7 @@ struct Doing {
   EventSink events;      // from any thread
   Tally& tally;
   std::function<void(std::function<void()>)> on_owner;  // runs it on the thread that owns memory, and waits
-  bool retry = false;                                   // --retry or --force: a fresh attempt
+  bool afresh = false;                                  // --force: an earlier result is not taken
   bool wait = true;                                     // false: hand the job over and leave
 };
 

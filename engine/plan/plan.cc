@@ -53,6 +53,7 @@ Result<PlannedStep> Decider::decide(const Subject& subject, Description descript
   step.description = std::move(description);
   TRY_ASSIGN(std::optional<Record> last, memory.last(label));
   if (options.force && is_asked(subject.graph, subject.id)) {
+    step.afresh = true;
     step.reasons = {{ReasonKind::kForced, {}, ""}};
     return step;
   }

@@ -22,6 +22,7 @@ struct PlanOptions {
 
 struct PlannedStep {
   Verdict verdict = Verdict::kRun;
+  bool afresh = false;  // forced: an earlier result is not taken, whatever is remembered
   std::vector<Reason> reasons;
   Description description;
   Fingerprint fingerprint;

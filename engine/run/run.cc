@@ -45,7 +45,7 @@ class Runner final : public Inputs {
   void execute(TargetId id);
   void executed(TargetId id, Result<Done> done);
   void reuse(TargetId id);
-  void found_done(TargetId id, const Record& record);
+  bool still_to_do(TargetId id);
   void fail_step(TargetId id, Error error);
   void finish(TargetId id, Outcome outcome, const std::string& note);
   bool as_planned(TargetId id) const;
@@ -224,7 +224,7 @@ void Runner::lock_and_execute(TargetId id) {
     Result<std::optional<FileLock>> lock = services_.locker(label);
     if (!lock) return on_owner([&] { --busy_, fail_step(id, std::move(lock).error()); });
     if (*lock) {
-      locks_[id] = *std::move(lock);
+      locks_[id] = *std::move(lock);  // the owner touches it only when the step is done, after us
       break;
     }
     if (!options_.wait) {
@@ -244,29 +244,36 @@ void Runner::lock_and_execute(TargetId id) {
     if (services_.clock.wait(kLockPause, stop_))
       return on_owner([&] { --busy_, finish(id, Outcome::kSkipped, "interrupted"); });
   }
-  bool execute_it = true;
+  bool to_do = false;
   on_owner([&] {
     --busy_;
-    const PlannedStep& step = plan_.steps[id];
-    const bool forced = decider_.options.force || decider_.options.retry;
-    Result<std::optional<Record>> last = decider_.memory.last(label);
-    Looks looks;
-    if (waited && !forced && last && *last && (*last)->fingerprint == step.fingerprint &&
-        rule(id).holds(subject(id), **last, true, looks).value_or(false)) {
-      execute_it = false;
-      return found_done(id, **last);
-    }
+    to_do = still_to_do(id);
+    if (!to_do) return;
     ++busy_;
+    const PlannedStep& step = plan_.steps[id];
     steps_[id].set(StepState::kRunning);
     services_.events(StepStarted{label, step.reasons});
     for (const std::string& note : step.description.notes) services_.events(Message{label, note});
   });
-  if (execute_it) execute(id);
+  if (to_do) execute(id);
 }
 
-void Runner::found_done(TargetId id, const Record& record) {
-  results_[id] = record.artifacts;
-  finish(id, Outcome::kUpToDate, "another trainmake did it");
+// On the owner's thread, the step's lock held: another process may have done it since it was decided, or it
+// failed or was cancelled there. Decided once more, for the last time; what is not to be run any more is
+// finished.
+bool Runner::still_to_do(TargetId id) {
+  if (!services_.locker) return true;
+  Looks looks;
+  Result<PlannedStep> step = decider_.decide(subject(id), plan_.steps[id].description, looks);
+  if (!step) {
+    fail_step(id, std::move(step).error());
+    return false;
+  }
+  plan_.steps[id] = *std::move(step);
+  const Verdict verdict = plan_.steps[id].verdict;
+  if (verdict == Verdict::kRun || verdict == Verdict::kMaybe) return true;
+  take_up(id);
+  return false;
 }
 
 void Runner::execute(TargetId id) {
@@ -276,7 +283,7 @@ void Runner::execute(TargetId id) {
                     [this](const Event& event) { post([this, event] { services_.events(event); }); },
                     services_.tally,
                     [this](const std::function<void()>& work) { on_owner(work); },
-                    decider_.options.force || decider_.options.retry,
+                    step.afresh,
                     options_.wait};
   auto done = std::make_shared<Result<Done>>(rule(id).execute(subject(id), step.description, doing));
   post([this, id, done] {

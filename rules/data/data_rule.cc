@@ -43,10 +43,16 @@ struct DataRule::Place {
   bool prune = true;
 
   std::string key(const std::string& file_key) const { return path_join(prefix, file_key); }
-  // What the store's manifest object says; nothing when there is none, or when it is damaged.
-  Result<Mirror> read() const {
+  // What the store's manifest object says; nothing when there is none, or when it is damaged. One place
+  // belongs to one target: another's files would be taken for ours, and removed.
+  Result<Mirror> read(const Target& target) const {
     TRY_ASSIGN(const std::optional<std::string> json, store->get(manifest_key));
-    return json ? mirror_from_json(*json).value_or(Mirror{}) : Mirror{};
+    Mirror there = json ? mirror_from_json(*json).value_or(Mirror{}) : Mirror{};
+    if (there.target.empty() || there.target == target.label.text()) return there;
+    return fail(user_error(cat(quoted(path_join(name, prefix)), " holds the files of ", quoted(there.target)),
+                           cat("Choose another `prefix`; if that target is no more, remove the object ",
+                               quoted(manifest_key)))
+                    .at(target.place_of("prefix")));
   }
 };
 
@@ -71,9 +77,20 @@ Result<std::optional<DataRule::Place>> DataRule::place_of(const Target& target) 
     if (!error.where.known()) error.where = target.place_of("store");
     return fail(std::move(error));
   }
-  const std::string own = path_join(target.label.folder, target.label.name);
-  return std::optional<Place>(Place{*std::move(store), name, target.string_or("prefix", own),
-                                    cat(".trainmake/", own, ".json"), target.boolean_or("prune", true)});
+  const std::string prefix = target.string_or("prefix", path_join(target.label.folder, target.label.name));
+  return std::optional<Place>(Place{*std::move(store), name, prefix, cat(".trainmake/", prefix, ".json"),
+                                    target.boolean_or("prune", true)});
+}
+
+// Two targets of this run with one place are an error before either of them is sent.
+Result<void> DataRule::claim(const Place& place, const Target& target) {
+  std::lock_guard lock(mutex_);
+  const auto [owner, is_new] = owners_.emplace(path_join(place.name, place.prefix), target.label);
+  if (is_new || owner->second == target.label) return {};
+  return fail(user_error(cat(quoted(owner->second.text()), " and ", quoted(target.label.text()),
+                             " have one place in a store: ", quoted(owner->first)),
+                         "Give each a `prefix` of its own")
+                  .at(target.place_of("prefix")));
 }
 
 Result<Description> DataRule::describe(const Subject& subject) {
@@ -100,7 +117,8 @@ Result<Description> DataRule::describe(const Subject& subject) {
         cat(place->name, "\n", *services_.space.find("store", place->name)->text("url")));
     description.manifest.add(Section::kAttr, "prefix", place->prefix);
     description.manifest.add(Section::kAttr, "prune", place->prune ? "true" : "false");
-    TRY_ASSIGN(const Mirror there, place->read());
+    TRY(claim(*place, target));
+    TRY_ASSIGN(const Mirror there, place->read(target));
     const MirrorChange changed = change(set.files, there, place->prune);
     description.work.objects = changed.send.size();
     description.work.object_bytes = changed.bytes;
@@ -125,7 +143,7 @@ Result<Done> DataRule::execute(const Subject& subject, const Description& descri
     done.note = cat(plural(listing.size(), "file"), ", read in place");
     return done;
   }
-  TRY_ASSIGN(const Mirror there, place->read());
+  TRY_ASSIGN(const Mirror there, place->read(target));
   const MirrorChange changed = change(listing, there, place->prune);
   std::uint64_t sent = 0;
   for (const ListedFile* file : changed.send) {
@@ -138,16 +156,16 @@ Result<Done> DataRule::execute(const Subject& subject, const Description& descri
   }
   // The manifest object comes after what it names and before what it forgets, so that a cut at any point
   // leaves a store in which everything it names is there and everything ours is named.
-  Mirror now = mirror_of(listing);
+  Mirror now = mirror_of(listing, target.label.text());
   now.removing = changed.remove;
-  TRY(place->store->put(place->manifest_key, to_json(now, target.label.text())));
+  TRY(place->store->put(place->manifest_key, to_json(now)));
   for (const std::string& key : changed.remove) {
     TRY(place->store->remove(place->key(key)));
     doing.tally.deleted_objects += 1;
   }
   if (!changed.remove.empty()) {
     now.removing.clear();
-    TRY(place->store->put(place->manifest_key, to_json(now, target.label.text())));
+    TRY(place->store->put(place->manifest_key, to_json(now)));
   }
   done.artifacts.push_back(
       {"store", cat(place->name, "/", place->prefix), "", 0, cat("store:", place->name, "/", place->prefix)});
@@ -163,13 +181,14 @@ Result<bool> DataRule::holds(const Subject& subject, const Record& record, bool,
   const std::optional<Sha256> listing = tree == nullptr ? std::nullopt : Sha256::parse(tree->sha256);
   if (!listing) return false;
   TRY_ASSIGN(const bool listed, services_.blobs.has(*listing));
-  TRY_ASSIGN(const std::optional<Place> place, place_of(subject.target()));
+  const Target& target = subject.target();
+  TRY_ASSIGN(const std::optional<Place> place, place_of(target));
   if (!listed || !place) return listed;
   if (const std::string path = place->store->local_path(place->manifest_key); !path.empty()) {
     TRY_ASSIGN(const Stat stat, services_.host.files.look(path));
     looks.files.push_back({path_below(path, services_.workspace.root).value_or(path), stat});
   }
-  TRY_ASSIGN(const Mirror there, place->read());
+  TRY_ASSIGN(const Mirror there, place->read(target));
   return there.root == tree->identity && there.removing.empty();
 }
 

@@ -2,6 +2,10 @@
 // only what differs travels. Knows nothing of jobs.
 #pragma once
 
+#include <map>
+#include <mutex>
+#include <string>
+
 #include "cache/blobs.h"
 #include "cache/file_set.h"
 #include "cache/stores/store.h"
@@ -36,7 +40,11 @@ class DataRule final : public Rule {
   std::string store_name(const Target& target) const;
   Result<std::optional<Place>> place_of(const Target& target);
 
+  Result<void> claim(const Place& place, const Target& target);
+
   DataServices services_;
+  std::mutex mutex_;
+  std::map<std::string, Label> owners_;  // of places in stores, by store and prefix
 };
 
 }  // namespace trainmake

@@ -53,17 +53,17 @@ std::optional<std::string> key_from(const nlohmann::json& json) {
 
 }  // namespace
 
-Mirror mirror_of(const Listing& listing) {
-  Mirror mirror{tree_identity(listing, false).hex(), {}, {}};
+Mirror mirror_of(const Listing& listing, std::string label) {
+  Mirror mirror{std::move(label), tree_identity(listing, false).hex(), {}, {}};
   mirror.objects.reserve(listing.size());
   for (const ListedFile& file : listing) mirror.objects.push_back({file.key, file.size, file.content});
   return mirror;
 }
 
-std::string to_json(const Mirror& mirror, std::string_view label) {
+std::string to_json(const Mirror& mirror) {
   nlohmann::ordered_json json;
   json["format"] = kFormat;
-  json["target"] = std::string(label);
+  json["target"] = mirror.target;
   json["root"] = mirror.root;
   json["removing"] = nlohmann::ordered_json::array();
   for (const std::string& key : mirror.removing) json["removing"].push_back(key_json(key));
@@ -75,11 +75,14 @@ std::string to_json(const Mirror& mirror, std::string_view label) {
 
 std::optional<Mirror> mirror_from_json(std::string_view text) {
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
-  if (!json.is_object() || json.value("format", 0) != kFormat || !json.contains("objects") ||
-      !json["objects"].is_array())
-    return std::nullopt;
-  if (!json.contains("root") || !json["root"].is_string()) return std::nullopt;
-  Mirror mirror{json["root"].get<std::string>(), {}, {}};
+  if (!json.is_object() || !json.contains("format") || json["format"] != kFormat) return std::nullopt;
+  for (const char* list : {"objects", "removing"}) {
+    if (!json.contains(list) || !json[list].is_array()) return std::nullopt;
+  }
+  for (const char* text_field : {"root", "target"}) {
+    if (!json.contains(text_field) || !json[text_field].is_string()) return std::nullopt;
+  }
+  Mirror mirror{json["target"].get<std::string>(), json["root"].get<std::string>(), {}, {}};
   for (const nlohmann::json& entry : json["objects"]) {
     if (!entry.is_object() || !entry.contains("key") || !entry.contains("size") ||
         !entry["size"].is_number_unsigned() || !entry.contains("xxh3") || !entry["xxh3"].is_string())
@@ -89,7 +92,7 @@ std::optional<Mirror> mirror_from_json(std::string_view text) {
     if (!key || !content) return std::nullopt;
     mirror.objects.push_back({*key, entry["size"].get<std::uint64_t>(), *content});
   }
-  for (const nlohmann::json& entry : json.value("removing", nlohmann::json::array())) {
+  for (const nlohmann::json& entry : json["removing"]) {
     if (const std::optional<std::string> key = key_from(entry)) mirror.removing.push_back(*key);
   }
   return mirror;

@@ -20,13 +20,14 @@ struct MirrorObject {
 };
 
 struct Mirror {
+  std::string target;                 // whose it is: its label, absolute
   std::string root;                   // tree identity, hex
   std::vector<MirrorObject> objects;  // sorted by key
   std::vector<std::string> removing;  // keys whose removal was begun and may not have ended
 };
 
-Mirror mirror_of(const Listing& listing);
-std::string to_json(const Mirror& mirror, std::string_view label);
+Mirror mirror_of(const Listing& listing, std::string label);
+std::string to_json(const Mirror& mirror);
 std::optional<Mirror> mirror_from_json(std::string_view json);
 
 struct MirrorChange {

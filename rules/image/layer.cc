@@ -46,13 +46,16 @@ Result<std::optional<Layer>> Layers::remembered(Registry& registry, const std::s
                                                 const std::string& dest) {
   TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(host_.files, memo_path(tree, dest)));
   const nlohmann::json memo = text ? nlohmann::json::parse(*text, nullptr, false) : nlohmann::json();
-  if (!memo.is_object()) return std::optional<Layer>();
-  const std::optional<Sha256> digest = Sha256::parse(memo.value("digest", ""));
-  const std::optional<Sha256> diff_id = Sha256::parse(memo.value("diff_id", ""));
+  const bool whole = memo.is_object() && memo.contains("digest") && memo["digest"].is_string() &&
+                     memo.contains("diff_id") && memo["diff_id"].is_string() && memo.contains("size") &&
+                     memo["size"].is_number_unsigned();
+  if (!whole) return std::optional<Layer>();
+  const std::optional<Sha256> digest = Sha256::parse(memo["digest"].get<std::string>());
+  const std::optional<Sha256> diff_id = Sha256::parse(memo["diff_id"].get<std::string>());
   if (!digest || !diff_id) return std::optional<Layer>();
   TRY_ASSIGN(const bool there, registry.has(*digest));
   if (!there) return std::optional<Layer>();
-  return std::optional<Layer>({{kLayerType, *digest, memo.value("size", std::uint64_t{0})}, *diff_id});
+  return std::optional<Layer>({{kLayerType, *digest, memo["size"].get<std::uint64_t>()}, *diff_id});
 }
 
 Result<void> Layers::write_tar(const LayerSource& source, const ByteSink& sink) {

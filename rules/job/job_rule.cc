@@ -316,7 +316,7 @@ Result<Done> JobRule::execute(const Subject& subject, const Description& descrip
                              .number(doing.fingerprint.low)
                              .finish()
                              .hex();
-  bool afresh = doing.retry;
+  bool afresh = doing.afresh;
   for (int failures = 0;;) {
     TRY_ASSIGN(Metrics metrics, metrics_of(subject.target()));
     std::optional<Result<Choice>> chosen;

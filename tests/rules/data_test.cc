@@ -91,6 +91,37 @@ TEST(Data, AFileThatChangesAsItIsSentIsNeverAnObject) {
   EXPECT_TRUE(world.objects().empty());
 }
 
+TEST(Data, AnotherPrefixIsAnotherPlace) {
+  RuleWorld world;
+  const auto at = [&](const char* prefix) {
+    return std::map<std::string, Value>{{"files", RuleWorld::glob("data/**")},
+                                        {"prefix", RuleWorld::value(std::string(prefix))},
+                                        {"store", RuleWorld::value(std::string("one"))}};
+  };
+  const TargetId id = world.add("data", at("old"));
+  ASSERT_TRUE(world.execute(id));
+  world.graph.targets[id].attributes = *RuleWorld::table(at("new")).table();
+  EXPECT_FALSE(world.holds(id));
+  ASSERT_TRUE(world.execute(id));
+  EXPECT_TRUE(world.files.has("/w/bucket-one/new/x.txt"));
+}
+
+TEST(Data, TwoTargetsOfOnePlaceAreAnError) {
+  RuleWorld world;
+  const std::map<std::string, Value> attributes = {{"files", RuleWorld::glob("data/**")},
+                                                   {"prefix", RuleWorld::value(std::string("same"))},
+                                                   {"store", RuleWorld::value(std::string("one"))}};
+  ASSERT_TRUE(world.execute(world.add("data", attributes)));
+  const Result<Description> description = world.describe(world.add("data", attributes));
+  ASSERT_FALSE(description);
+  EXPECT_EQ(description.error().blame, Blame::kUser);
+  RuleWorld later;  // of another run, which knows only what the store says
+  later.files.put("/w/bucket-one/.trainmake/same.json",
+                  world.files.content("/w/bucket-one/.trainmake/same.json"));
+  later.add("code", {});
+  EXPECT_FALSE(later.describe(later.add("data", attributes)));
+}
+
 TEST(Data, AnUnknownStoreIsToldWithANearOne) {
   RuleWorld world;
   const Result<Description> description = world.describe(world.add(
@@ -107,9 +138,9 @@ Listing listing(const std::vector<std::pair<std::string, std::string>>& files) {
 }
 
 TEST(Mirror, ReadsBackAsItWasWritten) {
-  Mirror mirror = mirror_of(listing({{std::string("a\xff\n", 3), "1"}, {"b ü", "2"}}));
+  Mirror mirror = mirror_of(listing({{std::string("a\xff\n", 3), "1"}, {"b ü", "2"}}), "//data:d");
   mirror.removing = {"old"};
-  const std::optional<Mirror> back = mirror_from_json(to_json(mirror, "//data:d"));
+  const std::optional<Mirror> back = mirror_from_json(to_json(mirror));
   ASSERT_TRUE(back);
   EXPECT_EQ(back->root, mirror.root);
   EXPECT_EQ(back->removing, mirror.removing);
@@ -127,7 +158,7 @@ TEST(Mirror, DamagedTextIsNone) {
 
 TEST(Mirror, SaysWhatToSendAndWhatToRemove) {
   const Listing now = listing({{"a", "1"}, {"b", "2"}, {"d", "4"}});
-  const Mirror there = mirror_of(listing({{"a", "1"}, {"b", "old"}, {"c", "3"}}));
+  const Mirror there = mirror_of(listing({{"a", "1"}, {"b", "old"}, {"c", "3"}}), "//data:d");
   const MirrorChange changed = change(now, there, true);
   ASSERT_EQ(changed.send.size(), 2U);
   EXPECT_EQ(changed.send[0]->key, "b");

@@ -76,6 +76,13 @@ TEST(Looks, AFileWrittenJustNowProvesNothing) {
   EXPECT_FALSE(is_racy(stat, 4'500'000'000));
 }
 
+TEST(Looks, AFileAndTheLinkThatLeadsToItAreTwoLooks) {
+  Looks looks;
+  looks.files = {{"a", {}, {}, Links::kFollow}, {"a", {}, {}, Links::kKeep}, {"a", {}, {}, Links::kFollow}};
+  looks.normalize();
+  EXPECT_EQ(looks.files.size(), 2U);
+}
+
 TEST(Looks, TheEarliestLookOfAPathIsKept) {
   Looks looks;
   looks.files = {{"b", {2, 0, 0, 0, 0, FileKind::kFile}},

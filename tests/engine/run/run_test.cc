@@ -185,6 +185,31 @@ TEST(Run, AStepThatAnotherProcessDidMeanwhileIsTakenFromIt) {
   EXPECT_EQ(names(summary, Outcome::kUpToDate), Names{"a"});
 }
 
+TEST(Run, AStepThatFailedInAnotherProcessMeanwhileIsNotTriedAgain) {
+  RunWorld world{{"a", {}}};
+  int asked = 0;
+  world.locker = [&](const Label&) -> Result<std::optional<FileLock>> {
+    if (++asked == 1) return std::optional<FileLock>();
+    world.rule.failed_earlier.insert("a");
+    return FileLock::try_lock("/dev/null", FileLock::Mode::kShared);
+  };
+  const Summary summary = world.run_all();
+  EXPECT_TRUE(world.rule.executed.empty());
+  EXPECT_EQ(names(summary, Outcome::kFailed), Names{"a"});
+}
+
+TEST(Run, ARetryThatAnotherProcessDidIsNotDoneAgain) {
+  RunWorld world{{"a", {}}};
+  RunWorld other{{"a", {}}};
+  other.run_all();
+  world.locker = [&](const Label& label) -> Result<std::optional<FileLock>> {
+    EXPECT_TRUE(world.memory.remember(**other.memory.last(label)));
+    return FileLock::try_lock("/dev/null", FileLock::Mode::kShared);
+  };
+  EXPECT_EQ(names(world.run_all({}, {.retry = true}), Outcome::kUpToDate), Names{"a"});
+  EXPECT_TRUE(world.rule.executed.empty());
+}
+
 TEST(Run, NoWaitLeavesWithBusyWhenAnotherProcessDoesTheStep) {
   RunWorld world{{"a", {}}};
   world.locker = [](const Label&) -> Result<std::optional<FileLock>> { return std::optional<FileLock>(); };

@@ -19,10 +19,16 @@ Json descriptor_json(const BlobRef& manifest, const std::string& name) {
           {"annotations", {{kRefName, name}}}};
 }
 
-std::string ref_of(const Json& entry) {
-  return entry.is_object() && entry.contains("annotations") && entry["annotations"].is_object()
-             ? entry["annotations"].value(kRefName, "")
+// A field of somebody's JSON, "" when it is not there or no string.
+std::string text_of(const Json& object, const char* name) {
+  return object.is_object() && object.contains(name) && object[name].is_string()
+             ? object[name].get<std::string>()
              : std::string();
+}
+
+std::string ref_of(const Json& entry) {
+  return entry.is_object() && entry.contains("annotations") ? text_of(entry["annotations"], kRefName)
+                                                            : std::string();
 }
 
 class Layout final : public Registry {
@@ -71,12 +77,14 @@ class Layout final : public Registry {
     TRY_ASSIGN(const Json index, read_index());
     for (const Json& entry : index["manifests"]) {
       if (ref_of(entry) != name) continue;
-      const std::string digest = entry.value("digest", "");
+      const std::string digest = text_of(entry, "digest");
       const std::optional<Sha256> parsed =
           digest.starts_with("sha256:") ? Sha256::parse(std::string_view(digest).substr(7)) : std::nullopt;
       if (parsed)
-        return std::optional<BlobRef>(
-            {entry.value("mediaType", ""), *parsed, entry.value("size", std::uint64_t{0})});
+        return std::optional<BlobRef>({text_of(entry, "mediaType"), *parsed,
+                                       entry.contains("size") && entry["size"].is_number_unsigned()
+                                           ? entry["size"].get<std::uint64_t>()
+                                           : 0});
     }
     return std::optional<BlobRef>();
   }
