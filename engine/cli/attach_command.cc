@@ -41,8 +41,10 @@ Result<void> check_handed_over(Session& session, const Run& run) {
                  cat("`trainmake ", label, "` goes on with it, `trainmake cancel ", run.id, "` forgets it")));
 }
 
-// Another trainmake watches it and will remember its end: shows the log meanwhile. True when that is done.
-Result<bool> watch_along(Session& session, const Run& run, Reporter& reporter, std::stop_token stop) {
+// Another trainmake watches it and will remember its end: shows the log meanwhile. The step, held, when
+// that one is done with it; an empty optional when this one was asked to stop.
+Result<std::optional<FileLock>> watch_along(Session& session, const Run& run, Reporter& reporter,
+                                            std::stop_token stop) {
   LogLines lines;
   const LogLines::Sink tell = [&](std::string_view line) {
     reporter.event(LogLine{run.label, std::string(line)});
@@ -52,10 +54,10 @@ Result<bool> watch_along(Session& session, const Run& run, Reporter& reporter, s
                  session, run, [&](std::string_view bytes) { lines.add(bytes, tell); }, {}, stop));
   lines.finish(tell);
   for (bool left = !over; !left; left = session.host().clock.wait(kPause, stop)) {
-    TRY_ASSIGN(const std::optional<FileLock> held, try_hold_step(session, run.label));
-    if (held) return true;
+    TRY_ASSIGN(std::optional<FileLock> held, try_hold_step(session, run.label));
+    if (held) return held;
   }
-  return false;
+  return std::optional<FileLock>();
 }
 
 Result<int> told(Session& session, const Run& run) {
@@ -86,9 +88,8 @@ Result<int> attach_command(const Call& call) {
   reporter->event(Message{run.label, cat("Attached to run ", run.id)});
   TRY_ASSIGN(std::optional<FileLock> step, try_hold_step(session, run.label));
   if (!step) {
-    TRY_ASSIGN(const bool watched, watch_along(session, run, *reporter, call.stop));
-    if (!watched) return left_running(session, run);
-    TRY_ASSIGN(step, try_hold_step(session, run.label));
+    TRY_ASSIGN(step, watch_along(session, run, *reporter, call.stop));
+    if (!step) return left_running(session, run);
   }
   TRY_ASSIGN(const std::optional<Run> now, session.state().get(run.id));
   if (now && is_over(now->status)) return told(session, *now);

@@ -11,13 +11,16 @@
 namespace trainmake {
 namespace {
 
-// Another trainmake that watches the job remembers its end, with what it had said till then: that is left as
-// it is.
-Result<void> remember_end(Session& session, Platform& platform, const Run& ended) {
+// Another trainmake that watches the job remembers its end, with what it had said till then: that is left to
+// it, and as it is. False when it still has to.
+Result<bool> remember_end(Session& session, Platform& platform, const Run& ended) {
+  TRY_ASSIGN(const std::optional<FileLock> step, try_hold_step(session, ended.label));
+  if (!step) return false;
   TRY_ASSIGN(const std::optional<Run> now, session.state().get(ended.id));
-  if (now && is_over(now->status)) return {};
+  if (now && is_over(now->status)) return true;
   TRY(session.state().put(ended));
-  return platform.settled(JobHandle::of(ended), ended.status, {});
+  TRY(platform.settled(JobHandle::of(ended), ended.status, {}));
+  return true;
 }
 
 Result<void> cancel_one(Session& session, const Run& run) {
@@ -33,8 +36,9 @@ Result<void> cancel_one(Session& session, const Run& run) {
                      "` remembers its result\n"));
     return {};
   }
-  TRY(remember_end(session, *platform, ended));
-  write_stderr(cat(name, ": ", name_of(ended.status), "\n"));
+  TRY_ASSIGN(const bool remembered, remember_end(session, *platform, ended));
+  write_stderr(cat(name, ": ", name_of(ended.status),
+                   remembered ? "\n" : "; the trainmake that watches it remembers that\n"));
   return {};
 }
 
