@@ -21,15 +21,23 @@ extern "C" void on_signal(int) {
   errno = saved;
 }
 
-}  // namespace
+extern "C" void on_signal_at_once(int) { ::_exit(exit_code_of(Blame::kInterrupted)); }
 
-Interrupts::Interrupts() {
-  CHECK(::pipe2(wake_pipe, O_CLOEXEC) == 0);
+void take_signals(void (*handler)(int)) {
   struct sigaction action {};
-  action.sa_handler = on_signal;
+  action.sa_handler = handler;
   action.sa_flags = SA_RESTART;
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
+}
+
+}  // namespace
+
+void end_on_interrupt() { take_signals(on_signal_at_once); }
+
+Interrupts::Interrupts() {
+  CHECK(::pipe2(wake_pipe, O_CLOEXEC) == 0);
+  take_signals(on_signal);
   thread_ = std::thread([this] { listen(); });
 }
 

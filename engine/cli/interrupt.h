@@ -7,6 +7,10 @@
 
 namespace trainmake {
 
+// Until something is changed there is nothing to let go of: from here on Ctrl-C ends the process with its
+// exit code at once. Called first of all; an Interrupts takes over from it.
+void end_on_interrupt();
+
 class Interrupts {
  public:
   Interrupts();  // takes SIGINT and SIGTERM; once per process

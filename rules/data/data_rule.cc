@@ -131,7 +131,15 @@ Result<Description> DataRule::describe(const Subject& subject) {
   return description;
 }
 
+// What goes wrong on the way to a store is a step that failed, not a mistake in a file.
 Result<Done> DataRule::execute(const Subject& subject, const Description& description, const Doing& doing) {
+  Result<Done> done = send(subject, description, doing);
+  if (!done && done.error().blame == Blame::kUser && !done.error().where.known())
+    done.error().blame = Blame::kStep;
+  return done;
+}
+
+Result<Done> DataRule::send(const Subject& subject, const Description& description, const Doing& doing) {
   const Target& target = subject.target();
   const Listing& listing = *std::any_cast<const SharedListing&>(description.carry);
   TRY_ASSIGN(const std::optional<Place> place, place_of(target));

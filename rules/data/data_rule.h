@@ -40,6 +40,7 @@ class DataRule final : public Rule {
   std::string store_name(const Target& target) const;
   Result<std::optional<Place>> place_of(const Target& target);
 
+  Result<Done> send(const Subject& subject, const Description& description, const Doing& doing);
   Result<void> claim(const Place& place, const Target& target);
 
   DataServices services_;

@@ -1,5 +1,5 @@
-// Whether data that a job read where it lies was what the job was given, all the time. A change that was taken
-// back shows in the ctime alone, and a touch shows the same: either is doubtful. Knows no platform.
+// Whether data that a job read where it lies was what the job was given, all the time. A change that was
+// taken back shows in the ctime alone, and a touch shows the same: either is doubtful. Knows no platform.
 #pragma once
 
 #include <string>

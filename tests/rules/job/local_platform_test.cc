@@ -304,10 +304,10 @@ TEST(LocalPlatform, AFullDiskDoesNotEndAJobThatPrints) {
 TEST(LocalPlatform, AnEndThatCannotBeWrittenDownIsTriedAgain) {
   LocalWorld world;
   // Something is in its way, and goes after a while.
-  const JobSpec spec = script_spec(
-      1,
-      "mkdir -p ../exit.json/x; setsid sh -c 'touch ../ready; sleep 0.3; rm -r ../exit.json' >/dev/null 2>&1 & "
-      "until test -e ../ready; do sleep 0.01; done");
+  const JobSpec spec = script_spec(1,
+                                   "mkdir -p ../exit.json/x; setsid sh -c 'touch ../ready; sleep 0.3; rm -r "
+                                   "../exit.json' >/dev/null 2>&1 & "
+                                   "until test -e ../ready; do sleep 0.01; done");
   EXPECT_EQ(world.run(spec).status, RunStatus::kSucceeded);
 }
 
