@@ -1,6 +1,6 @@
 #!/bin/sh
 # What reads our sources: `gates.sh format|shell|lua|tidy`. Each prints what is wrong and fails, or prints nothing.
-# tidy takes the folder of a compile_commands.json made for clang.
+# tidy takes the folder of a compile_commands.json made for clang, and reads all but the tests.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -16,7 +16,7 @@ case "${1-}" in
   lua) find examples lua tests -name '*.lua' -not -path 'tests/*/corpus/*' -type f -exec luacheck --quiet --no-color {} + ;;
   tidy)
     database=${2:?the folder of compile_commands.json}
-    sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' "$database/compile_commands.json" | grep -v /generated/ | sort -u |
+    sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' "$database/compile_commands.json" | grep -vE "/(generated|tests)/" | sort -u |
       xargs -P "$(nproc)" -n 1 sh -c "$one_tidy" "$database"
     ;;
   *)
