@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -64,7 +65,10 @@ void digest_bare(const std::string& top, const Walked& walked) {
 }
 
 int bench(const std::string& top, int rounds) {
-  const auto walked = walk(real_file_system(), {.top = top, .include = {"**"}});
+  WalkRequest request;
+  request.top = top;
+  request.include = {"**"};
+  const auto walked = walk(real_file_system(), request);
   if (!walked) return 2;
   std::uint64_t bytes = 0;
   for (const WalkedFile& file : walked->files) bytes += file.stat.size;
