@@ -16,7 +16,8 @@ case "${1-}" in
   lua) find examples lua tests -name '*.lua' -not -path 'tests/*/corpus/*' -type f -exec luacheck --quiet --no-color {} + ;;
   tidy)
     database=${2:?the folder of compile_commands.json}
-    sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' "$database/compile_commands.json" | grep -vE "/(generated|tests)/" | sort -u |
+    sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' "$database/compile_commands.json" | sort -u |
+      awk -v root="$PWD/" 'index($0, root) == 1 && substr($0, length(root) + 1) ~ /^(engine|lua|cache|rules)\// ' |
       xargs -P "$(nproc)" -n 1 sh -c "$one_tidy" "$database"
     ;;
   *)
