@@ -43,7 +43,7 @@ std::vector<std::string_view> names_of(const std::vector<FolderEntry>& entries) 
 
 }  // namespace
 
-Blobs::Blobs(FileSystem& files, std::string cache_folder)
+Blobs::Blobs(FileSystem& files, const std::string& cache_folder)
     : files_(files), folder_(path_join(cache_folder, "blobs")) {}
 
 std::string Blobs::path(const Sha256& digest) const {

@@ -18,7 +18,7 @@ namespace trainmake {
 
 class Blobs {
  public:
-  Blobs(FileSystem& files, std::string cache_folder);
+  Blobs(FileSystem& files, const std::string& cache_folder);
 
   Result<Sha256> put(std::string_view bytes);
   struct Stored {

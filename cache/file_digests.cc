@@ -40,11 +40,12 @@ class Learnt {
   bool empty() const { return runs_.empty(); }
 
   const Known* find(const std::string& path) const {
-    for (auto run = runs_.rbegin(); run != runs_.rend(); ++run) {  // the newest first
+    for (std::size_t newest = runs_.size(); newest-- > 0;) {
+      const auto& run = runs_[newest];
       const auto found =
-          std::lower_bound(run->begin(), run->end(), path,
+          std::lower_bound(run.begin(), run.end(), path,
                            [](const Known& known, const std::string& asked) { return known.path < asked; });
-      if (found != run->end() && found->path == path) return &*found;
+      if (found != run.end() && found->path == path) return &*found;
     }
     return nullptr;
   }
@@ -324,7 +325,7 @@ struct FileDigests::Inside {
   }
 };
 
-FileDigests::FileDigests(FileSystem& files, Clock& clock, std::string root, std::string cache_folder,
+FileDigests::FileDigests(FileSystem& files, Clock& clock, std::string root, const std::string& cache_folder,
                          Tally& tally)
     : inside_(new Inside{files, clock, std::move(root), path_join(cache_folder, "files"), tally}) {}
 

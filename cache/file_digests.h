@@ -25,7 +25,8 @@ inline constexpr std::uint64_t kChunkBytes = 16U << 20U;
 
 class FileDigests {
  public:
-  FileDigests(FileSystem& files, Clock& clock, std::string root, std::string cache_folder, Tally& tally);
+  FileDigests(FileSystem& files, Clock& clock, std::string root, const std::string& cache_folder,
+              Tally& tally);
   ~FileDigests();
 
   struct Digested {

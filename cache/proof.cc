@@ -73,7 +73,7 @@ bool groups_hold(FileSystem& files, const std::string& root, const ProofView& pr
 }  // namespace
 
 Result<bool> save_proof(Host& host, const std::string& root, const std::string& cache_folder,
-                        const std::string& request, Proof proof, std::int64_t looked_at_ns) {
+                        const std::string& request, const Proof& proof, std::int64_t looked_at_ns) {
   (void)root;  // what was looked at has its paths from there already
   if (!is_settled(proof.looks.files, looked_at_ns) || !is_settled(proof.looks.folders, looked_at_ns))
     return false;

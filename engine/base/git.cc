@@ -198,6 +198,7 @@ IgnoreRules::~IgnoreRules() = default;
 Result<std::unique_ptr<IgnoreRules>> IgnoreRules::of(FileSystem& files, const std::string& folder) {
   TRY_ASSIGN(auto repository, open_around(files, folder));
   if (!repository) return nullptr;
+  // An aggregate with a mutex can be made in place alone. NOLINTNEXTLINE(modernize-make-unique)
   auto inside = std::unique_ptr<Inside>(new Inside{std::move(*repository), {}});
   return std::unique_ptr<IgnoreRules>(new IgnoreRules(std::move(inside)));
 }
@@ -305,6 +306,7 @@ Result<std::unique_ptr<GitSnapshot>> GitSnapshot::of(const std::string& folder, 
   TRY_ASSIGN(auto repository, open_around(real_file_system(), folder));
   if (!repository) return nullptr;
   TRY_ASSIGN(auto tree, tree_of(*repository, revision));
+  // An aggregate with a mutex can be made in place alone. NOLINTNEXTLINE(modernize-make-unique)
   auto inside = std::unique_ptr<Inside>(new Inside{std::move(*repository), std::move(tree), {}});
   return std::unique_ptr<GitSnapshot>(new GitSnapshot(std::move(inside)));
 }

@@ -255,7 +255,7 @@ complete -c trainmake -f
 complete -c trainmake -n 'test (count (__trainmake_words)) -eq 0' -a @COMMAND_WORDS@
 @LINES@)SH";
 
-std::string or_of(std::string list) {
+std::string or_of(std::string_view list) {
   std::string out;
   for (const char c : list) out += c == '|' ? ' ' : c;
   return out;

@@ -15,7 +15,7 @@ std::string calls_text(const Declaration& declaration) {
   return text;
 }
 
-std::string joined(std::string a, const std::string& b) {
+std::string joined(const std::string& a, const std::string& b) {
   if (a.empty() || b.empty()) return a + b;
   return cat(a, a.ends_with('?') ? " " : ". ", b);
 }

@@ -28,7 +28,7 @@ struct Mirror {
 
 Mirror mirror_of(const Listing& listing, std::string label);
 std::string to_json(const Mirror& mirror);
-std::optional<Mirror> mirror_from_json(std::string_view json);
+std::optional<Mirror> mirror_from_json(std::string_view text);
 
 struct MirrorChange {
   std::vector<const ListedFile*> send;

@@ -27,7 +27,7 @@ Run settle(Platform& platform, Run run) {
   return run;
 }
 
-Result<Run> cancel(Platform& platform, Clock& clock, Run run, CancelOptions options) {
+Result<Run> cancel(Platform& platform, Clock& clock, const Run& run, CancelOptions options) {
   TRY(platform.cancel(JobHandle::of(run)));
   const std::int64_t began = clock.steady_ns();
   std::chrono::milliseconds pause{5};

@@ -19,7 +19,7 @@ struct CancelOptions {
   std::chrono::milliseconds patience{20'000};
 };
 // Asks the platform to end it and waits for the end. Returns the run as it ended, for the caller to remember.
-Result<Run> cancel(Platform& platform, Clock& clock, Run run, CancelOptions options = {});
+Result<Run> cancel(Platform& platform, Clock& clock, const Run& run, CancelOptions options = {});
 
 // The last `limit` bytes of what it printed.
 Result<std::string> end_of_log(Platform& platform, const Run& run, std::size_t limit);

@@ -50,7 +50,7 @@ class DirStore final : public Store {
     TRY_ASSIGN(const std::string path, object_path(key));
     TRY(files_.remove(path));
     // Folders are no objects: an empty one goes with its last object.
-    for (std::string folder(path_folder(path)); path_below(folder, folder_).value_or("") != "";
+    for (std::string folder(path_folder(path)); !path_below(folder, folder_).value_or("").empty();
          folder = path_folder(folder)) {
       const Result<std::vector<FolderEntry>> left = files_.list(folder);
       if (!left || !left->empty()) break;

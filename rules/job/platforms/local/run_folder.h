@@ -66,7 +66,7 @@ struct Exit {
   std::string error;             // why it could not be run at all
 };
 std::string render(const Exit& exit);
-std::optional<Exit> parse_exit(std::string_view json);
+std::optional<Exit> parse_exit(std::string_view text);
 JobStatus status_of(const Exit& exit);
 
 // The environment variable by which a secret reaches the supervisor.
