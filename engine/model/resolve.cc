@@ -60,7 +60,7 @@ void Resolver::add(Project project) {
     if (schema == nullptr) continue;
     for (Error& error : check(*schema, declaration.attributes, declaration.where,
                               cat(declaration.kind, ":", declaration.name))) {
-      error.hint = joined(std::move(error.hint), calls_text(declaration));
+      error.hint = joined(error.hint, calls_text(declaration));
       errors_.push_back(std::move(error));
     }
   }
@@ -183,7 +183,7 @@ void Resolver::check_uses(const Label& label, const Declaration& declaration) {
                !declared_.contains(*needed) && !known_broken(needed->folder)) {
       Error error = dangling(*needed, label.folder);
       error.where = where;
-      error.hint = joined(std::move(error.hint), calls_text(declaration));
+      error.hint = joined(error.hint, calls_text(declaration));
       errors_.push_back(std::move(error));
     }
   }
