@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
+#include <set>
 
 #include "engine/base/text.h"
 
@@ -23,6 +24,9 @@ namespace {
   USE(buf_dispose) \
   USE(config_free) \
   USE(config_get_path) \
+  USE(config_iterator_free) \
+  USE(config_iterator_glob_new) \
+  USE(config_next) \
   USE(diff_free) \
   USE(diff_get_delta) \
   USE(diff_num_deltas) \
@@ -185,6 +189,32 @@ std::vector<std::string> search_folders(const Library& git, int level) {
   return folders;
 }
 
+// What the configuration includes, or would under another condition. libgit2 does not tell which file an
+// entry stands in, so a relative path is taken from the folder of each that may hold it: a file too many is
+// only looked at in vain.
+void add_included(const Library& git, const git_config* config, std::vector<std::string>& sources) {
+  git_config_iterator* made = nullptr;
+  if (git.config_iterator_glob_new(&made, config, R"(^include(if\..*)?\.path$)") != 0) return;
+  const Owned<git_config_iterator> entries(made, git.config_iterator_free);
+  std::set<std::string> folders;
+  for (const std::string& source : sources) folders.emplace(path_folder(source));
+  const auto add = [&](std::string path) {
+    folders.emplace(path_folder(path));
+    sources.push_back(std::move(path));
+  };
+  git_config_entry* entry = nullptr;
+  while (git.config_next(&entry, entries.get()) == 0) {
+    const std::string_view path = entry->value;
+    if (path.starts_with("~/")) {
+      for (const std::string& home : search_folders(git, GIT_CONFIG_LEVEL_GLOBAL))
+        add(path_join(home, path.substr(2)));
+    } else {
+      const std::set<std::string> known = folders;
+      for (const std::string& folder : known) add(absolute_path(path_join(folder, path)));
+    }
+  }
+}
+
 }  // namespace
 
 struct IgnoreRules::Inside {
@@ -203,18 +233,18 @@ Result<std::unique_ptr<IgnoreRules>> IgnoreRules::of(FileSystem& files, const st
   return std::unique_ptr<IgnoreRules>(new IgnoreRules(std::move(inside)));
 }
 
-bool IgnoreRules::ignores(const std::string& absolute_path, bool is_folder) const {
+Result<bool> IgnoreRules::ignores(const std::string& absolute_path, bool is_folder) const {
   auto path = path_below(absolute_path, worktree());
   if (!path || path->empty()) return false;
   if (is_folder) *path += '/';  // spares libgit2 a stat, too
   const std::lock_guard lock(inside_->mutex);
   int ignored = 0;
   const Repository& repository = inside_->repository;
-  return repository.git->ignore_path_is_ignored(&ignored, repository.handle.get(), path->c_str()) == 0 &&
-         ignored != 0;
+  if (repository.git->ignore_path_is_ignored(&ignored, repository.handle.get(), path->c_str()) != 0)
+    return fail(repository.error("ask for the ignored files of"));
+  return ignored != 0;
 }
 
-// Files that a configuration includes are not followed.
 std::vector<std::string> IgnoreRules::sources() const {
   const std::lock_guard lock(inside_->mutex);
   const Repository& repository = inside_->repository;
@@ -233,6 +263,7 @@ std::vector<std::string> IgnoreRules::sources() const {
   git_config* opened = nullptr;
   if (git.repository_config_snapshot(&opened, repository.handle.get()) == 0) {
     const Owned<git_config> config(opened, git.config_free);
+    add_included(git, config.get(), sources);
     git_buf path = GIT_BUF_INIT;
     if (git.config_get_path(&path, config.get(), "core.excludesfile") == 0) {
       sources.push_back(path_join(worktree(), std::string_view(path.ptr, path.size)));

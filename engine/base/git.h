@@ -19,9 +19,10 @@ class IgnoreRules {
   // nullptr when `folder` lies in no repository.
   static Result<std::unique_ptr<IgnoreRules>> of(FileSystem& files, const std::string& folder);
   ~IgnoreRules();
-  bool ignores(const std::string& absolute_path, bool is_folder) const;
+  Result<bool> ignores(const std::string& absolute_path, bool is_folder) const;
   // Files outside the tree itself whose change would change the answers (info/exclude, core.excludesFile,
-  // configs), whether they exist or not. The tree's own .gitignore files are not listed.
+  // configs and what they include), whether they exist or not. The tree's own .gitignore files are not
+  // listed.
   std::vector<std::string> sources() const;
   const std::string& worktree() const;  // absolute, no trailing slash
 

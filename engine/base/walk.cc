@@ -132,7 +132,7 @@ class Walker {
 
   Result<void> work(Task task) { return task.slice ? look(*task.folder, *task.slice) : list(*task.folder); }
   Result<void> list(Folder& folder);
-  bool is_worth_a_look(const std::string& path, FileKind kind);
+  Result<bool> is_worth_a_look(const std::string& path, FileKind kind);
   Result<void> look(Folder& folder, std::size_t slice);
   Result<void> settle(std::string path, const Stat& stat, Why why, Found& found);
   Result<void> settle_link(std::string path, const Stat& stat, Why why, Found& found);
@@ -178,7 +178,9 @@ Result<void> Walker::list(Folder& folder) {
   std::string child = folder.prefix;
   for (const FolderEntry& entry : folder.entries) {
     child.replace(folder.prefix.size(), child.npos, entry.name);
-    if (!is_private(entry.name) && is_worth_a_look(child, entry.kind)) folder.names.push_back(entry.name);
+    if (is_private(entry.name)) continue;
+    TRY_ASSIGN(const bool worth, is_worth_a_look(child, entry.kind));
+    if (worth) folder.names.push_back(entry.name);
   }
   folder.slices.resize((folder.names.size() + kSlice - 1) / kSlice);
   if (folder.slices.size() == 1) return look(folder, 0);
@@ -188,13 +190,16 @@ Result<void> Walker::list(Folder& folder) {
   return {};
 }
 
-bool Walker::is_worth_a_look(const std::string& path, FileKind kind) {
+Result<bool> Walker::is_worth_a_look(const std::string& path, FileKind kind) {
   if (kind == FileKind::kFolder) {
-    return question_.leads_on(path) && !question_.excludes(path) && !question_.ignores(path, true);
+    if (!question_.leads_on(path) || question_.excludes(path)) return false;
+  } else {
+    const bool may_be_folder = kind == FileKind::kLink;
+    if (!question_.wants(path) && !(may_be_folder && question_.leads_on(path))) return false;
+    if (question_.excludes(path)) return false;
   }
-  const bool may_be_folder = kind == FileKind::kLink;
-  if (!question_.wants(path) && !(may_be_folder && question_.leads_on(path))) return false;
-  return !question_.excludes(path) && !question_.ignores(path, false);
+  TRY_ASSIGN(const bool ignored, question_.ignores(path, kind == FileKind::kFolder));
+  return !ignored;
 }
 
 Result<void> Walker::look(Folder& folder, std::size_t slice) {
@@ -312,7 +317,9 @@ Result<void> Walker::start_at_roots() {
       TRY_ASSIGN(const Stat* passed, passage(std::string(above)));
       if (passed != nullptr) walked_.folders.emplace_back(above, *passed);
     }
-    if (stat == nullptr || question_.prunes(root)) continue;
+    if (stat == nullptr) continue;
+    TRY_ASSIGN(const bool pruned, question_.prunes(root));
+    if (pruned) continue;
     roots_.push_back(std::make_unique<Folder>(root, *stat));
     tasks.push_back({roots_.back().get(), std::nullopt});
   }

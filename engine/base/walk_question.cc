@@ -39,13 +39,16 @@ bool WalkQuestion::excludes(std::string_view path) const {
   return std::any_of(exclude_.begin(), exclude_.end(), [&](const PathPattern& p) { return p.matches(path); });
 }
 
-bool WalkQuestion::ignores(const std::string& path, bool is_folder) const {
-  return request_.ignore != nullptr && request_.ignore->ignores(path_join(request_.top, path), is_folder);
+Result<bool> WalkQuestion::ignores(const std::string& path, bool is_folder) const {
+  if (request_.ignore == nullptr) return false;
+  return request_.ignore->ignores(path_join(request_.top, path), is_folder);
 }
 
-bool WalkQuestion::prunes(std::string_view folder) const {
+Result<bool> WalkQuestion::prunes(std::string_view folder) const {
   for (; !folder.empty(); folder = path_folder(folder)) {
-    if (excludes(folder) || ignores(std::string(folder), true)) return true;
+    if (excludes(folder)) return true;
+    TRY_ASSIGN(const bool ignored, ignores(std::string(folder), true));
+    if (ignored) return true;
   }
   return false;
 }

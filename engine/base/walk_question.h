@@ -30,9 +30,9 @@ class WalkQuestion {
   bool wants(std::string_view path) const;
   bool leads_on(std::string_view folder) const;
   bool excludes(std::string_view path) const;
-  bool ignores(const std::string& path, bool is_folder) const;
+  Result<bool> ignores(const std::string& path, bool is_folder) const;
   // Whether a walk from top would not have entered `folder`, or one above it.
-  bool prunes(std::string_view folder) const;
+  Result<bool> prunes(std::string_view folder) const;
 
   void mark(std::string_view path);  // found by searching
   void mark_named(const std::string& path);

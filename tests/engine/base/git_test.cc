@@ -145,28 +145,28 @@ TEST_F(Git, IgnoresWhatGitignoreSays) {
   scratch_.write(".gitignore", "*.log\n/build/\n!keep.log\n");
   scratch_.write("sub/.gitignore", "secret\n");
   const auto ignore = rules("sub");
-  EXPECT_TRUE(ignore->ignores(at("a.log"), false));
-  EXPECT_TRUE(ignore->ignores(at("sub/deep/a.log"), false));
-  EXPECT_FALSE(ignore->ignores(at("keep.log"), false));
-  EXPECT_TRUE(ignore->ignores(at("build"), true));
-  EXPECT_FALSE(ignore->ignores(at("build"), false)) << "the rule is for folders";
-  EXPECT_TRUE(ignore->ignores(at("build/x"), false));
-  EXPECT_TRUE(ignore->ignores(at("sub/secret"), false));
-  EXPECT_FALSE(ignore->ignores(at("secret"), false));
+  EXPECT_TRUE(ignore->ignores(at("a.log"), false).value());
+  EXPECT_TRUE(ignore->ignores(at("sub/deep/a.log"), false).value());
+  EXPECT_FALSE(ignore->ignores(at("keep.log"), false).value());
+  EXPECT_TRUE(ignore->ignores(at("build"), true).value());
+  EXPECT_FALSE(ignore->ignores(at("build"), false).value()) << "the rule is for folders";
+  EXPECT_TRUE(ignore->ignores(at("build/x"), false).value());
+  EXPECT_TRUE(ignore->ignores(at("sub/secret"), false).value());
+  EXPECT_FALSE(ignore->ignores(at("secret"), false).value());
 }
 
 TEST_F(Git, WhatLiesOutsideIsNotIgnored) {
   scratch_.write(".gitignore", "*\n");
-  EXPECT_FALSE(rules()->ignores("/elsewhere/a", false));
-  EXPECT_FALSE(rules()->ignores(at(), true));
+  EXPECT_FALSE(rules()->ignores("/elsewhere/a", false).value());
+  EXPECT_FALSE(rules()->ignores(at(), true).value());
 }
 
 TEST_F(Git, ChangedRulesAreSeen) {
   scratch_.write(".gitignore", "a\n");
   const auto ignore = rules();
-  EXPECT_TRUE(ignore->ignores(at("a"), false));
+  EXPECT_TRUE(ignore->ignores(at("a"), false).value());
   scratch_.write(".gitignore", "bb\n");
-  EXPECT_TRUE(ignore->ignores(at("bb"), false));
+  EXPECT_TRUE(ignore->ignores(at("bb"), false).value());
 }
 
 TEST_F(Git, SourcesAreTheFilesOutsideTheTreeThatRule) {
@@ -179,6 +179,19 @@ TEST_F(Git, SourcesAreTheFilesOutsideTheTreeThatRule) {
   EXPECT_TRUE(has(at(".git/config")));
   EXPECT_TRUE(has(at("my-ignores")));
   EXPECT_TRUE(std::is_sorted(sources.begin(), sources.end()));
+}
+
+TEST_F(Git, SourcesAreWhatConfigurationsIncludeToo) {
+  scratch_.write("more/extra", "[include]\n  path = deeper\n[core]\n  excludesFile = /from/extra\n");
+  git({"config", "--add", "include.path", "../more/extra"});
+  git({"config", "--add", "includeIf.gitdir:/elsewhere/.path", "/not/now"});
+  git({"config", "--add", "include.path", "~/mine"});
+  const Texts sources = rules()->sources();
+  for (const std::string& path :
+       {at("more/extra"), at("more/deeper"), std::string("/not/now"), std::string("/from/extra")})
+    EXPECT_EQ(std::count(sources.begin(), sources.end(), path), 1) << path;
+  EXPECT_TRUE(std::any_of(sources.begin(), sources.end(),
+                          [](const std::string& path) { return path.ends_with("/mine"); }));
 }
 
 TEST_F(Git, ARepositoryIsFoundByTheNearestDotGit) {
