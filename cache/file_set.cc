@@ -139,7 +139,7 @@ void FileSets::look_at_ignore_files(const std::string& folder, const IgnoreRules
 // A repository that appears, here or above, ignores files from then on; and git looks for its own settings
 // below these.
 void FileSets::look_for_repositories(const std::string& folder, const IgnoreRules* rules, Looks& looks) {
-  for (const char* name : {"HOME", "XDG_CONFIG_HOME"}) looks.variables[name] = host_.environment.get(name);
+  for (const char* name : {"HOME", "XDG_CONFIG_HOME"}) looks.add_variable(name, host_.environment.get(name));
   const std::string end = rules != nullptr ? rules->worktree() : std::string("/");
   for (std::string at = workspace_.path(folder); !at.empty() && at != end; at = path_folder(at)) {
     const std::string path = path_join(at, ".git");

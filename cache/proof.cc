@@ -42,7 +42,9 @@ Result<void> drop_oldest(FileSystem& files, const std::string& folder) {
 
 bool variables_hold(const Environment& environment, const ProofView& proof) {
   return std::all_of(proof.variables.begin(), proof.variables.end(), [&](const auto& variable) {
-    return environment.get(std::string(variable.first)) == variable.second;
+    const std::optional<std::string> value = environment.get(std::string(variable.first));
+    return value.has_value() == variable.second.has_value() &&
+           (!value || digest_of(*value) == *variable.second);
   });
 }
 
@@ -72,9 +74,8 @@ bool groups_hold(FileSystem& files, const std::string& root, const ProofView& pr
 
 }  // namespace
 
-Result<bool> save_proof(Host& host, const std::string& root, const std::string& cache_folder,
-                        const std::string& request, const Proof& proof, std::int64_t looked_at_ns) {
-  (void)root;  // what was looked at has its paths from there already
+Result<bool> save_proof(Host& host, const std::string& cache_folder, const std::string& request,
+                        const Proof& proof, std::int64_t looked_at_ns) {
   if (!is_settled(proof.looks.files, looked_at_ns) || !is_settled(proof.looks.folders, looked_at_ns))
     return false;
   TRY(write_file(host.files, path_of(cache_folder, request),

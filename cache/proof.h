@@ -29,8 +29,8 @@ struct ProofHolds {
 
 // `request` names what was asked for, with everything that changes the answer (labels, platform, program
 // version). Saves nothing when a look is racy, and says so with false.
-Result<bool> save_proof(Host& host, const std::string& root, const std::string& cache_folder,
-                        const std::string& request, const Proof& proof, std::int64_t looked_at_ns);
+Result<bool> save_proof(Host& host, const std::string& cache_folder, const std::string& request,
+                        const Proof& proof, std::int64_t looked_at_ns);
 // An empty optional when there is none, when it is damaged, or when anything differs.
 std::optional<ProofHolds> check_proof(Host& host, const std::string& root, const std::string& cache_folder,
                                       const std::string& request, std::uint64_t generation);

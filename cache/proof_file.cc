@@ -8,7 +8,7 @@
 namespace trainmake {
 namespace {
 
-constexpr std::string_view kMagic = "tm-proof-1\n";
+constexpr std::string_view kMagic = "tm-proof-2\n";
 constexpr std::size_t kLargestGroup = 2048;  // looks; a larger folder is checked by several threads
 
 struct Item {
@@ -108,7 +108,7 @@ std::string encode_proof(const Proof& proof, std::string_view version, std::stri
   for (const auto& [name, value] : proof.looks.variables) {
     encoder.string(name);
     encoder.byte(value ? 1 : 0);
-    encoder.string(value.value_or(""));
+    encoder.digest(value.value_or(Digest128{}));
   }
   const std::vector<std::string> groups = encode_groups(items);
   encoder.number(groups.size());
@@ -136,12 +136,12 @@ std::optional<ProofView> parse_proof_body(std::string_view body) {
   view.looked_at = decoder.number();
   view.up_to_date.resize(decoder.count(8));
   for (std::string_view& label : view.up_to_date) label = decoder.string();
-  view.variables.resize(decoder.count(8 + 1 + 8));
+  view.variables.resize(decoder.count(8 + 1 + 16));
   for (auto& [name, value] : view.variables) {
     name = decoder.string();
     const bool is_set = decoder.byte() != 0;
-    const std::string_view text = decoder.string();
-    if (is_set) value = text;
+    const Digest128 digest = decoder.digest128();
+    if (is_set) value = digest;
   }
   view.groups.resize(decoder.count(8));
   for (std::string_view& group : view.groups) group = decoder.string();

@@ -21,7 +21,7 @@ struct ProofView {
   std::uint64_t generation = 0;
   std::uint64_t looked_at = 0;
   std::vector<std::string_view> up_to_date;
-  std::vector<std::pair<std::string_view, std::optional<std::string_view>>> variables;
+  std::vector<std::pair<std::string_view, std::optional<Digest128>>> variables;
   std::vector<std::string_view> groups;
 };
 

@@ -90,7 +90,7 @@ Result<int> read_variable(lua_State* state) {
   }
   const std::string name = text_at(state, 1);
   const std::optional<std::string> value = evaluation.host.environment.get(name);
-  evaluation.looks.variables.emplace(name, value);
+  evaluation.looks.add_variable(name, value);
   if (value) {
     lua_pushlstring(state, value->data(), value->size());
   } else if (lua_isnoneornil(state, 2)) {

@@ -102,7 +102,7 @@ void keep_proof(Session& session, std::uint64_t generation, Looks looks, const S
   }
   looks.normalize();
   // Losing a proof costs time alone.
-  (void)save_proof(session.host(), session.workspace().root, session.workspace().cache, request_key(session),
+  (void)save_proof(session.host(), session.workspace().cache, request_key(session),
                    {generation, std::move(looks), summary.of(Outcome::kUpToDate)}, looked_at_ns);
 }
 

@@ -28,6 +28,10 @@ void Looks::add(const Looks& other) {
   variables.insert(other.variables.begin(), other.variables.end());
 }
 
+void Looks::add_variable(const std::string& name, const std::optional<std::string>& value) {
+  variables.emplace(name, value ? std::optional(digest_of(*value)) : std::nullopt);
+}
+
 void Looks::normalize() {
   keep_earliest(files);
   keep_earliest(folders);

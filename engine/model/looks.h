@@ -22,11 +22,12 @@ struct Look {
 };
 
 struct Looks {
-  std::vector<Look> files;    // files, and things that were not there
-  std::vector<Look> folders;  // folders that were listed
-  std::map<std::string, std::optional<std::string>> variables;
+  std::vector<Look> files;                                    // files, and things that were not there
+  std::vector<Look> folders;                                  // folders that were listed
+  std::map<std::string, std::optional<Digest128>> variables;  // digests of values, which may be secrets
 
   void add(const Looks& other);
+  void add_variable(const std::string& name, const std::optional<std::string>& value);
   // Sorted by path, each path once (the earliest look, so that a later change is seen).
   void normalize();
 };

@@ -32,7 +32,7 @@ struct World {
     }
     proof.looks.files.push_back({"code/far", look("code/far", Links::kFollow), std::nullopt, Links::kFollow});
     for (const char* path : {"", "code", "code/deep"}) proof.looks.folders.push_back({path, look(path)});
-    proof.looks.variables = {{"SET", "1"}, {"UNSET", std::nullopt}};
+    proof.looks.variables = {{"SET", digest_of("1")}, {"UNSET", std::nullopt}};
     environment.variables = {{"SET", "1"}, {"OTHER", "2"}};
     proof.generation = 42;
     proof.up_to_date = {{"", "code", "mnist"}, {"vision", "job", "eval"}};
@@ -43,7 +43,7 @@ struct World {
   }
   bool save() {
     const Result<bool> saved =
-        save_proof(host, "/root", "/cache", "job:mnist", proof, files.now_ns + 1'000'000'000);
+        save_proof(host, "/cache", "job:mnist", proof, files.now_ns + 1'000'000'000);
     EXPECT_TRUE(saved);
     return saved && *saved;
   }
@@ -125,7 +125,7 @@ TEST(Proof, AnotherGenerationOrRequestHasNone) {
 
 TEST(Proof, NothingIsSavedOfARacyLook) {
   World world;
-  EXPECT_FALSE(*save_proof(world.host, "/root", "/cache", "job:mnist", world.proof,
+  EXPECT_FALSE(*save_proof(world.host, "/cache", "job:mnist", world.proof,
                            world.look("code/b.py").mtime_ns + 5'000'000));
   EXPECT_EQ(world.proof_path(), "");
 }
@@ -164,7 +164,7 @@ TEST(Proof, OneOfAnotherProgramIsNone) {
 TEST(Proof, SixtyFourAreKept) {
   World world;
   for (int i = 0; i < 70; ++i)
-    ASSERT_TRUE(*save_proof(world.host, "/root", "/cache", cat("job:", i), world.proof,
+    ASSERT_TRUE(*save_proof(world.host, "/cache", cat("job:", i), world.proof,
                             world.files.now_ns + 1'000'000'000));
   EXPECT_EQ(world.files.list("/cache/proofs")->size(), 64U);
   EXPECT_FALSE(check_proof(world.host, "/root", "/cache", "job:5", 42));
@@ -195,7 +195,7 @@ TEST(ProofOnDisk, ThousandsOfFilesHoldAndOneChangeEndsIt) {
     proof.looks.files.push_back({path, *real_file_system().look(folder.path("root/" + path))});
   }
   const std::int64_t later_ns = real_clock().now_ns() + 3'000'000'000;
-  ASSERT_TRUE(*save_proof(host, folder.path("root"), folder.path("cache"), "all", proof, later_ns));
+  ASSERT_TRUE(*save_proof(host, folder.path("cache"), "all", proof, later_ns));
   EXPECT_EQ(check_proof(host, folder.path("root"), folder.path("cache"), "all", 0)->looked_at, 6000U);
   std::filesystem::rename(folder.path("root"), folder.path("moved"));
   EXPECT_TRUE(check_proof(host, folder.path("moved"), folder.path("cache"), "all", 0))

@@ -34,8 +34,8 @@ TEST(Env, GivesTheVariableOrElseTheDefault) {
   const Project project = scratch.load();
   EXPECT_EQ(text_param(project, "who"), "me");
   EXPECT_EQ(text_param(project, "n"), "3");
-  const std::map<std::string, std::optional<std::string>> expected = {
-      {"HOME", "/h"}, {"N", std::nullopt}, {"WHO", "me"}};
+  const std::map<std::string, std::optional<Digest128>> expected = {
+      {"HOME", digest_of("/h")}, {"N", std::nullopt}, {"WHO", digest_of("me")}};
   EXPECT_EQ(project.looks.variables, expected);
 }
 
