@@ -12,6 +12,22 @@ bool Target::boolean_or(std::string_view attribute, bool otherwise) const {
   return value != nullptr && value->boolean() != nullptr ? *value->boolean() : otherwise;
 }
 
+std::vector<std::string> Target::strings(std::string_view attribute) const {
+  const Value* value = find(attribute);
+  if (value == nullptr) return {};
+  if (value->string() != nullptr) return {*value->string()};
+  std::vector<std::string> strings;
+  if (value->table() != nullptr)
+    for (const Value& item : value->table()->items) strings.push_back(*item.string());
+  return strings;
+}
+
+const Fields& Target::fields(std::string_view attribute) const {
+  static const Fields kNone;
+  const Value* value = find(attribute);
+  return value != nullptr && value->table() != nullptr ? value->table()->fields : kNone;
+}
+
 Location Target::place_of(std::string_view attribute) const {
   const Value* value = find(attribute);
   return {where.file, value != nullptr && value->line != 0 ? value->line : where.line};

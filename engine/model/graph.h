@@ -33,6 +33,8 @@ struct Target {
   const Value* find(std::string_view attribute) const { return attributes.find(attribute); }
   std::string string_or(std::string_view attribute, std::string_view otherwise) const;
   bool boolean_or(std::string_view attribute, bool otherwise) const;
+  std::vector<std::string> strings(std::string_view attribute) const;  // of one string, or of a list
+  const Fields& fields(std::string_view attribute) const;
   // The line of an attribute in this target's file, else of the target.
   Location place_of(std::string_view attribute) const;
 };

@@ -33,14 +33,16 @@ struct PlacedPath {
 };
 std::string_view name_of(Place place);  // code_dir, data_dir, ...
 
+using Fields = std::vector<std::pair<std::string, Value>>;
+
 // Its members are defined below, where Value is complete: clang looks into the vectors to copy or destroy
 // one.
 struct Table {
   std::vector<Value> items;
-  std::vector<std::pair<std::string, Value>> fields;  // sorted by name, names unique
+  Fields fields;  // sorted by name, names unique
 
   Table();
-  Table(std::vector<Value> in_order, std::vector<std::pair<std::string, Value>> named);
+  Table(std::vector<Value> in_order, Fields named);
   Table(const Table&);
   Table(Table&&) noexcept;
   Table& operator=(const Table&);

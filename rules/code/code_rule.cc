@@ -25,16 +25,6 @@ Schema make_schema() {
           }};
 }
 
-std::vector<std::string> strings_of(const Value* value) {
-  std::vector<std::string> strings;
-  if (value == nullptr) return strings;
-  if (const std::string* one = value->string()) strings.push_back(*one);
-  if (const Table* table = value->table()) {
-    for (const Value& item : table->items) strings.push_back(*item.string());
-  }
-  return strings;
-}
-
 Digest128 line_digest(const ListedFile& file) {
   return Hasher()
       .field("code")
@@ -69,7 +59,7 @@ Result<Description> CodeRule::describe(const Subject& subject) {
       target.place_of("srcs")};
   if (target.find("root") != nullptr) request.root = target.string_or("root", "");
   TRY_ASSIGN(FileSet set, file_sets_.read(request));
-  TRY(refuse_secret_files(host_.files, workspace_, set.files, strings_of(target.find("allow")), target));
+  TRY(refuse_secret_files(host_.files, workspace_, set.files, target.strings("allow"), target));
 
   Description description;
   for (std::size_t i = 0; i < set.files.size(); ++i)
@@ -100,8 +90,7 @@ Result<Done> CodeRule::execute(const Subject& subject, const Description& descri
                              "Run again: nothing was recorded")
                       .at(target.where));
     }
-    TRY(refuse_key_content(host_.files, blobs_.path(stored.sha256), file, strings_of(target.find("allow")),
-                           target));
+    TRY(refuse_key_content(host_.files, blobs_.path(stored.sha256), file, target.strings("allow"), target));
     file.sha256 = stored.sha256;
     file.source.clear();
   }

@@ -39,27 +39,16 @@ Schema make_schema() {
       }};
 }
 
-std::vector<std::string> strings_of(const Value* value) {
-  std::vector<std::string> strings;
-  if (value == nullptr) return strings;
-  if (const std::string* one = value->string()) strings.push_back(*one);
-  if (const Table* table = value->table()) {
-    for (const Value& item : table->items) strings.push_back(*item.string());
-  }
-  return strings;
-}
-
-std::map<std::string, std::string> map_of(const Value* value) {
+std::map<std::string, std::string> map_of(const Fields& fields) {
   std::map<std::string, std::string> map;
-  if (value == nullptr) return map;
-  for (const auto& [name, field] : value->table()->fields) map[name] = scalar_text(field);
+  for (const auto& [name, field] : fields) map[name] = scalar_text(field);
   return map;
 }
 
 std::string repository(const Target& target) { return path_join(target.label.folder, target.label.name); }
 
 std::vector<std::string> names_of(const Target& target) {
-  std::vector<std::string> tags = strings_of(target.find("tags"));
+  std::vector<std::string> tags = target.strings("tags");
   if (tags.empty()) tags.emplace_back("latest");
   for (std::string& tag : tags) tag = cat(repository(target), ":", tag);
   return tags;
@@ -78,7 +67,7 @@ Result<void> check_names(const Target& target) {
                    "project's folder")
             .at(target.where));
   }
-  for (const std::string& tag : strings_of(target.find("tags"))) {
+  for (const std::string& tag : target.strings("tags")) {
     const bool fine = !tag.empty() && tag.size() <= 128 && tag.front() != '.' && tag.front() != '-' &&
                       std::all_of(tag.begin(), tag.end(), [](char c) {
                         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -255,10 +244,10 @@ Result<Done> ImageRule::execute(const Subject& subject, const Description& descr
     layers.push_back(made);
     from_code.push_back({"code", tree->identity, tree->sha256, tree->size, tree->address});
   }
-  const ImageConfig config{
-      std::string(kArchitecture),     map_of(target.find("env")),      strings_of(target.find("entrypoint")),
-      strings_of(target.find("cmd")), target.string_or("workdir", ""), target.string_or("user", ""),
-      map_of(target.find("labels"))};
+  const ImageConfig config{std::string(kArchitecture),      map_of(target.fields("env")),
+                           target.strings("entrypoint"),    target.strings("cmd"),
+                           target.string_or("workdir", ""), target.string_or("user", ""),
+                           map_of(target.fields("labels"))};
   const std::string config_json = render_config(config, layers);
   TRY_ASSIGN(const BlobRef config_blob,
              registry_.put(kConfigType, [&](const ByteSink& out) { return out(config_json); }));
