@@ -6,6 +6,7 @@
 #include "engine/base/text.h"
 #include "rules/job/in_place.h"
 #include "rules/job/outputs.h"
+#include "rules/job/secrets.h"
 
 namespace trainmake {
 namespace {
@@ -32,25 +33,6 @@ std::string duration_of(const Run& run) {
 }
 
 }  // namespace
-
-Result<Secrets> secrets_of(const Environment& environment, const std::vector<std::string>& names,
-                           const std::string& label) {
-  Secrets secrets;
-  for (const std::string& name : names) {
-    const std::optional<std::string> value = environment.get(name);
-    if (!value)
-      return fail(user_error(cat("Secret ", quoted(name), " of ", quoted(label), " is not set"),
-                             cat("Set the environment variable ", quoted(name), " and run again")));
-    secrets[name] = *value;
-  }
-  return secrets;
-}
-
-Redactor redactor_of(const Environment& environment, const std::vector<std::string>& names) {
-  std::vector<std::string> values;
-  for (const std::string& name : names) values.push_back(environment.get(name).value_or(""));
-  return Redactor(std::move(values));
-}
 
 Error failure_of(const Run& run, const std::string& label, const std::deque<std::string>& last_lines) {
   std::string message = cat(quoted(label), run.status == RunStatus::kCancelled ? " was cancelled"

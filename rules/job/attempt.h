@@ -59,11 +59,6 @@ class Attempt {
   std::deque<std::string> last_lines_;
 };
 
-// Names of the secrets with their values; one that is not set is a user error.
-Result<Secrets> secrets_of(const Environment& environment, const std::vector<std::string>& names,
-                           const std::string& label);
-// Hides whatever of the secrets is set.
-Redactor redactor_of(const Environment& environment, const std::vector<std::string>& names);
 // "`job:x` failed: exit code 3" with its last lines, and what to do.
 Error failure_of(const Run& run, const std::string& label, const std::deque<std::string>& last_lines);
 

@@ -6,33 +6,18 @@
 #include "rules/job/contract.h"
 #include "rules/job/job_schema.h"
 #include "rules/job/outputs.h"
+#include "rules/job/secrets.h"
 
 namespace trainmake {
 namespace {
 
-const std::vector<std::pair<std::string, Value>>& fields_of(const Target& target,
-                                                            std::string_view attribute) {
-  static const std::vector<std::pair<std::string, Value>> kNone;
-  const Value* value = target.find(attribute);
-  return value != nullptr && value->table() != nullptr ? value->table()->fields : kNone;
-}
-
-std::vector<std::string> strings_of(const Target& target, std::string_view attribute) {
-  const Value* value = target.find(attribute);
-  if (value == nullptr) return {};
-  if (value->string() != nullptr) return {*value->string()};
-  std::vector<std::string> strings;
-  for (const Value& item : value->table()->items) strings.push_back(*item.string());
-  return strings;
-}
-
 void add_attributes(const Target& target, Manifest& manifest) {
   for (const char* attribute : {"args", "params"}) {
-    for (const auto& [name, value] : fields_of(target, attribute))
+    for (const auto& [name, value] : target.fields(attribute))
       manifest.add(Section::kAttr, cat(attribute, ".", name), digest_of(value));
   }
   // They are text to whoever reads them: 1 and "1" are the same.
-  for (const auto& [name, value] : fields_of(target, "env"))
+  for (const auto& [name, value] : target.fields("env"))
     manifest.add(Section::kAttr, cat("env.", name), scalar_text(value));
   const Value* resources = target.find("resources");
   for (const auto& [name, otherwise] : kCountedResources) {
@@ -93,12 +78,12 @@ Result<void> check_supported(const Target& target, const PlatformTraits& traits)
 }
 
 Result<void> check_environment(const Target& target) {
-  for (const auto& [name, value] : fields_of(target, "env")) {
+  for (const auto& [name, value] : target.fields("env")) {
     if (!is_environment_name(name))
       return fail(
           user_error(cat("No environment variable can be named ", quoted(name))).at(target.place_of("env")));
   }
-  for (const std::string& name : strings_of(target, "secrets")) {
+  for (const std::string& name : target.strings("secrets")) {
     if (!is_environment_name(name))
       return fail(user_error(cat("No environment variable can be named ", quoted(name)))
                       .at(target.place_of("secrets")));
@@ -164,6 +149,7 @@ Result<Description> JobRule::describe(const Subject& subject) {
   const Target& target = subject.target();
   TRY(check_supported(target, services_.platform.traits));
   TRY(check_environment(target));
+  TRY(check_secrets_untold(services_.host.environment, target));
   TRY(check_channels(target));
   TRY(metrics_of(target));
   TRY_ASSIGN(const auto outputs, declared_outputs(target));
@@ -243,10 +229,10 @@ Result<JobPlan> JobRule::plan_of(const Subject& subject) {
   spec.main = entry.main;
   spec.starter = entry.starter.value_or(Starter{});
   if (const Value* command = target.find("command")) spec.command = command->table()->items;
-  spec.args = fields_of(target, "args");
-  spec.params = fields_of(target, "params");
-  for (const auto& [name, value] : fields_of(target, "env")) spec.environment[name] = scalar_text(value);
-  spec.secrets = strings_of(target, "secrets");
+  spec.args = target.fields("args");
+  spec.params = target.fields("params");
+  for (const auto& [name, value] : target.fields("env")) spec.environment[name] = scalar_text(value);
+  spec.secrets = target.strings("secrets");
   for (const Dependency* need : data_of(target)) {
     TRY_ASSIGN(std::optional<GivenTree> tree, tree_of(listings_, subject, *need, Files::kKept));
     if (!tree) return fail(gone(subject.graph[need->target].label.shortest_from(here)));
@@ -370,7 +356,7 @@ Result<std::optional<Error>> JobRule::failed_before(const Subject& subject, cons
   // One that never started, or read data that changed, says nothing about a next one.
   const bool failed = run.status == RunStatus::kFailed && run.started_ns != 0 && run.reusable;
   if (!failed && run.status != RunStatus::kCancelled) return std::optional<Error>();
-  const Redactor redactor = redactor_of(services_.host.environment, strings_of(target, "secrets"));
+  const Redactor redactor = redactor_of(services_.host.environment, target.strings("secrets"));
   constexpr std::int64_t kTail = 8 << 10;
   std::deque<std::string> last_lines;
   LogLines lines;

@@ -54,6 +54,33 @@ TEST(JobManifest, AnAttributeCountsExactlyWhenTheSchemaSaysSo) {
   }
 }
 
+TEST(JobManifest, ASecretsValueIsRefusedWhereItWouldBeKept) {
+  for (const auto& [attribute, value] : std::map<std::string, Value>{
+           {"command", list_of({"curl", "-H", "token=s3cr3t-value"})},
+           {"args", table_of({{"key", value_of(std::string("s3cr3t-value"))}})},
+           {"params", table_of({{"keys", list_of({"a", "s3cr3t-value"})}})},
+           {"env", table_of({{"TOKEN", value_of(std::string("s3cr3t-value"))}})},
+       }) {
+    JobWorld world;
+    world.environment.variables = {{"TOKEN", "s3cr3t-value"}};
+    world.set(attribute, value);
+    EXPECT_TRUE(world.describe()) << attribute << ": no secret yet";
+    world.set("secrets", list_of({"TOKEN"}));
+    const auto refused = world.describe();
+    ASSERT_FALSE(refused) << attribute;
+    EXPECT_NE(refused.error().message.find(cat("stands in `", attribute, "`")), std::string::npos);
+    EXPECT_EQ(refused.error().message.find("s3cr3t"), std::string::npos);
+  }
+}
+
+TEST(JobManifest, AShortSecretMayStandInOtherTextsByChance) {
+  JobWorld world;
+  world.environment.variables = {{"TOKEN", "1"}};
+  world.set("secrets", list_of({"TOKEN"}));
+  world.set("args", table_of({{"epochs", value_of(std::string("10"))}}));
+  EXPECT_TRUE(world.describe());
+}
+
 TEST(JobManifest, WhatIsNeededCountsByItsIdentity) {
   JobWorld world;
   world.need("data", JobWorld::kData, "train");

@@ -1,0 +1,60 @@
+#include "rules/job/secrets.h"
+
+#include <algorithm>
+
+#include "engine/base/text.h"
+
+namespace trainmake {
+namespace {
+
+// Shorter ones stand in other texts by chance.
+constexpr std::size_t kTellingSize = 6;
+
+bool stands_in(const std::string& secret, const Value& value) {
+  if (const std::string* text = value.string()) return text->find(secret) != text->npos;
+  const Table* table = value.table();
+  if (table == nullptr) return false;
+  return std::any_of(table->items.begin(), table->items.end(),
+                     [&](const Value& item) { return stands_in(secret, item); }) ||
+         std::any_of(table->fields.begin(), table->fields.end(),
+                     [&](const auto& field) { return stands_in(secret, field.second); });
+}
+
+}  // namespace
+
+Result<Secrets> secrets_of(const Environment& environment, const std::vector<std::string>& names,
+                           const std::string& label) {
+  Secrets secrets;
+  for (const std::string& name : names) {
+    const std::optional<std::string> value = environment.get(name);
+    if (!value)
+      return fail(user_error(cat("Secret ", quoted(name), " of ", quoted(label), " is not set"),
+                             cat("Set the environment variable ", quoted(name), " and run again")));
+    secrets[name] = *value;
+  }
+  return secrets;
+}
+
+Redactor redactor_of(const Environment& environment, const std::vector<std::string>& names) {
+  std::vector<std::string> values;
+  for (const std::string& name : names) values.push_back(environment.get(name).value_or(""));
+  return Redactor(std::move(values));
+}
+
+Result<void> check_secrets_untold(const Environment& environment, const Target& target) {
+  for (const std::string& name : target.strings("secrets")) {
+    const std::string secret = environment.get(name).value_or("");
+    if (secret.size() < kTellingSize) continue;
+    for (const char* attribute : {"args", "params", "env", "command"}) {
+      const Value* value = target.find(attribute);
+      if (value == nullptr || !stands_in(secret, *value)) continue;
+      return fail(user_error(cat("The value of secret ", quoted(name), " stands in ", quoted(attribute),
+                                 ", which is kept and shown"),
+                             cat("Leave it out: the job finds ", quoted(name), " in its environment"))
+                      .at(target.place_of(attribute)));
+    }
+  }
+  return {};
+}
+
+}  // namespace trainmake
