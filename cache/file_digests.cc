@@ -15,7 +15,11 @@ namespace {
 
 constexpr std::size_t kBuffer = 256 * 1024;
 constexpr std::size_t kSmallestPiece = 16;  // files for which another thread is worth its start
-constexpr std::uint32_t kKeptSaves = 50;    // that an entry outlives without being asked for
+constexpr std::size_t kBatchFiles =
+    4096;  // after so much, what was learnt is kept, even if the rest is not read
+constexpr std::uint64_t kBatchBytes = 1U << 30U;
+constexpr std::int64_t kSaveEvery_ns = 10'000'000'000;
+constexpr std::uint32_t kKeptSaves = 50;  // that an entry outlives without being asked for
 // A file that was written a moment ago is waited for, rather than read again by every run until its stat can
 // be trusted.
 constexpr std::chrono::milliseconds kSettling{25};
@@ -93,6 +97,7 @@ struct ProjectFiles {
   std::vector<bool> asked;  // of the index's entries
   Learnt learnt;
   bool saved = true;
+  std::int64_t saved_ns = 0;  // by the steady clock
 };
 
 // One file to read, and what came of it.
@@ -275,6 +280,14 @@ std::string encoded(const ProjectFiles& project) {
   return FileIndex::encode(all);
 }
 
+std::size_t batch_of(std::span<const Reading> readings) {
+  std::uint64_t bytes = 0;
+  std::size_t count = 0;
+  while (count < std::min(readings.size(), kBatchFiles) && bytes < kBatchBytes)
+    bytes += readings[count++].file->stat.size;
+  return count;
+}
+
 }  // namespace
 
 struct FileDigests::Inside {
@@ -295,25 +308,47 @@ struct FileDigests::Inside {
     Result<std::optional<std::string>> bytes = read_file_if_there(files, project->path);
     if (bytes && *bytes) project->index = FileIndex::parse(**std::move(bytes)).value_or(FileIndex());
     project->asked.resize(project->index.size());
+    project->saved_ns = clock.steady_ns();
     return *project;
   }
 
   // Files that a moment makes trustworthy come last, after that moment.
-  Result<void> read(Readers& readers, std::span<Reading> readings) {
+  Result<void> read(ProjectFiles& project, Readers& readers, std::span<Reading> readings) {
     const std::int64_t now_ns = clock.now_ns();
     const auto settles = [&](const Reading& reading) {
       return is_racy(reading.file->stat, now_ns) && !is_racy(reading.file->stat, now_ns + kSettling_ns);
     };
     const auto middle = std::partition(readings.begin(), readings.end(),
                                        [&](const Reading& reading) { return !settles(reading); });
-    TRY(read_now(readers, {readings.begin(), middle}));
+    TRY(read_now(project, readers, {readings.begin(), middle}));
     if (middle == readings.end()) return {};
     const std::int64_t left_ns = now_ns + kSettling_ns - clock.now_ns();
     if (left_ns > 0) clock.wait(std::chrono::milliseconds(left_ns / 1'000'000 + 1), {});
-    return read_now(readers, {middle, readings.end()});
+    return read_now(project, readers, {middle, readings.end()});
   }
 
-  Result<void> read_now(Readers& readers, std::span<Reading> readings) {
+  // Keeps what was learnt as it goes: whoever is interrupted after an hour of reading has not read in vain.
+  Result<void> read_now(ProjectFiles& project, Readers& readers, std::span<Reading> readings) {
+    while (!readings.empty()) {
+      const std::span<Reading> batch = readings.first(batch_of(readings));
+      TRY(read_batch(readers, batch));
+      learn(project, batch);
+      if (clock.steady_ns() - project.saved_ns >= kSaveEvery_ns) TRY(save(project));
+      readings = readings.subspan(batch.size());
+    }
+    return {};
+  }
+
+  Result<void> save(ProjectFiles& project) {
+    const std::lock_guard lock(project.mutex);
+    if (project.saved) return {};
+    TRY(write_file(files, project.path, encoded(project)));
+    project.saved = true;
+    project.saved_ns = clock.steady_ns();
+    return {};
+  }
+
+  Result<void> read_batch(Readers& readers, std::span<Reading> readings) {
     const std::int64_t began_ns = clock.now_ns();
     TRY(readers.read(readings));
     for (Reading& reading : readings) {
@@ -341,8 +376,7 @@ Result<FileDigests::Digested> FileDigests::digest(const std::string& folder,
   std::vector<Reading> readings = look_up(project, files, digested.digests);
   if (readings.empty()) return digested;
   Readers readers(inside_->files, path_join(inside_->root, folder));
-  TRY(inside_->read(readers, readings));
-  learn(project, readings);
+  TRY(inside_->read(project, readers, readings));
   for (const Reading& reading : readings) {
     digested.digests[reading.position] = reading.digest;
     if (reading.unsteady) digested.unsteady.push_back(reading.file->path);
@@ -354,12 +388,7 @@ Result<FileDigests::Digested> FileDigests::digest(const std::string& folder,
 
 Result<void> FileDigests::save() {
   const std::lock_guard lock(inside_->mutex);
-  for (const auto& [folder, project] : inside_->projects) {
-    const std::lock_guard project_lock(project->mutex);
-    if (project->saved) continue;
-    TRY(write_file(inside_->files, project->path, encoded(*project)));
-    project->saved = true;
-  }
+  for (const auto& [folder, project] : inside_->projects) TRY(inside_->save(*project));
   return {};
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cerrno>
 #include <random>
 
@@ -73,6 +74,25 @@ TEST_F(FileDigestsTest, KnowsWithinOneProcessWithoutSaving) {
   ASSERT_TRUE(digests.digest("vision", std::vector{seen("a.py")}, clock.now_ns()));
   ASSERT_TRUE(digests.digest("vision", std::vector{seen("a.py")}, clock.now_ns()));
   EXPECT_EQ(hashed(), 1U);
+}
+
+TEST_F(FileDigestsTest, WhatWasReadBeforeALongReadingEndedIsKept) {
+  constexpr std::size_t kFiles = 10'000;
+  for (std::size_t i = 0; i < kFiles; ++i) files.put(cat("/root/vision/", 10'000 + i), "x");
+  const auto asked = all_seen();
+  std::atomic<std::size_t> opened_files = 0;
+  files.on_open = [&](const std::string&) {
+    if (++opened_files == 5000) clock.advance(std::chrono::minutes(1));
+  };
+  files.refuse("open /root/vision/19999", EIO);
+  {
+    FileDigests digests(files, clock, "/root", "/cache", tally);
+    EXPECT_FALSE(digests.digest("vision", asked, clock.now_ns()));
+  }  // and nobody saves
+  EXPECT_EQ(hashed(), 8192U);
+  files.refuse("open /root/vision/19999", 0);
+  digest(asked);
+  EXPECT_EQ(hashed(), kFiles - 8192);
 }
 
 TEST_F(FileDigestsTest, ATouchedFileIsReadAndComesToTheSame) {
