@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -12,6 +14,12 @@
 namespace trainmake {
 
 namespace {
+
+// What no other request would heal.
+bool is_the_machines(int error_number) {
+  constexpr std::array kMachines = {ENOSPC, EDQUOT, EIO, EROFS, ENOMEM, EMFILE, ENFILE, ESTALE, ETIMEDOUT};
+  return std::find(kMachines.begin(), kMachines.end(), error_number) != kMachines.end();
+}
 
 // The next step after a failed system call, where there is one to name.
 std::string_view hint_of(int error_number) {
@@ -85,7 +93,10 @@ Error step_error(std::string message, std::string hint) {
 Error system_error(std::string_view what, std::string_view path, int error_number) {
   const char* reason = strerrordesc_np(error_number);
   std::string text = reason != nullptr ? std::string(reason) : cat("Error ", error_number);
-  return user_error(cat(what, ' ', quoted(path), ": ", text), std::string(hint_of(error_number)));
+  return {cat(what, ' ', quoted(path), ": ", text),
+          std::string(hint_of(error_number)),
+          {},
+          is_the_machines(error_number) ? Blame::kStep : Blame::kUser};
 }
 
 void check_failed(const char* condition, const char* file, int line) {

@@ -47,7 +47,8 @@ struct Error {
 Error user_error(std::string message, std::string hint = {});
 Error step_error(std::string message, std::string hint = {});
 
-// The text of errno after a failed call on `path`: "Cannot read `a/b`: Permission denied".
+// The text of errno after a failed call on `path`: "Cannot read `a/b`: Permission denied". A full disk, or
+// another trouble of the machine, is nobody's mistake in a file: a failed step.
 Error system_error(std::string_view what, std::string_view path, int error_number);
 
 template <typename T>

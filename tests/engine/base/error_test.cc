@@ -51,6 +51,8 @@ TEST(Error, OfTheSystemSaysWhatAndWhereAndWhy) {
   EXPECT_EQ(system_error("Cannot write", "a\nb", ENOSPC).message,
             "Cannot write `a\\x0ab`: No space left on device");
   EXPECT_FALSE(system_error("Cannot write", "a", ENOSPC).hint.empty());
+  EXPECT_EQ(system_error("Cannot write", "a", ENOSPC).blame, Blame::kStep);
+  EXPECT_EQ(system_error("Cannot read", "a", EACCES).blame, Blame::kUser);
   EXPECT_FALSE(system_error("Cannot open", "a", ELOOP).hint.empty());
   EXPECT_EQ(system_error("Cannot open", "a", 99999).message, "Cannot open `a`: Error 99999");
 }
