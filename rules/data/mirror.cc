@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "engine/base/file_system.h"
 #include "engine/base/text.h"
 
 namespace trainmake {
 namespace {
 
 constexpr int kFormat = 1;
+constexpr std::string_view kManifestFolder = ".trainmake";
 
 // Keys are bytes; JSON is UTF-8. Each byte is written as the code point of the same number.
 std::string as_utf8(std::string_view bytes) {
@@ -44,11 +46,20 @@ nlohmann::ordered_json key_json(const std::string& key) {
   return nlohmann::ordered_json{{"bytes", as_utf8(key)}};
 }
 
-std::optional<std::string> key_from(const nlohmann::json& json) {
+std::optional<std::string> key_text(const nlohmann::json& json) {
   if (json.is_string()) return json.get<std::string>();
   if (json.is_object() && json.contains("bytes") && json["bytes"].is_string())
     return from_utf8(json["bytes"].get<std::string>());
   return std::nullopt;
+}
+
+// A key that no target of ours can have is none: a manifest object that says so was not written by us, and
+// must not lead a removal out of its place, or to another manifest object.
+std::optional<std::string> key_from(const nlohmann::json& json) {
+  std::optional<std::string> key = key_text(json);
+  if (!key || key->empty() || key->front() == '/' || path_clean(*key) != *key) return std::nullopt;
+  if (*key == kManifestFolder || path_below(*key, kManifestFolder)) return std::nullopt;
+  return key;
 }
 
 }  // namespace
@@ -90,10 +101,13 @@ std::optional<Mirror> mirror_from_json(std::string_view text) {
     const std::optional<std::string> key = key_from(entry["key"]);
     const std::optional<Digest128> content = Digest128::parse(entry["xxh3"].get<std::string>());
     if (!key || !content) return std::nullopt;
+    if (!mirror.objects.empty() && *key <= mirror.objects.back().key) return std::nullopt;
     mirror.objects.push_back({*key, entry["size"].get<std::uint64_t>(), *content});
   }
   for (const nlohmann::json& entry : json["removing"]) {
-    if (const std::optional<std::string> key = key_from(entry)) mirror.removing.push_back(*key);
+    std::optional<std::string> key = key_from(entry);
+    if (!key) return std::nullopt;
+    mirror.removing.push_back(*std::move(key));
   }
   return mirror;
 }
@@ -113,9 +127,10 @@ MirrorChange change(const Listing& listing, const Mirror& there, bool prune) {
   }
   for (; object != there.objects.end(); ++object) change.remove.push_back(object->key);
   for (const std::string& key : there.removing) {
-    const bool wanted =
-        std::any_of(listing.begin(), listing.end(), [&](const ListedFile& file) { return file.key == key; });
-    if (!wanted) change.remove.push_back(key);
+    const auto found =
+        std::lower_bound(listing.begin(), listing.end(), key,
+                         [](const ListedFile& file, const std::string& asked) { return file.key < asked; });
+    if (found == listing.end() || found->key != key) change.remove.push_back(key);
   }
   if (!prune) change.remove.clear();
   return change;

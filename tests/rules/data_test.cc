@@ -156,6 +156,23 @@ TEST(Mirror, DamagedTextIsNone) {
   }
 }
 
+TEST(Mirror, KeysThatNoTargetCanHaveAreDamage) {
+  const std::string object = R"({"key":"%","size":2,"xxh3":"00000000000000000000000000000000"})";
+  const auto mirror = [&](const std::string& objects, const std::string& removing) {
+    return mirror_from_json(cat(R"({"format":1,"target":"t","root":"x","objects":[)", objects,
+                                R"(],"removing":[)", removing, "]}"));
+  };
+  const auto with = [&](const std::string& key) {
+    return std::string(object).replace(object.find('%'), 1, key);
+  };
+  ASSERT_TRUE(mirror(cat(with("a"), ",", with("b/c")), R"("b/d")"));
+  EXPECT_FALSE(mirror(cat(with("b"), ",", with("a")), "")) << "not in order";
+  for (const std::string key : {"", "/etc/passwd", "../up", "a/../../b", "a//b", ".trainmake/other.json"}) {
+    EXPECT_FALSE(mirror(with(key), "")) << key;
+    EXPECT_FALSE(mirror("", cat("\"", key, "\""))) << key;
+  }
+}
+
 TEST(Mirror, SaysWhatToSendAndWhatToRemove) {
   const Listing now = listing({{"a", "1"}, {"b", "2"}, {"d", "4"}});
   const Mirror there = mirror_of(listing({{"a", "1"}, {"b", "old"}, {"c", "3"}}), "//data:d");
