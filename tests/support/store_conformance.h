@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,7 +16,7 @@ struct StoreUnderTest {
   std::shared_ptr<MemFileSystem> files;  // where put_file reads from
   std::shared_ptr<Store> store;
 };
-using MakeStore = std::function<StoreUnderTest()>;
+using MakeStore = StoreUnderTest (*)();
 
 class StoreConformance : public testing::TestWithParam<MakeStore> {
  protected:

@@ -29,7 +29,7 @@ StoreUnderTest make_under_test() {
   return {world->files, {store, [world](Store* made) { delete made; }}};
 }
 
-INSTANTIATE_TEST_SUITE_P(Dir, StoreConformance, testing::Values(MakeStore(make_under_test)));
+INSTANTIATE_TEST_SUITE_P(Dir, StoreConformance, testing::Values(make_under_test));
 
 TEST(DirStore, LeavesNoEmptyFolders) {
   const StoreUnderTest under = make_under_test();
