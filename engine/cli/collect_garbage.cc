@@ -5,10 +5,10 @@
 
 #include "cache/listing.h"
 #include "engine/base/text.h"
-#include "engine/cli/collect_images.h"
-#include "engine/cli/collect_runs.h"
-#include "engine/cli/tree_size.h"
+#include "engine/base/tree_size.h"
 #include "lua/load.h"
+#include "rules/image/registries/layout/collect_images.h"
+#include "rules/job/platforms/local/collect_runs.h"
 
 namespace trainmake {
 namespace {
@@ -123,7 +123,8 @@ struct Collector {
     TRY_ASSIGN(const std::set<Sha256> marked, mark_blobs(records, runs));
     TRY(sweep_blobs(marked));
     TRY_ASSIGN(const Swept images, collect_images(services.host.files, services.workspace.cache, records));
-    TRY_ASSIGN(const Swept folders, collect_runs(services.host, services.workspace.cache, runs, options));
+    TRY_ASSIGN(const Swept folders,
+               collect_runs(services.host, services.workspace.cache, runs, options.logs, options.young));
     removed.layers = images.count;
     removed.runs = folders.count;
     removed.bytes += images.bytes + folders.bytes;

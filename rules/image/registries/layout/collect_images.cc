@@ -1,4 +1,4 @@
-#include "engine/cli/collect_images.h"
+#include "rules/image/registries/layout/collect_images.h"
 
 #include <nlohmann/json.hpp>
 #include <set>

@@ -2,18 +2,19 @@
 // nobody came back to.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
 #include "engine/base/host.h"
-#include "engine/cli/collect_garbage.h"
-#include "engine/cli/tree_size.h"
+#include "engine/base/tree_size.h"
 #include "engine/model/record.h"
 
 namespace trainmake {
 
-// `runs`: all that are remembered, the newest first.
+// `runs`: all that are remembered, the newest first; the logs of the newest are kept, and checkpoints that
+// are young.
 Result<Swept> collect_runs(Host& host, const std::string& cache_folder, const std::vector<Run>& runs,
-                           const KeepOptions& keep);
+                           std::size_t logs, std::chrono::hours young);
 
 }  // namespace trainmake

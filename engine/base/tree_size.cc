@@ -1,4 +1,4 @@
-#include "engine/cli/tree_size.h"
+#include "engine/base/tree_size.h"
 
 #include <vector>
 

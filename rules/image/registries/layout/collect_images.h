@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/cli/tree_size.h"
+#include "engine/base/tree_size.h"
 #include "engine/model/record.h"
 
 namespace trainmake {

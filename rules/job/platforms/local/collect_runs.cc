@@ -1,4 +1,4 @@
-#include "engine/cli/collect_runs.h"
+#include "rules/job/platforms/local/collect_runs.h"
 
 #include <algorithm>
 #include <map>
@@ -66,8 +66,8 @@ Result<std::uint64_t> collect_checkpoints(Host& host, const std::string& folder,
 }  // namespace
 
 Result<Swept> collect_runs(Host& host, const std::string& cache_folder, const std::vector<Run>& runs,
-                           const KeepOptions& keep) {
-  const std::map<std::string, What> kept = what_is_kept(runs, keep.logs);
+                           std::size_t logs, std::chrono::hours young) {
+  const std::map<std::string, What> kept = what_is_kept(runs, logs);
   const std::string folder = path_join(cache_folder, "runs");
   TRY_ASSIGN(const std::vector<FolderEntry> entries, entries_of(host.files, folder));
   Swept swept;
@@ -89,7 +89,7 @@ Result<Swept> collect_runs(Host& host, const std::string& cache_folder, const st
   const bool in_flight =
       std::any_of(runs.begin(), runs.end(), [](const Run& run) { return !is_over(run.status); });
   if (in_flight) return swept;
-  const std::int64_t young_ns = host.clock.now_ns() - std::chrono::nanoseconds(keep.young).count();
+  const std::int64_t young_ns = host.clock.now_ns() - std::chrono::nanoseconds(young).count();
   TRY_ASSIGN(const std::uint64_t bytes,
              collect_checkpoints(host, path_join(cache_folder, "checkpoints"), young_ns));
   swept.bytes += bytes;
