@@ -192,25 +192,26 @@ std::vector<std::string> search_folders(const Library& git, int level) {
 // What the configuration includes, or would under another condition. libgit2 does not tell which file an
 // entry stands in, so a relative path is taken from the folder of each that may hold it: a file too many is
 // only looked at in vain.
-void add_included(const Library& git, const git_config* config, std::vector<std::string>& sources) {
+void add_included(FileSystem& files, const Library& git, const git_config* config,
+                  std::vector<std::string>& sources) {
   git_config_iterator* made = nullptr;
   if (git.config_iterator_glob_new(&made, config, R"(^include(if\..*)?\.path$)") != 0) return;
   const Owned<git_config_iterator> entries(made, git.config_iterator_free);
   std::set<std::string> folders;
   for (const std::string& source : sources) folders.emplace(path_folder(source));
-  const auto add = [&](std::string path) {
-    folders.emplace(path_folder(path));
-    sources.push_back(std::move(path));
-  };
   git_config_entry* entry = nullptr;
   while (git.config_next(&entry, entries.get()) == 0) {
     const std::string_view path = entry->value;
+    const std::size_t before = sources.size();
     if (path.starts_with("~/")) {
       for (const std::string& home : search_folders(git, GIT_CONFIG_LEVEL_GLOBAL))
-        add(path_join(home, path.substr(2)));
+        sources.push_back(path_join(home, path.substr(2)));
     } else {
-      const std::set<std::string> known = folders;
-      for (const std::string& folder : known) add(absolute_path(path_join(folder, path)));
+      for (const std::string& folder : folders) sources.push_back(absolute_path(path_join(folder, path)));
+    }
+    for (std::size_t i = before; i < sources.size(); ++i) {
+      const Result<Stat> stat = files.look(sources[i], Links::kFollow);
+      if (stat && stat->exists()) folders.emplace(path_folder(sources[i]));
     }
   }
 }
@@ -218,6 +219,7 @@ void add_included(const Library& git, const git_config* config, std::vector<std:
 }  // namespace
 
 struct IgnoreRules::Inside {
+  FileSystem& files;
   Repository repository;
   mutable std::mutex mutex;
 };
@@ -229,7 +231,7 @@ Result<std::unique_ptr<IgnoreRules>> IgnoreRules::of(FileSystem& files, const st
   TRY_ASSIGN(auto repository, open_around(files, folder));
   if (!repository) return nullptr;
   // An aggregate with a mutex can be made in place alone. NOLINTNEXTLINE(modernize-make-unique)
-  auto inside = std::unique_ptr<Inside>(new Inside{std::move(*repository), {}});
+  auto inside = std::unique_ptr<Inside>(new Inside{files, std::move(*repository), {}});
   return std::unique_ptr<IgnoreRules>(new IgnoreRules(std::move(inside)));
 }
 
@@ -263,7 +265,7 @@ std::vector<std::string> IgnoreRules::sources() const {
   git_config* opened = nullptr;
   if (git.repository_config_snapshot(&opened, repository.handle.get()) == 0) {
     const Owned<git_config> config(opened, git.config_free);
-    add_included(git, config.get(), sources);
+    add_included(inside_->files, git, config.get(), sources);
     git_buf path = GIT_BUF_INIT;
     if (git.config_get_path(&path, config.get(), "core.excludesfile") == 0) {
       sources.push_back(path_join(worktree(), std::string_view(path.ptr, path.size)));
