@@ -93,13 +93,11 @@ Result<int> attach_command(const Call& call) {
   }
   TRY_ASSIGN(const std::optional<Run> now, session.state().get(run.id));
   if (now && is_over(now->status)) return told(session, *now);
-  const std::int64_t began = session.host().clock.steady_ns();
   TRY_ASSIGN(const bool ended, finish_run(session, now.value_or(run), *reporter, call.stop));
   if (!ended) return left_running(session, run);
   Summary summary;
   summary.of(Outcome::kRan) = {run.label};
-  summary.duration_ms = (session.host().clock.steady_ns() - began) / 1'000'000;
-  reporter->finished(summary, session.tally());
+  session.finish(*reporter, std::move(summary));
   return 0;
 }
 

@@ -51,7 +51,6 @@ bool wants_work(const CommandLine& line) { return line.has("--force") || line.ha
 // The quickest way to nothing to do: what was looked at when it was last found so is as it was.
 Result<bool> still_up_to_date(Session& session, Reporter& reporter) {
   if (wants_work(session.line())) return false;
-  const std::int64_t began = session.host().clock.steady_ns();
   TRY(session.open_state(State::Access::kLook));
   TRY_ASSIGN(const std::uint64_t generation, session.state().generation());
   std::optional<ProofHolds> proof = check_proof(session.host(), session.workspace().root,
@@ -59,14 +58,12 @@ Result<bool> still_up_to_date(Session& session, Reporter& reporter) {
   if (!proof) return false;
   Summary summary;
   summary.of(Outcome::kUpToDate) = std::move(proof->up_to_date);
-  summary.duration_ms = (session.host().clock.steady_ns() - began) / 1'000'000;
   session.tally().stats_files += proof->looked_at;
-  reporter.finished(summary, session.tally());
+  session.finish(reporter, std::move(summary));
   return true;
 }
 
-int report_errors(Reporter& reporter, const std::vector<std::pair<Error, Label>>& errors,
-                  const Tally& tally) {
+int report_errors(Session& session, Reporter& reporter, const std::vector<std::pair<Error, Label>>& errors) {
   Summary summary;
   std::vector<Blame> blames;
   for (const auto& [error, label] : errors) {
@@ -74,12 +71,8 @@ int report_errors(Reporter& reporter, const std::vector<std::pair<Error, Label>>
     blames.push_back(error.blame);
   }
   summary.exit_code = exit_code_of(blames, false);
-  reporter.finished(summary, tally);
+  session.finish(reporter, summary);
   return summary.exit_code;
-}
-
-int report_error(Reporter& reporter, const Error& error, const Tally& tally) {
-  return report_errors(reporter, {{error, Label{}}}, tally);
 }
 
 StepLocker step_locker(Session& session) {
@@ -117,7 +110,7 @@ Result<int> build_with(Session& session, Reporter& reporter) {
   if (!loaded.errors.empty()) {
     std::vector<std::pair<Error, Label>> errors;
     for (Error& error : loaded.errors) errors.emplace_back(std::move(error), Label{});
-    return report_errors(reporter, errors, session.tally());
+    return report_errors(session, reporter, errors);
   }
 
   TRY_ASSIGN(const FileLock held, hold_workspace(session, FileLock::Mode::kShared, {}));
@@ -128,7 +121,7 @@ Result<int> build_with(Session& session, Reporter& reporter) {
   const Decider decider{loaded.graph, *rules, session.state(), {line.has("--force"), line.has("--retry")}};
   Plan plan = make_plan(decider, parallel);  // plan
   keep_digests(session, reporter);
-  if (!plan.errors.empty()) return report_errors(reporter, plan.errors, session.tally());
+  if (!plan.errors.empty()) return report_errors(session, reporter, plan.errors);
 
   // Until here nothing was changed, and Ctrl-C simply ends us; from here on it detaches.
   const Interrupts interrupts;
@@ -143,7 +136,7 @@ Result<int> build_with(Session& session, Reporter& reporter) {
 
   keep_digests(session, reporter);
   keep_proof(session, generation, std::move(looks), summary, began_ns);
-  reporter.finished(summary, session.tally());
+  session.finish(reporter, summary);
   return summary.exit_code;
 }
 
@@ -152,7 +145,7 @@ Result<int> build_with(Session& session, Reporter& reporter) {
 int build(Session& session) {
   const std::unique_ptr<Reporter> reporter = make_reporter(session);
   const Result<int> code = build_with(session, *reporter);
-  return code ? *code : report_error(*reporter, code.error(), session.tally());
+  return code ? *code : report_errors(session, *reporter, {{code.error(), Label{}}});
 }
 
 }  // namespace trainmake

@@ -1,6 +1,7 @@
 #include "engine/cli/session.h"
 
 #include "engine/base/text.h"
+#include "engine/cli/report.h"
 #include "lua/load.h"
 #include "rules/all.h"
 #include "rules/image/registries/layout/layout.h"
@@ -45,12 +46,18 @@ Session::Session(CommandLine line, const Environment& environment, Position posi
       environment_(environment),
       host_{real_file_system(), real_processes(), real_http(), real_clock(), environment_},
       position_(std::move(position)),
+      began_ns_(host_.clock.steady_ns()),
       blobs_(host_.files, workspace().cache),
       digests_(host_.files, host_.clock, workspace().root, workspace().cache, tally_),
       file_sets_(host_, workspace(), digests_),
       registry_(make_layout(host_, path_join(workspace().cache, "images"))) {}
 
 Session::~Session() = default;
+
+void Session::finish(Reporter& reporter, Summary summary) {
+  summary.duration_ms = (host_.clock.steady_ns() - began_ns_) / 1'000'000;
+  reporter.finished(summary, tally_);
+}
 
 Result<void> Session::open_state(State::Access access) {
   TRY_ASSIGN(state_, State::open(workspace().cache, access));

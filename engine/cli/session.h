@@ -24,6 +24,7 @@ namespace trainmake {
 
 class Platform;
 class Registry;
+class Reporter;
 
 class Session {
  public:
@@ -37,6 +38,8 @@ class Session {
   const Position& position() const { return position_; }
   const std::string& here() const { return position_.workspace.here; }
   Tally& tally() { return tally_; }
+  // What ends a command: its summary, with how long all of it took.
+  void finish(Reporter& reporter, Summary summary);
   bool json() const { return line_.has("--json"); }
   std::string shown(const Label& label) const { return label.shortest_from(here()); }
 
@@ -66,6 +69,7 @@ class Session {
   Host host_;
   Position position_;
   Tally tally_;
+  const std::int64_t began_ns_;  // by the steady clock
   Blobs blobs_;
   FileDigests digests_;
   FileSets file_sets_;

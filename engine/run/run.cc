@@ -50,7 +50,7 @@ class Runner final : public Inputs {
   void finish(TargetId id, Outcome outcome, const std::string& note);
   bool as_planned(TargetId id) const;
   bool stopping() const { return stop_.stop_requested() || (failed_ && !options_.keep_going); }
-  Summary summary(std::int64_t began_ns) const;
+  Summary summary() const;
 
   // From workers.
   void post(std::function<void()> work) { messages_.send(std::move(work)); }
@@ -103,7 +103,6 @@ void Runner::on_owner(const std::function<void()>& work) {
 }
 
 Summary Runner::run() {
-  const std::int64_t began = services_.clock.steady_ns();
   const std::size_t count = graph_.targets.size();
   steps_.resize(count);
   results_.resize(count);
@@ -129,15 +128,14 @@ Summary Runner::run() {
     if (std::optional<std::function<void()>> message = messages_.receive(kTick)) (*message)();
     if (services_.tick) services_.tick();
   }
-  return summary(began);
+  return summary();
 }
 
-Summary Runner::summary(std::int64_t began_ns) const {
+Summary Runner::summary() const {
   Summary summary;
   for (TargetId id = 0; id < steps_.size(); ++id)
     summary.of(*steps_[id].outcome()).push_back(graph_[id].label);
   for (std::vector<Label>& labels : summary.steps) std::sort(labels.begin(), labels.end());
-  summary.duration_ms = (services_.clock.steady_ns() - began_ns) / 1'000'000;
   summary.exit_code = exit_code_of(blames_, stop_.stop_requested());
   return summary;
 }
