@@ -144,9 +144,10 @@ Summary Runner::summary() const {
 bool Runner::as_planned(TargetId id) const {
   if (!plan_.steps[id].description.certain) return false;
   const auto same = [](const Artifacts& a, const Artifacts& b) {
-    return std::all_of(a.begin(), a.end(), [&](const Artifact& artifact) {
-      const Artifact* other = find_role(b, artifact.role);
-      return other != nullptr && other->identity == artifact.identity;
+    return std::all_of(a.begin(), a.end(), [&](const Artifact& foreseen) {
+      return std::any_of(b.begin(), b.end(), [&](const Artifact& artifact) {
+        return artifact.role == foreseen.role && artifact.identity == foreseen.identity;
+      });
     });
   };
   return std::all_of(graph_[id].needs.begin(), graph_[id].needs.end(), [&](const Dependency& need) {
