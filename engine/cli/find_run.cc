@@ -65,7 +65,8 @@ Result<Run> run_of_label(State& state, const Label& label, std::string_view here
   const auto result =
       record ? std::find_if(runs.begin(), runs.end(), [&](const Run& run) { return run.id == record->run; })
              : runs.end();
-  return result != runs.end() ? *result : *latest;
+  const bool tried_since = which == WhichRun::kInFlight && record && record->when_ns < latest->created_ns;
+  return result != runs.end() && !tried_since ? *result : *latest;
 }
 
 Result<Run> run_of_id(State& state, const std::string& start, std::string_view here) {

@@ -11,7 +11,7 @@ namespace trainmake {
 // Which run of a label is meant.
 enum class WhichRun : std::uint8_t {
   kResult,    // the one whose result the label has now, else its latest
-  kInFlight,  // the latest that is not over as remembered, else as above
+  kInFlight,  // the latest that is not over as remembered; else one that came to nothing since; else as above
 };
 
 // REQUIRES: session.open_state.

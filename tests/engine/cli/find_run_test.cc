@@ -67,6 +67,15 @@ TEST_F(FindRun, InFlightIsPreferredWhenThatIsWhatIsWanted) {
   EXPECT_EQ(of_label(job("x"), WhichRun::kInFlight), "bbb000000000");
 }
 
+TEST_F(FindRun, OneThatJustFailedIsNotTakenForAnEarlierSuccess) {
+  const auto done = run_of({"aaa000000000", job("x"), RunStatus::kSucceeded, 1});
+  put(done);
+  remember(done);
+  put(run_of({"bbb000000000", job("x"), RunStatus::kFailed, 2, "b"}));
+  EXPECT_EQ(of_label(job("x"), WhichRun::kInFlight), "bbb000000000");
+  EXPECT_EQ(of_label(job("x")), "aaa000000000");
+}
+
 TEST_F(FindRun, ALabelThatNeverRanSaysHowToRunIt) {
   put(run_of({"aaa000000000", job("train")}));
   EXPECT_EQ(of_label(job("eval")), "`job:eval` has not run yet | `trainmake job:eval` runs it");
