@@ -238,6 +238,17 @@ void Child::kill() {
   if (!end_) ::kill(-pid_, SIGKILL);
 }
 
+bool Child::reap_orphans() {
+  siginfo_t info{};
+  while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
+    if (info.si_pid == 0) return true;
+    if (info.si_pid == pid_ && !end_) return true;  // that is for ended()
+    waitpid(info.si_pid, nullptr, 0);
+    info = {};
+  }
+  return false;
+}
+
 void outlive_the_terminal() {
   for (const int signal_number : {SIGINT, SIGHUP, SIGPIPE, SIGQUIT}) std::signal(signal_number, SIG_IGN);
   struct sigaction action {};
@@ -250,6 +261,8 @@ void outlive_the_terminal() {
 }
 
 bool termination_asked() { return termination != 0; }
+
+void adopt_orphans() { prctl(PR_SET_CHILD_SUBREAPER, 1); }
 
 int process_id() { return getpid(); }
 

@@ -49,6 +49,9 @@ class Child {
   std::optional<ChildEnd> ended();
   void ask_to_end();  // SIGTERM to the group
   void kill();        // SIGKILL to the group
+  // Reaps what its descendants left to this process (adopt_orphans). True while one of them lives.
+  // REQUIRES: this process has no other children.
+  bool reap_orphans();
 
  private:
   Child(int pid, Descriptor pipe, Descriptor pidfd)
@@ -63,6 +66,8 @@ class Child {
 // Ctrl-C, a closed terminal and a broken pipe no longer end this process, and SIGTERM sets a flag.
 void outlive_the_terminal();
 bool termination_asked();
+// What a descendant leaves behind becomes a child of this process, whatever group or session it went to.
+void adopt_orphans();
 int process_id();
 // False when there is no such process, or it is not ours.
 bool terminate_process(int pid);

@@ -12,6 +12,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/file_system.h"
+#include "engine/base/process_table.h"
 
 namespace trainmake {
 
@@ -45,12 +46,17 @@ struct ProcessResult {
   std::string errors;
 };
 
+enum class Signal : std::uint8_t { kTerminate, kKill };  // asks it to end; ends it
+
 class Processes {
  public:
   virtual ~Processes() = default;
   virtual Result<ProcessResult> run(const Command& command, std::stop_token stop) = 0;
   // Starts it in a session of its own, with no terminal and no open files; it outlives us. Returns its pid.
   virtual Result<int> start_detached(const Command& command) = 0;
+  // Never reaches another process that has the number by now. False when it is over; an error when it may not
+  // be sent.
+  virtual Result<bool> send(const Process& process, Signal signal) = 0;
 };
 
 Processes& real_processes();

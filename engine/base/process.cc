@@ -1,6 +1,6 @@
 // Commands that are run to their end, and processes that outlive us. Nothing of ours but the three standard
-// streams reaches them, and those lead to pipes or to nothing. Children that are watched while they run are
-// in child.cc.
+// streams reaches them, and those lead to pipes or to nothing. Signals to processes that are nobody's.
+// Children that are watched while they run are in child.cc.
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -226,6 +226,19 @@ class RealProcesses final : public Processes {
     if (!receive(pid)) return fail(system_error("Cannot run", command.arguments.front(), EAGAIN));
     if (receive(error)) return fail(cannot_run(command, error));
     return pid;
+  }
+
+  Result<bool> send(const Process& process, Signal signal) override {
+    const int number = signal == Signal::kKill ? SIGKILL : SIGTERM;
+    // Opened before the look: what it refers to stays the process that was looked at.
+    const Descriptor pidfd(static_cast<int>(::syscall(SYS_pidfd_open, process.number, 0)));
+    const std::optional<Process> now = find_process(real_file_system(), process.number);
+    if (!now || !now->is(process)) return false;
+    const long sent = pidfd ? ::syscall(SYS_pidfd_send_signal, pidfd.get(), number, nullptr, 0)
+                            : ::kill(process.number, number);
+    if (sent == 0) return true;
+    if (errno == ESRCH) return false;
+    return fail(system_error("Cannot end", cat("process ", process.number), errno));
   }
 };
 

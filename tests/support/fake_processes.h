@@ -32,6 +32,7 @@ class FakeProcesses final : public Processes {
     detached_.push_back(command);
     return 1000 + static_cast<int>(detached_.size());
   }
+  Result<bool> send(const Process&, Signal) override { return false; }
 
   std::vector<Command> commands() const { return copy_of(commands_); }
   std::vector<Command> detached() const { return copy_of(detached_); }

@@ -36,7 +36,13 @@ class ForkingProcesses final : public Processes {
     return first;
   }
 
+  Result<bool> send(const Process& process, Signal signal) override {
+    if (!refuse_to_send) return real_processes().send(process, signal);
+    return fail(step_error("Not permitted"));
+  }
+
   int started = 0;
+  bool refuse_to_send = false;
   bool lose_next = false;  // as if it were killed before it did anything
 };
 

@@ -1,0 +1,83 @@
+#include "engine/base/process_table.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "engine/base/text.h"
+
+namespace trainmake {
+namespace {
+
+template <typename Number>
+std::optional<Number> number_of(std::string_view text) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+std::string folder_of(int process) { return cat("/proc/", process); }
+
+}  // namespace
+
+std::optional<Process> parse_process(std::string_view stat) {
+  // proc(5): number, name in parentheses (which may hold any byte), then fields from the third on.
+  constexpr std::size_t kState = 0, kParent = 1, kSession = 3, kBirth = 19;
+  const std::size_t name = stat.find(" ("), after = stat.rfind(") ");
+  if (name == stat.npos || after == stat.npos || after < name) return std::nullopt;
+  const std::vector<std::string> fields = split(trim(stat.substr(after + 2)), ' ');
+  if (fields.size() <= kBirth || fields[kState] == "Z" || fields[kState] == "X") return std::nullopt;
+  const auto number = number_of<int>(stat.substr(0, name)), parent = number_of<int>(fields[kParent]),
+             session = number_of<int>(fields[kSession]);
+  const auto birth = number_of<std::uint64_t>(fields[kBirth]);
+  if (!number || !parent || !session || !birth) return std::nullopt;
+  return Process{*number, *parent, *session, *birth};
+}
+
+std::optional<Process> find_process(FileSystem& files, int number) {
+  const auto stat = read_file(files, folder_of(number) + "/stat");
+  return stat ? parse_process(*stat) : std::nullopt;
+}
+
+Result<std::vector<Process>> living_processes(FileSystem& files) {
+  TRY_ASSIGN(const std::vector<FolderEntry> entries, files.list("/proc"));
+  std::vector<Process> living;
+  for (const FolderEntry& entry : entries) {
+    const std::optional<int> number = number_of<int>(entry.name);
+    if (!number) continue;
+    if (const std::optional<Process> process = find_process(files, *number)) living.push_back(*process);
+  }
+  return living;
+}
+
+std::optional<std::vector<std::string>> environment_of(FileSystem& files, const Process& process) {
+  const auto bytes = read_file(files, folder_of(process.number) + "/environ");
+  if (!bytes) return std::nullopt;
+  std::vector<std::string> lines;
+  for (std::string& line : split(*bytes, '\0')) {
+    if (line.find('=') != line.npos) lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+std::string boot_of(FileSystem& files) {
+  return std::string(trim(read_file(files, "/proc/sys/kernel/random/boot_id").value_or("")));
+}
+
+std::vector<Process> with_descendants(const std::vector<Process>& processes, std::vector<Process> members) {
+  const auto is_member = [&](int number) {
+    return std::any_of(members.begin(), members.end(),
+                       [&](const Process& member) { return member.number == number; });
+  };
+  for (bool more = true; more;) {
+    more = false;
+    for (const Process& process : processes) {
+      if (is_member(process.number) || !is_member(process.parent)) continue;
+      members.push_back(process);
+      more = true;
+    }
+  }
+  return members;
+}
+
+}  // namespace trainmake
