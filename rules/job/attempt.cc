@@ -106,6 +106,9 @@ Result<bool> Attempt::watch() {
       }
       run_.started_ns = status->started_ns;
       if (is_over(status->status)) {
+        // Till nothing of it goes on it is not over: another would run beside it.
+        if (status->status == RunStatus::kLost && status->known)
+          TRY(services_.platform.cancel(JobHandle::of(run_)));
         run_.status = status->status;
         run_.ended_ns = status->ended_ns != 0 ? status->ended_ns : services_.host.clock.now_ns();
         run_.exit_code = status->exit_code;

@@ -54,7 +54,8 @@ class Platform {
   // Up to `limit` bytes of what it printed, from `offset`, which counts from the end when negative. Empty:
   // nothing more yet.
   virtual Result<std::string> read_log(const JobHandle& job, std::int64_t offset, std::size_t limit) = 0;
-  // Asks it to end; poll tells when it has. Fine when it is over. One that was not started never will be.
+  // Asks it to end; poll tells when it has. Fine when it is over; of one that is lost, nothing goes on
+  // afterwards, or it is an error. One that was not started never will be.
   virtual Result<void> cancel(const JobHandle& job) = 0;
   // A folder on this machine with what it left in its output folder.
   virtual Result<std::string> outputs(const JobHandle& job) = 0;

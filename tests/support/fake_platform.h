@@ -67,6 +67,10 @@ class FakePlatform final : public Platform {
 
   Result<void> cancel(const JobHandle& handle) override {
     std::lock_guard lock(mutex_);
+    if (failing_cancels > 0) {
+      --failing_cancels;
+      return fail(step_error("It cannot be ended"));
+    }
     Job& job = jobs_[handle.key];
     if (!is_over(job.status.status)) end(job, RunStatus::kCancelled, std::nullopt, "cancelled");
     return {};
@@ -94,7 +98,7 @@ class FakePlatform final : public Platform {
 
   int starts = 0;
   int polls = 0;
-  int failing_submits = 0, failing_polls = 0;
+  int failing_submits = 0, failing_polls = 0, failing_cancels = 0;
   Blame submit_blame = Blame::kRemote;
   std::vector<std::pair<std::string, RunStatus>> ends;
 

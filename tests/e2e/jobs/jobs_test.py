@@ -1,5 +1,7 @@
 """Jobs while they run and afterwards: ps, logs, attach, cancel, runs, show, diff, pull; and that they run once."""
 
+import os
+import pathlib
 import signal
 
 from story import Story, eventually
@@ -110,6 +112,106 @@ class WhileItRuns(Story):
         again = place.start("job:slow", "--json").until("at the gate")
         gate.open()
         self.assertEqual(again.end().exits(0).finished["submitted"], 1)
+
+
+class Leftovers(Story):
+    """What a job started and did not wait for, when the job ends or its supervisor is killed."""
+
+    def with_children(self, then='read _ < "$GATE" || true'):
+        """A job with a child in its group and one in a session of its own, that says when it finds those of another run. Returns its place and gate."""
+        place = self.place({
+            "code/child.sh": 'echo $$ >"$HERE/child-$1-$TRAINMAKE_RUN"\nexec sleep 600\n',
+            "code/train.sh": f'''
+for child in $(cat "$HERE"/child-*); do
+  ! grep -q "^State:.[RSDT]" "/proc/$child/status" || echo "$child" >>"$HERE/doubled"
+done
+sh child.sh near &
+setsid sh child.sh far &
+until [ -s "$HERE/child-near-$TRAINMAKE_RUN" ] && [ -s "$HERE/child-far-$TRAINMAKE_RUN" ]; do sleep 0.01; done
+echo at the gate
+{then}
+echo done >"$TRAINMAKE_OUTPUT_DIR/out.txt"
+'''})
+        place.write("TRAINFILE.lua", f'''
+            code "c" {{ srcs = glob "code/**", main = "train.sh" }}
+            image "i" {{ code = "code:c", base = "scratch" }}
+            job "train" {{ image = "image:i", outputs = {{ out = "out.txt" }}, env = {{ HERE = "{place.root}", GATE = "{place.path("gate")}" }} }}
+        ''')
+        gate = place.gate()
+        self.addCleanup(lambda: [os.kill(child, signal.SIGKILL) for child in self.living(place)])
+        return place, gate
+
+    def living(self, place):
+        """Children of all runs that have not ended."""
+        return [int(number) for path in place.root.glob("child-*") if (number := path.read_text().strip()) and lives(number)]
+
+    def kill_supervisor(self, place, run):
+        started = place.path(f".trainmake/runs/{run}/started").read_text()
+        os.kill(int(started.split()[0]), signal.SIGKILL)
+        eventually(lambda: not lives(started.split()[0]), "its supervisor lived on")
+
+    def abandoned(self):
+        """A job whose client and supervisor were killed, and whose children go on."""
+        place, gate = self.with_children()
+        place.start("job:train", "--json").until("at the gate").kill().end()
+        (run,) = place.runs()
+        self.kill_supervisor(place, run["run"])
+        self.assertEqual(len(self.living(place)), 2)
+        return place, gate
+
+    def test_they_are_gone_before_the_next_run_starts(self):
+        place, gate = self.abandoned()
+        again = place.start("job:train", "--json")
+        eventually(lambda: len([child for child in place.root.glob("child-*") if child.read_text()]) == 4, "the second run never came")
+        self.assertEqual(len(self.living(place)), 2, "those of the second run alone")
+        self.assertFalse(place.path("doubled").exists(), "two ran at once")
+        gate.open()
+        again.end().exits(0)
+        self.assertEqual([run["status"] for run in place.runs()], ["succeeded", "lost"])
+
+    def test_a_client_that_watches_ends_them(self):
+        place, _ = self.with_children()
+        going = place.start("job:train", "--json").until("at the gate")
+        self.kill_supervisor(place, place.runs()[0]["run"])
+        self.assertNotEqual(going.end().code, 0)
+        self.assertEqual(self.living(place), [])
+
+    def test_attach_ends_them_and_says_that_it_is_lost(self):
+        place, _ = self.abandoned()
+        self.assert_told(place.ask("attach", "job:train").exits(1), "lost")
+        self.assertEqual(self.living(place), [])
+
+    def test_cancel_ends_them(self):
+        place, _ = self.abandoned()
+        place.ask("cancel", "job:train").exits(0)
+        self.assertEqual(self.living(place), [])
+        self.assertEqual(place.ask("ps", "--json").exits(0).lines, [])
+
+    def test_looking_ends_nothing(self):
+        place, _ = self.abandoned()
+        for words in (["ps"], ["runs"], ["show", "job:train"], ["logs", "job:train"], ["plan", "job:train"]):
+            place.ask(*words).exits(0)
+        self.assertEqual(len(self.living(place)), 2)
+
+    def test_cancel_of_one_that_is_watched_over_ends_them(self):
+        place, _ = self.with_children()
+        place.ask("job:train", "--no-wait").exits(0)
+        eventually(lambda: len(self.living(place)) == 2, "its children never came")
+        place.ask("cancel", "job:train").exits(0)
+        self.assertEqual(self.living(place), [])
+        self.assertEqual([run["status"] for run in place.runs()], ["cancelled"])
+
+    def test_they_end_with_the_job(self):
+        place, _ = self.with_children(then="")
+        place.make("job:train")
+        self.assertEqual(self.living(place), [])
+
+
+def lives(process):
+    try:
+        return pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 class Afterwards(Story):

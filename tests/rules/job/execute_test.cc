@@ -181,6 +181,24 @@ TEST(JobRun, AJobLostWhileNobodyLookedIsStartedAgain) {
   EXPECT_EQ(world.runs.runs[1].status, RunStatus::kLost);
 }
 
+TEST(JobRun, ALostOneIsNotStartedAgainWhileSomethingOfItMayGoOn) {
+  JobWorld world;
+  world.set("command", command({"wait"}));
+  world.wait = false;
+  ASSERT_TRUE(world.execute());
+  world.platform.lose_all();
+  world.platform.release();
+  world.wait = true;
+  world.platform.failing_cancels = 1;
+  const auto done = world.execute();
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().message, "It cannot be ended");
+  EXPECT_EQ(world.platform.starts, 1);
+  EXPECT_FALSE(is_over(world.runs.runs[0].status)) << "or nobody would look after it";
+  ASSERT_TRUE(world.execute());
+  EXPECT_EQ(world.platform.starts, 2);
+}
+
 TEST(JobRun, AnOutputThatIsNotThereIsAFailure) {
   JobWorld world;
   world.set("command", command({"print"}));

@@ -2,7 +2,6 @@
 // once.
 #include <signal.h>
 
-#include <atomic>
 #include <thread>
 
 #include "rules/job/platforms/local/patient_log.h"
@@ -11,20 +10,6 @@
 
 namespace trainmake {
 namespace {
-
-// A clock on which waiting takes no time to speak of.
-class HastyClock final : public Clock {
- public:
-  std::int64_t now_ns() override { return now_.fetch_add(1); }
-  std::int64_t steady_ns() override { return now_.fetch_add(1); }
-  bool wait(std::chrono::milliseconds time, std::stop_token) override {
-    now_ += std::chrono::nanoseconds(time).count();
-    return false;
-  }
-
- private:
-  std::atomic<std::int64_t> now_{1};
-};
 
 std::string everything_in(const std::string& folder) {
   std::string all;
@@ -151,11 +136,6 @@ TEST(LocalPlatform, AProgramThatIsNotThereIsAReason) {
   const JobStatus status = world.run(spec);
   EXPECT_EQ(status.status, RunStatus::kFailed);
   EXPECT_NE(status.reason.find("no-such-program"), std::string::npos) << status.reason;
-}
-
-TEST(LocalPlatform, WhatAJobLeavesRunningDoesNotKeepItRunning) {
-  LocalWorld world;
-  EXPECT_EQ(world.run(script_spec(1, "sleep 60 & setsid sleep 3 & echo done")).status, RunStatus::kSucceeded);
 }
 
 TEST(LocalPlatform, OfManySupervisorsOneRunsTheJob) {
@@ -304,11 +284,12 @@ TEST(LocalPlatform, AFullDiskDoesNotEndAJobThatPrints) {
 TEST(LocalPlatform, AnEndThatCannotBeWrittenDownIsTriedAgain) {
   LocalWorld world;
   // Something is in its way, and goes after a while.
-  const JobSpec spec = script_spec(1,
-                                   "mkdir -p ../exit.json/x; setsid sh -c 'touch ../ready; sleep 0.3; rm -r "
-                                   "../exit.json' >/dev/null 2>&1 & "
-                                   "until test -e ../ready; do sleep 0.01; done");
-  EXPECT_EQ(world.run(spec).status, RunStatus::kSucceeded);
+  const JobHandle job = world.submit(script_spec(1, "mkdir -p ../exit.json/x"));
+  const std::string in_the_way = world.platform.folder_of(job.run).exit();
+  world.await(job, [&](const JobStatus&) { return std::filesystem::exists(path_join(in_the_way, "x")); });
+  real_clock().wait(std::chrono::milliseconds(300), {});
+  std::filesystem::remove_all(in_the_way);
+  EXPECT_EQ(world.await_end(job).status, RunStatus::kSucceeded);
 }
 
 TEST(RunFolder, AnOrderSurvivesTheDisk) {
@@ -328,6 +309,16 @@ TEST(RunFolder, AnOrderSurvivesTheDisk) {
   EXPECT_EQ(read->timeout_s, 7);
   EXPECT_FALSE(parse_order(render(order).substr(0, 40)));
   EXPECT_FALSE(parse_order(""));
+}
+
+TEST(RunFolder, AStartSurvivesTheDisk) {
+  const Start start{17, 5, 9, "a-boot"};
+  EXPECT_EQ(parse_start(render(start)), start);
+  const Start of_no_session{17, 5, 0, ""};
+  EXPECT_EQ(parse_start(render(of_no_session)), of_no_session);
+  EXPECT_EQ(parse_start("17 5\n"), of_no_session) << "as it was written before";
+  EXPECT_FALSE(parse_start("17\n"));
+  EXPECT_FALSE(parse_start("a 5\n"));
 }
 
 TEST(RunFolder, AnEndIsToldAsAStatus) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <string>
 #include <vector>
@@ -13,6 +14,20 @@
 #include "tests/support/scratch_folder.h"
 
 namespace trainmake {
+
+// A clock on which waiting takes no time to speak of.
+class HastyClock final : public Clock {
+ public:
+  std::int64_t now_ns() override { return now_.fetch_add(1); }
+  std::int64_t steady_ns() override { return now_.fetch_add(1); }
+  bool wait(std::chrono::milliseconds time, std::stop_token) override {
+    now_ += std::chrono::nanoseconds(time).count();
+    return false;
+  }
+
+ private:
+  std::atomic<std::int64_t> now_{1};
+};
 
 inline Value text_value(std::string words) {
   Value value;

@@ -4,6 +4,7 @@
 
 #include "engine/base/log_file.h"
 #include "engine/base/text.h"
+#include "rules/job/platforms/local/leftovers.h"
 #include "rules/job/platforms/local/prepare.h"
 #include "rules/job/platforms/local/supervisor.h"
 
@@ -21,6 +22,12 @@ Result<std::optional<Start>> start_of(FileSystem& files, const RunFolder& run) {
   TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(files, run.started()));
   if (!text) return std::optional<Start>();
   return std::optional<Start>(parse_start(*text).value_or(Start{}));
+}
+
+Start never_started(std::int64_t now_ns) {
+  Start start;
+  start.when_ns = now_ns;
+  return start;
 }
 
 // Where it cannot be told whether the run started.
@@ -83,7 +90,7 @@ Result<void> LocalPlatform::start_supervisor(const RunFolder& run, const Secrets
     host_.clock.wait(std::chrono::milliseconds(1), {});
   }
   // It may be slow, and so may one that an earlier client started: from here on none of them starts the job.
-  auto unstarted = host_.files.create_exclusive(run.started(), render(Start{0, host_.clock.now_ns()}));
+  auto unstarted = host_.files.create_exclusive(run.started(), render(never_started(host_.clock.now_ns())));
   if (!unstarted) return fail(not_told(std::move(unstarted).error()));
   if (!*unstarted) return {};
   if (!launched) return fail(launched.error());
@@ -131,7 +138,7 @@ Result<std::string> LocalPlatform::read_log(const JobHandle& job, std::int64_t o
 Result<void> LocalPlatform::cancel(const JobHandle& job) {
   const RunFolder run = folder_of(job.run);
   const std::int64_t now = host_.clock.now_ns();
-  TRY_ASSIGN(const bool unstarted, host_.files.create_exclusive(run.started(), render(Start{0, now})));
+  TRY_ASSIGN(const bool unstarted, host_.files.create_exclusive(run.started(), render(never_started(now))));
   if (unstarted) {
     Exit exit;
     exit.started_ns = exit.ended_ns = now;
@@ -140,11 +147,18 @@ Result<void> LocalPlatform::cancel(const JobHandle& job) {
   }
   TRY_ASSIGN(const std::optional<Start> start, start_of(host_.files, run));
   TRY_ASSIGN(const bool supervised, is_supervised(run));
-  if (!supervised || !start) return {};
+  if (!start) return {};
+  if (!supervised) return end_leftovers(run, *start);
   if (!terminate_process(start->supervisor))
     return fail(step_error(cat("Cannot end process ", start->supervisor, ", which runs the job"),
                            "Was it started by another user?"));
   return {};
+}
+
+Result<void> LocalPlatform::end_leftovers(const RunFolder& run, const Start& start) {
+  TRY_ASSIGN(const std::optional<Exit> exit, exit_of(run));
+  if (exit) return {};
+  return end_all([&] { return leftovers_of(host_.files, run, start); }, host_.processes, host_.clock);
 }
 
 Result<std::string> LocalPlatform::outputs(const JobHandle& job) { return folder_of(job.run).output(); }

@@ -66,14 +66,22 @@ std::optional<Order> parse_order(std::string_view bytes) {
   return order;
 }
 
-std::string render(const Start& start) { return cat(start.supervisor, " ", start.when_ns, "\n"); }
+std::string render(const Start& start) {
+  return cat(start.supervisor, " ", start.when_ns, " ", start.birth, " ", start.boot, "\n");
+}
 
 std::optional<Start> parse_start(std::string_view text) {
+  const std::vector<std::string> words = split(trim(text), ' ');
+  if (words.size() < 2) return std::nullopt;
+  const auto number = [&](std::size_t word, auto& into) {
+    const std::string& digits = words[word];
+    return std::from_chars(digits.data(), digits.data() + digits.size(), into).ec == std::errc();
+  };
   Start start;
-  const char* end = text.data() + text.size();
-  const auto process = std::from_chars(text.data(), end, start.supervisor);
-  if (process.ec != std::errc() || process.ptr == end || *process.ptr != ' ') return std::nullopt;
-  if (std::from_chars(process.ptr + 1, end, start.when_ns).ec != std::errc()) return std::nullopt;
+  if (!number(0, start.supervisor) || !number(1, start.when_ns)) return std::nullopt;
+  if (words.size() != 4) return start;  // as it was written before there was a session in it
+  if (!number(2, start.birth)) return std::nullopt;
+  start.boot = words[3];
   return start;
 }
 

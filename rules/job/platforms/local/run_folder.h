@@ -54,6 +54,11 @@ std::optional<Order> parse_order(std::string_view bytes);
 struct Start {
   int supervisor = 0;  // its process; 0: it was cancelled, or given up, before
   std::int64_t when_ns = 0;
+  // When the supervisor leads a session, which is then the job's, its birth and the boot that this counts
+  // from: they tell that session from a later one of the same number. 0: it leads none, or it is not known.
+  std::uint64_t birth = 0;
+  std::string boot;
+  friend bool operator==(const Start&, const Start&) = default;
 };
 std::string render(const Start& start);
 std::optional<Start> parse_start(std::string_view text);

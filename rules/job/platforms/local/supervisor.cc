@@ -6,6 +6,7 @@
 #include "engine/base/host.h"
 #include "engine/base/log_file.h"
 #include "engine/base/text.h"
+#include "rules/job/platforms/local/leftovers.h"
 #include "rules/job/platforms/local/patient_log.h"
 #include "rules/job/platforms/local/run_folder.h"
 #include "rules/job/redactor.h"
@@ -32,7 +33,8 @@ Result<std::optional<FileLock>> claim(FileSystem& files, Clock& clock, const Run
       clock.wait(milliseconds(5), {});
       continue;
     }
-    TRY_ASSIGN(const bool first, files.create_exclusive(run.started(), render(Start{process_id(), now_ns})));
+    TRY_ASSIGN(const bool first,
+               files.create_exclusive(run.started(), render(start_of_this_process(files, now_ns))));
     if (!first) return std::optional<FileLock>();
     return lock;
   }
@@ -68,6 +70,16 @@ class Deadline {
   std::int64_t asked_ns_ = 0;
 };
 
+// What the job started and did not wait for goes with it, wherever it hid: nobody would watch it.
+void end_the_rest(Child& child, Clock& clock, PatientLog& log) {
+  const FindProcesses find = [&]() -> Result<std::vector<Process>> {
+    if (!child.reap_orphans()) return std::vector<Process>();
+    return descendants_of_this_process(real_file_system());
+  };
+  if (const auto ended = end_all(find, real_processes(), clock); !ended)
+    log.append(cat(ended.error().message, "\n"));
+}
+
 Result<void> watch(Child& child, Clock& clock, std::int64_t timeout_s, Redactor& redactor, PatientLog& log,
                    Exit& exit) {
   Deadline deadline(clock, timeout_s);
@@ -78,9 +90,11 @@ Result<void> watch(Child& child, Clock& clock, std::int64_t timeout_s, Redactor&
     bytes.clear();
     TRY_ASSIGN(more, child.read(bytes, milliseconds(100)));
     log.append(redactor.pass(bytes));
+    child.reap_orphans();
   }
   exit.end = *child.ended();
-  // Something that left the group may hold the pipe open for ever.
+  end_the_rest(child, clock, log);
+  // Something that could not be ended may hold the pipe open for ever.
   while (more) {
     bytes.clear();
     TRY_ASSIGN(more, child.read(bytes, kLastWords));
@@ -130,6 +144,7 @@ Result<void> write_end(FileSystem& files, Clock& clock, const RunFolder& run, co
 
 int supervise(const std::string& run_folder) {
   outlive_the_terminal();
+  adopt_orphans();
   FileSystem& files = real_file_system();
   Clock& clock = real_clock();
   const RunFolder run{run_folder};

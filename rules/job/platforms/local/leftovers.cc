@@ -1,0 +1,131 @@
+#include "rules/job/platforms/local/leftovers.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "engine/base/child.h"
+#include "engine/base/text.h"
+
+namespace trainmake {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kLook{10};             // between looks at what is left
+constexpr milliseconds kTimeToEnd{3'000};     // between SIGTERM and SIGKILL
+constexpr milliseconds kTimeToVanish{3'000};  // after SIGKILL; one in a system call may take a while
+
+std::int64_t in_ns(milliseconds time) { return std::chrono::nanoseconds(time).count(); }
+
+// What every process of the run was given and nobody else is: an id alone may be that of a run in a copy of
+// the workspace.
+std::vector<std::string> marks_of(FileSystem& files, const RunFolder& run) {
+  const auto bytes = read_file(files, run.order());
+  const std::optional<Order> order = bytes ? parse_order(*bytes) : std::nullopt;
+  std::vector<std::string> marks;
+  if (!order) return marks;
+  for (const char* name : {"TRAINMAKE_RUN", "TRAINMAKE_OUTPUT_DIR"}) {
+    const auto given = order->job.environment.find(name);
+    if (given == order->job.environment.end()) return {};
+    marks.push_back(cat(name, "=", given->second));
+  }
+  return marks;
+}
+
+Witness::Says whose(const std::optional<std::vector<std::string>>& environment,
+                    const std::vector<std::string>& marks) {
+  // A program that shows a title of its own has written it over its environment.
+  if (!environment || environment->empty()) return Witness::Says::kNothing;
+  const bool ours = !marks.empty() && std::all_of(marks.begin(), marks.end(), [&](const std::string& mark) {
+    return std::find(environment->begin(), environment->end(), mark) != environment->end();
+  });
+  return ours ? Witness::Says::kOurs : Witness::Says::kAnothers;
+}
+
+Error still_living(const std::vector<Process>& processes, const std::string& why) {
+  std::vector<std::string> numbers;
+  for (const Process& process : processes) numbers.push_back(cat(process.number));
+  const bool one = numbers.size() == 1;
+  return step_error(cat(one ? "Process " : "Processes ", join(numbers, ", "), " of the job cannot be ended",
+                        why.empty() ? "" : ": ", why),
+                    cat("The job is not started again while ", one ? "it lives" : "they live"));
+}
+
+}  // namespace
+
+std::vector<Process> members_of(const std::vector<Witness>& witnesses, const Start& start, bool same_boot) {
+  const auto in_session = [&](const Witness& one) { return one.process.session == start.supervisor; };
+  // Its number is nobody else's while one process is in a session; then another may lead one of that number.
+  const bool another_leads = std::any_of(witnesses.begin(), witnesses.end(), [&](const Witness& one) {
+    return one.process.number == start.supervisor && one.process.birth != start.birth;
+  });
+  const bool session_known = same_boot && start.birth != 0 && !another_leads;
+  const bool session_proven = std::any_of(witnesses.begin(), witnesses.end(), [&](const Witness& one) {
+    return in_session(one) && one.says == Witness::Says::kOurs;
+  });
+  std::vector<Process> all, members;
+  for (const Witness& one : witnesses) {
+    all.push_back(one.process);
+    const bool by_session = session_known && in_session(one) && one.process.birth >= start.birth &&
+                            (session_proven || one.says != Witness::Says::kAnothers);
+    if (by_session || one.says == Witness::Says::kOurs) members.push_back(one.process);
+  }
+  return with_descendants(all, std::move(members));
+}
+
+Start start_of_this_process(FileSystem& files, std::int64_t now_ns) {
+  Start start{process_id(), now_ns, 0, {}};
+  const std::optional<Process> self = find_process(files, start.supervisor);
+  if (!self || self->session != self->number) return start;
+  start.birth = self->birth;
+  start.boot = boot_of(files);
+  return start;
+}
+
+Result<std::vector<Process>> leftovers_of(FileSystem& files, const RunFolder& run, const Start& start) {
+  const std::vector<std::string> marks = marks_of(files, run);
+  TRY_ASSIGN(const std::vector<Process> living, living_processes(files));
+  std::vector<Witness> witnesses;
+  for (const Process& process : living) {
+    if (process.number == process_id()) continue;
+    witnesses.push_back({process, whose(environment_of(files, process), marks)});
+  }
+  return members_of(witnesses, start, start.boot == boot_of(files));
+}
+
+Result<std::vector<Process>> descendants_of_this_process(FileSystem& files) {
+  TRY_ASSIGN(const std::vector<Process> living, living_processes(files));
+  const auto is_self = [](const Process& process) { return process.number == process_id(); };
+  const auto self = std::find_if(living.begin(), living.end(), is_self);
+  if (self == living.end()) return std::vector<Process>();
+  std::vector<Process> descendants = with_descendants(living, {*self});
+  descendants.erase(descendants.begin());
+  return descendants;
+}
+
+Result<void> end_all(const FindProcesses& find, Processes& processes, Clock& clock) {
+  const std::int64_t began = clock.steady_ns();
+  std::vector<Process> asked;
+  for (;;) {
+    TRY_ASSIGN(const std::vector<Process> found, find());
+    if (found.empty()) return {};
+    const std::int64_t passed = clock.steady_ns() - began;
+    if (passed > in_ns(kTimeToEnd + kTimeToVanish)) return fail(still_living(found, ""));
+    const Signal signal = passed > in_ns(kTimeToEnd) ? Signal::kKill : Signal::kTerminate;
+    std::vector<Process> refused;
+    std::string why;
+    for (const Process& process : found) {
+      const bool was_asked = std::find(asked.begin(), asked.end(), process) != asked.end();
+      if (was_asked && signal == Signal::kTerminate) continue;
+      asked.push_back(process);
+      if (const auto sent = processes.send(process, signal); !sent) {
+        refused.push_back(process);
+        why = sent.error().message;
+      }
+    }
+    if (!refused.empty()) return fail(still_living(refused, why));
+    clock.wait(kLook, {});
+  }
+}
+
+}  // namespace trainmake

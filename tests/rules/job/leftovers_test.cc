@@ -1,0 +1,162 @@
+// What a job leaves running: which processes are its own, and that they end with it or before the next.
+#include "rules/job/platforms/local/leftovers.h"
+
+#include <signal.h>
+
+#include "tests/rules/job/local_world.h"
+
+namespace trainmake {
+namespace {
+
+using Says = Witness::Says;
+
+constexpr int kSupervisor = 100;
+const Start kStart{kSupervisor, 1, 50, "boot"};
+
+std::vector<int> numbers_of(const std::vector<Process>& processes) {
+  std::vector<int> numbers;
+  for (const Process& process : processes) numbers.push_back(process.number);
+  return numbers;
+}
+
+std::vector<int> members(const std::vector<Witness>& witnesses, bool same_boot = true) {
+  return numbers_of(members_of(witnesses, kStart, same_boot));
+}
+
+TEST(Leftovers, WhatCarriesTheMarksIsOursWhereverItWent) {
+  EXPECT_EQ(members({{{7, 1, 7, 60}, Says::kOurs}, {{8, 1, 8, 60}, Says::kAnothers}}), std::vector<int>{7});
+  EXPECT_EQ(members({{{7, 1, 7, 60}, Says::kOurs}}, false), std::vector<int>{7});
+}
+
+TEST(Leftovers, SoIsWhatDescendsFromIt) {
+  EXPECT_EQ(
+      members(
+          {{{9, 8, 9, 60}, Says::kAnothers}, {{8, 7, 7, 60}, Says::kAnothers}, {{7, 1, 7, 60}, Says::kOurs}}),
+      (std::vector<int>{7, 8, 9}));
+}
+
+TEST(Leftovers, OfItsSessionIsWhatSaysNothingElse) {
+  EXPECT_EQ(members({{{7, 1, kSupervisor, 60}, Says::kNothing}, {{8, 1, kSupervisor, 60}, Says::kAnothers}}),
+            std::vector<int>{7});
+}
+
+TEST(Leftovers, OneMarkedProcessProvesTheSession) {
+  EXPECT_EQ(members({{{7, 1, kSupervisor, 60}, Says::kAnothers}, {{8, 1, kSupervisor, 60}, Says::kOurs}}),
+            (std::vector<int>{7, 8}));
+}
+
+TEST(Leftovers, ALaterSessionOfTheSameNumberIsNotOurs) {
+  const Witness member{{101, kSupervisor, kSupervisor, 900}, Says::kNothing};
+  EXPECT_EQ(members({{{kSupervisor, 1, kSupervisor, 890}, Says::kNothing}, member}), std::vector<int>{});
+  EXPECT_EQ(members({member}, false), std::vector<int>{}) << "after a restart of the machine";
+  EXPECT_EQ(members({{{99, 1, kSupervisor, 49}, Says::kNothing}}), std::vector<int>{}) << "older than it";
+  Start of_no_session = kStart;
+  of_no_session.birth = 0;
+  EXPECT_TRUE(members_of({member}, of_no_session, true).empty());
+}
+
+// A job whose children each write their numbers into `numbers` and then go on for ever.
+class Abandoned {
+ public:
+  // `starters` are what each child is started with; `on_term` is what it does when it is asked to end.
+  explicit Abandoned(const std::vector<std::string>& starters, const std::string& on_term = "exit") {
+    std::string script;
+    for (const std::string& starter : starters)
+      script += cat(starter, " sh -c 'trap \"", on_term, "\" TERM; echo $$ >> ", world.folder.path("numbers"),
+                    "; while :; do sleep 0.1; done' & ");
+    job = world.submit(script_spec(1, script + "wait"));
+    world.await(job, [&](const JobStatus&) { return numbers().size() == starters.size(); });
+  }
+  ~Abandoned() {
+    for (const int number : numbers()) ::kill(number, SIGKILL);
+  }
+  Abandoned(const Abandoned&) = delete;
+  Abandoned& operator=(const Abandoned&) = delete;
+
+  void kill_supervisor() {
+    ASSERT_EQ(::kill(std::stoi(job.job), SIGKILL), 0);
+    EXPECT_EQ(world.await_end(job).status, RunStatus::kLost);
+  }
+
+  std::vector<int> numbers() const {
+    std::vector<int> numbers;
+    for (const std::string& line : split(trim(world.folder.read("numbers")), '\n'))
+      if (!line.empty()) numbers.push_back(std::stoi(line));
+    return numbers;
+  }
+  std::size_t living() const {
+    std::size_t count = 0;
+    for (const int number : numbers()) count += find_process(real_file_system(), number) ? 1U : 0U;
+    return count;
+  }
+
+  LocalWorld world;
+  JobHandle job;
+};
+
+TEST(LocalPlatform, WhatAKilledSupervisorLeavesIsEndedByCancel) {
+  Abandoned left({"", "setsid", "env -i"});
+  left.kill_supervisor();
+  EXPECT_EQ(left.living(), 3U);
+  const auto cancelled = left.world.platform.cancel(left.job);
+  EXPECT_TRUE(cancelled) << cancelled.error().message;
+  EXPECT_EQ(left.living(), 0U);
+  EXPECT_EQ(left.world.platform.poll(left.job)->status, RunStatus::kLost);
+  EXPECT_TRUE(left.world.platform.cancel(left.job)) << "there is nothing any more";
+}
+
+TEST(LocalPlatform, WhatDoesNotListenIsKilled) {
+  Abandoned left({""}, "");
+  left.kill_supervisor();
+  HastyClock hasty;
+  Host host{real_file_system(), left.world.processes, left.world.http, hasty, left.world.environment};
+  LocalPlatform platform(host, left.world.workspace, left.world.blobs);
+  EXPECT_TRUE(platform.cancel(left.job));
+  EXPECT_EQ(left.living(), 0U);
+}
+
+TEST(LocalPlatform, WhatMayNotBeEndedIsTold) {
+  Abandoned left({""});
+  left.kill_supervisor();
+  left.world.processes.refuse_to_send = true;
+  const auto cancelled = left.world.platform.cancel(left.job);
+  ASSERT_FALSE(cancelled);
+  EXPECT_NE(cancelled.error().message.find(cat(left.numbers()[0])), std::string::npos)
+      << cancelled.error().message;
+  EXPECT_EQ(left.living(), 1U);
+}
+
+TEST(LocalPlatform, WhatRunsElsewhereUnderTheSameIdIsLetBe) {
+  Abandoned left({"", "setsid"});
+  Abandoned copy({"", "setsid"});
+  left.kill_supervisor();
+  EXPECT_TRUE(left.world.platform.cancel(left.job));
+  EXPECT_EQ(left.living(), 0U);
+  EXPECT_EQ(copy.living(), 2U);
+  EXPECT_EQ(copy.world.platform.poll(copy.job)->status, RunStatus::kRunning);
+  EXPECT_TRUE(copy.world.platform.cancel(copy.job));
+  EXPECT_EQ(copy.world.await_end(copy.job).status, RunStatus::kCancelled);
+}
+
+TEST(LocalPlatform, ACancelledJobEndsWithWhatLeftItsGroup) {
+  Abandoned left({"", "setsid", "setsid -f env -i"});
+  EXPECT_TRUE(left.world.platform.cancel(left.job));
+  EXPECT_EQ(left.world.await_end(left.job).status, RunStatus::kCancelled);
+  EXPECT_EQ(left.living(), 0U);
+}
+
+TEST(LocalPlatform, WhatAJobLeavesRunningEndsWithIt) {
+  LocalWorld world;
+  const JobSpec spec = script_spec(1,
+                                   "sleep 60 & echo $!; setsid sh -c 'echo $$; exec sleep 60' & env -i "
+                                   "setsid -f sh -c 'echo $$; exec sleep 60'"
+                                   "; until test $(wc -l < ../log.txt) = 3; do sleep 0.01; done");
+  EXPECT_EQ(world.run(spec).status, RunStatus::kSucceeded);
+  const std::vector<std::string> lines = split(trim(world.log(spec)), '\n');
+  EXPECT_EQ(lines.size(), 3U);
+  for (const std::string& line : lines)
+    EXPECT_FALSE(find_process(real_file_system(), std::stoi(line))) << line;
+}
+
+}  // namespace
+}  // namespace trainmake
