@@ -61,6 +61,40 @@ class WhileItRuns(Story):
         going.end().exits(0)
         self.assertEqual(len(place.runs()), 1)
 
+    def test_attach_at_the_very_end_tells_how_it_ended(self):
+        for exit_code, then in ((0, ""), (1, "exit 3")):
+            with self.subTest(then=then):
+                place, gate = self.waiting(then=then)
+                place.ask("job:slow", "--no-wait").exits(0)
+                (run,) = place.runs()
+                gate.open()
+                self.assertEqual(place.ask("attach", run["run"]).code, exit_code)
+                told = place.ask("attach", run["run"]).exits(exit_code)
+                self.assert_told(told, "is over", "succeeded" if exit_code == 0 else "exit code 3")
+                self.assertEqual(len(place.runs()), 1)
+
+    def test_attach_to_one_that_just_failed_does_not_tell_of_an_earlier_success(self):
+        place, gate = self.waiting()
+        place.ask("job:slow", "--no-wait").exits(0)
+        gate.open()
+        place.ask("attach").exits(0)
+        place.write("code/slow.sh", "exit 3\n")
+        place.ask("job:slow").exits(1)
+        self.assert_told(place.ask("attach", "job:slow").exits(1), "exit code 3")
+
+    def test_many_attach_while_it_ends_and_all_tell_how(self):
+        for exit_code, then in ((0, ""), (1, "exit 3")):
+            with self.subTest(then=then):
+                place, gate = self.waiting(then=then)
+                going = place.start("job:slow", "--json").until("at the gate")
+                attached = [place.start("attach", "job:slow", "--json") for _ in range(3)]
+                for one in attached[1:]:
+                    one.until("at the gate")
+                gate.open()
+                for one in [going, *attached]:
+                    self.assertEqual(one.end().code, exit_code)
+                self.assertEqual(len(place.runs()), 1)
+
     def test_cancel_ends_it_with_all_it_started(self):
         place, _ = self.waiting()
         going = place.start("job:slow", "--json").until("at the gate")

@@ -14,6 +14,15 @@ class Together(Story):
         self.assertEqual(answer.finished["submitted"], 0)
         self.assertEqual(len(place.runs()), 1)
 
+    def test_both_tell_how_it_ended_when_it_failed(self):
+        place, gate = self.waiting(then='echo x >>"$GATE.starts"\nexit 3')
+        clients = [place.start("job:slow", "--json") for _ in range(2)]
+        gate.open()
+        for client in clients:
+            self.assert_told(client.end().exits(1), "exit code 3")
+        self.assertEqual(place.read("gate.starts"), "x\n")
+        self.assertEqual([run["status"] for run in place.runs()], ["failed"])
+
     def test_with_no_wait_the_second_leaves_with_4(self):
         place, gate = self.waiting()
         first = place.start("job:slow", "--json").until("at the gate")
