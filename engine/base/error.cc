@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "engine/base/text.h"
@@ -103,6 +104,9 @@ void check_failed(const char* condition, const char* file, int line) {
   std::fflush(stdout);
   std::fprintf(stderr, "trainmake: bug: `%s` does not hold at %s:%d\n", condition, file, line);
   std::fflush(stderr);
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+  std::abort();  // which a fuzzer notices, and keeps what led to it
+#endif
   _exit(exit_code_of(Blame::kBug));
 }
 

@@ -39,6 +39,8 @@ Result<std::string> absolute_folder(std::string_view text, std::string_view writ
     if (c == '*' || static_cast<unsigned char>(c) < 0x20)
       return fail(bad_label(text, "has a folder with a `*` or a control character"));
   }
+  if (cat("/", *folder, "/").find("/.../") != std::string::npos)
+    return fail(bad_label(text, "has a `...` where one folder is meant"));
   return *std::move(folder);
 }
 

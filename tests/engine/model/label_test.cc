@@ -23,6 +23,13 @@ TEST(Label, RefusesWhatIsNone) {
   }
 }
 
+TEST(Label, DotsThatMeanManyFoldersStandForNone) {
+  for (const char* text : {"a/.../job:x", "//.../job:x", "a/..././job:x", "//a/.../b/job:x"})
+    EXPECT_FALSE(parse_label(text, "")) << text;
+  EXPECT_FALSE(parse_pattern("a/..././job:x", "")) << "would read back as `a/.../job:x`";
+  EXPECT_TRUE(parse_label("a/..../job:x", ""));
+}
+
 TEST(Label, SuggestsTheKindThatWasMeant) {
   EXPECT_NE(parse_label("jbo:x", "").error().hint.find("`job`"), std::string::npos);
 }
