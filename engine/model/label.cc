@@ -124,7 +124,8 @@ bool Pattern::fits(const Label& label) const {
 std::string Pattern::text() const {
   std::string out = cat("//", folder);
   if (recursive) out += folder.empty() ? "..." : "/...";
-  if (kind == "*" && name == "*" && recursive) return out;
+  const bool says_all = kind == "*" && name == "*" && recursive;
+  if (says_all && folder.find(':') == std::string::npos) return out;
   return cat(out, out.ends_with('/') ? "" : "/", kind, ":", name);
 }
 

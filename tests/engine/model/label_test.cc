@@ -95,7 +95,8 @@ TEST(Pattern, OfOneLabelIsThatLabel) {
 }
 
 TEST(Pattern, PrintsWhatItReads) {
-  for (const char* text : {"//...", "//vision/...", "//vision/.../job:*", "//vision/job:x*", "//job:*"})
+  for (const char* text :
+       {"//...", "//vision/...", "//vision/.../job:*", "//vision/job:x*", "//job:*", "//a:b/.../*:*"})
     EXPECT_EQ(parse_pattern(text, "")->text(), text);
 }
 
