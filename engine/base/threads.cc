@@ -3,6 +3,7 @@
 #include "engine/base/threads.h"
 
 #include <sched.h>
+#include <time.h>
 
 #include <algorithm>
 #include <atomic>
@@ -19,6 +20,12 @@ unsigned processor_count() {
     return static_cast<unsigned>(std::max(CPU_COUNT(&allowed), 1));
   }
   return std::max(std::thread::hardware_concurrency(), 1U);
+}
+
+std::int64_t thread_cpu_ns() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
 struct WorkerPool::Inside {

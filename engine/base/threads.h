@@ -5,6 +5,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -14,6 +15,7 @@
 namespace trainmake {
 
 unsigned processor_count();
+std::int64_t thread_cpu_ns();  // that this thread has computed
 
 // Many senders, one receiver.
 template <typename T>
