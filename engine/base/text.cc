@@ -186,12 +186,16 @@ std::optional<double> parse_number(std::string_view text) {
   return number;
 }
 
+// No person types more, and counting edits takes the square of it.
+constexpr std::size_t kLongestName = 256;
+
 // Near enough: an edit for every three letters, or the beginning of the candidate.
 std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates) {
   const std::string* best = nullptr;
   std::size_t best_edits = 0;
   for (const std::string& candidate : candidates) {
     const std::size_t longest = std::max(word.size(), candidate.size());
+    if (longest > kLongestName) continue;
     const std::size_t most = std::max<std::size_t>(longest / 3, 1);
     const bool begins = word.size() >= 3 && std::string_view(candidate).starts_with(word);
     if (!begins && longest - std::min(word.size(), candidate.size()) > most) continue;
