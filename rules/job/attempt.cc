@@ -185,7 +185,7 @@ void Attempt::read_log() {
 
 void Attempt::take_line(std::string_view line) {
   std::string text = redactor_.redact(line);
-  metrics_.line(text);
+  if (std::string told = metrics_.line(text); !told.empty()) say(std::move(told));
   last_lines_.push_back(text);
   if (last_lines_.size() > kLastLines) last_lines_.pop_front();
   doing_.events(LogLine{run_.label, std::move(text)});

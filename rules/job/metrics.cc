@@ -8,6 +8,8 @@ namespace {
 // A pattern may take time that grows fast with the line's length, and no metric stands at the end of such a
 // line.
 constexpr std::size_t kLongestLine = 8U << 10U;
+// A log may have millions of lines that are all too long for a pattern.
+constexpr int kMostGivenUp = 100;
 
 }  // namespace
 
@@ -23,18 +25,27 @@ Result<Metrics> Metrics::of(const Value* declared) {
       error.where.line = value.line;
       return fail(std::move(error));
     }
-    metrics.patterns_.emplace_back(name, std::move(*pattern));
+    metrics.metrics_.push_back({name, std::move(*pattern)});
   }
   return metrics;
 }
 
-void Metrics::line(std::string_view text) {
+std::string Metrics::line(std::string_view text) {
+  std::string told;
   text = text.substr(0, kLongestLine);
-  for (const auto& [name, pattern] : patterns_) {
-    const auto found = pattern.match(text);
-    const auto number = found ? parse_number(*found) : std::nullopt;
-    if (number) values_[name] = *number;
+  for (Metric& metric : metrics_) {
+    if (metric.given_up == kMostGivenUp) continue;
+    const LuaPattern::Found found = metric.pattern.match(text);
+    if (found.gave_up && ++metric.given_up == 1) {
+      told += cat(told.empty() ? "" : "; ", "Metric ", quoted(metric.name), ": pattern ",
+                  quoted(metric.pattern.text()),
+                  " takes too long for a line of the log, which is passed over, and after ", kMostGivenUp,
+                  " of them all are");
+    }
+    const auto number = found.text ? parse_number(*found.text) : std::nullopt;
+    if (number) values_[metric.name] = *number;
   }
+  return told;
 }
 
 }  // namespace trainmake

@@ -18,11 +18,17 @@ class Metrics {
   // `declared` is the attribute `metrics`, or nullptr. A malformed pattern is a user error; its line is set
   // as Location::line alone when it is known.
   static Result<Metrics> of(const Value* declared);
-  void line(std::string_view text);
+  // What a person should know of a pattern that met the line; empty almost always.
+  std::string line(std::string_view text);
   const std::map<std::string, double>& values() const { return values_; }
 
  private:
-  std::vector<std::pair<std::string, LuaPattern>> patterns_;
+  struct Metric {
+    std::string name;
+    LuaPattern pattern;
+    int given_up = 0;  // lines that it took too long for
+  };
+  std::vector<Metric> metrics_;
   std::map<std::string, double> values_;
 };
 

@@ -74,8 +74,22 @@ TEST(Metrics, TheLastMatchThatIsANumberCounts) {
   EXPECT_TRUE(Metrics::of(nullptr));
 }
 
+TEST(Metrics, APatternThatTakesTooLongIsToldOnceAndGivenUp) {
+  const Value declared = table_of(
+      {{"loss", value_of(std::string("loss=([%d.]+)"))}, {"slow", value_of(std::string(".-.-.-.-.-(%d)x"))}});
+  auto metrics = Metrics::of(&declared);
+  ASSERT_TRUE(metrics);
+  EXPECT_EQ(metrics->line("loss=1 2x"), "");
+  const std::string long_line(8000, 'a');
+  const std::string told = metrics->line(long_line);
+  EXPECT_NE(told.find("`.-.-.-.-.-(%d)x`"), std::string::npos) << told;
+  for (int i = 0; i < 1000; ++i) EXPECT_EQ(metrics->line(long_line), "");
+  EXPECT_EQ(metrics->line("loss=3 4x"), "");
+  EXPECT_EQ(metrics->values(), (std::map<std::string, double>{{"loss", 3}, {"slow", 2}}));
+}
+
 TEST(Metrics, AMalformedPatternIsAnError) {
-  for (const char* pattern : {"loss=(", "a)", "[%d", "%", "%b(", "%f", "[]", "[^]"}) {
+  for (const char* pattern : {"loss=(", "a)", "[%d", "%", "%b(", "%f", "[]", "[^]", "%1", "(%1)", "%0"}) {
     const Value declared = table_of({{"m", value_of(std::string(pattern))}});
     EXPECT_FALSE(Metrics::of(&declared)) << pattern;
   }
