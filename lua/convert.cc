@@ -2,23 +2,28 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <lua5.4/lua.hpp>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "engine/base/text.h"
+#include "lua/evaluation.h"
+#include "lua/guard.h"
 #include "lua/values.h"
+#include "lua/vm.h"
 
 namespace trainmake {
 namespace {
 
 constexpr std::size_t kDeepest = 64;
+constexpr std::size_t kLongestShown = 200;  // of a name, in an error
+constexpr std::uint64_t kValueCost = 4;     // in instructions
 
 class Converter {
  public:
-  Converter(lua_State* state, const Location& where, std::vector<Error>& errors)
-      : state_(state), where_(where), errors_(errors) {}
+  Converter(lua_State* state, const Location& where) : state_(state), where_(where) {}
 
   Table attributes(int index, const TableLines* lines) {
     std::optional<Table> table = read_table(index, lines, true);
@@ -45,6 +50,7 @@ class Converter {
       case LUA_TSTRING: {
         std::size_t size = 0;
         const char* bytes = lua_tolstring(state_, index, &size);
+        hold(size);
         std::string text(bytes, size);
         if (text.find('\0') != std::string::npos || !is_utf8(text)) return refuse("is not UTF-8 text");
         value.data = std::move(text);
@@ -58,6 +64,7 @@ class Converter {
         return value;
       }
       case LUA_TUSERDATA:
+        hold(lua_rawlen(state_, index));
         if (const Glob* glob = glob_at(state_, index)) {
           value.data = *glob;
           return value;
@@ -87,6 +94,7 @@ class Converter {
   std::optional<Table> read_entries(int index, const TableLines* lines, bool top) {
     Table table;
     const auto count = static_cast<std::size_t>(lua_rawlen(state_, index));
+    hold(count, sizeof(Value));
     table.items.resize(count);
     std::size_t found = 0;
     bool fine = true;
@@ -118,9 +126,11 @@ class Converter {
   bool read_field(Table& table, const TableLines* lines, bool top) {
     std::size_t size = 0;
     const char* bytes = lua_tolstring(state_, -2, &size);
+    hold(sizeof(std::pair<std::string, Value>) + size);
     std::string name(bytes, size);
     const std::size_t before = path_.size();
-    path_ += path_.empty() ? printable(name) : cat(".", printable(name));
+    const std::string shown = printable(std::string_view(name).substr(0, kLongestShown));
+    path_ += path_.empty() ? shown : cat(".", shown);
     const bool named = name.find('\0') == std::string::npos && is_utf8(name);
     if (!named) refuse("is not UTF-8 text");
     std::optional<Value> value;
@@ -155,16 +165,28 @@ class Converter {
     return described(state_, -2);
   }
 
+  // Pays for what is about to be copied out of Lua. Too much of it ends the file: a table that stands in many
+  // places may hold no end of values.
+  void hold(std::size_t count, std::size_t bytes_of_one = 1) {
+    Vm& vm = Vm::of(state_);
+    vm.charge(kValueCost);
+    if (count <= SIZE_MAX / bytes_of_one && vm.may_keep(count * bytes_of_one)) return;
+    Error error = vm.over_declared().at(place());
+    if (!path_.empty()) error.message += cat(", at `", path_, "`");
+    raise(state_, std::move(error));
+  }
+
+  Location place() const { return {where_.file, line_ != 0 ? line_ : where_.line}; }
+
   std::nullopt_t refuse(std::string_view why) {
     const std::string what = path_.empty() ? std::string("The table") : cat("`", path_, "`");
-    errors_.push_back(user_error(cat(what, " ", why)).at({where_.file, line_ != 0 ? line_ : where_.line}));
+    Vm::of(state_).evaluation().tell(user_error(cat(what, " ", why)).at(place()));
     return std::nullopt;
   }
   std::optional<Table> refuse_table(std::string_view why) { return refuse(why), std::nullopt; }
 
   lua_State* state_;
   const Location& where_;
-  std::vector<Error>& errors_;
   std::vector<const void*> above_;  // the tables around the one being read
   std::string path_;                // `params.lr`, `data[2]`
   int line_ = 0;                    // the innermost that is known
@@ -172,9 +194,8 @@ class Converter {
 
 }  // namespace
 
-Table convert_table(lua_State* state, int index, const TableLines* lines, const Location& where,
-                    std::vector<Error>& errors) {
-  return Converter(state, where, errors).attributes(index, lines);
+Table convert_table(lua_State* state, int index, const TableLines* lines, const Location& where) {
+  return Converter(state, where).attributes(index, lines);
 }
 
 }  // namespace trainmake

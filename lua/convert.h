@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string_view>
-#include <vector>
 
 #include "engine/base/error.h"
 #include "engine/model/value.h"
@@ -14,7 +13,7 @@ namespace trainmake {
 
 // The table at `index`. What can be no value (a function, a cycle, a hole, NaN) is an error at its line, or
 // else at `where`, and the attribute that holds it becomes nil. `lines` may be nullptr.
-Table convert_table(lua_State* state, int index, const TableLines* lines, const Location& where,
-                    std::vector<Error>& errors);
+// An error is told to the evaluation; more than declarations may hold is raised.
+Table convert_table(lua_State* state, int index, const TableLines* lines, const Location& where);
 
 }  // namespace trainmake

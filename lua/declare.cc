@@ -14,6 +14,10 @@
 namespace trainmake {
 namespace {
 
+constexpr std::uint64_t kPassingCost = 10;        // in instructions, of passing over an open declaration
+constexpr std::size_t kBytesOfDeclaration = 400;  // beside its name and attributes
+constexpr std::size_t kCopiesOfName = 3;
+
 Error no_name(lua_State* state, const std::string& kind) {
   const bool table = lua_type(state, 1) == LUA_TTABLE;
   return user_error(cat("The name of a `", kind, "` is a string, not ", described(state, 1)),
@@ -32,17 +36,15 @@ void add_declaration(lua_State* state, Evaluation& evaluation, Pending pending) 
   const std::string id = cat(pending.kind, ":", pending.name);
   const auto [first, fresh] = evaluation.first_places.try_emplace(id, where);
   if (!fresh) {
-    evaluation.errors.push_back(
-        user_error(cat(quoted(id), " is declared twice: first at ", first->second.text()),
-                   "Give one of them another name")
-            .at(where));
+    evaluation.tell(user_error(cat(quoted(id), " is declared twice: first at ", first->second.text()),
+                               "Give one of them another name")
+                        .at(where));
     return;
   }
   const std::size_t told = evaluation.errors.size();
   Declaration declaration{std::move(pending.kind), std::move(pending.name), {}, where, {}};
   declaration.attributes =
-      convert_table(state, 1, lines_of(evaluation, {0, declaration.kind, declaration.name, {where}}), where,
-                    evaluation.errors);
+      convert_table(state, 1, lines_of(evaluation, {0, declaration.kind, declaration.name, {where}}), where);
   for (std::size_t i = told; i < evaluation.errors.size(); ++i) {
     Error& error = evaluation.errors[i];
     error.hint = join_hints(std::move(error.hint), call_hint(pending.places, where));
@@ -67,6 +69,7 @@ Result<int> finish_declaration(lua_State* state) {
     error.hint = accidental_call_hint(evaluation.sources, innermost_place(state));
     return fail(std::move(error));
   }
+  TRY(Vm::of(state).spend(static_cast<std::uint64_t>(found - evaluation.pending.rbegin()) * kPassingCost));
   Pending pending = std::move(*found);
   evaluation.pending.erase(std::prev(found.base()));
   add_declaration(state, evaluation, std::move(pending));
@@ -83,14 +86,14 @@ Result<int> declare_project(lua_State* state) {
                            "Write `project { name = \"x\" }`"));
   }
   const auto complain = [&](std::string message, std::string hint) {
-    evaluation.errors.push_back(user_error(std::move(message), std::move(hint)).at(where));
+    evaluation.tell(user_error(std::move(message), std::move(hint)).at(where));
   };
   if (evaluation.named_at.known()) {
     complain(cat("`project` stands here twice: first at ", evaluation.named_at.text()), "Keep one of them");
     return 0;
   }
   evaluation.named_at = where;
-  const Table table = convert_table(state, 1, nullptr, where, evaluation.errors);
+  const Table table = convert_table(state, 1, nullptr, where);
   if (!table.items.empty())
     complain("`project` takes `name = \"x\"` alone, not a list", "Write `project { name = \"x\" }`");
   for (const auto& [key, value] : table.fields) {
@@ -116,6 +119,8 @@ Result<int> begin_declaration(lua_State* state) {
   }
   Pending pending{++evaluation.last_serial, std::move(kind), text_at(state, 1), active_places(state)};
   if (pending.places.empty()) pending.places.push_back({evaluation.running.front(), 0});
+  if (Vm& vm = Vm::of(state); !vm.may_keep(kBytesOfDeclaration + kCopiesOfName * pending.name.size()))
+    return fail(vm.over_declared());
   lua_pushinteger(state, pending.serial);
   evaluation.pending.push_back(std::move(pending));
   lua_pushcclosure(state, &guarded<finish_declaration>, 1);
@@ -132,7 +137,7 @@ Result<int> declare_default(lua_State* state) {
   const Location where = innermost_place(state);
   const auto [first, fresh] = evaluation.defaults.try_emplace(kind, text_at(state, 1), where);
   if (!fresh) {
-    evaluation.errors.push_back(
+    evaluation.tell(
         user_error(cat("`default_", kind, "` stands here twice: first at ", first->second.second.text()),
                    "Keep one of them")
             .at(where));

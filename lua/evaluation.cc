@@ -5,12 +5,14 @@
 #include "engine/base/hash.h"
 #include "engine/base/text.h"
 #include "lua/guard.h"
+#include "lua/vm.h"
 
 namespace trainmake {
 namespace {
 
 constexpr std::uint64_t kLargestFile = 64U << 20U;
 constexpr int kMostLinks = 16;
+constexpr std::size_t kBytesCompiledAtOnce = 2;  // in the time of an instruction
 
 // Follows links by hand, so that each of them is looked at too: a link that points elsewhere is another file.
 Result<std::string> follow(Evaluation& evaluation, std::string path) {
@@ -59,6 +61,10 @@ const SourceMap& Source::map() const {
   return *lines;
 }
 
+void Evaluation::tell(Error error) {
+  if (errors.size() < kMostErrors) errors.push_back(std::move(error));
+}
+
 Result<bool> read_source(Evaluation& evaluation, const std::string& path) {
   FileSystem& files = evaluation.host.files;
   TRY_ASSIGN(const std::string real, follow(evaluation, path));
@@ -78,8 +84,10 @@ Result<bool> read_source(Evaluation& evaluation, const std::string& path) {
 
 Result<void> compile(lua_State* state, const std::string& path, const Source& source) {
   const std::string chunk = cat("@", path);
-  if (luaL_loadbufferx(state, source.text.data(), source.text.size(), chunk.c_str(), "t") == LUA_OK)
-    return {};
+  TRY(Vm::of(state).spend(source.text.size() / kBytesCompiledAtOnce));
+  const int status = luaL_loadbufferx(state, source.text.data(), source.text.size(), chunk.c_str(), "t");
+  if (status == LUA_OK) return {};
+  if (status == LUA_ERRMEM) return fail(Vm::of(state).over_memory().at({path, 1}));
   return fail(take_syntax_error(state, path));
 }
 

@@ -60,7 +60,12 @@ struct Evaluation {
   std::unordered_map<std::string, Location> first_places = {};  // of declarations, by `kind:name`
   std::vector<Pending> pending = {};
   std::int64_t last_serial = 0;
+
+  // Adds to errors, until there are more than anyone reads.
+  void tell(Error error);
 };
+
+inline constexpr std::size_t kMostErrors = 1000;
 
 // Reads the file at `path` from the root into sources and looks; false when it is not there.
 Result<bool> read_source(Evaluation& evaluation, const std::string& path);

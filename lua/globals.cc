@@ -44,13 +44,16 @@ const Global* find_global(std::string_view name) {
   return nullptr;
 }
 
+constexpr std::uint64_t kNameCost = 50;  // in instructions, of comparing a name with the one that is meant
+
 std::vector<std::string> known_names(lua_State* state) {
   std::vector<std::string> names;
   lua_pushglobaltable(state);
   for (lua_pushnil(state); lua_next(state, -2) != 0; lua_pop(state, 1)) {
-    if (lua_type(state, -2) == LUA_TSTRING) names.emplace_back(lua_tostring(state, -2));
+    if (lua_type(state, -2) == LUA_TSTRING) names.push_back(text_at(state, -2));
   }
   lua_pop(state, 1);
+  Vm::of(state).charge(names.size() * kNameCost);
   std::sort(names.begin(), names.end());
   return names;
 }

@@ -24,7 +24,10 @@ Result<int> attempt(lua_State* state, Binding binding) {
 }
 
 void push_error(lua_State* state, Error error) {
-  void* place = lua_newuserdatauv(state, sizeof(Error), 0);
+  const std::size_t held = error.message.size() + error.hint.size();
+  Vm::of(state).charge(held);  // its texts were copied, quoted and searched
+  // As large as what the error holds, so that it counts as memory of the file.
+  void* place = lua_newuserdatauv(state, sizeof(Error) + held, 0);
   new (place) Error(std::move(error));
   luaL_setmetatable(state, kErrorType);
 }

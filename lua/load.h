@@ -20,6 +20,8 @@ inline constexpr const char* kTrainspace = "TRAINSPACE.lua";
 struct LoadLimits {
   std::uint64_t instructions = 100'000'000;
   std::size_t memory_bytes = std::size_t{256} << 20U;
+  std::size_t text_bytes = std::size_t{1} << 20U;        // of one string
+  std::size_t declared_bytes = std::size_t{512} << 20U;  // of all that the declarations hold
 };
 
 struct LoadOptions {

@@ -8,6 +8,7 @@
 
 #include "engine/base/glob.h"
 #include "engine/base/text.h"
+#include "engine/base/threads.h"
 #include "engine/base/walk.h"
 #include "lua/evaluation.h"
 #include "lua/guard.h"
@@ -16,6 +17,11 @@
 
 namespace trainmake {
 namespace {
+
+constexpr std::uint64_t kWalkCost = 10'000;  // in instructions
+constexpr std::uint64_t kWalkedFileCost = 20;
+constexpr std::uint64_t kNameCost = 50;
+constexpr std::size_t kBytesOfVariable = 200;
 
 // The folders that were listed, and the named paths that were looked for: what the answer depends on.
 void record_walk(Evaluation& evaluation, const Glob& glob, const Walked& walked) {
@@ -31,6 +37,15 @@ void record_walk(Evaluation& evaluation, const Glob& glob, const Walked& walked)
     if (stat && (pattern->is_literal() || !stat->exists()))
       evaluation.looks.files.push_back({path, *stat, std::nullopt});
   }
+}
+
+// Slowness of the disk is not the file's.
+Result<Walked> walk_and_pay(Vm& vm, const WalkRequest& request) {
+  const std::int64_t start = thread_cpu_ns();
+  Result<Walked> walked = walk(vm.evaluation().host.files, request);
+  vm.excuse(thread_cpu_ns() - start);
+  TRY(vm.spend(kWalkCost + (walked ? kWalkedFileCost * walked->files.size() : 0)));
+  return walked;
 }
 
 // The path of `name` from the root, when it stays inside.
@@ -76,6 +91,7 @@ std::vector<std::string> sorted_names(lua_State* state, int table) {
   for (lua_pushnil(state); lua_next(state, table) != 0; lua_pop(state, 1)) {
     if (lua_type(state, -2) == LUA_TSTRING) names.push_back(quoted(text_at(state, -2)));
   }
+  Vm::of(state).charge(names.size() * kNameCost);
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -90,7 +106,10 @@ Result<int> read_variable(lua_State* state) {
   }
   const std::string name = text_at(state, 1);
   const std::optional<std::string> value = evaluation.host.environment.get(name);
-  evaluation.looks.add_variable(name, value);
+  if (!evaluation.looks.variables.contains(name)) {
+    if (Vm& vm = Vm::of(state); !vm.may_keep(kBytesOfVariable + name.size())) return fail(vm.over_declared());
+    evaluation.looks.add_variable(name, value);
+  }
   if (value) {
     lua_pushlstring(state, value->data(), value->size());
   } else if (lua_isnoneornil(state, 2)) {
@@ -114,7 +133,7 @@ Result<int> list_files(lua_State* state) {
   request.include = glob->include;
   request.exclude = glob->exclude;
   request.boundary = kTrainfile;
-  TRY_ASSIGN(const Walked walked, walk(evaluation.host.files, request));
+  TRY_ASSIGN(const Walked walked, walk_and_pay(Vm::of(state), request));
   record_walk(evaluation, *glob, walked);
   if (!walked.unmatched.empty() && !glob->allow_empty) {
     return fail(user_error(cat("Pattern ", quoted(walked.unmatched.front()), " matches no file"),

@@ -10,6 +10,7 @@
 #include "engine/base/text.h"
 #include "lua/guard.h"
 #include "lua/values.h"
+#include "lua/vm.h"
 
 namespace trainmake {
 namespace {
@@ -58,6 +59,13 @@ Result<Key> key_at(lua_State* state, int index) {
   }
 }
 
+// In instructions, of looking at a key and comparing it with others.
+std::uint64_t cost_of(const Key& key) {
+  constexpr std::uint64_t kCost = 4;
+  constexpr std::uint64_t kBytesComparedAtOnce = 16;
+  return kCost + key.text.size() / kBytesComparedAtOnce;
+}
+
 void push_key(lua_State* state, const Key& key) {
   if (key.type == Key::Type::kText) {
     lua_pushlstring(state, key.text.data(), key.text.size());
@@ -103,6 +111,7 @@ Result<int> ordered_pairs(lua_State* state) {
   for (lua_pushnil(state); lua_next(state, 1) != 0; lua_pop(state, 1)) {
     TRY_ASSIGN(const Key key, key_at(state, -2));
     keys.push_back(key);
+    TRY(Vm::of(state).spend(cost_of(key)));
   }
   if (!std::is_sorted(keys.begin(), keys.end())) std::sort(keys.begin(), keys.end());
   lua_createtable(state, static_cast<int>(keys.size()), 0);
@@ -126,6 +135,7 @@ Result<int> ordered_next(lua_State* state) {
   std::optional<Key> least;
   for (lua_pushnil(state); lua_next(state, 1) != 0; lua_pop(state, 1)) {
     TRY_ASSIGN(const Key key, key_at(state, -2));
+    TRY(Vm::of(state).spend(cost_of(key)));
     if ((!after || *after < key) && (!least || key < *least)) least = key;
   }
   if (!least) {

@@ -17,10 +17,23 @@ namespace {
 
 constexpr const char* kGlobType = "glob";
 constexpr const char* kPlacedType = "placed path";
+constexpr std::uint64_t kPatternCost = 100;  // in instructions, of reading a pattern
+constexpr std::uint64_t kPatternByteCost = 4;
+
+// What a value holds outside of Lua. Its userdata is larger by that, so that it counts as memory of the file,
+// and the collector knows of it.
+std::size_t held_bytes(const Glob& glob) {
+  std::size_t bytes = 0;
+  for (const auto* patterns : {&glob.include, &glob.exclude}) {
+    for (const std::string& pattern : *patterns) bytes += sizeof(std::string) + pattern.size();
+  }
+  return bytes;
+}
+std::size_t held_bytes(const PlacedPath& placed) { return placed.rest.size(); }
 
 template <typename T>
 void push(lua_State* state, const char* type, T value) {
-  void* place = lua_newuserdatauv(state, sizeof(T), 0);
+  void* place = lua_newuserdatauv(state, sizeof(T) + held_bytes(value), 0);
   new (place) T(std::move(value));
   luaL_setmetatable(state, type);
 }
@@ -54,25 +67,27 @@ Result<int> append_to_placed(lua_State* state) {
 }
 
 // A pattern that cannot be one is told at its line, and evaluation goes on.
-void add_pattern(lua_State* state, std::string pattern, std::vector<std::string>& into) {
+Result<void> add_pattern(lua_State* state, std::string pattern, std::vector<std::string>& into) {
+  TRY(Vm::of(state).spend(kPatternCost + kPatternByteCost * pattern.size()));
   if (Result<PathPattern> parsed = PathPattern::parse(pattern); !parsed) {
-    Vm::of(state).evaluation().errors.push_back(std::move(parsed).error().at(innermost_place(state)));
+    Vm::of(state).evaluation().tell(std::move(parsed).error().at(innermost_place(state)));
   }
   into.push_back(std::move(pattern));
+  return {};
 }
 
 // A string, or a list of strings, at the top of the stack; pops it.
 Result<void> take_patterns(lua_State* state, std::string_view what, std::vector<std::string>& into) {
   const int index = lua_gettop(state);
   if (lua_type(state, index) == LUA_TSTRING) {
-    add_pattern(state, text_at(state, index), into);
+    TRY(add_pattern(state, text_at(state, index), into));
   } else if (lua_type(state, index) == LUA_TTABLE) {
     const auto count = static_cast<lua_Integer>(lua_rawlen(state, index));
     for (lua_Integer i = 1; i <= count; ++i) {
       if (lua_rawgeti(state, index, i) != LUA_TSTRING) {
         return fail(user_error(cat("A pattern of ", what, " is a string, not ", described(state, -1))));
       }
-      add_pattern(state, text_at(state, -1), into);
+      TRY(add_pattern(state, text_at(state, -1), into));
       lua_pop(state, 1);
     }
   } else {
