@@ -8,6 +8,7 @@
 #include "lua/guard.h"
 #include "lua/order.h"
 #include "lua/text_functions.h"
+#include "lua/text_search.h"
 #include "lua/vm.h"
 
 namespace trainmake {
@@ -97,6 +98,7 @@ void open_sandbox(lua_State* state) {
   wrap_function(state, nullptr, "setmetatable", &guarded<set_metatable>);
   wrap_function(state, nullptr, "pcall", &guarded<protected_call>);
   open_text_functions(state);
+  open_text_search(state);
   open_ordered_walks(state);
   run_prelude(state);
 }

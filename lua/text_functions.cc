@@ -14,10 +14,8 @@
 namespace trainmake {
 namespace {
 
-constexpr std::size_t kLongestSubject = 1U << 20U;  // of a pattern: matching may be far from linear
-constexpr lua_Integer kMostTimes = INT_MAX;         // Lua refuses more
-constexpr std::ptrdiff_t kMostRepeats =
-    16;  // `*`, `+`, `-` and `?` of one pattern: each may multiply the work
+constexpr std::size_t kBytesReadAtOnce = 4;  // in the time of an instruction
+constexpr lua_Integer kMostTimes = INT_MAX;  // Lua refuses more
 
 Result<int> original(lua_State* state) { return lua_tocfunction(state, lua_upvalueindex(1))(state); }
 
@@ -78,17 +76,10 @@ Result<int> repeat(lua_State* state) {
   return original(state);
 }
 
-Result<int> match(lua_State* state) {
-  const std::string_view pattern = view_at(state, 2);
-  if (view_at(state, 1).size() > kLongestSubject) {
-    return fail(user_error(cat("A text that is searched has at most ", human_bytes(kLongestSubject))));
-  }
-  const auto is_repeat = [](char c) { return c == '*' || c == '+' || c == '-' || c == '?'; };
-  if (std::count_if(pattern.begin(), pattern.end(), is_repeat) > kMostRepeats && !lua_toboolean(state, 4)) {
-    return fail(
-        user_error(cat("A pattern has at most ", std::int64_t{kMostRepeats}, " of `*`, `+`, `-` and `?`"),
-                   "Search for its parts one after the other"));
-  }
+// For functions that read all of their first argument and make no text of that size, which would be paid for.
+Result<int> pay_for_text(lua_State* state) {
+  if (lua_type(state, 1) == LUA_TSTRING)
+    TRY(Vm::of(state).spend(view_at(state, 1).size() / kBytesReadAtOnce));
   return original(state);
 }
 
@@ -110,8 +101,10 @@ void open_text_functions(lua_State* state) {
   wrap_function(state, nullptr, "tostring", &guarded<to_text>);
   wrap_function(state, "string", "format", &guarded<format>);
   wrap_function(state, "string", "rep", &guarded<repeat>);
-  for (const char* name : {"find", "match", "gmatch", "gsub"})
-    wrap_function(state, "string", name, &guarded<match>);
+  wrap_function(state, nullptr, "tonumber", &guarded<pay_for_text>);
+  wrap_function(state, "utf8", "len", &guarded<pay_for_text>);
+  for (const char* name : {"pack", "packsize", "unpack"})
+    wrap_function(state, "string", name, &guarded<pay_for_text>);
 }
 
 }  // namespace trainmake
