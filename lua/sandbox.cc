@@ -7,6 +7,7 @@
 #include "engine/base/text.h"
 #include "lua/guard.h"
 #include "lua/order.h"
+#include "lua/table_functions.h"
 #include "lua/text_functions.h"
 #include "lua/text_search.h"
 #include "lua/vm.h"
@@ -99,6 +100,7 @@ void open_sandbox(lua_State* state) {
   wrap_function(state, nullptr, "pcall", &guarded<protected_call>);
   open_text_functions(state);
   open_text_search(state);
+  open_table_functions(state);
   open_ordered_walks(state);
   run_prelude(state);
 }
