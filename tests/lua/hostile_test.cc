@@ -1,0 +1,189 @@
+// Files that would run without end, or fill the memory, where the instruction count does not see it: each is
+// stopped soon, with an error at its line.
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "engine/base/text.h"
+#include "engine/base/threads.h"
+#include "tests/lua/scratch.h"
+
+namespace trainmake {
+namespace {
+
+#if !defined(__has_feature)
+#define __has_feature(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) || \
+    __has_feature(thread_sanitizer) || !defined(__OPTIMIZE__)
+constexpr std::chrono::seconds kSoon{40};
+#else
+constexpr std::chrono::seconds kSoon{2};
+#endif
+
+// What `body`, on line 2, is stopped with.
+Error stopped_by(const std::string& body) {
+  Scratch scratch(cat("local x = 1\n", body, "\n"));
+  const std::int64_t start = thread_cpu_ns();
+  const Project project = scratch.load();
+  EXPECT_LT(std::chrono::nanoseconds(thread_cpu_ns() - start), kSoon) << body;
+  EXPECT_EQ(project.errors.size(), 1U) << body;
+  if (project.errors.empty()) return {};
+  EXPECT_EQ(project.errors[0].where, (Location{"TRAINFILE.lua", 2})) << body;
+  return project.errors[0];
+}
+
+void expect_stopped(std::initializer_list<const char*> bodies) {
+  for (const char* body : bodies) {
+    const Error error = stopped_by(body);
+    EXPECT_TRUE(says(error.message, "The file ")) << body;
+  }
+}
+
+const char* const kLongTable = "local t = {} for i = 1, 1e6 do t[i] = '' end ";
+
+TEST(Hostile, TableFunctionsCountWhatTheyDo) {
+  expect_stopped({
+      "table.insert(setmetatable({}, { __len = function() return 1 << 60 end }), 1, 0)",
+      "table.remove(setmetatable({}, { __len = function() return 1 << 60 end }), 1)",
+      "table.concat(setmetatable({}, { __index = rawlen, __len = function() return 1 << 60 end }))",
+      "table.move({}, 1, 1 << 60, 2)",
+      "table.sort(setmetatable({}, { __len = function() return 1 << 60 end }), function() return false end)",
+  });
+  EXPECT_TRUE(
+      says(stopped_by("table.unpack(setmetatable({}, { __len = function() return 1 << 60 end }))").message,
+           "Too many results to unpack"));
+}
+
+TEST(Hostile, LongTablesAreNotWalkedForFree) {
+  for (const char* loop : {
+           "for i = 1, 1e9 do table.insert(t, 1, i) end",
+           "for i = 1, 1e9 do table.remove(t, 1) end",
+           "for i = 1, 1e9 do table.concat(t) end",
+           "for i = 1, 1e9 do select('#', table.unpack(t, 1, 900000)) end",
+           "for i = 1, 1e9 do next(t) end",
+           "for i = 1, 1e9 do pairs(t) end",
+           "for i = 1, 1e6 do t[i] = 'a' end while true do glob(t) end",
+           "for i = 1, 1e6 do t[i] = nil end for i = 1, 1e9 do pairs(t) end",
+           "for i = 1, 1e9 do t[-i] = 1 t[-i] = nil end",
+       }) {
+    expect_stopped({cat(kLongTable, loop).c_str()});
+  }
+}
+
+// A call of a C function takes longer than other instructions.
+TEST(Hostile, CallsThatCostLittleAreCountedAlone) {
+  Scratch scratch("for i in ipairs(setmetatable({}, { __index = rawlen })) do end");
+  scratch.options.limits.instructions = 10'000'000;
+  EXPECT_TRUE(says(scratch.load().errors.at(0).message, "The file ran for"));
+}
+
+TEST(Hostile, PatternsThatBacktrackAreStopped) {
+  expect_stopped({
+      "string.find(('a'):rep(1000), ('a*'):rep(12) .. 'b')",
+      "string.match(('a'):rep(1 << 20), '.-b')",
+      "string.gsub(('a'):rep(1 << 20), '.-b', '')",
+      "for word in string.gmatch(('a'):rep(1 << 20), '.-b') do end",
+      "string.find(('a'):rep(1 << 20), '[' .. ('b'):rep(1 << 19) .. ']')",
+      "string.find(('a'):rep(1 << 20), ('a'):rep(1 << 19) .. 'b', 1, true)",
+      "string.find(('('):rep(1 << 20), '%b()')",
+      "local s = ('a'):rep(1 << 19) string.find(s .. s, '(' .. ('a'):rep(1 << 19) .. '*)%1b')",
+      "string.find(('a'):rep(200), ('a?'):rep(100) .. ('a'):rep(150) .. 'b')",
+      "while true do string.find(('a'):rep(1 << 20), 'b') end",
+  });
+}
+
+TEST(Hostile, LongTextsAreNotLookedAtForFree) {
+  for (const char* loop : {
+           "while true do local x = a < b end",
+           "while true do local x = a == b end",
+           "while true do local x = rawequal(a, b) end",
+           "while true do local x = a .. b end",
+           "while true do local x = #(a .. b) end",
+           "while true do local x = a:upper() end",
+           "while true do local x = a:reverse() end",
+           "while true do local x = a:rep(2) end",
+           "while true do local x = ('%s'):format(a) end",
+           "while true do local x = a:byte(1, 900000) end",
+           "while true do local x = utf8.len(a) end",
+           "while true do local x = tonumber(a, 36) end",
+           "while true do local x = string.packsize(a:sub(1, -2)) end",
+           "local t = { [a] = 1 } while true do local x = t[b] end",
+           "while true do pcall(error, a) end",
+           "while true do pcall(env, a) end",
+           "while true do pcall(function() return _G[a] end) end",
+       }) {
+    expect_stopped({cat("local a, b = ('b'):rep(1 << 19) .. 'a', ('b'):rep(1 << 19) .. 'a' ", loop).c_str()});
+  }
+}
+
+TEST(Hostile, ATextHasALongestLength) {
+  EXPECT_TRUE(says(stopped_by("string.rep('x', 1 << 27)").message, "a text of more than 1.0 MiB"));
+  EXPECT_TRUE(
+      says(stopped_by("local s = 'x' while true do s = s .. s end").message, "a text of more than 1.0 MiB"));
+}
+
+TEST(Hostile, CollectingAFullMemoryIsCounted) {
+  expect_stopped({
+      "local t = {} for i = 1, 1e9 do pcall(function() t[i] = {} end) end",
+      "local t = {} for i = 1, 4e6 do t[i] = {} end while true do pcall(string.rep, 'x', 1 << 30) end",
+  });
+}
+
+TEST(Hostile, WhatIsKeptOutsideLuaIsMemoryToo) {
+  const char* long_text = "local s = ('a'):rep(1 << 19) ";
+  for (const char* loop : {
+           "local t = {} while true do t[#t + 1] = glob(s) end",
+           "local t = {} while true do t[#t + 1] = data_dir(s) end",
+           "local t = {} while true do t[#t + 1] = select(2, pcall(env, s)) end",
+           "local n = 0 while true do n = n + 1 env(s .. n, '') end",
+           "local n = 0 while true do n = n + 1 code(s .. n) end",
+           "local n = 0 while true do n = n + 1 code(s .. n) {} end",
+           "local t = { [(s)] = s } for i = 1, 12 do t = { t, t } end code 'x' (t)",
+       }) {
+    expect_stopped({cat(long_text, loop).c_str()});
+  }
+  Scratch scratch("code 'x' {}\nwhile true do code 'x' {} end");
+  EXPECT_TRUE(says(scratch.load().errors.back().message, "The file "));
+}
+
+TEST(Hostile, DeclarationsCountWhatTheyHold) {
+  const Error shared = stopped_by("local t = {} for i = 1, 40 do t = { t, t } end code 'x' { deep = t }");
+  EXPECT_TRUE(says(shared.message, "`deep[1][1]"));
+  EXPECT_TRUE(says(shared.message, "declares more than"));
+  expect_stopped({
+      "local t = {} for i = 1, 1e5 do t[i] = i end for i = 1, 1e9 do code('x' .. i) { t = t } end",
+      "local t = {} for i = 1, 1e9 do t[i] = code('x' .. i) end",
+      "local t = {} for i = 1, 2e5 do t[i] = code('x' .. i) end for i = 1, 2e5 do t[i] {} end "
+      "while true do end",
+  });
+}
+
+TEST(Hostile, AListThatOnlySeemsLongTakesNoRoom) {
+  const Error error = stopped_by(
+      "local t = { 1, 1, 1, 1, [5] = 1, [9] = 1 } for i = 3, 40 do t[1 << i] = 1 end code 'x' { t = t }");
+  EXPECT_TRUE(says(error.message, "declares more than 512.0 MiB, at `t`"));
+}
+
+TEST(Hostile, ErrorsAreToldUpToANumber) {
+  Scratch scratch("while true do glob '/' end");
+  const Project project = scratch.load();
+  EXPECT_EQ(project.errors.size(), 1001U);
+  EXPECT_TRUE(says(project.errors.back().message, "The file ran for"));
+}
+
+TEST(Hostile, NothingVanishesFromATableThatWantsToBeWeak) {
+  const Project project = load_text(R"(
+    local meta = {}
+    local t = setmetatable({}, meta)
+    meta.__mode = "kv"
+    t[1], t[{}] = {}, true
+    for i = 1, 1e6 do local garbage = { i } end
+    code(t[1] and "kept" or "gone") {}
+  )");
+  ASSERT_EQ(project.declarations.size(), 1U);
+  EXPECT_EQ(project.declarations[0].name, "kept");
+}
+
+}  // namespace
+}  // namespace trainmake
