@@ -53,8 +53,7 @@ void refuse(lua_State* state, const char* library, const char* function, std::st
   lua_pop(state, 1);
 }
 
-// A collector's timing must not show: no finalizers, no weak tables. Lua looks for `__gc` when the metatable
-// is set, and for `__mode` whenever it collects: see forget_weakness for one that comes later.
+// A collector's timing must not show: no finalizers, no weak tables.
 Result<int> set_metatable(lua_State* state) {
   if (lua_type(state, 2) == LUA_TTABLE) {
     for (const char* name : {"__gc", "__mode"}) {
@@ -65,15 +64,6 @@ Result<int> set_metatable(lua_State* state) {
     }
   }
   return lua_tocfunction(state, lua_upvalueindex(1))(state);
-}
-
-// Lua finds `__mode` by the one string of that text, which it makes first and keeps. With its bytes changed,
-// a
-// `__mode` that a file writes is another string, which means nothing, however late it comes into a metatable.
-void forget_weakness(lua_State* state) {
-  const char* name = lua_pushliteral(state, "__mode");
-  *const_cast<char*>(name) = '\x01';
-  lua_pop(state, 1);
 }
 
 // An error that is caught has cost far more than the instruction that raised it.
@@ -93,7 +83,6 @@ void run_prelude(lua_State* state) {
 }  // namespace
 
 void open_sandbox(lua_State* state) {
-  forget_weakness(state);
   luaL_requiref(state, LUA_GNAME, luaopen_base, 1);
   luaL_requiref(state, LUA_TABLIBNAME, luaopen_table, 1);
   luaL_requiref(state, LUA_STRLIBNAME, luaopen_string, 1);
