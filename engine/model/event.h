@@ -68,7 +68,7 @@ using EventSink = std::function<void(const Event&)>;
 // The end of a run: every target in exactly one list.
 struct Summary {
   std::array<std::vector<Label>, 6> steps;  // by Outcome, each sorted
-  std::int64_t duration_ms = 0;  // of the whole command
+  std::int64_t duration_ms = 0;             // of the whole command
   int exit_code = 0;
 
   std::vector<Label>& of(Outcome outcome) { return steps[static_cast<std::size_t>(outcome)]; }

@@ -42,8 +42,7 @@ struct World {
     return *files.look(path_join("/root", path), links);
   }
   bool save() {
-    const Result<bool> saved =
-        save_proof(host, "/cache", "job:mnist", proof, files.now_ns + 1'000'000'000);
+    const Result<bool> saved = save_proof(host, "/cache", "job:mnist", proof, files.now_ns + 1'000'000'000);
     EXPECT_TRUE(saved);
     return saved && *saved;
   }
@@ -164,8 +163,8 @@ TEST(Proof, OneOfAnotherProgramIsNone) {
 TEST(Proof, SixtyFourAreKept) {
   World world;
   for (int i = 0; i < 70; ++i)
-    ASSERT_TRUE(*save_proof(world.host, "/cache", cat("job:", i), world.proof,
-                            world.files.now_ns + 1'000'000'000));
+    ASSERT_TRUE(
+        *save_proof(world.host, "/cache", cat("job:", i), world.proof, world.files.now_ns + 1'000'000'000));
   EXPECT_EQ(world.files.list("/cache/proofs")->size(), 64U);
   EXPECT_FALSE(check_proof(world.host, "/root", "/cache", "job:5", 42));
   EXPECT_TRUE(check_proof(world.host, "/root", "/cache", "job:6", 42));
