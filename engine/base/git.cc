@@ -25,7 +25,7 @@ namespace {
   USE(config_free) \
   USE(config_get_path) \
   USE(config_iterator_free) \
-  USE(config_iterator_glob_new) \
+  USE(config_iterator_new) \
   USE(config_next) \
   USE(diff_free) \
   USE(diff_get_delta) \
@@ -189,18 +189,24 @@ std::vector<std::string> search_folders(const Library& git, int level) {
   return folders;
 }
 
+// libgit2 gives sections and keys in lower case. Not left to its own search by pattern, which loses memory.
+bool is_include(std::string_view name) {
+  return name == "include.path" || (name.starts_with("includeif.") && name.ends_with(".path"));
+}
+
 // What the configuration includes, or would under another condition. libgit2 does not tell which file an
 // entry stands in, so a relative path is taken from the folder of each that may hold it: a file too many is
 // only looked at in vain.
 void add_included(FileSystem& files, const Library& git, const git_config* config,
                   std::vector<std::string>& sources) {
   git_config_iterator* made = nullptr;
-  if (git.config_iterator_glob_new(&made, config, R"(^include(if\..*)?\.path$)") != 0) return;
+  if (git.config_iterator_new(&made, config) != 0) return;
   const Owned<git_config_iterator> entries(made, git.config_iterator_free);
   std::set<std::string> folders;
   for (const std::string& source : sources) folders.emplace(path_folder(source));
   git_config_entry* entry = nullptr;
   while (git.config_next(&entry, entries.get()) == 0) {
+    if (!is_include(entry->name) || entry->value == nullptr) continue;
     const std::string_view path = entry->value;
     const std::size_t before = sources.size();
     if (path.starts_with("~/")) {

@@ -194,6 +194,12 @@ TEST_F(Git, SourcesAreWhatConfigurationsIncludeToo) {
                           [](const std::string& path) { return path.ends_with("/mine"); }));
 }
 
+TEST_F(Git, AnIncludeOfNothingIsNoSource) {
+  scratch_.write(".git/config", "[core]\n  excludesFile = /mine\n[include]\n  path\n");
+  const Texts sources = rules()->sources();
+  EXPECT_EQ(std::count(sources.begin(), sources.end(), "/mine"), 1);
+}
+
 TEST_F(Git, ARepositoryIsFoundByTheNearestDotGit) {
   git({"init", "--quiet", at("inner")});
   EXPECT_EQ(rules("inner")->worktree(), at("inner"));
