@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <thread>
+
 #include "engine/base/text.h"
 #include "tests/support/mem_fs.h"
 #include "tests/support/scratch_folder.h"
@@ -10,7 +13,11 @@
 namespace trainmake {
 namespace {
 
+using namespace std::chrono_literals;
+
 struct RealPlace {
+  // A file system stamps what happens within one tick of the kernel's clock with one time.
+  static void rest() { std::this_thread::sleep_for(20ms); }
   ScratchFolder folder;
   FileSystem& files = real_file_system();
   std::string root = folder.path();
@@ -18,6 +25,7 @@ struct RealPlace {
 
 struct MemPlace {
   MemPlace() { memory.put_folder(root); }
+  static void rest() {}
   MemFileSystem memory;
   FileSystem& files = memory;
   std::string root = "/place";
@@ -267,6 +275,7 @@ TYPED_TEST(FileSystemConformance, OnlyTheFirstCreatesExclusively) {
 TYPED_TEST(FileSystemConformance, AChangedFolderHasAnotherStat) {
   this->write("folder/a", "x");
   const Stat before = this->look("folder");
+  TypeParam::rest();
   ASSERT_TRUE(this->files().remove(this->at("folder/a")));
   this->write("folder/b", "x");
   EXPECT_NE(this->look("folder"), before);
