@@ -23,7 +23,8 @@ Result<void> pay_for_moves(lua_State* state, lua_Integer first, lua_Integer last
 
 Result<int> insert(lua_State* state) {
   luaL_checktype(state, 1, LUA_TTABLE);
-  lua_Integer last = luaL_len(state, 1) + 1;
+  // As Lua adds: the length may be the greatest number there is.
+  auto last = static_cast<lua_Integer>(static_cast<lua_Unsigned>(luaL_len(state, 1)) + 1U);
   const int arguments = lua_gettop(state);
   if (arguments != 2 && arguments != 3) return luaL_error(state, "wrong number of arguments to 'insert'");
   if (arguments == 3) {

@@ -49,6 +49,7 @@ Result<int> to_text(lua_State* state) {
 
 Result<int> format(lua_State* state) {
   const std::string_view pattern = view_at(state, 1);
+  TRY(Vm::of(state).spend(pattern.size()));
   int argument = 1;
   for (std::size_t at = 0; (at = pattern.find('%', at)) != std::string_view::npos; ++at) {
     at = std::min(pattern.find_first_not_of("-+ #0123456789.", at + 1), pattern.size());

@@ -15,7 +15,8 @@
 namespace trainmake {
 namespace {
 
-constexpr std::size_t kBytesPerStep = 16;  // where memchr and memcmp look
+constexpr std::size_t kBytesPerStep = 16;    // where memchr and memcmp look
+constexpr std::uint64_t kStepsOfAPiece = 4;  // of a replacement: found, pushed, copied
 
 std::string_view text_argument(lua_State* state, int index) {
   std::size_t size = 0;
@@ -53,9 +54,9 @@ class Search {
     const std::uint64_t left = vm_.instructions_left();
     std::uint64_t steps = left;
     std::optional<Span> found = matcher_.find(start, steps);
+    TRY(vm_.spend(left - steps));
     if (matcher_.too_complex())
       return fail(user_error("The pattern is too complex", "Search for its parts one after the other"));
-    TRY(vm_.spend(left - steps));
     return found;
   }
 
@@ -95,7 +96,7 @@ Result<std::optional<std::size_t>> find_word(Vm& vm, std::string_view text, std:
   while (word.size() <= text.size() - from) {
     const std::string_view places = text.substr(0, text.size() - word.size() + 1);
     const std::size_t at = std::min(places.find(word.front(), from), places.size());
-    TRY(vm.spend((at - from + word.size()) / kBytesPerStep));
+    TRY(vm.spend(1 + (at - from + word.size()) / kBytesPerStep));
     if (at == places.size()) break;
     if (text.compare(at, word.size(), word) == 0) return at;
     from = at + 1;
@@ -165,7 +166,7 @@ Result<int> next_match(lua_State* state) {
 Result<int> all_matches(lua_State* state) {
   const std::string_view subject = text_argument(state, 1);
   const std::string_view pattern = text_argument(state, 2);
-  TRY(check_lua_pattern(pattern));
+  TRY(check_pattern(state, pattern));
   const std::size_t from = std::min(start_argument(state, 3, subject.size()), subject.size() + 1);
   lua_settop(state, 2);
   lua_pushinteger(state, static_cast<lua_Integer>(from));
@@ -194,7 +195,7 @@ class Replacing {
   explicit Replacing(lua_State* state) : state_(state), longest_(Vm::of(state).limits().text_bytes) {}
 
   Result<void> add(std::string_view text) {
-    TRY(Vm::of(state_).spend(text.size() / kBytesPerStep));
+    TRY(Vm::of(state_).spend(kStepsOfAPiece + text.size() / kBytesPerStep));
     if (text.size() > longest_ - text_.size())
       return fail(user_error(cat("The file needs a text of more than ", human_bytes(longest_)),
                              "Replace in its parts"));

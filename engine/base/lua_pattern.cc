@@ -147,8 +147,8 @@ std::optional<PatternMatcher::Span> PatternMatcher::find(const Start& start, std
     if (last && last != start.last_end) found = Span{at, *last};
     if (start.anchored) break;
   }
-  steps = steps_;
-  if (steps == 0) return std::nullopt;
+  steps = too_complex_ ? steps_left_ : steps_;
+  if (steps_ == 0) return std::nullopt;
   return found;
 }
 
@@ -169,6 +169,7 @@ bool PatternMatcher::step(std::size_t count) {
 // The end of what matches all items from `item` on, or nullptr.
 const char* PatternMatcher::match(const char* at, const char* item) {
   if (++depth_ > kDeepest) {
+    if (!too_complex_) steps_left_ = steps_;
     too_complex_ = true;
     steps_ = 0;
   }

@@ -42,7 +42,7 @@ class PatternMatcher {
   PatternMatcher(std::string_view subject, std::string_view pattern) : subject_(subject), pattern_(pattern) {}
 
   // The first match; empty when there is none, and when `steps` came to 0, from which every byte looked at
-  // takes one, or when the pattern nests too deep.
+  // takes one, or when the pattern nests too deep. `steps` is then what is left.
   std::optional<Span> find(const Start& start, std::uint64_t& steps);
   bool too_complex() const { return too_complex_; }
 
@@ -75,6 +75,7 @@ class PatternMatcher {
   std::array<Capture, kMostCaptures> captures_;
   std::size_t level_ = 0;
   std::uint64_t steps_ = 0;
+  std::uint64_t steps_left_ = 0;  // when it became too complex, for which steps_ is 0
   int depth_ = 0;
   bool too_complex_ = false;
 };
