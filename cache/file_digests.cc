@@ -97,7 +97,7 @@ struct ProjectFiles {
   std::vector<bool> asked;  // of the index's entries
   Learnt learnt;
   bool saved = true;
-  std::int64_t saved_ns = 0;  // by the steady clock
+  std::int64_t save_tried_ns = 0;  // by the steady clock
 };
 
 // One file to read, and what came of it.
@@ -308,7 +308,7 @@ struct FileDigests::Inside {
     Result<std::optional<std::string>> bytes = read_file_if_there(files, project->path);
     if (bytes && *bytes) project->index = FileIndex::parse(**std::move(bytes)).value_or(FileIndex());
     project->asked.resize(project->index.size());
-    project->saved_ns = clock.steady_ns();
+    project->save_tried_ns = clock.steady_ns();
     return *project;
   }
 
@@ -333,7 +333,7 @@ struct FileDigests::Inside {
       const std::span<Reading> batch = readings.first(batch_of(readings));
       TRY(read_batch(readers, batch));
       learn(project, batch);
-      if (clock.steady_ns() - project.saved_ns >= kSaveEvery_ns) TRY(save(project));
+      save_if_due(project);
       readings = readings.subspan(batch.size());
     }
     return {};
@@ -341,10 +341,21 @@ struct FileDigests::Inside {
 
   Result<void> save(ProjectFiles& project) {
     const std::lock_guard lock(project.mutex);
+    return save_locked(project);
+  }
+
+  // What fails here is tried again, and told, at the end: the reading goes on.
+  void save_if_due(ProjectFiles& project) {
+    const std::lock_guard lock(project.mutex);
+    if (clock.steady_ns() - project.save_tried_ns >= kSaveEvery_ns) static_cast<void>(save_locked(project));
+  }
+
+  // With the project's mutex held.
+  Result<void> save_locked(ProjectFiles& project) {
+    project.save_tried_ns = clock.steady_ns();
     if (project.saved) return {};
     TRY(write_file(files, project.path, encoded(project)));
     project.saved = true;
-    project.saved_ns = clock.steady_ns();
     return {};
   }
 

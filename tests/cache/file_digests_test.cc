@@ -95,6 +95,20 @@ TEST_F(FileDigestsTest, WhatWasReadBeforeALongReadingEndedIsKept) {
   EXPECT_EQ(hashed(), kFiles - 8192);
 }
 
+TEST_F(FileDigestsTest, AReadingGoesOnWhenWhatItLearntCannotBeKept) {
+  for (std::size_t i = 0; i < 5'000; ++i) files.put(cat("/root/vision/", 10'000 + i), "x");
+  const auto asked = all_seen();
+  files.on_open = [&](const std::string&) { clock.advance(std::chrono::milliseconds(10)); };
+  files.fail_nth("write", 1, ENOSPC);
+  FileDigests digests(files, clock, "/root", "/cache", tally);
+  EXPECT_TRUE(digests.digest("vision", asked, clock.now_ns()));
+  EXPECT_TRUE(digests.save());
+  hashed();
+  files.on_open = nullptr;
+  digest(asked);
+  EXPECT_EQ(hashed(), 0U);
+}
+
 TEST_F(FileDigestsTest, ATouchedFileIsReadAndComesToTheSame) {
   files.put("/root/vision/a.py", "print(1)");
   const auto first = digest({seen("a.py")});
