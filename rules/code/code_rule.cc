@@ -80,17 +80,25 @@ Result<Description> CodeRule::describe(const Subject& subject) {
 
 Result<Done> CodeRule::execute(const Subject& subject, const Description& description, const Doing& doing) {
   const Target& target = subject.target();
+  const std::vector<std::string> allowed = target.strings("allow");
   Listing listing = *std::any_cast<const std::shared_ptr<const Listing>&>(description.carry);
   for (ListedFile& file : listing) {
     if (doing.stop.stop_requested()) return fail(step_error("Interrupted").because(Blame::kInterrupted));
     if (!file.link_target.empty()) continue;
-    TRY_ASSIGN(const Blobs::Stored stored, blobs_.put_file(workspace_.path(file.source)));
+    const std::string source = workspace_.path(file.source);
+    TRY(refuse_key_content(host_.files, source, file, allowed, target));
+    TRY_ASSIGN(const Blobs::Stored stored, blobs_.put_file(source));
+    // It may have become a key since: what was kept is looked at as well.
+    if (auto refused = refuse_key_content(host_.files, blobs_.path(stored.sha256), file, allowed, target);
+        !refused) {
+      TRY(blobs_.remove(stored.sha256));
+      return fail(std::move(refused).error());
+    }
     if (stored.content != file.content) {
       return fail(step_error(cat(quoted(file.source), " changed while it was read"),
                              "Run again: nothing was recorded")
                       .at(target.where));
     }
-    TRY(refuse_key_content(host_.files, blobs_.path(stored.sha256), file, target.strings("allow"), target));
     file.sha256 = stored.sha256;
     file.source.clear();
   }

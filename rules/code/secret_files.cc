@@ -30,8 +30,11 @@ Result<bool> holds_private_key(FileSystem& files, const std::string& path) {
   return begin != std::string_view::npos && text.find("PRIVATE KEY-----", begin) != std::string_view::npos;
 }
 
-bool is_allowed(const ListedFile& file, const std::string& from_project,
-                const std::vector<std::string>& allowed) {
+// By its key, or by its path from the project.
+bool is_allowed(const ListedFile& file, const std::vector<std::string>& allowed, const Target& target) {
+  const std::string& project = target.label.folder;
+  const std::string from_project =
+      project.empty() ? file.source : path_below(file.source, project).value_or(file.source);
   return std::any_of(allowed.begin(), allowed.end(),
                      [&](const std::string& path) { return path == file.key || path == from_project; });
 }
@@ -55,10 +58,7 @@ Result<void> refuse_secret_files(FileSystem& files, const Workspace& workspace, 
     if (!secret && is_likely_key_name(name) && file.link_target.empty()) {
       if (const Result<bool> key = holds_private_key(files, workspace.path(file.source))) secret = *key;
     }
-    const std::string from_project = target.label.folder.empty()
-                                         ? file.source
-                                         : path_below(file.source, target.label.folder).value_or(file.source);
-    if (secret && !is_allowed(file, from_project, allowed)) refused.push_back(quoted(file.source));
+    if (secret && !is_allowed(file, allowed, target)) refused.push_back(quoted(file.source));
   }
   if (refused.empty()) return {};
   return fail(refusal(refused, target));
@@ -67,10 +67,7 @@ Result<void> refuse_secret_files(FileSystem& files, const Workspace& workspace, 
 Result<void> refuse_key_content(FileSystem& files, const std::string& path, const ListedFile& file,
                                 const std::vector<std::string>& allowed, const Target& target) {
   TRY_ASSIGN(const bool key, holds_private_key(files, path));
-  const std::string from_project = target.label.folder.empty()
-                                       ? file.source
-                                       : path_below(file.source, target.label.folder).value_or(file.source);
-  if (!key || is_allowed(file, from_project, allowed)) return {};
+  if (!key || is_allowed(file, allowed, target)) return {};
   return fail(refusal({quoted(file.source)}, target));
 }
 

@@ -16,7 +16,7 @@ namespace trainmake {
 Result<void> refuse_secret_files(FileSystem& files, const Workspace& workspace, const Listing& listing,
                                  const std::vector<std::string>& allowed, const Target& target);
 
-// By the first bytes of a file that was just read anyway, at `path`.
+// By the first bytes of what is at `path`: the file, or what was kept of it.
 Result<void> refuse_key_content(FileSystem& files, const std::string& path, const ListedFile& file,
                                 const std::vector<std::string>& allowed, const Target& target);
 

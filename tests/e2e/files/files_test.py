@@ -212,6 +212,12 @@ class Files(Story):
                 place.replace("TRAINFILE.lua", 'main = "list.sh"', f'main = "list.sh", allow = {{ "{name}" }}')
                 place.make("image:i")
 
+    def test_a_key_by_its_content_is_kept_nowhere(self):
+        place = self.listing(**{"code/notes.txt": "-----BEGIN RSA PRIVATE KEY-----\nsomething-hidden\n-----END RSA PRIVATE KEY-----\n"})
+        self.assert_told(place.ask("image:i").exits(2), "code/notes.txt")
+        for path in place.path(".trainmake").rglob("*"):
+            self.assertFalse(path.is_file() and b"something-hidden" in path.read_bytes(), path)
+
     def test_another_project_below_is_not_part_of_this_one(self):
         place = self.listing(data='glob "**/*.txt"', **{"data/inner/TRAINFILE.lua": "", "data/inner/x.txt": "1"})
         self.assertEqual([name for name in self.seen(place)[1] if "inner" in name], [])
