@@ -91,9 +91,9 @@ RenderedJob render(const JobSpec& spec, const Folders& folders, const std::strin
   return job;
 }
 
-std::string params_json(const JobSpec& spec, const Folders& folders) {
+std::string params_json(const Fields& fields, const Folders& folders) {
   nlohmann::ordered_json params = nlohmann::ordered_json::object();
-  for (const auto& [name, value] : spec.params) params[name] = json_of(value, folders);
+  for (const auto& [name, value] : fields) params[name] = json_of(value, folders);
   return params.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 

@@ -109,19 +109,19 @@ Result<void> check_channels(const Target& target) {
   return {};
 }
 
-// With what should not be told out of its params, for the record.
-JobSpec redacted(const JobSpec& spec, const Redactor& redactor) {
-  JobSpec told;
-  told.params = spec.params;
+// Without the secrets that are too short to be refused in them.
+Fields redacted(Fields params, const Redactor& redactor) {
   const auto redact = [&](Value& value) {
-    if (auto* text = std::get_if<std::string>(&value.data)) *text = redactor.redact(*text);
+    if (!value.is_scalar()) return;
+    const std::string text = scalar_text(value);
+    if (std::string told = redactor.redact(text); told != text) value.data = std::move(told);
   };
-  for (auto& [name, value] : told.params) {
+  for (auto& [name, value] : params) {
     redact(value);
     auto* list = std::get_if<Table>(&value.data);
     if (list != nullptr) std::for_each(list->items.begin(), list->items.end(), redact);
   }
-  return told;
+  return params;
 }
 
 // The code target behind the image, for a hint.
@@ -245,7 +245,7 @@ Result<JobPlan> JobRule::plan_of(const Subject& subject) {
   if (const Value* retries = target.find("retries"))
     plan.retries = static_cast<int>(std::clamp<std::int64_t>(*retries->integer(), 0, 1000));
   const Redactor redactor = redactor_of(services_.host.environment, spec.secrets);
-  plan.params_json = params_json(redacted(spec, redactor), Folders{});
+  plan.params_json = params_json(redacted(spec.params, redactor), Folders{});
   plan.provenance_json =
       provenance_.json_of(spec, redactor,
                           {services_.workspace.path(target.label.folder), services_.platform_name,

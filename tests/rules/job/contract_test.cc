@@ -63,13 +63,13 @@ TEST(Contract, TheEnvironmentIsWhatIsSaidAndNothingElse) {
 
 TEST(Contract, ParamsAreAJsonObject) {
   JobSpec spec;
-  EXPECT_EQ(params_json(spec, kFolders), "{}");
+  EXPECT_EQ(params_json(spec.params, kFolders), "{}");
   spec.params = table_of({{"lr", value_of(0.1)},
                           {"sizes", list_of({"3"})},
                           {"from", value_of(PlacedPath{Place::kData, "x"})}})
                     .table()
                     ->fields;
-  EXPECT_EQ(params_json(spec, kFolders), R"({"from":"/d/x","lr":0.1,"sizes":["3"]})");
+  EXPECT_EQ(params_json(spec.params, kFolders), R"({"from":"/d/x","lr":0.1,"sizes":["3"]})");
 }
 
 TEST(Contract, AMainRunsAsItSaysItself) {

@@ -60,6 +60,10 @@ TEST(JobManifest, ASecretsValueIsRefusedWhereItWouldBeKept) {
            {"args", table_of({{"key", value_of(std::string("s3cr3t-value"))}})},
            {"params", table_of({{"keys", list_of({"a", "s3cr3t-value"})}})},
            {"env", table_of({{"TOKEN", value_of(std::string("s3cr3t-value"))}})},
+           {"params", table_of({{"s3cr3t-value", value_of(std::string("a"))}})},
+           {"outputs", list_of({"s3cr3t-value/model"})},
+           {"args", table_of({{"at", Value{PlacedPath{Place::kData, "s3cr3t-value"}}}})},
+           {"notes", value_of(std::string("the s3cr3t-value"))},
        }) {
     JobWorld world;
     world.environment.variables = {{"TOKEN", "s3cr3t-value"}};
@@ -71,6 +75,14 @@ TEST(JobManifest, ASecretsValueIsRefusedWhereItWouldBeKept) {
     EXPECT_NE(refused.error().message.find(cat("stands in `", attribute, "`")), std::string::npos);
     EXPECT_EQ(refused.error().message.find("s3cr3t"), std::string::npos);
   }
+}
+
+TEST(JobManifest, ASecretMayBeANumber) {
+  JobWorld world;
+  world.environment.variables = {{"PIN", "12345678"}};
+  world.set("secrets", list_of({"PIN"}));
+  world.set("params", table_of({{"seed", value_of(std::int64_t{12345678})}}));
+  EXPECT_FALSE(world.describe());
 }
 
 TEST(JobManifest, AShortSecretMayStandInOtherTextsByChance) {

@@ -133,7 +133,7 @@ Result<void> prepare(FileSystem& files, Blobs& blobs, const JobSpec& spec, const
                         run.log_folder(), run.home(), run.params()};
   for (const std::string& folder : {folders.output, folders.checkpoint, folders.log, folders.home})
     TRY(files.make_folder(folder));
-  TRY(write_file(files, run.params(), params_json(spec, folders)));
+  TRY(write_file(files, run.params(), params_json(spec.params, folders)));
   order.job = render(spec, folders, options.path);
   order.secrets = spec.secrets;
   order.timeout_s = spec.timeout_s;
