@@ -66,6 +66,23 @@ struct WriteOptions {
 
 enum class Links : std::uint8_t { kKeep, kFollow };
 
+// A held lock on a file (made when missing). Freed with the object or the process.
+class FileLock {
+ public:
+  enum class Mode : std::uint8_t { kShared, kExclusive };
+  // An empty optional when somebody else holds it.
+  static Result<std::optional<FileLock>> try_lock(const std::string& path, Mode mode);
+  // Of a file system that is one process's own, where nobody else could hold it.
+  static FileLock of_nothing() { return FileLock(-1); }
+  FileLock(FileLock&& other) noexcept;
+  FileLock& operator=(FileLock&& other) noexcept;
+  ~FileLock();
+
+ private:
+  explicit FileLock(int descriptor) : descriptor_(descriptor) {}
+  int descriptor_;
+};
+
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
@@ -84,8 +101,10 @@ class FileSystem {
   virtual Result<void> make_link(const std::string& target, const std::string& path) = 0;
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
   virtual Result<void> remove(const std::string& path) = 0;  // a whole tree too; fine when it is not there
-  // False when `path` was there already. The one atomic test-and-set between processes.
+  // False when `path` was there already. An atomic test-and-set between processes.
   virtual Result<bool> create_exclusive(const std::string& path, std::string_view content) = 0;
+  // An empty optional when somebody else holds it.
+  virtual Result<std::optional<FileLock>> lock(const std::string& path, FileLock::Mode mode) = 0;
 };
 
 // The real one.
@@ -108,20 +127,5 @@ std::optional<std::string> path_below(std::string_view path, std::string_view ba
 std::string current_folder();
 std::string absolute_path(std::string_view path);
 std::string real_path(const std::string& path);  // every link followed; as it came when that cannot be done
-
-// A held lock on a file (made when missing). Freed with the object or the process.
-class FileLock {
- public:
-  enum class Mode : std::uint8_t { kShared, kExclusive };
-  // An empty optional when somebody else holds it.
-  static Result<std::optional<FileLock>> try_lock(const std::string& path, Mode mode);
-  FileLock(FileLock&& other) noexcept;
-  FileLock& operator=(FileLock&& other) noexcept;
-  ~FileLock();
-
- private:
-  explicit FileLock(int descriptor) : descriptor_(descriptor) {}
-  int descriptor_;
-};
 
 }  // namespace trainmake

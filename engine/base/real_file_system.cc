@@ -227,6 +227,9 @@ class RealFileSystem final : public FileSystem {
 
   Result<void> remove(const std::string& path) override { return remove_tree(path); }
   Result<bool> create_exclusive(const std::string& path, std::string_view content) override;
+  Result<std::optional<FileLock>> lock(const std::string& path, FileLock::Mode mode) override {
+    return FileLock::try_lock(path, mode);
+  }
 
  private:
   Result<Temporary> open_temporary(const std::string& path, std::uint32_t mode);

@@ -111,5 +111,8 @@ Result<void> RevisionFiles::remove(const std::string& path) { return read_only(p
 Result<bool> RevisionFiles::create_exclusive(const std::string& path, std::string_view) {
   return read_only(path);
 }
+Result<std::optional<FileLock>> RevisionFiles::lock(const std::string& path, FileLock::Mode) {
+  return read_only(path);
+}
 
 }  // namespace trainmake

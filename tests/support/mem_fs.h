@@ -63,6 +63,9 @@ class MemFileSystem final : public FileSystem {
   Result<void> rename(const std::string& from, const std::string& to) override;
   Result<void> remove(const std::string& path) override;
   Result<bool> create_exclusive(const std::string& path, std::string_view content) override;
+  Result<std::optional<FileLock>> lock(const std::string&, FileLock::Mode) override {
+    return FileLock::of_nothing();
+  }
 
  private:
   friend class MemReader;

@@ -275,6 +275,9 @@ TEST(WalkForReal, AFolderThatVanishesIsSimplyNotThere) {
     Result<bool> create_exclusive(const std::string& path, std::string_view content) override {
       return inner.create_exclusive(path, content);
     }
+    Result<std::optional<FileLock>> lock(const std::string& path, FileLock::Mode mode) override {
+      return inner.lock(path, mode);
+    }
     MemFileSystem inner;
   };
   Vanishing files;

@@ -98,7 +98,7 @@ class Layout final : public Registry {
     TRY(files_.make_folder(folder_));
     for (;;) {
       TRY_ASSIGN(std::optional<FileLock> lock,
-                 FileLock::try_lock(path_join(folder_, ".lock"), FileLock::Mode::kExclusive));
+                 files_.lock(path_join(folder_, ".lock"), FileLock::Mode::kExclusive));
       if (lock) return *std::move(lock);
       host_.clock.wait(std::chrono::milliseconds(5), {});
     }
