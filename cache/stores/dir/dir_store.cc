@@ -13,7 +13,7 @@ class DirStore final : public Store {
   DirStore(FileSystem& files, std::string folder) : files_(files), folder_(std::move(folder)) {}
 
   Result<void> put_file(const std::string& key, const std::string& path, const Digest128& content) override {
-    TRY_ASSIGN(const std::string to, object_path(key));
+    TRY_ASSIGN(const std::string to, own_path(key));
     TRY_ASSIGN(const std::unique_ptr<FileReader> reader, files_.open(path));
     TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(to));
     std::vector<char> buffer(std::size_t{256} << 10U);
@@ -32,7 +32,7 @@ class DirStore final : public Store {
   }
 
   Result<void> put(const std::string& key, std::string_view bytes) override {
-    TRY_ASSIGN(const std::string to, object_path(key));
+    TRY_ASSIGN(const std::string to, own_path(key));
     return write_file(files_, to, bytes, {0644, true});
   }
 
@@ -47,7 +47,7 @@ class DirStore final : public Store {
   }
 
   Result<void> remove(const std::string& key) override {
-    TRY_ASSIGN(const std::string path, object_path(key));
+    TRY_ASSIGN(const std::string path, own_path(key));
     TRY(files_.remove(path));
     // Folders are no objects: an empty one goes with its last object.
     for (std::string folder(path_folder(path)); !path_below(folder, folder_).value_or("").empty();
@@ -67,6 +67,19 @@ class DirStore final : public Store {
     if (!clean || clean->empty() || key.starts_with('/'))
       return fail(user_error(cat("Key ", quoted(key), " leads out of the store")));
     return path_join(folder_, *clean);
+  }
+
+  // For writing: a link on the way would lead whoever writes out of the store.
+  Result<std::string> own_path(const std::string& key) const {
+    TRY_ASSIGN(const std::string path, object_path(key));
+    for (std::string folder(path_folder(path)); folder != folder_ && path_below(folder, folder_).has_value();
+         folder = path_folder(folder)) {
+      TRY_ASSIGN(const Stat stat, files_.look(folder));
+      if (stat.is(FileKind::kLink))
+        return fail(user_error(cat("The folder ", quoted(folder), " in a store is a link"),
+                               "Nothing is written or removed beyond it; put a folder in its place"));
+    }
+    return path;
   }
 
   Result<void> list_below(const std::string& folder, const std::string& prefix,

@@ -38,6 +38,21 @@ TEST(DirStore, LeavesNoEmptyFolders) {
   EXPECT_FALSE(under.files->has("/w/bucket/a"));
 }
 
+TEST(DirStore, NothingIsWrittenOrRemovedBeyondALink) {
+  const StoreUnderTest under = make_under_test();
+  under.files->put("/elsewhere/x", "theirs");
+  under.files->put("/src/f", "content");
+  under.files->put_folder("/w/bucket/a");
+  under.files->put_link("/w/bucket/a/b", "/elsewhere");
+  for (const char* key : {"a/b/x", "a/b/c/x"}) {
+    EXPECT_FALSE(under.store->put(key, "ours"));
+    EXPECT_FALSE(under.store->put_file(key, "/src/f", digest_of("content")));
+    EXPECT_FALSE(under.store->remove(key));
+  }
+  EXPECT_EQ(under.files->content("/elsewhere/x"), "theirs");
+  EXPECT_FALSE(under.files->has("/elsewhere/c"));
+}
+
 TEST(DirStore, AFullDiskLeavesNothingHalfWritten) {
   const StoreUnderTest under = make_under_test();
   under.files->put("/src/f", "content");
