@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 
@@ -37,15 +38,22 @@ class DataRule final : public Rule {
 
  private:
   struct Place;  // a store and the keys of one target in it
+  class Transfer;
   std::string store_name(const Target& target) const;
   Result<std::optional<Place>> place_of(const Target& target);
 
   Result<Done> send(const Subject& subject, const Description& description, const Doing& doing);
-  Result<void> claim(const Place& place, const Target& target);
+  Result<void> claim(const Place& place, const Target& target, std::shared_ptr<const Listing> listing);
+  Result<std::optional<FileLock>> hold(const Place& place, const Target& target, const Doing& doing) const;
+  Result<void> check_neighbours(const Place& place, const Target& target, const Listing& listing) const;
 
   DataServices services_;
+  struct Owner {
+    Label label;
+    std::shared_ptr<const Listing> listing;
+  };
   std::mutex mutex_;
-  std::map<std::string, Label> owners_;  // of places in stores, by store and prefix
+  std::map<std::string, Owner> owners_;  // of places in stores, by store and prefix
 };
 
 }  // namespace trainmake

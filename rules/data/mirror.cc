@@ -76,8 +76,8 @@ std::string to_json(const Mirror& mirror) {
   json["format"] = kFormat;
   json["target"] = mirror.target;
   json["root"] = mirror.root;
-  json["removing"] = nlohmann::ordered_json::array();
-  for (const std::string& key : mirror.removing) json["removing"].push_back(key_json(key));
+  json["unsettled"] = nlohmann::ordered_json::array();
+  for (const std::string& key : mirror.unsettled) json["unsettled"].push_back(key_json(key));
   auto& objects = json["objects"] = nlohmann::ordered_json::array();
   for (const MirrorObject& object : mirror.objects)
     objects.push_back({{"key", key_json(object.key)}, {"size", object.size}, {"xxh3", object.content.hex()}});
@@ -87,7 +87,7 @@ std::string to_json(const Mirror& mirror) {
 std::optional<Mirror> mirror_from_json(std::string_view text) {
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
   if (!json.is_object() || !json.contains("format") || json["format"] != kFormat) return std::nullopt;
-  for (const char* list : {"objects", "removing"}) {
+  for (const char* list : {"objects", "unsettled"}) {
     if (!json.contains(list) || !json[list].is_array()) return std::nullopt;
   }
   for (const char* text_field : {"root", "target"}) {
@@ -104,10 +104,10 @@ std::optional<Mirror> mirror_from_json(std::string_view text) {
     if (!mirror.objects.empty() && *key <= mirror.objects.back().key) return std::nullopt;
     mirror.objects.push_back({*key, entry["size"].get<std::uint64_t>(), *content});
   }
-  for (const nlohmann::json& entry : json["removing"]) {
+  for (const nlohmann::json& entry : json["unsettled"]) {
     std::optional<std::string> key = key_from(entry);
     if (!key) return std::nullopt;
-    mirror.removing.push_back(*std::move(key));
+    mirror.unsettled.push_back(*std::move(key));
   }
   return mirror;
 }
@@ -126,7 +126,7 @@ MirrorChange change(const Listing& listing, const Mirror& there, bool prune) {
     change.bytes += file.size;
   }
   for (; object != there.objects.end(); ++object) change.remove.push_back(object->key);
-  for (const std::string& key : there.removing) {
+  for (const std::string& key : there.unsettled) {
     const auto found =
         std::lower_bound(listing.begin(), listing.end(), key,
                          [](const ListedFile& file, const std::string& asked) { return file.key < asked; });
@@ -134,6 +134,26 @@ MirrorChange change(const Listing& listing, const Mirror& there, bool prune) {
   }
   if (!prune) change.remove.clear();
   return change;
+}
+
+Mirror midway(const Listing& listing, std::string label, const MirrorChange& change, std::size_t sent,
+              std::size_t removed) {
+  Mirror mirror = mirror_of(listing, std::move(label));
+  std::vector<MirrorObject> settled;
+  auto waiting = change.send.begin() + static_cast<std::ptrdiff_t>(sent);
+  for (MirrorObject& object : mirror.objects) {
+    if (waiting != change.send.end() && (*waiting)->key == object.key) {
+      mirror.unsettled.push_back(object.key);
+      ++waiting;
+    } else {
+      settled.push_back(std::move(object));
+    }
+  }
+  mirror.objects = std::move(settled);
+  mirror.unsettled.insert(mirror.unsettled.end(),
+                          change.remove.begin() + static_cast<std::ptrdiff_t>(removed), change.remove.end());
+  std::sort(mirror.unsettled.begin(), mirror.unsettled.end());
+  return mirror;
 }
 
 }  // namespace trainmake

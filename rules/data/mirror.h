@@ -23,7 +23,9 @@ struct Mirror {
   std::string target;                 // whose it is: its label, absolute
   std::string root;                   // tree identity, hex
   std::vector<MirrorObject> objects;  // sorted by key
-  std::vector<std::string> removing;  // keys whose removal was begun and may not have ended
+  // Keys that were being sent or removed when this was written, sorted: ours, and nobody knows what lies
+  // there.
+  std::vector<std::string> unsettled;
 };
 
 Mirror mirror_of(const Listing& listing, std::string label);
@@ -37,5 +39,11 @@ struct MirrorChange {
 };
 // `listing` must outlive the answer. Without prune nothing is removed.
 MirrorChange change(const Listing& listing, const Mirror& there, bool prune);
+
+// What to say of a store in which only the first `sent` and `removed` of `change` are done: the rest is
+// unsettled. It is said before anything is touched, so that a cut never leaves an object that is not what it
+// is said to be.
+Mirror midway(const Listing& listing, std::string label, const MirrorChange& change, std::size_t sent,
+              std::size_t removed);
 
 }  // namespace trainmake

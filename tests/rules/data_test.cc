@@ -139,11 +139,11 @@ Listing listing(const std::vector<std::pair<std::string, std::string>>& files) {
 
 TEST(Mirror, ReadsBackAsItWasWritten) {
   Mirror mirror = mirror_of(listing({{std::string("a\xff\n", 3), "1"}, {"b ü", "2"}}), "//data:d");
-  mirror.removing = {"old"};
+  mirror.unsettled = {"old"};
   const std::optional<Mirror> back = mirror_from_json(to_json(mirror));
   ASSERT_TRUE(back);
   EXPECT_EQ(back->root, mirror.root);
-  EXPECT_EQ(back->removing, mirror.removing);
+  EXPECT_EQ(back->unsettled, mirror.unsettled);
   ASSERT_EQ(back->objects.size(), 2U);
   EXPECT_EQ(back->objects[0].key, mirror.objects[0].key);
   EXPECT_EQ(back->objects[1].content, mirror.objects[1].content);
@@ -158,9 +158,9 @@ TEST(Mirror, DamagedTextIsNone) {
 
 TEST(Mirror, KeysThatNoTargetCanHaveAreDamage) {
   const std::string object = R"({"key":"%","size":2,"xxh3":"00000000000000000000000000000000"})";
-  const auto mirror = [&](const std::string& objects, const std::string& removing) {
+  const auto mirror = [&](const std::string& objects, const std::string& unsettled) {
     return mirror_from_json(cat(R"({"format":1,"target":"t","root":"x","objects":[)", objects,
-                                R"(],"removing":[)", removing, "]}"));
+                                R"(],"unsettled":[)", unsettled, "]}"));
   };
   const auto with = [&](const std::string& key) {
     return std::string(object).replace(object.find('%'), 1, key);
@@ -182,6 +182,108 @@ TEST(Mirror, SaysWhatToSendAndWhatToRemove) {
   EXPECT_EQ(changed.send[1]->key, "d");
   EXPECT_EQ(changed.remove, Names{"c"});
   EXPECT_TRUE(change(now, there, false).remove.empty());
+}
+
+TEST(Mirror, MidwaySaysWhatIsCertain) {
+  const Listing now = listing({{"a", "1"}, {"b", "2"}, {"d", "4"}});
+  const Mirror there = mirror_of(listing({{"a", "1"}, {"b", "old"}, {"c", "3"}}), "//data:d");
+  const MirrorChange changed = change(now, there, true);
+  const auto keys = [](const Mirror& mirror) {
+    Names names;
+    for (const MirrorObject& object : mirror.objects) names.push_back(object.key);
+    return names;
+  };
+  EXPECT_EQ(keys(midway(now, "//data:d", changed, 0, 0)), Names{"a"});
+  EXPECT_EQ(midway(now, "//data:d", changed, 0, 0).unsettled, (Names{"b", "c", "d"}));
+  EXPECT_EQ(keys(midway(now, "//data:d", changed, 1, 0)), (Names{"a", "b"}));
+  EXPECT_EQ(midway(now, "//data:d", changed, 2, 0).unsettled, Names{"c"});
+  EXPECT_EQ(midway(now, "//data:d", changed, 2, 1).unsettled, Names());
+  const MirrorChange back = change(listing({{"b", "old"}}), midway(now, "//data:d", changed, 0, 0), true);
+  ASSERT_EQ(back.send.size(), 1U) << "nobody knows whether it was overwritten";
+  EXPECT_EQ(back.remove, (Names{"a", "c", "d"}));
+}
+
+TEST(Data, ACutTransferIsNotTakenForWhatWasThereBefore) {
+  for (int cut = 1; cut <= 4; ++cut) {
+    DataWorld world;
+    ASSERT_TRUE(world.execute(world.mirrored));
+    const std::string before = world.files.content("/w/data/x.txt");
+    world.files.put("/w/data/x.txt", "changed\n");
+    world.files.take_away("/w/data/y.txt");
+    world.files.fail_nth("commit", cut, EIO);
+    const bool whole = world.execute(world.mirrored).has_value();
+    world.files.put("/w/data/x.txt", before);
+    world.files.put("/w/data/y.txt", "y again\n");
+    ASSERT_TRUE(world.execute(world.mirrored));
+    EXPECT_EQ(world.files.content("/w/bucket-one/data0/x.txt"), before) << cut << whole;
+    EXPECT_EQ(world.files.content("/w/bucket-one/data0/y.txt"), "y again\n") << cut << whole;
+  }
+}
+
+// `outer` has its place around that of `inner`, and a key in it.
+struct NestedWorld : DataWorld {
+  TargetId outer = add("data", {{"files", glob("in/**")},
+                                {"store", value(std::string("one"))},
+                                {"prefix", value(std::string("p/q"))}});
+  TargetId inner = add("data", {{"files", glob("data/**")},
+                                {"store", value(std::string("one"))},
+                                {"prefix", value(std::string("p/q/z"))}});
+};
+
+TEST(Data, PlacesMayNestWhileTheirKeysDoNotMeet) {
+  NestedWorld world;
+  world.files.put("/w/in/zz/f", "of outer");
+  ASSERT_TRUE(world.execute(world.outer));
+  ASSERT_TRUE(world.execute(world.inner));
+  world.files.put("/w/in/zz/g", "of outer");
+  EXPECT_TRUE(world.execute(world.outer));
+}
+
+TEST(Data, KeysInThePlaceOfAnotherAreRefusedInOneRun) {
+  for (const bool outer_first : {true, false}) {
+    NestedWorld world;
+    world.files.put("/w/in/z/f", "of outer");
+    EXPECT_TRUE(world.describe(outer_first ? world.outer : world.inner));
+    const auto refused = world.describe(outer_first ? world.inner : world.outer);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("`one/p/q/z`"), std::string::npos);
+  }
+}
+
+TEST(Data, KeysInThePlaceOfAnotherAreRefusedAcrossRuns) {
+  for (const bool outer_first : {true, false}) {
+    NestedWorld first;
+    first.files.put("/w/in/z/f", "of outer");
+    ASSERT_TRUE(first.execute(outer_first ? first.outer : first.inner));
+    NestedWorld second;
+    second.files.put("/w/in/z/f", "of outer");
+    for (const std::string& path : first.files.all_files()) {
+      if (path.starts_with("w/bucket-one/")) second.files.put("/" + path, first.files.content("/" + path));
+    }
+    const auto before = second.objects();
+    EXPECT_FALSE(second.execute(outer_first ? second.inner : second.outer));
+    EXPECT_EQ(second.objects(), before);
+  }
+}
+
+TEST(Data, AnInterruptedTransferGoesOnWhereItWas) {
+  DataWorld world;
+  for (int i = 0; i < 10; ++i) world.files.put(cat("/w/data/more", i), "more");
+  world.files.fail_nth("commit", 7, EIO);
+  EXPECT_FALSE(world.execute(world.mirrored));
+  const std::uint64_t sent = world.tally.uploaded_objects.exchange(0);
+  EXPECT_GT(sent, 3U);
+  ASSERT_TRUE(world.execute(world.mirrored));
+  EXPECT_EQ(world.tally.uploaded_objects, 12U - sent);
+}
+
+TEST(Data, WhatIsThereIsNotToldAgain) {
+  DataWorld world;
+  ASSERT_TRUE(world.execute(world.mirrored));
+  world.files.take_log();
+  ASSERT_TRUE(world.execute(world.mirrored));
+  for (const std::string& line : world.files.take_log())
+    EXPECT_EQ(line.find("create /w/bucket-one"), std::string::npos) << line;
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 """A `dir:` store: what is sent, what is removed, and what is nobody's business."""
 
+import fcntl
 import shutil
 
 from story import Story
@@ -61,6 +62,22 @@ class Stores(Story):
         place.remove("data/b.txt")
         self.assertEqual(place.make("data:letters").finished["deleted"], {"objects": 1})
         self.assertEqual(place.objects(), ["letters/a.txt"])
+
+    def test_two_clones_that_send_to_one_place_wait_for_each_other(self):
+        one, other = (self.place({"TRAINFILE.lua": 'data "d" { files = glob "in/**" }\n', "in/a.txt": f"of {name}\n"}) for name in "AB")
+        one.write("TRAINSPACE.lua", f'store "bucket" {{ url = "dir:{one.home}/far" }}\ndefault_store "bucket"\n')
+        other.write("TRAINSPACE.lua", one.read("TRAINSPACE.lua"))
+        one.write("in/b.fifo-sized", "x" * 1000)
+        one.make("data:d")
+        with open(one.home / "far/.trainmake/d.lock", "r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            waiting = other.start("data:d", "--json")
+            waiting.until("Waiting for another trainmake")
+            self.assertEqual((one.home / "far/d/a.txt").read_text(), "of A\n")
+        waiting.end().exits(0)
+        self.assertEqual((one.home / "far/d/a.txt").read_text(), "of B\n")
+        self.assertEqual(one.make("data:d").finished["uploaded"]["objects"], 2)
+        self.assertEqual((one.home / "far/d/a.txt").read_text(), "of A\n")
 
     def test_what_others_put_there_stays(self):
         place = self.tiny()
