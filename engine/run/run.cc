@@ -261,6 +261,11 @@ void Runner::lock_and_execute(TargetId id) {
 // failed or was cancelled there. Decided once more, for the last time; what is not to be run any more is
 // finished.
 bool Runner::still_to_do(TargetId id) {
+  // It waited for a worker, and something failed meanwhile.
+  if (stopping()) {
+    finish(id, Outcome::kSkipped, "");
+    return false;
+  }
   if (!services_.locker) return true;
   Looks looks;
   Result<PlannedStep> step = decider_.decide(subject(id), plan_.steps[id].description, looks);

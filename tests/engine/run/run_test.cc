@@ -102,6 +102,7 @@ TEST(Run, AFailureSkipsWhatNeedsItAndWhatWasNotStarted) {
   world.rule.failing.insert("a");
   const Summary summary = world.run_all({.parallel = 1});
   EXPECT_EQ(names(summary, Outcome::kFailed), Names{"a"});
+  EXPECT_EQ(names(summary, Outcome::kSkipped), (Names{"all", "b", "c"})) << "c waited for a worker";
   EXPECT_EQ(summary.exit_code, 1);
   EXPECT_FALSE(*world.memory.last(EngineWorld::label("a")));
   EXPECT_FALSE(*world.memory.last(EngineWorld::label("b")));
