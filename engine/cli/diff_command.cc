@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "engine/base/json.h"
+
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/find_run.h"
@@ -18,7 +20,7 @@ using Json = nlohmann::ordered_json;
 constexpr std::size_t kShownFiles = 20;  // of one section, as text
 
 Json object_from(const std::string& text) {
-  Json json = Json::parse(text, nullptr, false);
+  Json json = parse_json<Json>(text);
   return json.is_object() ? json : Json::object();
 }
 

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "engine/cli/live_run.h"
 #include "engine/cli/run_inputs.h"
@@ -38,7 +39,7 @@ Result<std::vector<GivenTree>> trees_of(Session& session, const Run& run, const 
 }
 
 Result<JobPlan> plan_of(Session& session, const Run& run) {
-  const Json provenance = Json::parse(run.provenance_json, nullptr, false);
+  const Json provenance = parse_json<Json>(run.provenance_json);
   JobPlan plan;
   plan.shortest = session.shown(run.label);
   plan.provenance_json = run.provenance_json;

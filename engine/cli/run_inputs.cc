@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "engine/base/json.h"
+
 namespace trainmake {
 namespace {
 
@@ -67,7 +69,7 @@ Result<void> add_image(State& state, const Results& results, const std::string& 
 
 Result<RunInputs> inputs_of_one(State& state, const Results& results, const Run& run) {
   RunInputs inputs;
-  const Json provenance = Json::parse(run.provenance_json, nullptr, false);
+  const Json provenance = parse_json<Json>(run.provenance_json);
   for (const std::string& label : upstreams(run.manifest, "image"))
     TRY(add_image(state, results, label, string_at(provenance, "image"), inputs));
   const Json trees = provenance.is_object() && provenance.contains("data") ? provenance["data"] : Json();

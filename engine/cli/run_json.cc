@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "engine/cli/report.h"
 
@@ -14,7 +15,7 @@ Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json
 Json time_or_null(std::int64_t ns) { return ns == 0 ? Json() : Json(time_text(ns)); }
 
 Json object_from(const std::string& text) {
-  Json json = Json::parse(text, nullptr, false);
+  Json json = parse_json<Json>(text);
   return json.is_object() ? json : Json::object();
 }
 

@@ -1,6 +1,8 @@
 // `show RUN`: all that is known of one run, and how to repeat it. Changes nothing.
 #include <nlohmann/json.hpp>
 
+#include "engine/base/json.h"
+
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/find_run.h"
@@ -62,7 +64,7 @@ void add_outputs(Rows& rows, const Run& run) {
 }
 
 std::string show_text(Session& session, const Run& run) {
-  Json provenance = Json::parse(run.provenance_json, nullptr, false);
+  Json provenance = parse_json<Json>(run.provenance_json);
   if (!provenance.is_object()) provenance = Json::object();
   const std::string label = session.shown(run.label);
   const Source source = source_of(provenance);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "engine/cli/report.h"
 
@@ -59,7 +60,7 @@ std::string metrics_text(const Run& run) {
 }
 
 std::string params_text(const Run& run) {
-  const auto params = nlohmann::ordered_json::parse(run.params_json, nullptr, false);
+  const auto params = parse_json<nlohmann::ordered_json>(run.params_json);
   std::string text;
   if (!params.is_object()) return text;
   for (const auto& [name, value] : params.items()) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "engine/base/json.h"
+
 namespace trainmake {
 
 const Artifact* find_role(const Artifacts& artifacts, std::string_view role) {
@@ -24,7 +26,7 @@ std::string to_json(const Artifacts& artifacts) {
 }
 
 std::optional<Artifacts> artifacts_from_json(std::string_view json) {
-  const nlohmann::json list = nlohmann::json::parse(json, nullptr, false);
+  const nlohmann::json list = parse_json<nlohmann::json>(json);
   if (!list.is_array()) return std::nullopt;
   Artifacts artifacts;
   for (const nlohmann::json& entry : list) {

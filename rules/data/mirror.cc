@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/base/file_system.h"
+#include "engine/base/json.h"
 #include "engine/base/text.h"
 
 namespace trainmake {
@@ -85,7 +86,7 @@ std::string to_json(const Mirror& mirror) {
 }
 
 std::optional<Mirror> mirror_from_json(std::string_view text) {
-  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  const nlohmann::json json = parse_json<nlohmann::json>(text);
   if (!json.is_object() || !json.contains("format") || json["format"] != kFormat) return std::nullopt;
   for (const char* list : {"objects", "unsettled"}) {
     if (!json.contains(list) || !json[list].is_array()) return std::nullopt;

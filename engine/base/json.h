@@ -1,0 +1,20 @@
+// Reading JSON that somebody else may have written, or a disk may have damaged.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string_view>
+
+namespace trainmake {
+
+// Deeper than any document of ours, and shallow enough to be walked, copied and printed by recursion.
+inline constexpr int kDeepestJson = 100;
+bool nests_deeper(std::string_view json, int levels);
+
+// A discarded value, which is no object and no array, when the text is no JSON or nests too deep.
+template <typename Json>
+Json parse_json(std::string_view text) {
+  if (nests_deeper(text, kDeepestJson)) return Json(Json::value_t::discarded);
+  return Json::parse(text, nullptr, false);
+}
+
+}  // namespace trainmake
