@@ -54,19 +54,9 @@ std::vector<std::string> names_of(const Target& target) {
   return tags;
 }
 
-// The distribution spec's rules for names, told before anything is built.
-Result<void> check_names(const Target& target) {
-  for (const char c : repository(target)) {
-    const bool fine =
-        (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' || c == '/';
-    if (fine) continue;
-    return fail(
-        user_error(cat("Image ", quoted(repository(target)), " cannot be named so in a registry: it has ",
-                       quoted(std::string_view(&c, 1)), " in it"),
-                   "Lower-case letters, digits, `.`, `_` and `-` may stand in an image's name and its "
-                   "project's folder")
-            .at(target.where));
-  }
+// The distribution spec's rule for tags, told before anything is built. A repository in the workspace's own
+// layout may have any name that a project's folder has.
+Result<void> check_tags(const Target& target) {
   for (const std::string& tag : target.strings("tags")) {
     const bool fine = !tag.empty() && tag.size() <= 128 && tag.front() != '.' && tag.front() != '-' &&
                       std::all_of(tag.begin(), tag.end(), [](char c) {
@@ -149,7 +139,7 @@ Result<std::vector<ImageRule::FileLayer>> ImageRule::file_layers(const Target& t
 
 Result<Description> ImageRule::describe(const Subject& subject) {
   const Target& target = subject.target();
-  TRY(check_names(target));
+  TRY(check_tags(target));
   TRY(check_supported(target));
   Description description;
   Manifest& manifest = description.manifest;
@@ -198,19 +188,26 @@ Result<Description> ImageRule::describe(const Subject& subject) {
   return description;
 }
 
-Result<Layer> ImageRule::layer(const LayerSource& source, const Doing& doing) {
+Result<ImageRule::MadeLayer> ImageRule::layer(const LayerSource& source, const Doing& doing) {
   TRY_ASSIGN(const std::optional<Layer> known, layers_.remembered(registry_, source.tree, source.dest));
-  if (known) return *known;
+  if (known && !doing.afresh) return MadeLayer{*known, false};
   TRY_ASSIGN(const Layer built, layers_.build(registry_, source));
-  doing.tally.pushed_layers += 1;
-  doing.tally.pushed_bytes += built.blob.size;
-  return built;
+  const bool is_new = !known || known->blob.digest != built.blob.digest;
+  if (is_new) {
+    doing.tally.pushed_layers += 1;
+    doing.tally.pushed_bytes += built.blob.size;
+  }
+  return MadeLayer{built, is_new};
 }
 
 Result<Done> ImageRule::execute(const Subject& subject, const Description& description, const Doing& doing) {
   const Target& target = subject.target();
-  const std::uint64_t layers_before = doing.tally.pushed_layers;
   std::vector<Layer> layers;
+  std::uint64_t new_layers = 0;
+  const auto add = [&](MadeLayer made) {
+    new_layers += made.is_new ? 1 : 0;
+    layers.push_back(std::move(made.layer));
+  };
   Artifacts from_code;
   std::vector<FileLayer> files =
       *std::any_cast<const std::shared_ptr<const std::vector<FileLayer>>&>(description.carry);
@@ -224,8 +221,8 @@ Result<Done> ImageRule::execute(const Subject& subject, const Description& descr
                         .at(target.where));
       file.sha256 = stored.sha256;
     }
-    TRY_ASSIGN(Layer made, layer({extra.identity, extra.dest, &extra.files}, doing));
-    layers.push_back(made);
+    TRY_ASSIGN(MadeLayer made, layer({extra.identity, extra.dest, &extra.files}, doing));
+    add(std::move(made));
   }
   for (const Dependency& need : target.needs) {
     const Artifacts* code = subject.inputs.artifacts(need.target);
@@ -240,8 +237,8 @@ Result<Done> ImageRule::execute(const Subject& subject, const Description& descr
                                  " is damaged and was removed"),
                              "Run again: it is made anew")
                       .at(target.where));
-    TRY_ASSIGN(Layer made, layer({tree->identity, std::string(kCodeFolder), &*listing}, doing));
-    layers.push_back(made);
+    TRY_ASSIGN(MadeLayer made, layer({tree->identity, std::string(kCodeFolder), &*listing}, doing));
+    add(std::move(made));
     from_code.push_back({"code", tree->identity, tree->sha256, tree->size, tree->address});
   }
   const ImageConfig config{std::string(kArchitecture),      map_of(target.fields("env")),
@@ -252,7 +249,7 @@ Result<Done> ImageRule::execute(const Subject& subject, const Description& descr
   TRY_ASSIGN(const BlobRef config_blob,
              registry_.put(kConfigType, [&](const ByteSink& out) { return out(config_json); }));
   const std::string manifest_json = render_manifest(config_blob, layers);
-  TRY_ASSIGN(const bool known, registry_.has(sha256_of(manifest_json)));
+  TRY_ASSIGN(const auto known, registry_.size_of(sha256_of(manifest_json)));
   TRY_ASSIGN(const BlobRef manifest,
              registry_.put(kManifestType, [&](const ByteSink& out) { return out(manifest_json); }));
   TRY(registry_.name(manifest, names_of(target)));
@@ -269,8 +266,7 @@ Result<Done> ImageRule::execute(const Subject& subject, const Description& descr
   done.artifacts.insert(done.artifacts.end(), from_code.begin(), from_code.end());
   std::uint64_t bytes = 0;
   for (const Layer& each : layers) bytes += each.blob.size;
-  done.note = cat(plural(doing.tally.pushed_layers - layers_before, "new layer"), " of ", layers.size(), ", ",
-                  human_bytes(bytes));
+  done.note = cat(plural(new_layers, "new layer"), " of ", layers.size(), ", ", human_bytes(bytes));
   return done;
 }
 
@@ -279,18 +275,19 @@ Result<bool> ImageRule::holds(const Subject& subject, const Record& record, bool
   const std::optional<Sha256> manifest = image == nullptr ? std::nullopt : Sha256::parse(image->sha256);
   const std::optional<Sha256> config = image == nullptr ? std::nullopt : Sha256::parse(image->identity);
   if (!manifest || !config) return false;
-  std::vector<Sha256> blobs = {*manifest, *config};
+  // With the sizes that are known.
+  std::vector<std::pair<Sha256, std::uint64_t>> blobs = {{*manifest, image->size}, {*config, 0}};
   for (const Artifact& artifact : record.artifacts) {
     if (artifact.role != "layer") continue;
     const std::optional<Sha256> layer = Sha256::parse(artifact.sha256);
     if (!layer) return false;
-    blobs.push_back(*layer);
+    blobs.emplace_back(*layer, artifact.size);
   }
   const std::string folder = path_below(path_join(workspace_.cache, "images"), workspace_.root)
                                  .value_or(path_join(workspace_.cache, "images"));
-  for (const Sha256& blob : blobs) {
-    TRY_ASSIGN(const bool there, registry_.has(blob));
-    if (!there) return false;
+  for (const auto& [blob, size] : blobs) {
+    TRY_ASSIGN(const std::optional<std::uint64_t> there, registry_.size_of(blob));
+    if (!there || *there == 0 || (size != 0 && *there != size)) return false;
     const std::string path = path_join(folder, cat("blobs/sha256/", blob.hex()));
     if (const Result<Stat> stat = host_.files.look(path_join(workspace_.root, path)))
       looks.files.push_back({path, *stat});

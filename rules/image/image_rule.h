@@ -26,7 +26,11 @@ class ImageRule final : public Rule {
  private:
   struct FileLayer;
   Result<std::vector<FileLayer>> file_layers(const Target& target, Looks& looks);
-  Result<Layer> layer(const LayerSource& source, const Doing& doing);
+  struct MadeLayer {
+    Layer layer;
+    bool is_new = false;
+  };
+  Result<MadeLayer> layer(const LayerSource& source, const Doing& doing);
 
   Host& host_;
   const Workspace& workspace_;

@@ -4,6 +4,7 @@
 #include <set>
 #include <vector>
 
+#include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "rules/image/compress.h"
 
@@ -21,16 +22,6 @@ std::vector<std::string> new_folders(const std::string& path, std::set<std::stri
   return folders;
 }
 
-Result<void> copy_into(FileSystem& files, const std::string& path, TarWriter& tar) {
-  TRY_ASSIGN(const std::unique_ptr<FileReader> reader, files.open(path));
-  std::vector<char> buffer(std::size_t{256} << 10U);
-  for (;;) {
-    TRY_ASSIGN(const std::size_t count, reader->read(buffer));
-    if (count == 0) return {};
-    TRY(tar.content({buffer.data(), count}));
-  }
-}
-
 }  // namespace
 
 Layers::Layers(Host& host, std::string cache_folder, Blobs& blobs)
@@ -45,7 +36,7 @@ std::string Layers::memo_path(const std::string& tree, const std::string& dest) 
 Result<std::optional<Layer>> Layers::remembered(Registry& registry, const std::string& tree,
                                                 const std::string& dest) {
   TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(host_.files, memo_path(tree, dest)));
-  const nlohmann::json memo = text ? nlohmann::json::parse(*text, nullptr, false) : nlohmann::json();
+  const nlohmann::json memo = text ? parse_json<nlohmann::json>(*text) : nlohmann::json();
   const bool whole = memo.is_object() && memo.contains("digest") && memo["digest"].is_string() &&
                      memo.contains("diff_id") && memo["diff_id"].is_string() && memo.contains("size") &&
                      memo["size"].is_number_unsigned();
@@ -53,9 +44,29 @@ Result<std::optional<Layer>> Layers::remembered(Registry& registry, const std::s
   const std::optional<Sha256> digest = Sha256::parse(memo["digest"].get<std::string>());
   const std::optional<Sha256> diff_id = Sha256::parse(memo["diff_id"].get<std::string>());
   if (!digest || !diff_id) return std::optional<Layer>();
-  TRY_ASSIGN(const bool there, registry.has(*digest));
-  if (!there) return std::optional<Layer>();
-  return std::optional<Layer>({{kLayerType, *digest, memo["size"].get<std::uint64_t>()}, *diff_id});
+  const auto size = memo["size"].get<std::uint64_t>();
+  TRY_ASSIGN(const std::optional<std::uint64_t> there, registry.size_of(*digest));
+  if (there != size) return std::optional<Layer>();
+  return std::optional<Layer>({{kLayerType, *digest, size}, *diff_id});
+}
+
+Result<void> Layers::copy_into(const ListedFile& file, TarWriter& tar) {
+  TRY_ASSIGN(const std::unique_ptr<FileReader> reader, host_.files.open(blobs_.path(file.sha256)));
+  std::vector<char> buffer(std::size_t{256} << 10U);
+  Sha256Hasher hasher;
+  std::uint64_t left = file.size;
+  for (;;) {
+    TRY_ASSIGN(const std::size_t count, reader->read(buffer));
+    if (count == 0 || count > left) break;
+    left -= count;
+    const std::string_view bytes(buffer.data(), count);
+    hasher.raw(bytes);
+    TRY(tar.content(bytes));
+  }
+  if (left == 0 && hasher.finish() == file.sha256) return {};
+  TRY(blobs_.remove(file.sha256));
+  return fail(step_error(cat("The snapshot of ", quoted(file.key), " is damaged and was removed"),
+                         "Run again: it is made anew"));
 }
 
 Result<void> Layers::write_tar(const LayerSource& source, const ByteSink& sink) {
@@ -70,7 +81,7 @@ Result<void> Layers::write_tar(const LayerSource& source, const ByteSink& sink) 
       continue;
     }
     TRY(tar.entry({TarEntry::Kind::kFile, path, file.mode, file.size, {}}));
-    TRY(copy_into(host_.files, blobs_.path(file.sha256), tar));
+    TRY(copy_into(file, tar));
   }
   return tar.finish();
 }

@@ -29,11 +29,13 @@ class Layers {
   // What this tree became before, when the registry still has it.
   Result<std::optional<Layer>> remembered(Registry& registry, const std::string& tree,
                                           const std::string& dest);
+  // A file whose bytes in the cache are damaged is removed there, and an error.
   Result<Layer> build(Registry& registry, const LayerSource& source);
 
  private:
   std::string memo_path(const std::string& tree, const std::string& dest) const;
   Result<void> write_tar(const LayerSource& source, const ByteSink& sink);
+  Result<void> copy_into(const ListedFile& file, TarWriter& tar);
   Host& host_;
   std::string folder_;
   Blobs& blobs_;

@@ -24,7 +24,8 @@ struct BlobRef {
 class Registry {
  public:
   virtual ~Registry() = default;
-  virtual Result<bool> has(const Sha256& digest) = 0;
+  // How many bytes it has of a blob; nothing when it has none of that digest.
+  virtual Result<std::optional<std::uint64_t>> size_of(const Sha256& digest) = 0;
   // Takes what `fill` writes; the digest and size are of what was written.
   virtual Result<BlobRef> put(const std::string& media_type,
                               const std::function<Result<void>(const ByteSink&)>& fill) = 0;

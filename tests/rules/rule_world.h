@@ -39,6 +39,7 @@ struct RuleWorld : Inputs {
   CodeRule code{host, workspace, blobs, *file_sets};
   DataRule data{{host, workspace, space, rooms, blobs, *file_sets, tally}};
   ImageRule image{host, workspace, blobs, *file_sets, *registry};
+  bool afresh = false;
   std::map<TargetId, Artifacts> results;
   std::map<TargetId, std::any> carries;
   Graph graph;
@@ -100,7 +101,8 @@ struct RuleWorld : Inputs {
                       {},
                       [](const Event&) {},
                       tally,
-                      [](const std::function<void()>& work) { work(); }};
+                      [](const std::function<void()>& work) { work(); },
+                      afresh};
     Result<Done> done = rule(id).execute(subject(id), description, doing);
     if (done) results[id] = done->artifacts;
     return done;

@@ -19,6 +19,7 @@ struct ImageWorld : RuleWorld {
     TRY(execute(snapshot));
     return execute(made);
   }
+  Result<Done> make_image() { return execute(made); }
   std::string identity() { return find_role(results.at(made), "image")->identity; }
   std::string blob(const std::string& hex) {
     return files.content("/w/.trainmake/images/blobs/sha256/" + hex);
@@ -81,14 +82,60 @@ TEST(Image, HoldsWhileItsBlobsAndNamesAreThere) {
   EXPECT_FALSE(world.holds(world.made, false));
 }
 
-TEST(Image, NamesThatARegistryRefusesAreToldFirst) {
+TEST(Image, TagsThatNobodyTakesAreToldFirst) {
   RuleWorld world;
-  const TargetId id = world.add("image", {{"base", RuleWorld::value(std::string("scratch"))}});
-  world.graph.targets[id].label.name = "Mnist";
+  const TargetId id = world.add(
+      "image", {{"base", RuleWorld::value(std::string("scratch"))}, {"tags", RuleWorld::list({"v 1"})}});
   const Result<Description> description = world.describe(id);
   ASSERT_FALSE(description);
   EXPECT_EQ(description.error().blame, Blame::kUser);
-  EXPECT_NE(description.error().message.find("`M`"), std::string::npos);
+  EXPECT_NE(description.error().message.find("`v 1`"), std::string::npos);
+}
+
+TEST(Image, AnyFolderMayHaveOne) {
+  ImageWorld world;
+  world.graph.targets[world.made].label.folder = "My Models";
+  EXPECT_TRUE(world.make());
+}
+
+TEST(Image, ADamagedSnapshotIsNotPutIntoALayer) {
+  for (const char* damage : {"print(9)\n", "print(1)\nmore", ""}) {
+    ImageWorld world;
+    ASSERT_TRUE(world.execute(world.snapshot));
+    const std::string path = world.blobs.path(sha256_of("print(1)\n"));
+    world.files.put(path, damage);
+    const Result<Done> made = world.make_image();
+    ASSERT_FALSE(made);
+    EXPECT_NE(made.error().message.find("`a.py`"), std::string::npos);
+    EXPECT_FALSE(world.files.has(path));
+    EXPECT_FALSE(world.holds(world.snapshot)) << "so that it is made anew";
+    EXPECT_TRUE(world.make());
+  }
+}
+
+TEST(Image, ALayerOfAnotherSizeIsMadeAnew) {
+  ImageWorld world;
+  ASSERT_TRUE(world.make());
+  const std::string layer = find_role(world.results.at(world.made), "layer")->sha256;
+  const std::string bytes = world.blob(layer);
+  for (const std::string& damage : {std::string(), bytes.substr(0, bytes.size() / 2)}) {
+    world.files.put("/w/.trainmake/images/blobs/sha256/" + layer, damage);
+    EXPECT_FALSE(world.holds(world.made));
+    ASSERT_TRUE(world.make_image());
+    EXPECT_EQ(world.blob(layer), bytes);
+  }
+}
+
+TEST(Image, AForcedOneIsBuiltFromItsCode) {
+  ImageWorld world;
+  ASSERT_TRUE(world.make());
+  const std::string layer = find_role(world.results.at(world.made), "layer")->sha256;
+  const std::string bytes = world.blob(layer);
+  world.files.put("/w/.trainmake/images/blobs/sha256/" + layer, std::string(bytes.size(), 'x'));
+  world.afresh = true;
+  ASSERT_TRUE(world.make_image());
+  EXPECT_EQ(world.blob(layer), bytes);
+  EXPECT_EQ(world.tally.pushed_layers, 1U) << "it was known";
 }
 
 TEST(Image, AFileThatChangesAfterItWasDescribedIsNotRecorded) {

@@ -15,8 +15,8 @@ TEST(Layout, KeepsBlobsByTheirDigest) {
   const BlobRef blob = *put(*world.registry, "hello");
   EXPECT_EQ(blob.digest, sha256_of("hello"));
   EXPECT_EQ(blob.size, 5U);
-  EXPECT_TRUE(*world.registry->has(blob.digest));
-  EXPECT_FALSE(*world.registry->has(sha256_of("other")));
+  EXPECT_EQ(*world.registry->size_of(blob.digest), 5U);
+  EXPECT_FALSE(world.registry->size_of(sha256_of("other"))->has_value());
   EXPECT_EQ(world.files.content("/w/.trainmake/images/blobs/sha256/" + blob.digest.hex()), "hello");
 }
 
@@ -39,6 +39,33 @@ TEST(Layout, ANamePointsAtOneManifestAndOthersStay) {
   EXPECT_EQ((*world.registry->find("a:latest"))->digest, two.digest);
   EXPECT_EQ((*world.registry->find("a:v1"))->digest, one.digest);
   EXPECT_FALSE(*world.registry->find("a:v2"));
+}
+
+TEST(Layout, AnIndexIsReadOnceUntilItChanges) {
+  RuleWorld world;
+  const BlobRef one = *put(*world.registry, "one");
+  ASSERT_TRUE(world.registry->name(one, {"a:latest", "b:latest"}));
+  world.clock.advance(std::chrono::nanoseconds(world.files.now_ns - world.clock.now_ns()) +
+                      std::chrono::hours(1));
+  world.files.take_log();
+  for (const char* name : {"a:latest", "b:latest", "a:latest"})
+    EXPECT_TRUE((*world.registry->find(name)).has_value());
+  const auto log = world.files.take_log();
+  EXPECT_EQ(std::count(log.begin(), log.end(), "open /w/.trainmake/images/index.json"), 1);
+  ASSERT_TRUE(
+      make_layout(world.host, "/w/.trainmake/images")->name(*put(*world.registry, "two"), {"a:latest"}));
+  EXPECT_NE((*world.registry->find("a:latest"))->digest, one.digest) << "somebody else named it anew";
+}
+
+TEST(Layout, AnIndexThatNestsWithoutEndNamesNothing) {
+  RuleWorld world;
+  const std::string deep =
+      cat(R"({"manifests":[{"annotations":)", std::string(200'000, '['), std::string(200'000, ']'), "}]}");
+  world.files.put("/w/.trainmake/images/index.json", deep);
+  EXPECT_FALSE(*world.registry->find("a:latest"));
+  const BlobRef one = *put(*world.registry, "one");
+  ASSERT_TRUE(world.registry->name(one, {"a:latest"}));
+  EXPECT_TRUE((*world.registry->find("a:latest")).has_value());
 }
 
 TEST(Layout, ADamagedIndexNamesNothing) {

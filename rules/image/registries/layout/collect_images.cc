@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "engine/base/json.h"
 #include "engine/base/text.h"
 
 namespace trainmake {
@@ -38,7 +39,7 @@ void add_digests(const Json& json, std::vector<std::string>& found) {
 
 Result<Json> read_json(FileSystem& files, const std::string& path) {
   TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(files, path));
-  return text ? Json::parse(*text, nullptr, false) : Json();
+  return text ? parse_json<Json>(*text) : Json();
 }
 
 // What the names in the layout lead to.

@@ -1,9 +1,13 @@
 #include "rules/image/registries/layout/layout.h"
 
 #include <chrono>
+#include <map>
+#include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "engine/model/looks.h"
 
 namespace trainmake {
 namespace {
@@ -35,9 +39,9 @@ class Layout final : public Registry {
  public:
   Layout(Host& host, std::string folder) : host_(host), files_(host.files), folder_(std::move(folder)) {}
 
-  Result<bool> has(const Sha256& digest) override {
+  Result<std::optional<std::uint64_t>> size_of(const Sha256& digest) override {
     TRY_ASSIGN(const Stat stat, files_.look(blob_path(digest.hex())));
-    return stat.is(FileKind::kFile);
+    return stat.is(FileKind::kFile) ? std::optional(stat.size) : std::nullopt;
   }
 
   Result<BlobRef> put(const std::string& media_type,
@@ -70,29 +74,43 @@ class Layout final : public Registry {
     for (const std::string& ref : names) kept.push_back(descriptor_json(manifest, ref));
     index["manifests"] = std::move(kept);
     TRY(write_file(files_, path_join(folder_, "oci-layout"), "{\"imageLayoutVersion\":\"1.0.0\"}"));
-    return write_file(files_, path_join(folder_, "index.json"), index.dump(), {0644, true});
+    return write_file(files_, index_path(), index.dump(), {0644, true});
   }
 
   Result<std::optional<BlobRef>> find(const std::string& name) override {
-    TRY_ASSIGN(const Json index, read_index());
-    for (const Json& entry : index["manifests"]) {
-      if (ref_of(entry) != name) continue;
-      const std::string digest = text_of(entry, "digest");
-      const std::optional<Sha256> parsed =
-          digest.starts_with("sha256:") ? Sha256::parse(std::string_view(digest).substr(7)) : std::nullopt;
-      if (parsed)
-        return std::optional<BlobRef>({text_of(entry, "mediaType"), *parsed,
-                                       entry.contains("size") && entry["size"].is_number_unsigned()
-                                           ? entry["size"].get<std::uint64_t>()
-                                           : 0});
-    }
-    return std::optional<BlobRef>();
+    const std::lock_guard lock(mutex_);
+    TRY(look_at_names());
+    const auto found = named_.find(name);
+    return found == named_.end() ? std::nullopt : std::optional(found->second);
   }
 
  private:
   std::string blob_path(const std::string& hex) const {
     return path_join(folder_, cat("blobs/sha256/", hex));
   }
+
+  // Reads the index when it is another one than it was: with many images it is long. With mutex_ held.
+  Result<void> look_at_names() {
+    const std::int64_t now_ns = host_.clock.now_ns();
+    TRY_ASSIGN(const Stat stat, files_.look(index_path()));
+    if (stat == seen_ && !is_racy(stat, seen_at_ns_)) return {};
+    TRY_ASSIGN(const Json index, read_index());
+    named_.clear();
+    for (const Json& entry : index["manifests"]) {
+      const std::string digest = text_of(entry, "digest");
+      const std::optional<Sha256> parsed =
+          digest.starts_with("sha256:") ? Sha256::parse(std::string_view(digest).substr(7)) : std::nullopt;
+      if (!parsed) continue;
+      const bool sized = entry.contains("size") && entry["size"].is_number_unsigned();
+      named_.emplace(ref_of(entry), BlobRef{text_of(entry, "mediaType"), *parsed,
+                                            sized ? entry["size"].get<std::uint64_t>() : 0});
+    }
+    seen_ = stat;
+    seen_at_ns_ = now_ns;
+    return {};
+  }
+
+  std::string index_path() const { return path_join(folder_, "index.json"); }
 
   Result<FileLock> wait_for_lock() {
     TRY(files_.make_folder(folder_));
@@ -105,9 +123,8 @@ class Layout final : public Registry {
   }
 
   Result<Json> read_index() {
-    TRY_ASSIGN(const std::optional<std::string> text,
-               read_file_if_there(files_, path_join(folder_, "index.json")));
-    Json index = text ? Json::parse(*text, nullptr, false) : Json();
+    TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(files_, index_path()));
+    Json index = text ? parse_json<Json>(*text) : Json();
     if (!index.is_object() || !index.contains("manifests") || !index["manifests"].is_array()) {
       // A damaged index names nothing; every image finds its name missing and is named again.
       index = {{"schemaVersion", 2},
@@ -120,6 +137,10 @@ class Layout final : public Registry {
   Host& host_;
   FileSystem& files_;
   std::string folder_;
+  std::mutex mutex_;  // guards what follows
+  Stat seen_;         // the index that `named_` was read from
+  std::int64_t seen_at_ns_ = 0;
+  std::map<std::string, BlobRef> named_;
 };
 
 }  // namespace
