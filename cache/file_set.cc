@@ -170,7 +170,8 @@ Result<FileSets::Gathered> FileSets::gather(const FileSetRequest& request, const
   const std::string top = workspace_.path(request.folder);
   for (const Group& group : groups_of(*request.files)) {
     const Location place{request.where.file, group.line != 0 ? group.line : request.where.line};
-    WalkRequest walking{top, group.include, group.exclude, "TRAINFILE.lua", request.links, ignore};
+    WalkRequest walking{top,           group.include, group.exclude,   "TRAINFILE.lua",
+                        request.links, ignore,        workspace_.cache};
     Result<Walked> walked = walk(host_.files, walking);
     if (!walked) {
       Error error = std::move(walked).error();

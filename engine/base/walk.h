@@ -22,6 +22,8 @@ struct WalkRequest {
   std::string boundary;                 // a file name, as TRAINFILE.lua; "" for none
   Links links = Links::kKeep;           // kFollow: a link to a file is that file; a dangling one is an error
   const IgnoreRules* ignore = nullptr;  // a file named by a literal pattern is taken even when it is ignored
+  std::string kept_out =
+      {};  // an absolute folder that is never entered, as ours that changes as we go; "" for none
 };
 
 struct WalkedFile {

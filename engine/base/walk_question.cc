@@ -7,7 +7,9 @@
 namespace trainmake {
 
 WalkQuestion::WalkQuestion(const WalkRequest& request)
-    : request_(request), matched_(request.include.size()) {}
+    : request_(request),
+      kept_out_(request.kept_out.empty() ? "" : path_below(request.kept_out, request.top).value_or("")),
+      matched_(request.include.size()) {}
 
 Result<void> WalkQuestion::parse() {
   for (std::size_t number = 0; number < request_.include.size(); ++number) {
@@ -36,6 +38,7 @@ bool WalkQuestion::leads_on(std::string_view folder) const {
 }
 
 bool WalkQuestion::excludes(std::string_view path) const {
+  if (path == kept_out_) return true;
   return std::any_of(exclude_.begin(), exclude_.end(), [&](const PathPattern& p) { return p.matches(path); });
 }
 

@@ -40,6 +40,7 @@ class WalkQuestion {
 
  private:
   const WalkRequest& request_;
+  std::string kept_out_;  // from top; "" when it does not lie below
   std::vector<Search> searches_;
   std::map<std::string, std::vector<std::size_t>> named_;
   std::vector<PathPattern> exclude_;

@@ -25,6 +25,11 @@ class Moving(Story):
         self.addCleanup(clone.close)
         self.assert_nothing_ran(clone.make("job:eval", env={"TRAINMAKE_CACHE_DIR": cache}))
 
+    def test_a_cache_among_the_files_is_none_of_them(self):
+        place = self.place({"TRAINFILE.lua": 'code "c" { srcs = glob "**" }\ndata "d" { files = glob "**" }\n', "main.py": "1"})
+        self.assertEqual(len(place.make("//...", "--cache-dir", "ci/cache").ran), 2)
+        self.assert_nothing_ran(place.make("//...", "--cache-dir", "ci/cache"))
+
     def test_a_cache_travels_as_a_file(self):
         place = self.tiny()
         place.make("job:eval")

@@ -140,6 +140,14 @@ TEST_F(Walk, NeverGoesIntoGitOrOurOwnState) {
   EXPECT_EQ(found({".git/*", ".git/config", "b/.git"}), Texts{});
 }
 
+TEST_F(Walk, NeverGoesIntoAFolderThatIsKeptOut) {
+  put({"a", "ci/cache/blob", "ci/cached", "cache/b"});
+  request_.kept_out = "/top/ci/cache";
+  EXPECT_EQ(found({"**", "ci/cache/blob"}), (Texts{"a", "cache/b", "ci/cached"}));
+  request_.kept_out = "/elsewhere";
+  EXPECT_EQ(found({"**"}).size(), 4U);
+}
+
 TEST_F(Walk, StopsAtAnotherProject) {
   put({"TRAINFILE.lua", "a/x", "sub/TRAINFILE.lua", "sub/y", "sub/deep/z"});
   const Walked answer = walked({"**"});
