@@ -221,10 +221,8 @@ Result<bool> Child::read(std::string& into, std::chrono::milliseconds time) {
 std::optional<ChildEnd> Child::ended() {
   if (end_) return end_;
   siginfo_t info{};
-  const auto id = static_cast<id_t>(pid_);
-  if (waitid(P_PID, id, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return std::nullopt;
-  kill();  // before it is reaped: until then its number, and so the group's, is nobody else's
-  waitpid(pid_, nullptr, 0);
+  if (waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG) != 0 || info.si_pid == 0)
+    return std::nullopt;
   end_ = info.si_code == CLD_EXITED ? ChildEnd{info.si_status, 0}
                                     : ChildEnd{128 + info.si_status, info.si_status};
   return end_;

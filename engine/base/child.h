@@ -40,12 +40,12 @@ class Child {
   static Result<Child> start(const ChildRequest& request);
   Child(Child&& other) noexcept;
   Child& operator=(Child&&) = delete;
-  ~Child();  // kills what is left of it
+  ~Child();  // kills its group while it runs
 
   // Appends what comes within `time`, and returns early when the process ends. False once there will be no
   // more output.
   Result<bool> read(std::string& into, std::chrono::milliseconds time);
-  // An empty optional while it runs. What it left behind in its group is killed when it ends.
+  // An empty optional while it runs. What it left behind, also in its group, goes on: see reap_orphans.
   std::optional<ChildEnd> ended();
   void ask_to_end();  // SIGTERM to the group
   void kill();        // SIGKILL to the group

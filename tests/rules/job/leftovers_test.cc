@@ -158,5 +158,15 @@ TEST(LocalPlatform, WhatAJobLeavesRunningEndsWithIt) {
     EXPECT_FALSE(find_process(real_file_system(), std::stoi(line))) << line;
 }
 
+TEST(LocalPlatform, WhatAJobLeavesHasTheTimeToFinishItsWork) {
+  LocalWorld world;
+  const JobSpec spec = script_spec(
+      1, cat("sh -c 'trap \"trap \\\"\\\" TERM; sleep 1; echo finished > ", world.folder.path("work"),
+             "; exit\" TERM; echo ready; while :; do sleep 0.01; done' & "
+             "until grep -q ready ../log.txt; do sleep 0.01; done"));
+  EXPECT_EQ(world.run(spec).status, RunStatus::kSucceeded);
+  EXPECT_EQ(world.folder.read("work"), "finished\n");
+}
+
 }  // namespace
 }  // namespace trainmake
