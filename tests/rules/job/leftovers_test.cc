@@ -55,6 +55,54 @@ TEST(Leftovers, ALaterSessionOfTheSameNumberIsNotOurs) {
   EXPECT_TRUE(members_of({member}, of_no_session, true).empty());
 }
 
+// Processes in a list, which end when they are asked or killed, or refuse either.
+class ListedProcesses final : public Processes {
+ public:
+  Result<ProcessResult> run(const Command&, std::stop_token) override { return fail(step_error("None")); }
+  Result<int> start_detached(const Command&) override { return fail(step_error("None")); }
+  Result<bool> send(const Process& process, Signal signal) override {
+    sent.push_back(cat(process.number, signal == Signal::kKill ? " kill" : " term"));
+    if (process.number == refuses) return fail(step_error("Not permitted"));
+    if (process.number == ends_slowly && signal == Signal::kTerminate) return true;
+    std::erase_if(living, [&](const Process& other) { return other.is(process); });
+    return true;
+  }
+
+  std::vector<Process> living;
+  int refuses = 0;
+  int ends_slowly = 0;  // only when it is killed
+  std::vector<std::string> sent;
+};
+
+TEST(Leftovers, OneThatIsHandedToAnotherParentIsAskedOnce) {
+  ListedProcesses processes;
+  processes.living = {{7, 5, 5, 60}};
+  processes.ends_slowly = 7;
+  HastyClock clock;
+  int looks = 0;
+  const FindProcesses find = [&]() -> Result<std::vector<Process>> {
+    if (++looks == 2) processes.living[0].parent = 1;
+    if (looks == 3) processes.living.clear();
+    return processes.living;
+  };
+  EXPECT_TRUE(end_all(find, processes, clock));
+  EXPECT_EQ(processes.sent, std::vector<std::string>{"7 term"});
+}
+
+TEST(Leftovers, OneThatRefusesKeepsNoOtherAlive) {
+  ListedProcesses processes;
+  processes.living = {{7, 1, 5, 60}, {8, 1, 5, 60}, {9, 1, 5, 60}};
+  processes.refuses = 7;
+  processes.ends_slowly = 9;
+  HastyClock clock;
+  const auto ended =
+      end_all([&]() -> Result<std::vector<Process>> { return processes.living; }, processes, clock);
+  EXPECT_EQ(numbers_of(processes.living), std::vector<int>{7});
+  EXPECT_EQ(processes.sent, (std::vector<std::string>{"7 term", "8 term", "9 term", "9 kill"}));
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().message, "Process 7 of the job cannot be ended: Not permitted");
+}
+
 // A job whose children each write their numbers into `numbers` and then go on for ever.
 class Abandoned {
  public:

@@ -42,6 +42,11 @@ Witness::Says whose(const std::optional<std::vector<std::string>>& environment,
   return ours ? Witness::Says::kOurs : Witness::Says::kAnothers;
 }
 
+bool is_among(const std::vector<Process>& processes, const Process& process) {
+  return std::any_of(processes.begin(), processes.end(),
+                     [&](const Process& other) { return other.is(process); });
+}
+
 Error still_living(const std::vector<Process>& processes, const std::string& why) {
   std::vector<std::string> numbers;
   for (const Process& process : processes) numbers.push_back(cat(process.number));
@@ -105,25 +110,26 @@ Result<std::vector<Process>> descendants_of_this_process(FileSystem& files) {
 
 Result<void> end_all(const FindProcesses& find, Processes& processes, Clock& clock) {
   const std::int64_t began = clock.steady_ns();
-  std::vector<Process> asked;
+  std::vector<Process> asked, refused;
+  std::string why;
   for (;;) {
     TRY_ASSIGN(const std::vector<Process> found, find());
     if (found.empty()) return {};
     const std::int64_t passed = clock.steady_ns() - began;
-    if (passed > in_ns(kTimeToEnd + kTimeToVanish)) return fail(still_living(found, ""));
     const Signal signal = passed > in_ns(kTimeToEnd) ? Signal::kKill : Signal::kTerminate;
-    std::vector<Process> refused;
-    std::string why;
     for (const Process& process : found) {
-      const bool was_asked = std::find(asked.begin(), asked.end(), process) != asked.end();
-      if (was_asked && signal == Signal::kTerminate) continue;
+      if (is_among(refused, process)) continue;
+      if (signal == Signal::kTerminate && is_among(asked, process)) continue;
       asked.push_back(process);
       if (const auto sent = processes.send(process, signal); !sent) {
         refused.push_back(process);
         why = sent.error().message;
       }
     }
-    if (!refused.empty()) return fail(still_living(refused, why));
+    // One that refuses is no reason to let the others live.
+    const bool only_refused = std::all_of(found.begin(), found.end(),
+                                          [&](const Process& process) { return is_among(refused, process); });
+    if (only_refused || passed > in_ns(kTimeToEnd + kTimeToVanish)) return fail(still_living(found, why));
     clock.wait(kLook, {});
   }
 }

@@ -31,8 +31,8 @@ Result<std::vector<Process>> leftovers_of(FileSystem& files, const RunFolder& ru
 Result<std::vector<Process>> descendants_of_this_process(FileSystem& files);
 
 using FindProcesses = std::function<Result<std::vector<Process>>()>;
-// Ends what is found, until nothing is: asks, and a little later does not ask. An error names what still
-// lives.
+// Ends what is found, until nothing is: asks each once, and a little later does not ask. An error names what
+// still lives, once that is only what may not be sent a signal, or nothing helps.
 Result<void> end_all(const FindProcesses& find, Processes& processes, Clock& clock);
 
 }  // namespace trainmake
