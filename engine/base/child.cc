@@ -264,6 +264,4 @@ void adopt_orphans() { prctl(PR_SET_CHILD_SUBREAPER, 1); }
 
 int process_id() { return getpid(); }
 
-bool terminate_process(int pid) { return pid > 0 && ::kill(pid, SIGTERM) == 0; }
-
 }  // namespace trainmake

@@ -69,7 +69,5 @@ bool termination_asked();
 // What a descendant leaves behind becomes a child of this process, whatever group or session it went to.
 void adopt_orphans();
 int process_id();
-// False when there is no such process, or it is not ours.
-bool terminate_process(int pid);
 
 }  // namespace trainmake

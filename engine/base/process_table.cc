@@ -61,7 +61,14 @@ std::optional<std::vector<std::string>> environment_of(FileSystem& files, const 
 }
 
 std::string boot_of(FileSystem& files) {
-  return std::string(trim(read_file(files, "/proc/sys/kernel/random/boot_id").value_or("")));
+  std::string boot(trim(read_file(files, "/proc/sys/kernel/random/boot_id").value_or("")));
+  const auto container = files.read_link("/proc/self/ns/pid");  // pid:[4026531836]
+  return boot.empty() || !container ? boot : cat(boot, "/", *container);
+}
+
+bool is_this_boot(FileSystem& files, std::string_view boot) {
+  const std::string now = boot_of(files);
+  return !boot.empty() && (boot == now || now.starts_with(cat(boot, "/")));
 }
 
 std::vector<Process> with_descendants(const std::vector<Process>& processes, std::vector<Process> members) {

@@ -34,8 +34,11 @@ Result<std::vector<Process>> living_processes(FileSystem& files);
 // may not be read.
 std::optional<std::vector<std::string>> environment_of(FileSystem& files, const Process& process);
 
-// Differs each time that the machine is started; "" where it cannot be told.
+// Within it a number and a birth are one process's: another each time that the machine is started, and in
+// each container that counts its own processes. One word; "" where it cannot be told.
 std::string boot_of(FileSystem& files);
+// Whether `boot`, written down earlier, is that of now. False of "". One without a container is of any.
+bool is_this_boot(FileSystem& files, std::string_view boot);
 
 // With those among `processes` that descend from one of `members`; without `members` that are not in it.
 std::vector<Process> with_descendants(const std::vector<Process>& processes, std::vector<Process> members);

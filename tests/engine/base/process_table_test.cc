@@ -74,6 +74,24 @@ TEST(ProcessTable, FindsThisProcess) {
   EXPECT_NE(boot_of(real_file_system()), "");
 }
 
+TEST(ProcessTable, ABootIsThatOfOneContainer) {
+  MemFileSystem files;
+  EXPECT_EQ(boot_of(files), "");
+  ASSERT_TRUE(write_file(files, "/proc/sys/kernel/random/boot_id", "a-b\n"));
+  EXPECT_EQ(boot_of(files), "a-b");
+  ASSERT_TRUE(files.make_folder("/proc/self/ns"));
+  ASSERT_TRUE(files.make_link("pid:[7]", "/proc/self/ns/pid"));
+  EXPECT_EQ(boot_of(files), "a-b/pid:[7]");
+  EXPECT_TRUE(is_this_boot(files, "a-b/pid:[7]"));
+  EXPECT_TRUE(is_this_boot(files, "a-b")) << "as it was written before containers were told apart";
+  for (const char* other : {"", "a", "a-c", "a-b/pid:[8]"}) EXPECT_FALSE(is_this_boot(files, other)) << other;
+}
+
+TEST(ProcessTable, NoBootIsTheUnknownOne) {
+  MemFileSystem files;
+  EXPECT_FALSE(is_this_boot(files, ""));
+}
+
 TEST(Signals, ReachOnlyTheProcessThatWasMeant) {
   const int child = ::fork();
   if (child == 0) {

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "tests/rules/job/local_world.h"
+#include "tests/support/mem_fs.h"
 
 namespace trainmake {
 namespace {
@@ -53,6 +54,16 @@ TEST(Leftovers, ALaterSessionOfTheSameNumberIsNotOurs) {
   Start of_no_session = kStart;
   of_no_session.birth = 0;
   EXPECT_TRUE(members_of({member}, of_no_session, true).empty());
+}
+
+TEST(Leftovers, ASessionOfAnUnknownBootIsNotOurs) {
+  MemFileSystem files;
+  ASSERT_TRUE(write_file(files, "/proc/7/stat",
+                         "7 (sh) S 1 7 100 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 60 5349376 200\n"));
+  const RunFolder run{"/runs/1"};
+  EXPECT_EQ(numbers_of(*leftovers_of(files, run, {kSupervisor, 1, 50, ""})), std::vector<int>{});
+  ASSERT_TRUE(write_file(files, "/proc/sys/kernel/random/boot_id", "boot\n"));
+  EXPECT_EQ(numbers_of(*leftovers_of(files, run, kStart)), std::vector<int>{7});
 }
 
 // Processes in a list, which end when they are asked or killed, or refuse either.
@@ -184,6 +195,44 @@ TEST(LocalPlatform, WhatRunsElsewhereUnderTheSameIdIsLetBe) {
   EXPECT_EQ(copy.world.platform.poll(copy.job)->status, RunStatus::kRunning);
   EXPECT_TRUE(copy.world.platform.cancel(copy.job));
   EXPECT_EQ(copy.world.await_end(copy.job).status, RunStatus::kCancelled);
+}
+
+TEST(LocalPlatform, CancelLetsBeWhatHasTheNumberOfASupervisorElsewhere) {
+  const int bystander = ::fork();
+  if (bystander == 0) {
+    for (;;) ::pause();
+  }
+  const Process process = *find_process(real_file_system(), bystander);
+  const std::string boot = boot_of(real_file_system());
+  const Start elsewhere[] = {{bystander, 1, process.birth + 1, boot},
+                             {bystander, 1, process.birth, cat(boot, "1")},
+                             {bystander, 1, process.birth, ""},
+                             {bystander, 1, 0, ""}};
+  for (const Start& start : elsewhere) {
+    LocalWorld world;
+    const RunFolder run = world.platform.folder_of("run1");
+    const auto held = FileLock::try_lock(run.lock(), FileLock::Mode::kExclusive);
+    ASSERT_TRUE(write_file(real_file_system(), run.started(), render(start)));
+    const auto cancelled = world.platform.cancel({"run1", "trainmake-run1", ""});
+    ASSERT_FALSE(cancelled) << render(start);
+    EXPECT_NE(cancelled.error().message.find("another machine"), std::string::npos)
+        << cancelled.error().message;
+    EXPECT_TRUE(find_process(real_file_system(), bystander));
+  }
+  ::kill(bystander, SIGKILL);
+  ::waitpid(bystander, nullptr, 0);
+}
+
+TEST(LocalPlatform, CancelSaysWhyASupervisorMayNotBeEnded) {
+  LocalWorld world;
+  const JobHandle job = world.submit(script_spec(1, "exec sleep 60"));
+  world.processes.refuse_to_send = true;
+  const auto refused = world.platform.cancel(job);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, "Not permitted");
+  world.processes.refuse_to_send = false;
+  EXPECT_TRUE(world.platform.cancel(job));
+  EXPECT_EQ(world.await_end(job).status, RunStatus::kCancelled);
 }
 
 TEST(LocalPlatform, ACancelledJobEndsWithWhatLeftItsGroup) {

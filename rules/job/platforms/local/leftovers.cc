@@ -95,7 +95,7 @@ Result<std::vector<Process>> leftovers_of(FileSystem& files, const RunFolder& ru
     if (process.number == process_id()) continue;
     witnesses.push_back({process, whose(environment_of(files, process), marks)});
   }
-  return members_of(witnesses, start, start.boot == boot_of(files));
+  return members_of(witnesses, start, is_this_boot(files, start.boot));
 }
 
 Result<std::vector<Process>> descendants_of_this_process(FileSystem& files) {

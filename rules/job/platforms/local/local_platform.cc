@@ -148,11 +148,23 @@ Result<void> LocalPlatform::cancel(const JobHandle& job) {
   TRY_ASSIGN(const std::optional<Start> start, start_of(host_.files, run));
   TRY_ASSIGN(const bool supervised, is_supervised(run));
   if (!start) return {};
-  if (!supervised) return end_leftovers(run, *start);
-  if (!terminate_process(start->supervisor))
-    return fail(step_error(cat("Cannot end process ", start->supervisor, ", which runs the job"),
-                           "Was it started by another user?"));
-  return {};
+  return supervised ? end_supervised(run, *start) : end_leftovers(run, *start);
+}
+
+Result<void> LocalPlatform::end_supervised(const RunFolder& run, const Start& start) {
+  const std::optional<Process> process = find_process(host_.files, start.supervisor);
+  // Another has its number after a restart of the machine, or in another container.
+  if (process && process->birth == start.birth && is_this_boot(host_.files, start.boot)) {
+    auto sent = host_.processes.send(*process, Signal::kTerminate);
+    if (!sent) return fail(std::move(sent).error().advise("Was it started by another user?"));
+    if (*sent) return {};
+  }
+  TRY_ASSIGN(const bool supervised, is_supervised(run));  // it may have ended since
+  if (!supervised) return end_leftovers(run, start);
+  const std::string id(path_name(run.top));
+  return fail(step_error(cat("Run ", quoted(id), " goes on, but not here: on another machine or in another ",
+                             "container its supervisor is process ", start.supervisor),
+                         cat("Use `trainmake cancel ", id, "` there")));
 }
 
 Result<void> LocalPlatform::end_leftovers(const RunFolder& run, const Start& start) {

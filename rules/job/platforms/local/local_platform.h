@@ -31,6 +31,7 @@ class LocalPlatform final : public Platform {
   Result<void> start_supervisor(const RunFolder& run, const Secrets& secrets);
   Result<std::optional<Exit>> exit_of(const RunFolder& run);
   Result<bool> is_supervised(const RunFolder& run);
+  Result<void> end_supervised(const RunFolder& run, const Start& start);
   // Of a run whose supervisor is gone, unless it left word of the end.
   Result<void> end_leftovers(const RunFolder& run, const Start& start);
 
