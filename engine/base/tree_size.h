@@ -15,8 +15,8 @@ struct Swept {
 
 Result<std::uint64_t> tree_size(FileSystem& files,
                                 const std::string& path);  // bytes; 0 when there is nothing
-// Removes every entry of `folder` but those that `keep` wants by name; returns the bytes that went. Fine when
-// there is no folder.
+// Removes every entry of `folder` but those that `keep` wants by name; returns the bytes that went, as far as
+// they can be told. Fine when there is no folder.
 Result<std::uint64_t> remove_others(FileSystem& files, const std::string& folder,
                                     const std::function<bool(const std::string&)>& keep);
 
