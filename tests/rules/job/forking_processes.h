@@ -28,6 +28,7 @@ class ForkingProcesses final : public Processes {
     if (first == 0) {
       if (::fork() != 0) ::_exit(0);  // so that nobody needs to wait for the one that stays
       ::setsid();
+      ::close_range(STDERR_FILENO + 1, ~0U, 0);  // as exec does: a lock that another thread holds is not ours
       ::clearenv();
       for (const auto& [name, value] : command.environment) ::setenv(name.c_str(), value.c_str(), 1);
       ::_exit(supervise(command.arguments.back()));

@@ -1,17 +1,20 @@
 #include "rules/job/platforms/local/local_platform.h"
 
 #include <chrono>
+#include <set>
 
 #include "engine/base/log_file.h"
 #include "engine/base/text.h"
+#include "engine/base/tree_size.h"
 #include "rules/job/platforms/local/leftovers.h"
 #include "rules/job/platforms/local/prepare.h"
+#include "rules/job/platforms/local/start_lock.h"
 #include "rules/job/platforms/local/supervisor.h"
 
 namespace trainmake {
 namespace {
 
-constexpr std::int64_t kLongestStartNs = 20'000'000'000;
+constexpr std::chrono::seconds kLongestStart{20};
 
 Result<bool> is_there(FileSystem& files, const std::string& path) {
   TRY_ASSIGN(const Stat stat, files.look(path));
@@ -57,25 +60,51 @@ RunFolder LocalPlatform::folder_of(const std::string& run) const {
 
 Result<std::string> LocalPlatform::submit(const JobSpec& spec, const Secrets& secrets) {
   const RunFolder run = folder_of(spec.run);
-  // A folder whose end was remembered, under an id that is used again: the memory was lost since.
-  TRY_ASSIGN(const bool stale, is_there(host_.files, run.settled()));
-  if (stale) TRY(host_.files.remove(run.top));
-  auto earlier = start_of(host_.files, run);
-  if (!earlier) return fail(not_told(std::move(earlier).error()));
-  std::optional<Start> start = *earlier;
-  if (!start) {
-    TRY_ASSIGN(const bool prepared, is_there(host_.files, run.order()));
-    if (!prepared) {
-      const std::string checkpoint = path_join(workspace_.cache, cat("checkpoints/", spec.checkpoint));
-      TRY(prepare(host_.files, blobs_, spec, run,
-                  {workspace_.root, checkpoint, host_.environment.get("PATH").value_or("/usr/bin:/bin")}));
-    }
+  TRY(drop_settled(run));
+  TRY(lay_out(spec, run));
+  auto start = start_of(host_.files, run);
+  if (!start) return fail(not_told(std::move(start).error()));
+  if (!*start) {
     TRY(start_supervisor(run, secrets));
-    auto now = start_of(host_.files, run);
-    if (!now) return fail(not_told(std::move(now).error()));
-    start = *now;
+    start = start_of(host_.files, run);
+    if (!start) return fail(not_told(std::move(start).error()));
   }
-  return cat(start ? start->supervisor : 0);
+  return cat(*start ? (*start)->supervisor : 0);
+}
+
+// A folder whose end was remembered, under an id that is used again: the memory was lost since. `settled`
+// goes last, so that it can be cut short.
+Result<void> LocalPlatform::drop_settled(const RunFolder& run) {
+  auto lock = hold_undecided(
+      host_.clock, run,
+      [&]() -> Result<bool> {
+        TRY_ASSIGN(const bool settled, is_there(host_.files, run.settled()));
+        return !settled;
+      },
+      kLongestStart);
+  if (!lock) return fail(not_told(std::move(lock).error()));
+  if (!*lock) return {};
+  const std::set<std::string> kept = {run.lock(), run.settled()};
+  TRY(remove_others(host_.files, run.top,
+                    [&](const std::string& name) { return kept.contains(path_join(run.top, name)); }));
+  return host_.files.remove(run.settled());
+}
+
+// Unless it has started, or is laid out. Nothing starts it meanwhile, and nobody else lays it out.
+Result<void> LocalPlatform::lay_out(const JobSpec& spec, const RunFolder& run) {
+  auto lock = hold_unstarted(run);
+  if (!lock) return fail(not_told(std::move(lock).error()));
+  if (!*lock) return {};
+  TRY_ASSIGN(const bool laid_out, is_there(host_.files, run.order()));
+  if (laid_out) return {};
+  const std::string checkpoint = path_join(workspace_.cache, cat("checkpoints/", spec.checkpoint));
+  return prepare(host_.files, blobs_, spec, run,
+                 {workspace_.root, checkpoint, host_.environment.get("PATH").value_or("/usr/bin:/bin")});
+}
+
+Result<std::optional<FileLock>> LocalPlatform::hold_unstarted(const RunFolder& run) {
+  return hold_undecided(
+      host_.clock, run, [&] { return is_there(host_.files, run.started()); }, kLongestStart);
 }
 
 Result<void> LocalPlatform::start_supervisor(const RunFolder& run, const Secrets& secrets) {
@@ -83,7 +112,7 @@ Result<void> LocalPlatform::start_supervisor(const RunFolder& run, const Secrets
   for (const auto& [name, value] : secrets) command.environment[variable_of_secret(name)] = value;
   const auto launched = host_.processes.start_detached(command);
   const std::int64_t began = host_.clock.steady_ns();
-  while (launched && host_.clock.steady_ns() - began <= kLongestStartNs) {
+  while (launched && host_.clock.steady_ns() - began <= std::chrono::nanoseconds(kLongestStart).count()) {
     auto started = is_there(host_.files, run.started());
     if (!started) return fail(not_told(std::move(started).error()));
     if (*started) return {};
@@ -137,18 +166,29 @@ Result<std::string> LocalPlatform::read_log(const JobHandle& job, std::int64_t o
 
 Result<void> LocalPlatform::cancel(const JobHandle& job) {
   const RunFolder run = folder_of(job.run);
-  const std::int64_t now = host_.clock.now_ns();
-  TRY_ASSIGN(const bool unstarted, host_.files.create_exclusive(run.started(), render(never_started(now))));
-  if (unstarted) {
-    Exit exit;
-    exit.started_ns = exit.ended_ns = now;
-    exit.cancelled = true;
-    return write_file(host_.files, run.exit(), render(exit), {.durable = true});
-  }
+  TRY_ASSIGN(const bool cancelled, cancel_unstarted(run));
+  if (cancelled) return {};
   TRY_ASSIGN(const std::optional<Start> start, start_of(host_.files, run));
-  TRY_ASSIGN(const bool supervised, is_supervised(run));
   if (!start) return {};
+  TRY_ASSIGN(const bool supervised, is_supervised(run));
+  // Another client holds the lock, which writes down that it was cancelled.
+  if (supervised && start->supervisor == 0) return {};
   return supervised ? end_supervised(run, *start) : end_leftovers(run, *start);
+}
+
+// False when it had started. The lock is held until the end is on disk, as by a supervisor: the run is never
+// seen lost in between.
+Result<bool> LocalPlatform::cancel_unstarted(const RunFolder& run) {
+  TRY_ASSIGN(const std::optional<FileLock> lock, hold_unstarted(run));
+  if (!lock) return false;
+  Exit exit;
+  exit.started_ns = exit.ended_ns = host_.clock.now_ns();
+  exit.cancelled = true;
+  TRY_ASSIGN(const bool first,
+             host_.files.create_exclusive(run.started(), render(never_started(exit.started_ns))));
+  if (!first) return false;
+  TRY(write_file(host_.files, run.exit(), render(exit), {.durable = true}));
+  return true;
 }
 
 Result<void> LocalPlatform::end_supervised(const RunFolder& run, const Start& start) {

@@ -28,6 +28,11 @@ class LocalPlatform final : public Platform {
   RunFolder folder_of(const std::string& run) const;
 
  private:
+  Result<void> drop_settled(const RunFolder& run);
+  Result<void> lay_out(const JobSpec& spec, const RunFolder& run);
+  // The lock of a run that has not started; an empty optional when it has.
+  Result<std::optional<FileLock>> hold_unstarted(const RunFolder& run);
+  Result<bool> cancel_unstarted(const RunFolder& run);
   Result<void> start_supervisor(const RunFolder& run, const Secrets& secrets);
   Result<std::optional<Exit>> exit_of(const RunFolder& run);
   Result<bool> is_supervised(const RunFolder& run);

@@ -1,9 +1,11 @@
 #include "rules/job/platforms/local/prepare.h"
 
 #include <map>
+#include <set>
 #include <utility>
 
 #include "engine/base/text.h"
+#include "engine/base/tree_size.h"
 
 namespace trainmake {
 namespace {
@@ -125,7 +127,10 @@ Result<std::vector<ReadOnlyFolder>> lay_out_data(FileSystem& files, Blobs& blobs
 
 Result<void> prepare(FileSystem& files, Blobs& blobs, const JobSpec& spec, const RunFolder& run,
                      const PrepareOptions& options) {
-  TRY(files.remove(run.top));
+  // What tells whether the run has started is not ours to remove.
+  const std::set<std::string> kept = {run.lock(), run.started(), run.exit()};
+  TRY(remove_others(files, run.top,
+                    [&](const std::string& name) { return kept.contains(path_join(run.top, name)); }));
   TRY(lay_out_code(files, blobs, spec, run.code()));
   Order order;
   TRY_ASSIGN(order.read_only, lay_out_data(files, blobs, spec, run, options.root));

@@ -9,6 +9,7 @@
 #include "rules/job/platforms/local/leftovers.h"
 #include "rules/job/platforms/local/patient_log.h"
 #include "rules/job/platforms/local/run_folder.h"
+#include "rules/job/platforms/local/start_lock.h"
 #include "rules/job/redactor.h"
 
 namespace trainmake {
@@ -25,19 +26,16 @@ constexpr std::int64_t kLongestEndNs = 3'600'000'000'000;       // for all of th
 // lock held for as long as the job is watched.
 Result<std::optional<FileLock>> claim(FileSystem& files, Clock& clock, const RunFolder& run,
                                       std::int64_t now_ns) {
-  for (;;) {
+  const Decided decided = [&]() -> Result<bool> {
     TRY_ASSIGN(const Stat started, files.look(run.started()));
-    if (started.exists()) return std::optional<FileLock>();
-    TRY_ASSIGN(std::optional<FileLock> lock, FileLock::try_lock(run.lock(), FileLock::Mode::kExclusive));
-    if (!lock) {  // another one is at this point; it may yet die before it starts anything
-      clock.wait(milliseconds(5), {});
-      continue;
-    }
-    TRY_ASSIGN(const bool first,
-               files.create_exclusive(run.started(), render(start_of_this_process(files, now_ns))));
-    if (!first) return std::optional<FileLock>();
-    return lock;
-  }
+    return started.exists();
+  };
+  TRY_ASSIGN(std::optional<FileLock> lock,
+             hold_undecided(clock, run, decided, std::chrono::nanoseconds::max()));
+  if (!lock) return lock;
+  TRY_ASSIGN(const bool first,
+             files.create_exclusive(run.started(), render(start_of_this_process(files, now_ns))));
+  return first ? std::move(lock) : std::optional<FileLock>();
 }
 
 // Ends the child when it takes too long or is cancelled: asks first, and then does not ask.
