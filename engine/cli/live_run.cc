@@ -27,7 +27,7 @@ Result<Platform*> platform_of(Session& session, const Run& run) {
 Run live(Session& session, Run run) {
   if (is_over(run.status)) return run;
   const Result<Platform*> platform = platform_of(session, run);
-  if (platform) return settle(**platform, std::move(run));
+  if (platform) return settle(**platform, session.host().clock, std::move(run));
   run.status = RunStatus::kUnknown;
   run.reason = platform.error().message;
   return run;

@@ -6,6 +6,7 @@
 #include "engine/base/text.h"
 #include "rules/job/in_place.h"
 #include "rules/job/outputs.h"
+#include "rules/job/runs.h"
 #include "rules/job/secrets.h"
 
 namespace trainmake {
@@ -100,25 +101,16 @@ Result<bool> Attempt::watch() {
     } else {
       trouble = false;
       read_log();
-      if (!status->known) {
-        status->status = RunStatus::kLost;
-        status->reason = cat("platform ", quoted(run_.platform), " no longer knows it");
-      }
-      run_.started_ns = status->started_ns;
-      if (is_over(status->status)) {
-        // Till nothing of it goes on it is not over: another would run beside it.
-        if (status->status == RunStatus::kLost && status->known)
-          TRY(services_.platform.cancel(JobHandle::of(run_)));
-        run_.status = status->status;
-        run_.ended_ns = status->ended_ns != 0 ? status->ended_ns : services_.host.clock.now_ns();
-        run_.exit_code = status->exit_code;
-        run_.reason = redactor_.redact(status->reason);
-        return true;
-      }
-      if (status->status != run_.status && status->status != RunStatus::kUnknown) {
-        run_.status = status->status;
-        TRY(remember());
-      }
+      Run now = as_told(run_, *status, services_.host.clock.now_ns());
+      now.reason = redactor_.redact(now.reason);
+      if (now.status == RunStatus::kUnknown) now.status = run_.status;
+      // Till nothing of it goes on it is not over: another would run beside it.
+      if (now.status == RunStatus::kLost && status->known)
+        TRY(services_.platform.cancel(JobHandle::of(run_)));
+      const bool is_news = now.status != run_.status;
+      run_ = std::move(now);
+      if (is_over(run_.status)) return true;
+      if (is_news) TRY(remember());
     }
     if (!doing_.wait || services_.host.clock.wait(pause, doing_.stop)) return false;
     pause = std::min(pause * 3 / 2, trouble ? kLongestPauseInTrouble : kLongestPause);

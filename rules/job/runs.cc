@@ -6,7 +6,16 @@
 
 namespace trainmake {
 
-Run settle(Platform& platform, Run run) {
+Run as_told(Run run, const JobStatus& status, std::int64_t now_ns) {
+  run.status = status.known ? status.status : RunStatus::kLost;
+  run.reason = status.known ? status.reason : cat("platform ", quoted(run.platform), " no longer knows it");
+  if (status.known) run.started_ns = status.started_ns;
+  run.ended_ns = is_over(run.status) && status.ended_ns == 0 ? now_ns : status.ended_ns;
+  run.exit_code = status.exit_code;
+  return run;
+}
+
+Run settle(Platform& platform, Clock& clock, Run run) {
   if (is_over(run.status)) return run;
   const auto status = platform.poll(JobHandle::of(run));
   if (!status) {
@@ -14,17 +23,9 @@ Run settle(Platform& platform, Run run) {
     run.reason = status.error().message;
     return run;
   }
-  if (!status->known) {
-    // An intent whose submission was cut short; or a job that was there once.
-    if (run.status != RunStatus::kQueued || !run.job.empty()) run.status = RunStatus::kLost;
-    return run;
-  }
-  run.status = status->status;
-  run.started_ns = status->started_ns;
-  run.ended_ns = status->ended_ns;
-  run.exit_code = status->exit_code;
-  run.reason = status->reason;
-  return run;
+  // An intent whose submission was cut short; otherwise it was there once.
+  const bool intent = run.status == RunStatus::kQueued && run.job.empty();
+  return !status->known && intent ? run : as_told(std::move(run), *status, clock.now_ns());
 }
 
 Result<Run> cancel(Platform& platform, Clock& clock, const Run& run, CancelOptions options) {
@@ -32,7 +33,7 @@ Result<Run> cancel(Platform& platform, Clock& clock, const Run& run, CancelOptio
   const std::int64_t began = clock.steady_ns();
   std::chrono::milliseconds pause{5};
   for (;;) {
-    const Run now = settle(platform, run);
+    const Run now = settle(platform, clock, run);
     if (is_over(now.status)) return now;
     if (clock.steady_ns() - began > std::chrono::nanoseconds(options.patience).count()) break;
     clock.wait(pause, {});

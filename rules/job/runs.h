@@ -1,5 +1,5 @@
-// Looking back at runs, for `ps`, `runs`, `show`, `logs`, `attach`, `cancel` and `pull`. Writes nothing to
-// memory.
+// What a platform tells, as a run; and looking back at runs, for `ps`, `runs`, `show`, `logs`, `attach`,
+// `cancel` and `pull`. Writes nothing to memory.
 #pragma once
 
 #include <chrono>
@@ -11,9 +11,13 @@
 
 namespace trainmake {
 
+// The run with what its platform told of it at `now_ns`. An end that comes without a time is of then, and a
+// job that the platform does not know is lost.
+Run as_told(Run run, const JobStatus& status, std::int64_t now_ns);
+
 // The run as it is now: one that is not over as remembered is asked for. When the platform cannot tell, its
 // status is unknown.
-Run settle(Platform& platform, Run run);
+Run settle(Platform& platform, Clock& clock, Run run);
 
 struct CancelOptions {
   std::chrono::milliseconds patience{20'000};

@@ -91,6 +91,10 @@ class FakePlatform final : public Platform {
     std::lock_guard lock(mutex_);
     for (auto& [key, job] : jobs_) end(job, RunStatus::kLost, std::nullopt, "the machine is gone");
   }
+  void forget_all() {
+    std::lock_guard lock(mutex_);
+    jobs_.clear();
+  }
   Secrets secrets_of(const std::string& key) {
     std::lock_guard lock(mutex_);
     return jobs_[key].secrets;

@@ -112,7 +112,7 @@ TEST(JobRun, AStopLeavesTheJobRunning) {
   const auto left = world.execute();
   ASSERT_TRUE(left);
   EXPECT_TRUE(left->detached);
-  EXPECT_EQ(settle(world.platform, world.runs.runs[0]).status, RunStatus::kRunning);
+  EXPECT_EQ(settle(world.platform, world.clock, world.runs.runs[0]).status, RunStatus::kRunning);
 }
 
 TEST(JobRun, ASuccessThatWasNotRecordedIsTakenWithoutASubmission) {
@@ -197,6 +197,19 @@ TEST(JobRun, ALostOneIsNotStartedAgainWhileSomethingOfItMayGoOn) {
   EXPECT_FALSE(is_over(world.runs.runs[0].status)) << "or nobody would look after it";
   ASSERT_TRUE(world.execute());
   EXPECT_EQ(world.platform.starts, 2);
+}
+
+TEST(JobRun, ALostOneEndsWhenThatIsSeen) {
+  JobWorld world;
+  world.set("command", command({"wait"}));
+  world.wait = false;
+  ASSERT_TRUE(world.execute());
+  world.platform.forget_all();
+  const std::int64_t before = world.clock.now_ns();
+  const auto lost = settle(world.platform, world.clock, world.runs.runs[0]);
+  EXPECT_EQ(lost.status, RunStatus::kLost);
+  EXPECT_GE(lost.ended_ns, before);
+  EXPECT_EQ(lost.reason, "platform `fake` no longer knows it");
 }
 
 TEST(JobRun, AnOutputThatIsNotThereIsAFailure) {
