@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstring>
 
 #include "engine/base/text.h"
@@ -43,11 +42,7 @@ std::string_view text_in(const Block& block, Field field) {
 }
 
 std::optional<std::uint64_t> octal_in(const Block& block, Field field) {
-  std::string_view digits = trim(text_in(block, field));
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 8);
-  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
-  return value;
+  return whole_number<std::uint64_t>(trim(text_in(block, field)), 8);
 }
 
 // Of all bytes, those of the sum itself taken as blanks.
@@ -96,24 +91,21 @@ struct Pax {
 std::optional<Pax> parse_pax(std::string_view text) {
   Pax pax;
   while (!text.empty()) {
-    std::size_t length = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), length);
-    const auto digits = static_cast<std::size_t>(end - text.data());
-    if (error != std::errc() || length > text.size() || length < digits + 2 || text[digits] != ' ' ||
-        text[length - 1] != '\n')
+    const std::size_t blank = text.find(' ');
+    if (blank == std::string_view::npos) return std::nullopt;
+    const auto length = whole_number<std::size_t>(text.substr(0, blank));
+    if (!length || *length > text.size() || *length < blank + 2 || text[*length - 1] != '\n')
       return std::nullopt;
-    const std::string_view record = text.substr(digits + 1, length - digits - 2);
+    const std::string_view record = text.substr(blank + 1, *length - blank - 2);
     const std::size_t equals = record.find('=');
     if (equals == std::string_view::npos) return std::nullopt;
     const std::string_view key = record.substr(0, equals), value = record.substr(equals + 1);
     if (key == "path") pax.path = value;
     if (key == "size") {
-      std::uint64_t size = 0;
-      const auto [size_end, size_error] = std::from_chars(value.data(), value.data() + value.size(), size);
-      if (size_error != std::errc() || size_end != value.data() + value.size()) return std::nullopt;
-      pax.size = size;
+      pax.size = whole_number<std::uint64_t>(value);
+      if (!pax.size) return std::nullopt;
     }
-    text.remove_prefix(length);
+    text.remove_prefix(*length);
   }
   return pax;
 }

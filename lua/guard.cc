@@ -61,11 +61,10 @@ std::string short_name(std::string_view path) {
 std::optional<int> take_line(std::string_view& message, std::string_view name) {
   if (!message.starts_with(name) || !message.substr(name.size()).starts_with(":")) return std::nullopt;
   const std::string_view rest = message.substr(name.size() + 1);
-  int line = 0;
-  const auto [end, problem] = std::from_chars(rest.data(), rest.data() + rest.size(), line);
-  const std::string_view after = rest.substr(static_cast<std::size_t>(end - rest.data()));
-  if (problem != std::errc() || !after.starts_with(": ")) return std::nullopt;
-  message = after.substr(2);
+  const std::size_t colon = rest.find(": ");
+  if (colon == rest.npos) return std::nullopt;
+  const std::optional<int> line = whole_number<int>(rest.substr(0, colon));
+  if (line) message = rest.substr(colon + 2);
   return line;
 }
 

@@ -1,20 +1,11 @@
 #include "engine/base/process_table.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "engine/base/text.h"
 
 namespace trainmake {
 namespace {
-
-template <typename Number>
-std::optional<Number> number_of(std::string_view text) {
-  Number number{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
 
 std::string folder_of(int process) { return cat("/proc/", process); }
 
@@ -27,9 +18,9 @@ std::optional<Process> parse_process(std::string_view stat) {
   if (name == stat.npos || after == stat.npos || after < name) return std::nullopt;
   const std::vector<std::string> fields = split(trim(stat.substr(after + 2)), ' ');
   if (fields.size() <= kBirth || fields[kState] == "Z" || fields[kState] == "X") return std::nullopt;
-  const auto number = number_of<int>(stat.substr(0, name)), parent = number_of<int>(fields[kParent]),
-             session = number_of<int>(fields[kSession]);
-  const auto birth = number_of<std::uint64_t>(fields[kBirth]);
+  const auto number = whole_number<int>(stat.substr(0, name)), parent = whole_number<int>(fields[kParent]),
+             session = whole_number<int>(fields[kSession]);
+  const auto birth = whole_number<std::uint64_t>(fields[kBirth]);
   if (!number || !parent || !session || !birth) return std::nullopt;
   return Process{*number, *parent, *session, *birth};
 }
@@ -43,7 +34,7 @@ Result<std::vector<Process>> living_processes(FileSystem& files) {
   TRY_ASSIGN(const std::vector<FolderEntry> entries, files.list("/proc"));
   std::vector<Process> living;
   for (const FolderEntry& entry : entries) {
-    const std::optional<int> number = number_of<int>(entry.name);
+    const std::optional<int> number = whole_number<int>(entry.name);
     if (!number) continue;
     if (const std::optional<Process> process = find_process(files, *number)) living.push_back(*process);
   }

@@ -47,6 +47,15 @@ std::string human_bytes(std::uint64_t bytes);                    // 0 B, 512 B, 
 std::string human_duration(std::int64_t milliseconds);           // 12 ms, 2.1 s, 3 min 20 s, 2 h 5 min
 std::string plural(std::uint64_t count, std::string_view noun);  // "1 file", "3 files"
 
+// A whole number that is all of `text`, and that Number can hold; `base` is at most 36.
+template <std::integral Number>
+std::optional<Number> whole_number(std::string_view text, int base = 10) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
 // A number as the shortest text that reads back as the same number; 3.0 is "3".
 std::string number_text(double number);
 std::optional<double> parse_number(std::string_view text);

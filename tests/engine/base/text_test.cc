@@ -91,6 +91,16 @@ TEST(Text, OnlyAWholeFiniteNumberIsOne) {
     EXPECT_EQ(parse_number(text), std::nullopt) << text;
 }
 
+TEST(Text, AWholeNumberIsAllOfItsText) {
+  EXPECT_EQ(whole_number<int>("-12"), -12);
+  EXPECT_EQ(whole_number<std::uint64_t>("18446744073709551615"), 18'446'744'073'709'551'615U);
+  EXPECT_EQ(whole_number<int>("17", 8), 15);
+  for (const char* text : {"", "1x", " 1", "1 ", "+1", "1.0", "2147483648"})
+    EXPECT_EQ(whole_number<int>(text), std::nullopt) << text;
+  EXPECT_EQ(whole_number<unsigned>("-1"), std::nullopt);
+  EXPECT_EQ(whole_number<int>("8", 8), std::nullopt);
+}
+
 TEST(Text, NearestForgivesTyposAndCase) {
   const Texts names = {"image", "data", "command", "learning_rate"};
   EXPECT_EQ(nearest("imgae", names), "image") << "two letters swapped";

@@ -319,6 +319,7 @@ TEST(RunFolder, AStartSurvivesTheDisk) {
   EXPECT_EQ(parse_start("17 5\n"), of_no_session) << "as it was written before";
   EXPECT_FALSE(parse_start("17\n"));
   EXPECT_FALSE(parse_start("a 5\n"));
+  EXPECT_FALSE(parse_start("17 5x\n"));
 }
 
 TEST(RunFolder, AnEndIsToldAsAStatus) {

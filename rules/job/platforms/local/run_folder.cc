@@ -1,6 +1,5 @@
 #include "rules/job/platforms/local/run_folder.h"
 
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "engine/base/codec.h"
@@ -73,14 +72,14 @@ std::string render(const Start& start) {
 std::optional<Start> parse_start(std::string_view text) {
   const std::vector<std::string> words = split(trim(text), ' ');
   if (words.size() < 2) return std::nullopt;
-  const auto number = [&](std::size_t word, auto& into) {
-    const std::string& digits = words[word];
-    return std::from_chars(digits.data(), digits.data() + digits.size(), into).ec == std::errc();
-  };
-  Start start;
-  if (!number(0, start.supervisor) || !number(1, start.when_ns)) return std::nullopt;
+  const auto supervisor = whole_number<int>(words[0]);
+  const auto when_ns = whole_number<std::int64_t>(words[1]);
+  if (!supervisor || !when_ns) return std::nullopt;
+  Start start{*supervisor, *when_ns, 0, {}};
   if (words.size() != 4) return start;  // as it was written before there was a session in it
-  if (!number(2, start.birth)) return std::nullopt;
+  const auto birth = whole_number<std::uint64_t>(words[2]);
+  if (!birth) return std::nullopt;
+  start.birth = *birth;
   start.boot = words[3];
   return start;
 }
