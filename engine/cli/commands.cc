@@ -97,7 +97,7 @@ Failure fail_with(const Call& call, std::vector<Error> errors) {
 }
 
 int run_command_line(const std::vector<std::string>& arguments, const Environment& environment) {
-  if (arguments.size() == 2 && arguments[0] == "--supervise") return supervise(arguments[1]);
+  if (arguments.size() == 2 && arguments[0] == kSuperviseFlag) return supervise(arguments[1]);
   Result<CommandLine> line = parse_command_line(arguments);
   if (!line) {
     const bool json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
