@@ -249,6 +249,17 @@ TEST(LocalPlatform, ACheckpointOutlivesAFailedAttemptAndGoesWithASuccess) {
   EXPECT_EQ(world.folder.read("cache/runs/run2/checkpoint/step"), "resumed\n");
 }
 
+TEST(LocalPlatform, AnOrderWithoutACheckpointIsAnError) {
+  LocalWorld world;
+  const RunFolder run = world.platform.folder_of("run1");
+  Order order;
+  order.job.arguments = {"true"};
+  ASSERT_TRUE(write_file(real_file_system(), run.order(), render(order)));
+  const auto settled = world.platform.settled({"run1", "", ""}, RunStatus::kSucceeded, {});
+  ASSERT_FALSE(settled);
+  EXPECT_NE(settled.error().message.find("TRAINMAKE_CHECKPOINT_DIR"), std::string::npos);
+}
+
 TEST(PatientLog, SaysWhatItLost) {
   std::string kept;
   bool full = false;

@@ -41,9 +41,14 @@ Result<void> keep_checkpoint(FileSystem& files, const RunFolder& run) {
   TRY_ASSIGN(const std::optional<std::string> bytes, read_file_if_there(files, run.order()));
   const std::optional<Order> order = bytes ? parse_order(*bytes) : std::nullopt;
   if (!order) return {};
-  const std::string& folder = order->job.environment.at("TRAINMAKE_CHECKPOINT_DIR");
-  TRY_ASSIGN(const bool there, is_there(files, folder));
-  return there ? files.rename(folder, run.checkpoint()) : Result<void>();
+  const auto folder = order->job.environment.find("TRAINMAKE_CHECKPOINT_DIR");
+  if (folder == order->job.environment.end()) {
+    return fail(step_error(cat(quoted(run.order()), " names no `TRAINMAKE_CHECKPOINT_DIR`, so that the ",
+                               "checkpoint of run ", quoted(path_name(run.top)), " stays where it is"),
+                           "`trainmake gc` removes it when it is old"));
+  }
+  TRY_ASSIGN(const bool there, is_there(files, folder->second));
+  return there ? files.rename(folder->second, run.checkpoint()) : Result<void>();
 }
 
 }  // namespace
