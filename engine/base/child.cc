@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "engine/base/descriptor.h"
+#include "engine/base/launch.h"
 #include "engine/base/text.h"
 
 namespace trainmake {
@@ -102,11 +103,7 @@ void show_read_only(const Launch& launch) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != launch.parent) _exit(127);
   setpgid(0, 0);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
-  for (const int signal_number : {SIGINT, SIGHUP, SIGPIPE, SIGTERM, SIGQUIT})
-    std::signal(signal_number, SIG_DFL);
+  reset_signals();
   const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(launch.output, 1) < 0 || dup2(launch.output, 2) < 0)
     give_up(launch, Stage::kSetUp);
@@ -132,17 +129,6 @@ Error start_error(const ChildRequest& request, const Report& report) {
   return system_error("Cannot prepare to run", request.arguments[0], report.error_number)
       .because(Blame::kStep);
 }
-
-struct Pipe {
-  Descriptor out, in;  // what goes in comes out
-
-  static Result<Pipe> make() {
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0)
-      return fail(system_error("Cannot make", "a pipe", errno).because(Blame::kStep));
-    return Pipe{Descriptor(ends[0]), Descriptor(ends[1])};
-  }
-};
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
   std::vector<char*> all;

@@ -13,6 +13,7 @@
 
 #include "engine/base/descriptor.h"
 #include "engine/base/host.h"
+#include "engine/base/launch.h"
 #include "engine/base/text.h"
 
 #ifndef CLOSE_RANGE_CLOEXEC
@@ -64,17 +65,6 @@ Error cannot_run(const Command& command, int error_number) {
     return system_error(cat("Cannot run ", quoted(command.arguments.front()), " in"), command.folder, errno);
   }
   return system_error("Cannot run", command.arguments.front(), error_number);
-}
-
-struct Pipe {
-  Descriptor read;
-  Descriptor write;
-};
-
-Result<Pipe> make_pipe() {
-  std::array<int, 2> ends;
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail(system_error("Cannot make a", "pipe", errno));
-  return Pipe{Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
 // In a process group of its own, so that what it starts can be ended with it. 0 or errno.
@@ -148,10 +138,7 @@ int wait_for(pid_t pid) {
 
 // The last process of a detached start: says its number, becomes the program, or says why it could not.
 [[noreturn]] void become_detached(const Prepared& prepared, const char* folder, int report) {
-  sigset_t none;
-  sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  for (const int number : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGCHLD}) ::signal(number, SIG_DFL);
+  reset_signals();
   ::setsid();
   const int pid = ::getpid();
   int error = 0;
@@ -175,15 +162,14 @@ class RealProcesses final : public Processes {
   Result<ProcessResult> run(const Command& command, std::stop_token stop) override {
     Prepared prepared(command);
     TRY_ASSIGN(prepared.program, find_program(command));
-    TRY_ASSIGN(Pipe out, make_pipe());
-    TRY_ASSIGN(Pipe err, make_pipe());
+    TRY_ASSIGN(Pipe out, Pipe::make());
+    TRY_ASSIGN(Pipe err, Pipe::make());
     pid_t pid = 0;
-    if (const int error = spawn(prepared, command.folder, out.write.get(), err.write.get(), pid);
-        error != 0) {
+    if (const int error = spawn(prepared, command.folder, out.in.get(), err.in.get(), pid); error != 0) {
       return fail(cannot_run(command, error));
     }
-    out.write.reset();
-    err.write.reset();
+    out.in.reset();
+    err.in.reset();
     ProcessResult result;
     const Descriptor ended(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     const Descriptor stopped(::eventfd(0, EFD_CLOEXEC));
@@ -191,7 +177,7 @@ class RealProcesses final : public Processes {
     {
       const std::stop_callback on_stop(stop, [&] { ::eventfd_write(stopped.get(), 1); });
       if (watched) {
-        drain(pid, ended, stopped, out.read, err.read, result);
+        drain(pid, ended, stopped, out.out, err.out, result);
       } else {
         ::kill(-pid, SIGKILL);
       }
@@ -208,20 +194,20 @@ class RealProcesses final : public Processes {
   Result<int> start_detached(const Command& command) override {
     Prepared prepared(command);
     TRY_ASSIGN(prepared.program, find_program(command));
-    TRY_ASSIGN(Pipe report, make_pipe());
+    TRY_ASSIGN(Pipe report, Pipe::make());
     const pid_t between = ::fork();
     if (between < 0) return fail(system_error("Cannot run", command.arguments.front(), errno));
     if (between == 0) {
       const pid_t last = ::fork();
-      if (last == 0) become_detached(prepared, command.folder.c_str(), report.write.get());
+      if (last == 0) become_detached(prepared, command.folder.c_str(), report.in.get());
       _exit(last < 0 ? 1 : 0);
     }
-    report.write.reset();
+    report.in.reset();
     wait_for(between);
     int pid = 0;
     int error = 0;
     const auto receive = [&](int& number) {
-      return retried([&] { return ::read(report.read.get(), &number, sizeof number); }) == sizeof number;
+      return retried([&] { return ::read(report.out.get(), &number, sizeof number); }) == sizeof number;
     };
     if (!receive(pid)) return fail(system_error("Cannot run", command.arguments.front(), EAGAIN));
     if (receive(error)) return fail(cannot_run(command, error));
