@@ -29,6 +29,9 @@ class LettingIn final : public FileSystem {
   Result<bool> create_exclusive(const std::string& path, std::string_view content) override {
     return after({Step::What::kCreateExclusive, path}, real_.create_exclusive(path, content));
   }
+  Result<std::optional<FileLock>> lock(const std::string& path, FileLock::Mode mode) override {
+    return real_.lock(path, mode);
+  }
   Result<void> look_at_all(const std::string& folder, std::span<const std::string_view> names,
                            std::span<Stat> into, Links links) override {
     return real_.look_at_all(folder, names, into, links);
