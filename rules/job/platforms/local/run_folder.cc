@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/base/codec.h"
+#include "engine/base/json.h"
 #include "engine/base/text.h"
 
 namespace trainmake {
@@ -93,7 +94,7 @@ std::string render(const Exit& exit) {
 }
 
 std::optional<Exit> parse_exit(std::string_view text) {
-  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  const nlohmann::json json = parse_json<nlohmann::json>(text);
   if (!json.is_object()) return std::nullopt;
   const auto number = [&](const char* name) {
     return json.contains(name) && json[name].is_number_integer() ? json[name].get<std::int64_t>() : 0;
