@@ -6,6 +6,7 @@
 
 #include "cache/content_digest.h"
 #include "cache/file_index.h"
+#include "cache/private_key.h"
 #include "engine/base/text.h"
 #include "engine/base/threads.h"
 #include "engine/model/looks.h"
@@ -33,6 +34,7 @@ struct Known {
   std::string path;
   Stat stat;
   Digest128 digest;
+  bool holds_key = false;
 };
 
 bool before(const Known& a, const Known& b) { return a.path < b.path; }
@@ -105,6 +107,7 @@ struct Reading {
   const WalkedFile* file = nullptr;
   std::size_t position = 0;  // among what digest() was asked for
   Digest128 digest;
+  bool holds_key = false;
   bool unsteady = false;
   bool racy = false;
 };
@@ -148,9 +151,9 @@ class Readers {
     return reader;
   }
 
-  // `size` bytes; false when there are fewer.
+  // `size` bytes; false when there are fewer. A key is looked for where a file begins.
   static Result<bool> digest_bytes(FileReader& reader, std::uint64_t size, std::span<char> buffer,
-                                   Digest128& digest) {
+                                   Digest128& digest, bool* holds_key) {
     Hasher hasher;
     std::uint64_t left = size;
     while (left > 0) {
@@ -158,6 +161,7 @@ class Readers {
                  reader.read(buffer.first(std::min<std::uint64_t>(left, buffer.size()))));
       if (count == 0) return false;
       const std::string_view bytes(buffer.data(), count);
+      if (holds_key != nullptr && left == size) *holds_key = holds_private_key(bytes);
       if (count == size) {
         digest = digest_of(bytes);
         return true;
@@ -174,7 +178,8 @@ class Readers {
     const Stat& seen = reading.file->stat;
     TRY_ASSIGN(const std::unique_ptr<FileReader> reader, open(path_join(folder_, reading.file->path)));
     if (!reader) return reading.unsteady = true, Result<void>();
-    TRY_ASSIGN(const bool whole, digest_bytes(*reader, seen.size, buffer, reading.digest));
+    TRY_ASSIGN(const bool whole,
+               digest_bytes(*reader, seen.size, buffer, reading.digest, &reading.holds_key));
     TRY_ASSIGN(const Stat now, reader->stat());
     reading.unsteady = !whole || now != seen;
     return {};
@@ -193,7 +198,8 @@ class Readers {
         const auto buffer = std::make_unique_for_overwrite<char[]>(kBuffer);
         for (std::size_t chunk = begin; chunk < end && !failed_ && !unsteady; ++chunk) {
           const std::uint64_t size = std::min(kChunkBytes, seen.size - chunk * kChunkBytes);
-          TRY_ASSIGN(const bool whole, digest_bytes(*reader, size, {buffer.get(), kBuffer}, chunks[chunk]));
+          TRY_ASSIGN(const bool whole, digest_bytes(*reader, size, {buffer.get(), kBuffer}, chunks[chunk],
+                                                    chunk == 0 ? &reading.holds_key : nullptr));
           if (!whole) unsteady = true;
         }
         TRY_ASSIGN(const Stat now, reader->stat());
@@ -214,20 +220,24 @@ class Readers {
 
 // Answers what is known; what is not is left to be read.
 std::vector<Reading> look_up(ProjectFiles& project, std::span<const WalkedFile> files,
-                             std::vector<Digest128>& digests) {
+                             FileDigests::Digested& digested) {
+  const auto answer = [&](std::size_t position, const Digest128& digest, bool holds_key) {
+    digested.digests[position] = digest;
+    if (holds_key) digested.keys.push_back(position);
+  };
   std::vector<Reading> unread;
   const std::lock_guard lock(project.mutex);
   std::size_t at = 0;
   for (std::size_t i = 0; i < files.size(); ++i) {
     const WalkedFile& file = files[i];
     if (file.stat.is(FileKind::kLink)) {
-      digests[i] = digest_of_link(file.link_target);
+      answer(i, digest_of_link(file.link_target), false);
       continue;
     }
     if (!project.learnt.empty()) {
       const Known* known = project.learnt.find(file.path);
       if (known != nullptr && known->stat == file.stat) {
-        digests[i] = known->digest;
+        answer(i, known->digest, known->holds_key);
         continue;
       }
     }
@@ -237,7 +247,7 @@ std::vector<Reading> look_up(ProjectFiles& project, std::span<const WalkedFile> 
       if (const FileIndex::Entry entry = project.index[at]; entry.path == file.path) {
         project.asked[at] = true;
         if (entry.stat == file.stat) {
-          digests[i] = entry.digest;
+          answer(i, entry.digest, entry.holds_key);
           continue;
         }
       }
@@ -252,7 +262,7 @@ void learn(ProjectFiles& project, std::span<const Reading> readings) {
   learnt.reserve(readings.size());
   for (const Reading& reading : readings) {
     if (!reading.unsteady && !reading.racy)
-      learnt.push_back({reading.file->path, reading.file->stat, reading.digest});
+      learnt.push_back({reading.file->path, reading.file->stat, reading.digest, reading.holds_key});
   }
   const std::lock_guard lock(project.mutex);
   if (!learnt.empty()) project.saved = false;
@@ -266,7 +276,7 @@ std::string encoded(const ProjectFiles& project) {
   all.reserve(project.index.size() + learnt.size());
   auto next = learnt.begin();
   const auto add_learnt = [&] {
-    all.push_back({next->path, next->stat, next->digest});
+    all.push_back({next->path, next->stat, next->digest, next->holds_key});
     ++next;
   };
   for (std::size_t at = 0; at < project.index.size(); ++at) {
@@ -384,16 +394,18 @@ Result<FileDigests::Digested> FileDigests::digest(const std::string& folder,
   Digested digested;
   digested.digests.resize(files.size());
   inside_->tally.stats_files += files.size();
-  std::vector<Reading> readings = look_up(project, files, digested.digests);
+  std::vector<Reading> readings = look_up(project, files, digested);
   if (readings.empty()) return digested;
   Readers readers(inside_->files, path_join(inside_->root, folder));
   TRY(inside_->read(project, readers, readings));
   for (const Reading& reading : readings) {
     digested.digests[reading.position] = reading.digest;
+    if (reading.holds_key) digested.keys.push_back(reading.position);
     if (reading.unsteady) digested.unsteady.push_back(reading.file->path);
     if (is_racy(reading.file->stat, looked_at_ns)) digested.settled = false;
   }
   std::sort(digested.unsteady.begin(), digested.unsteady.end());
+  std::sort(digested.keys.begin(), digested.keys.end());
   return digested;
 }
 

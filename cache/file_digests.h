@@ -31,6 +31,7 @@ class FileDigests {
 
   struct Digested {
     std::vector<Digest128> digests;  // of `files`, in their order; a link's is that of its target's text
+    std::vector<std::size_t> keys;   // positions of files that hold a private key near their begin, sorted
     bool settled = true;  // false: some mtime was racy, so the stats of that look prove nothing yet
     // Not empty: these were gone or changed while they were read; walk again.
     std::vector<std::string> unsteady;

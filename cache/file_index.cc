@@ -12,7 +12,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "the index is read as it lies");
 
 struct Header {
-  char magic[8] = {'t', 'm', 'i', 'n', 'd', 'e', 'x', '1'};
+  char magic[8] = {'t', 'm', 'i', 'n', 'd', 'e', 'x', '2'};
   std::uint64_t count = 0;
   std::uint64_t path_bytes = 0;
   std::uint64_t digest_high = 0;  // of all that follows the header
@@ -29,7 +29,8 @@ struct Row {
   std::uint64_t path_start;  // among the paths, which follow the rows
   std::uint32_t path_length;
   std::uint16_t mode;
-  std::uint16_t age;
+  std::uint8_t age;
+  std::uint8_t holds_key;
 };
 static_assert(sizeof(Header) == 40 && sizeof(Row) == 64);
 
@@ -80,7 +81,8 @@ std::string FileIndex::encode(const std::vector<Entry>& entries) {
                   path_start,
                   static_cast<std::uint32_t>(entry.path.size()),
                   static_cast<std::uint16_t>(entry.stat.mode),
-                  static_cast<std::uint16_t>(entry.age)};
+                  static_cast<std::uint8_t>(entry.age),
+                  static_cast<std::uint8_t>(entry.holds_key ? 1 : 0)};
     bytes.append(reinterpret_cast<const char*>(&row), sizeof row);
     path_start += entry.path.size();
   }
@@ -99,6 +101,7 @@ FileIndex::Entry FileIndex::operator[](std::size_t at) const {
   entry.stat = {row.size, row.mtime_ns, row.ctime_ns, row.inode, row.mode, FileKind::kFile};
   entry.digest = {row.digest_high, row.digest_low};
   entry.age = row.age;
+  entry.holds_key = row.holds_key != 0;
   return entry;
 }
 

@@ -20,7 +20,8 @@ class FileIndex {
     std::string_view path;
     Stat stat;  // kFile
     Digest128 digest;
-    std::uint32_t age = 0;  // saves since somebody asked for it
+    bool holds_key = false;  // a private key, near its begin
+    std::uint32_t age = 0;   // saves since somebody asked for it; at most 255
   };
 
   FileIndex() = default;

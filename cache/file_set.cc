@@ -236,7 +236,7 @@ Result<FileSet> FileSets::read(const FileSetRequest& request) {
                              "Run again when nothing writes to it")
                       .at(request.where));
     }
-    FileSet set{{}, {}, std::move(found.looks), std::move(found.notes)};
+    FileSet set{{}, {}, std::move(found.looks), std::move(digested.keys), std::move(found.notes)};
     if (request.gitignore) look_for_repositories(request.folder, ignore, set.looks);
     if (ignore != nullptr) look_at_ignore_files(request.folder, *ignore, found.folders, set.looks);
     set.files.reserve(found.files.size());

@@ -33,6 +33,7 @@ struct FileSet {
   Listing files;                   // `source` is the path from the workspace's root; no sha256 yet
   std::vector<std::string> paths;  // of files, from the project's folder
   Looks looks;
+  std::vector<std::size_t> keys;   // positions in files of those that hold a private key
   std::vector<std::string> notes;  // links to folders that were not walked, and the like
 };
 

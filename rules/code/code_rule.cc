@@ -59,7 +59,7 @@ Result<Description> CodeRule::describe(const Subject& subject) {
       target.place_of("srcs")};
   if (target.find("root") != nullptr) request.root = target.string_or("root", "");
   TRY_ASSIGN(FileSet set, file_sets_.read(request));
-  TRY(refuse_secret_files(host_.files, workspace_, set.files, target.strings("allow"), target));
+  TRY(refuse_secret_files(set, target));
 
   Description description;
   for (std::size_t i = 0; i < set.files.size(); ++i)
@@ -80,20 +80,11 @@ Result<Description> CodeRule::describe(const Subject& subject) {
 
 Result<Done> CodeRule::execute(const Subject& subject, const Description& description, const Doing& doing) {
   const Target& target = subject.target();
-  const std::vector<std::string> allowed = target.strings("allow");
   Listing listing = *std::any_cast<const std::shared_ptr<const Listing>&>(description.carry);
   for (ListedFile& file : listing) {
     if (doing.stop.stop_requested()) return fail(step_error("Interrupted").because(Blame::kInterrupted));
     if (!file.link_target.empty()) continue;
-    const std::string source = workspace_.path(file.source);
-    TRY(refuse_key_content(host_.files, source, file, allowed, target));
-    TRY_ASSIGN(const Blobs::Stored stored, blobs_.put_file(source));
-    // It may have become a key since: what was kept is looked at as well.
-    if (auto refused = refuse_key_content(host_.files, blobs_.path(stored.sha256), file, allowed, target);
-        !refused) {
-      TRY(blobs_.remove(stored.sha256));
-      return fail(std::move(refused).error());
-    }
+    TRY_ASSIGN(const Blobs::Stored stored, blobs_.put_file(workspace_.path(file.source)));
     if (stored.content != file.content) {
       return fail(step_error(cat(quoted(file.source), " changed while it was read"),
                              "Run again: nothing was recorded")

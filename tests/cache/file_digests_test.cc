@@ -95,6 +95,17 @@ TEST_F(FileDigestsTest, WhatWasReadBeforeALongReadingEndedIsKept) {
   EXPECT_EQ(hashed(), kFiles - 8192);
 }
 
+TEST_F(FileDigestsTest, AKeyIsRememberedWithItsDigest) {
+  files.put("/root/vision/a", "nothing");
+  files.put("/root/vision/b", "-----BEGIN PRIVATE KEY-----\nMIIE");
+  files.put("/root/vision/c", std::string(kChunkBytes + 1, 'x'));
+  files.put("/root/vision/d", cat("-----BEGIN PRIVATE KEY-----\n", std::string(kChunkBytes, 'x')));
+  EXPECT_EQ(digest(all_seen()).keys, (std::vector<std::size_t>{1, 3}));
+  hashed();
+  EXPECT_EQ(digest(all_seen()).keys, (std::vector<std::size_t>{1, 3}));
+  EXPECT_EQ(hashed(), 0U);
+}
+
 TEST_F(FileDigestsTest, AReadingGoesOnWhenWhatItLearntCannotBeKept) {
   for (std::size_t i = 0; i < 5'000; ++i) files.put(cat("/root/vision/", 10'000 + i), "x");
   const auto asked = all_seen();

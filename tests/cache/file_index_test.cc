@@ -19,6 +19,7 @@ struct Some {
       entries.push_back({paths[i],
                          {i, time, -time, i + 7, 0644, FileKind::kFile},
                          {i, ~i},
+                         i % 3 == 0,
                          static_cast<std::uint32_t>(i % 60)});
     }
   }
@@ -37,6 +38,7 @@ TEST(FileIndex, GivesBackWhatWasEncoded) {
     EXPECT_EQ(entry.stat, some.entries[i].stat);
     EXPECT_EQ(entry.digest, some.entries[i].digest);
     EXPECT_EQ(entry.age, some.entries[i].age);
+    EXPECT_EQ(entry.holds_key, some.entries[i].holds_key);
   }
 }
 

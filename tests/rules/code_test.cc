@@ -103,12 +103,18 @@ TEST(Code, PrivateKeysAndEnvFilesAreRefusedByName) {
   }
 }
 
-TEST(Code, APrivateKeyOfAnyNameIsRefusedBeforeItIsKept) {
+TEST(Code, APrivateKeyOfAnyNameIsRefusedBeforeAnythingRuns) {
   RuleWorld world;
   world.files.put("/w/code/notes.txt", "-----BEGIN RSA PRIVATE KEY-----\nx\n");
-  const Result<Done> done = world.execute(world.add("code", {{"srcs", RuleWorld::glob("code/**")}}));
-  ASSERT_FALSE(done);
-  EXPECT_NE(done.error().message.find("notes.txt"), std::string::npos);
+  const TargetId id = world.add("code", {{"srcs", RuleWorld::glob("code/**")}});
+  for (const char* when : {"when it is read", "when it is known"}) {
+    const Result<Description> description = world.describe(id);
+    ASSERT_FALSE(description) << when;
+    EXPECT_EQ(description.error().blame, Blame::kUser);
+    EXPECT_NE(description.error().message.find("notes.txt"), std::string::npos);
+  }
+  world.files.put("/w/code/notes.txt", "gone\n");
+  EXPECT_TRUE(world.describe(id));
 }
 
 TEST(Code, ADamagedSnapshotDoesNotHold) {
