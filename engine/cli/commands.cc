@@ -67,6 +67,17 @@ Result<int> dispatch(CommandLine line, const Environment& environment) {
   return in_workspace(std::move(line), environment);
 }
 
+int answer_command_line(const std::vector<std::string>& arguments, const Environment& environment) {
+  Result<CommandLine> line = parse_command_line(arguments);
+  if (!line) {
+    const bool json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
+    return report_error_alone(line.error(), json);
+  }
+  const bool json = line->has("--json");
+  const Result<int> code = dispatch(*std::move(line), environment);
+  return code ? *code : report_error_alone(code.error(), json);
+}
+
 }  // namespace
 
 int report_error_alone(const Error& error, bool json) {
@@ -98,14 +109,11 @@ Failure fail_with(const Call& call, std::vector<Error> errors) {
 
 int run_command_line(const std::vector<std::string>& arguments, const Environment& environment) {
   if (arguments.size() == 2 && arguments[0] == kSuperviseFlag) return supervise(arguments[1]);
-  Result<CommandLine> line = parse_command_line(arguments);
-  if (!line) {
-    const bool json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
-    return report_error_alone(line.error(), json);
-  }
-  const bool json = line->has("--json");
-  const Result<int> code = dispatch(*std::move(line), environment);
-  return code ? *code : report_error_alone(code.error(), json);
+  const int code = answer_command_line(arguments, environment);
+  const Result<void> closed = close_stdout();
+  if (closed) return code;
+  write_stderr(error_text(closed.error()));
+  return code != 0 ? code : exit_code_of(closed.error().blame);
 }
 
 }  // namespace trainmake

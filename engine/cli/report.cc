@@ -1,12 +1,17 @@
 #include "engine/cli/report.h"
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 
 #include "engine/base/text.h"
 
 namespace trainmake {
 namespace {
+
+bool stdout_was_written = false;
+int stdout_errno = 0;  // of the first write that failed
 
 void part(std::string& text, std::size_t count, std::string_view what) {
   if (count == 0) return;
@@ -56,8 +61,20 @@ std::string time_text(std::int64_t since_1970_ns) {
 }
 
 void write_stdout(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+  stdout_was_written = true;
+  const bool whole = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if ((!whole || std::fflush(stdout) != 0) && stdout_errno == 0) stdout_errno = errno;
+}
+
+Result<void> close_stdout() {
+  // Some file systems tell of a full disk no sooner.
+  if (stdout_was_written && std::fclose(stdout) != 0 && stdout_errno == 0) stdout_errno = errno;
+  stdout_was_written = false;
+  if (stdout_errno == 0 || stdout_errno == EPIPE) return {};
+  Error error = system_error("", "", stdout_errno);  // for its hint
+  const char* reason = strerrordesc_np(stdout_errno);
+  error.message = cat("Cannot write to the standard output: ", reason != nullptr ? reason : "Unknown error");
+  return fail(std::move(error).because(Blame::kStep));
 }
 
 void write_stderr(std::string_view text) {

@@ -33,7 +33,10 @@ std::string error_text(const Error& error);
 std::string summary_text(const Summary& summary, const Tally& tally);
 std::string time_text(std::int64_t since_1970_ns);  // 2026-01-31T12:00:00.123Z
 
+// What cannot be written is not told at once: what a run records does not hang on who reads.
 void write_stdout(std::string_view text);
+// The last of stdout: the first write of all that failed, as an error. A reader that went away is none.
+Result<void> close_stdout();
 void write_stderr(std::string_view text);
 
 }  // namespace trainmake

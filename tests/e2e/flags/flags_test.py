@@ -1,10 +1,12 @@
 """Flags, wrong words, exit codes, completion, trace."""
 
 import json
+import os
 import shutil
 import subprocess
 import unittest
 
+import story
 from story import TRAIN, Story
 
 
@@ -80,6 +82,41 @@ class Flags(Story):
             self.assertTrue(self.tiny().ask(command, "--help").exits(0).out.strip(), command)
 
 
+@unittest.skipUnless(os.path.exists("/dev/full"), "needs /dev/full")
+class FullDisk(Story):
+    def ask(self, place, *words):
+        with open("/dev/full", "wb") as full:
+            return subprocess.run([story.BINARY, *words], cwd=place.root, env=place.env, stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+                                  text=True, timeout=story.DEADLINE_S, check=False)
+
+    def test_an_answer_that_could_not_be_written_is_a_failure(self):
+        place = self.tiny()
+        place.make("job:train")
+        for words in (["query", "//..."], ["runs"], ["plan", "job:eval", "--json"], ["logs", "job:train"], ["job:train", "--json"], ["help"], ["--version"]):
+            with self.subTest(words=words):
+                done = self.ask(place, *words)
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assert_told(done.stderr, "Cannot write to the standard output: No space left on device")
+
+    def test_it_changes_nothing_of_what_a_run_records(self):
+        place = self.tiny()
+        self.assertEqual(self.ask(place, "job:eval", "--json").returncode, 1)
+        self.assert_nothing_ran(place.make("job:eval"))
+
+    def test_another_failure_keeps_its_exit_code(self):
+        self.assertEqual(self.ask(self.tiny(), "job:tarin", "--json").returncode, 2)
+
+    def test_a_reader_that_has_enough_is_no_failure(self):
+        place = self.tiny()
+        process = place.start("query", "//...").process
+        process.stdout.close()
+        process.wait()
+        err = process.stderr.read()
+        process.stderr.close()
+        self.assertEqual(err, b"")
+        place.going.clear()
+
+
 class Completion(Story):
     def script(self, shell):
         return self.tiny().ask("completion", shell).exits(0).out
@@ -101,7 +138,6 @@ class Completion(Story):
             "$f" trainmake "$1" trainmake
             printf '%s\\n' "${COMPREPLY[@]}"
         ''')
-        import story
         bin_folder = place.home / "bin"
         bin_folder.mkdir()
         (bin_folder / "trainmake").symlink_to(story.BINARY)
