@@ -33,9 +33,17 @@ std::unique_ptr<Reporter> make_reporter(Session& session) {
     reporter = make_live_reporter(session.here(), !no_color || no_color->empty());
   else
     reporter = make_plain_reporter(session.here());
-  if (const std::optional<std::string> path = session.line().value("--trace"))
-    reporter = make_trace_reporter(std::move(reporter), absolute_path(*path));
   return reporter;
+}
+
+// A path that cannot be written is told before anything is done.
+Result<void> add_trace(const Session& session, std::unique_ptr<Reporter>& reporter) {
+  const std::optional<std::string> given = session.line().value("--trace");
+  if (!given) return {};
+  const std::string path = absolute_path(*given);
+  TRY(check_trace_path(path));
+  reporter = make_trace_reporter(std::move(reporter), path);
+  return {};
 }
 
 // Everything that changes what a request comes to, beside what a proof looks at.
@@ -143,8 +151,9 @@ Result<int> build_with(Session& session, Reporter& reporter) {
 }  // namespace
 
 int build(Session& session) {
-  const std::unique_ptr<Reporter> reporter = make_reporter(session);
-  const Result<int> code = build_with(session, *reporter);
+  std::unique_ptr<Reporter> reporter = make_reporter(session);
+  const Result<void> traced = add_trace(session, reporter);
+  const Result<int> code = traced ? build_with(session, *reporter) : Result<int>(fail(traced.error()));
   return code ? *code : report_errors(session, *reporter, {{code.error(), Label{}}});
 }
 

@@ -25,7 +25,9 @@ std::unique_ptr<Reporter> make_plain_reporter(std::string here);
 // A live display; REQUIRES: stderr is a terminal.
 std::unique_ptr<Reporter> make_live_reporter(std::string here, bool colour);
 // Passes everything on to `inner`, and writes a Chrome trace to `path` at the end.
+// REQUIRES: check_trace_path.
 std::unique_ptr<Reporter> make_trace_reporter(std::unique_ptr<Reporter> inner, std::string path);
+Result<void> check_trace_path(const std::string& path);  // it can be written now
 
 // The text of an error: what, where, and what to do next.
 std::string error_text(const Error& error);

@@ -69,6 +69,21 @@ class TraceReporter final : public Reporter {
 
 }  // namespace
 
+// Tried out: no answer to a look tells of all that can be in the way. The folder is not made for it.
+Result<void> check_trace_path(const std::string& path) {
+  FileSystem& files = real_file_system();
+  const std::string folder = path_join("/", path_folder(path));
+  TRY_ASSIGN(const Stat around, files.look(folder, Links::kFollow));
+  if (!around.is(FileKind::kFolder))
+    return fail(
+        user_error(cat("Cannot write the trace ", quoted(path), ": there is no folder ", quoted(folder))));
+  TRY_ASSIGN(const Stat there, files.look(path, Links::kFollow));
+  if (there.exists() && !there.is(FileKind::kFile))
+    return fail(user_error(cat("Cannot write the trace ", quoted(path), ": it is no file")));
+  if (auto writer = files.create(path); !writer) return fail(std::move(writer).error().because(Blame::kUser));
+  return {};
+}
+
 std::unique_ptr<Reporter> make_trace_reporter(std::unique_ptr<Reporter> inner, std::string path) {
   return std::make_unique<TraceReporter>(std::move(inner), std::move(path));
 }

@@ -61,6 +61,15 @@ class Flags(Story):
         spans = [event for event in (trace["traceEvents"] if isinstance(trace, dict) else trace) if event["ph"] in "XB"]
         self.assertTrue(any("job:train" in span["name"] for span in spans), spans)
 
+    def test_a_trace_that_cannot_be_written_is_told_before_anything_runs(self):
+        place = self.tiny()
+        for path in ("no/such/folder/trace.json", "code"):
+            answer = place.ask("job:train", "--trace", path, "--json").exits(2)
+            self.assert_told(answer.messages, "trace")
+            self.assertFalse(place.path("no").exists())
+        self.assertEqual(place.make("job:train", "--trace", "trace.json").ran, TRAIN)
+        place.ask("job:train", "--trace", "no/such/folder/trace.json").exits(2)  # though there is nothing to do
+
     def test_no_colour_when_piped(self):
         self.assertNotIn("\x1b", self.tiny().ask("job:train", env={"TERM": "xterm-256color"}).exits(0).text)
 
