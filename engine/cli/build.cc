@@ -13,16 +13,6 @@
 namespace trainmake {
 namespace {
 
-Result<unsigned> parallel_of(const CommandLine& line) {
-  const std::optional<std::string> given = line.value("--jobs");
-  if (!given) return processor_count();
-  const std::optional<double> number = parse_number(*given);
-  if (!number || *number < 1 || *number > 1000 || *number != static_cast<unsigned>(*number)) {
-    return fail(user_error(cat("Flag `--jobs` takes a whole number from 1 to 1000, got ", quoted(*given))));
-  }
-  return static_cast<unsigned>(*number);
-}
-
 std::unique_ptr<Reporter> make_reporter(Session& session) {
   std::unique_ptr<Reporter> reporter;
   const std::optional<std::string> no_color = session.host().environment.get("NO_COLOR");
@@ -108,7 +98,8 @@ void keep_proof(Session& session, std::uint64_t generation, Looks looks, const S
 }
 
 Result<int> build_with(Session& session, Reporter& reporter) {
-  TRY_ASSIGN(const unsigned parallel, parallel_of(session.line()));
+  TRY_ASSIGN(const std::optional<unsigned> jobs, jobs_of(session.line()));
+  const unsigned parallel = jobs.value_or(processor_count());
   TRY_ASSIGN(const std::vector<Pattern> patterns, session.requests(session.line().words));
   TRY_ASSIGN(const bool idle, still_up_to_date(session, reporter));
   if (idle) return 0;

@@ -180,6 +180,19 @@ struct Parser {
     }
     return {};
   }
+
+  // `trainmake` alone looks, and takes no flag that says how to work.
+  Result<void> check_label_is_there() const {
+    if (!line.command->name.empty() || !line.words.empty() || line.has("--help") || line.has("--version"))
+      return {};
+    for (const auto& [name, value] : line.flags) {
+      if (listed(kCommonFlags, name)) continue;
+      return fail(user_error(cat("Flag ", quoted(name), " needs a label beside it"),
+                             cat("As `trainmake ", name, value.empty() ? "" : cat(" ", printable(value)),
+                                 " job:mnist`; `trainmake` alone lists the labels here")));
+    }
+    return {};
+  }
 };
 
 }  // namespace
@@ -202,11 +215,24 @@ std::optional<std::string> CommandLine::value(std::string_view flag) const {
   return found->second;
 }
 
+Result<std::optional<unsigned>> jobs_of(const CommandLine& line) {
+  const std::optional<std::string> given = line.value("--jobs");
+  if (!given) return std::optional<unsigned>();
+  const std::optional<double> number = parse_number(*given);
+  if (number && *number >= 1 && *number <= 1000 && *number == static_cast<unsigned>(*number))
+    return std::optional(static_cast<unsigned>(*number));
+  return fail(user_error(
+      cat("Flag `--jobs` takes a whole number from 1 to 1000, got ", quoted(*given)),
+      looks_like_label(*given) ? cat("As `trainmake -j N ", printable(*given), "`") : std::string()));
+}
+
 Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments) {
   Parser parser{arguments, 0, {}};
   TRY(parser.read());
   TRY(parser.choose_command());
   TRY(parser.check_flags());
+  TRY(jobs_of(parser.line));
+  TRY(parser.check_label_is_there());
   return std::move(parser.line);
 }
 

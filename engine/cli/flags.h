@@ -43,6 +43,9 @@ struct CommandLine {
   std::optional<std::string> value(std::string_view flag) const;
 };
 
+// What --jobs says; an empty optional when it is not given. Of a parsed line it never fails.
+Result<std::optional<unsigned>> jobs_of(const CommandLine& line);
+
 Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments);
 
 }  // namespace trainmake

@@ -41,6 +41,14 @@ class WrongWords(Story):
             self.tiny().ask("-j", wrong, "job:train").exits(2)
 
 
+    def test_a_label_in_the_place_of_a_number_is_not_taken_for_one(self):
+        self.assert_told(self.tiny().ask("-j", "job:eval").exits(2), "trainmake -j N job:eval")
+
+    def test_a_flag_of_a_run_without_a_label_is_a_usage_error(self):
+        for flag in ("--force", "--retry", "-k", "-n", "--no-wait"):
+            self.assert_told(self.tiny().ask(flag).exits(2), "needs a label")
+
+
 class Flags(Story):
     def test_c_starts_from_another_folder(self):
         place = self.tiny()

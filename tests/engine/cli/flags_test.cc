@@ -56,6 +56,23 @@ TEST(Flags, ValuesAreCheckedForBeingThere) {
   EXPECT_NE(refused({"job:a", "--force=yes"}).message.find("takes no value"), std::string::npos);
 }
 
+TEST(Flags, ANumberOfJobsIsCheckedWhateverStandsBesideIt) {
+  EXPECT_EQ(refused({"-j", "job:a"}).hint, "As `trainmake -j N job:a`");
+  for (const char* wrong : {"0", "-1", "1001", "1.5", "many", ""})
+    EXPECT_NE(refused({"job:a", "-j", wrong}).message.find("whole number"), std::string::npos) << wrong;
+  EXPECT_EQ(*jobs_of(parsed({"job:a", "-j", "8"})), 8U);
+  EXPECT_EQ(*jobs_of(parsed({"job:a"})), std::nullopt);
+}
+
+TEST(Flags, WhatSaysHowToWorkNeedsALabel) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"--force"}, {"--retry"}, {"-k"}, {"-n"}, {"-j", "4"}, {"--trace", "t"}}) {
+    EXPECT_NE(refused(words).message.find("needs a label"), std::string::npos) << words.front();
+  }
+  EXPECT_TRUE(parse_command_line({"--json", "-C", "x"}));
+  EXPECT_TRUE(parse_command_line({"--force", "--help"}));
+}
+
 TEST(Flags, EveryFlagThatACommandNamesIsThere) {
   for (const CommandSpec& command : all_commands()) {
     std::size_t named = 0;
