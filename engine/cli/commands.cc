@@ -56,7 +56,8 @@ Result<int> in_workspace(CommandLine line, const Environment& environment) {
 
 Result<int> dispatch(CommandLine line, const Environment& environment) {
   if (line.has("--version")) {
-    write_stdout(cat("trainmake ", TRAINMAKE_VERSION, "\n"));
+    write_stdout(line.has("--json") ? cat("{\"version\":\"", TRAINMAKE_VERSION, "\"}\n")
+                                    : cat("trainmake ", TRAINMAKE_VERSION, "\n"));
     return 0;
   }
   const std::string_view name = line.command->name;

@@ -131,7 +131,7 @@ _trainmake_candidates() {
   case $pending in
   "") ;;
   --platform) _trainmake_ask platforms "$current"; return ;;
-  --output) printf '%s\n' text dot html; return ;;
+  --output) printf '%s\n' text dot html json; return ;;
   --template) printf '%s\n' basic; return ;;
   @FOLDER_FLAGS@) echo "<folders>"; return ;;
   @FILE_FLAGS@) echo "<files>"; return ;;
@@ -268,7 +268,7 @@ std::string fish_flag(const FlagSpec& flag, std::string_view condition) {
   line += cat(" -l ", flag.name.substr(2));
   if (!flag.value.empty()) line += flag.value == "DIR" || flag.value == "FILE" ? " -rF" : " -x";
   if (flag.name == "--platform") line += " -a '(__trainmake_ask platforms)'";
-  if (flag.name == "--output") line += " -a 'text dot html'";
+  if (flag.name == "--output") line += " -a 'text dot html json'";
   return cat(line, " -d ", in_quotes(flag.doc), "\n");
 }
 

@@ -23,7 +23,7 @@ constexpr FlagSpec kFlags[] = {
     {"--wait", 0, "", "Wait for jobs, and for another trainmake (this is the default)"},
     {"--no-wait", 0, "", "Leave jobs running; leave with exit code 4 when another trainmake is in the way"},
     {"--since", 0, "REV", "The commit to compare with"},
-    {"--output", 0, "FORMAT", "text, dot or html"},
+    {"--output", 0, "FORMAT", "text, dot, html or json"},
     {"--to", 0, "DIR", "Where to put the files"},
     {"--follow", 'f', "", "Go on as the job writes"},
     {"--template", 0, "NAME", "What to begin with: basic"},

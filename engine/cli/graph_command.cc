@@ -31,15 +31,16 @@ Json graph_json(const Graph& graph, const std::vector<TargetId>& targets) {
 Result<int> graph_command(const Call& call) {
   Session& session = call.session;
   const std::string format = session.line().value("--output").value_or("text");
-  const std::vector<std::string> formats = {"text", "dot", "html"};
+  const std::vector<std::string> formats = {"text", "dot", "html", "json"};
   if (std::find(formats.begin(), formats.end(), format) == formats.end()) {
-    return fail(user_error(cat("There is no format ", quoted(format), ": expected `text`, `dot` or `html`"),
-                           did_you_mean(format, formats)));
+    return fail(
+        user_error(cat("There is no format ", quoted(format), ": expected `text`, `dot`, `html` or `json`"),
+                   did_you_mean(format, formats)));
   }
   const std::string query = join(session.line().words, " ");
   TRY_ASSIGN(const Selection selection, select_targets(call, query.empty() ? "//..." : query));
   const std::vector<TargetId> targets = with_needs(selection.graph, selection.targets);
-  if (session.json()) {
+  if (session.json() || format == "json") {
     write_stdout(graph_json(selection.graph, targets).dump(-1, ' ', false, Json::error_handler_t::replace) +
                  "\n");
   } else {

@@ -1,5 +1,5 @@
 // `help [TOPIC]` and `--help`.
-#include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
@@ -14,6 +14,19 @@ std::vector<std::string> topics_beside_commands() {
   for (const Schema* schema : all_schemas()) topics.push_back(schema->kind);
   for (const HelpDocument& document : help_documents()) topics.emplace_back(document.topic);
   return topics;
+}
+
+void write_help(const CommandLine& line, const std::string& topic, const std::string& text) {
+  if (!line.has("--json")) return write_stdout(text);
+  const nlohmann::ordered_json json = {{"topic", topic.empty() ? nullptr : nlohmann::ordered_json(topic)},
+                                       {"text", text}};
+  write_stdout(json.dump() + "\n");
+}
+
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return lower;
 }
 
 std::optional<std::string> find_help(std::string_view topic) {
@@ -33,13 +46,12 @@ std::optional<std::string> find_help(std::string_view topic) {
 
 Result<int> help_command(const CommandLine& line) {
   const bool asks_for_topic = line.command->name == "help" && !line.words.empty();
-  std::string topic(asks_for_topic ? line.words.front() : line.command->name);
+  const std::string topic =
+      lower_case(asks_for_topic ? std::string_view(line.words.front()) : line.command->name);
   if (topic == "help" || topic.empty()) {
-    write_stdout(overview_text(topics_beside_commands()));
+    write_help(line, "", overview_text(topics_beside_commands()));
     return 0;
   }
-  std::transform(topic.begin(), topic.end(), topic.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
   const std::optional<std::string> text = find_help(topic);
   if (!text) {
     std::vector<std::string> names = topics_beside_commands();
@@ -49,7 +61,7 @@ Result<int> help_command(const CommandLine& line) {
         user_error(cat("There is no help for ", quoted(topic)),
                    meant.empty() ? std::string("`trainmake help` lists commands and topics") : meant));
   }
-  write_stdout(*text);
+  write_help(line, topic, *text);
   return 0;
 }
 

@@ -1,4 +1,4 @@
-// `plan`, `why` and `trainmake` alone: what would happen, and why. They change nothing, wait for nobody, and
+// `plan` and `why`: what would happen, and why. They change nothing, wait for nobody, and
 // work where nothing can be written.
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -158,23 +158,6 @@ Result<int> why_command(const Call& call) {
       write_stdout(cat("  ", reason_text(reason),
                        reason.section ? cat(" (", name_of(*reason.section), ")") : std::string(), "\n"));
   }
-  return 0;
-}
-
-Result<int> overview_command(const Call& call) {
-  Session& session = call.session;
-  TRY_ASSIGN(const Loaded loaded, load_or_fail(call, {Pattern{session.here(), false, "*", "*"}}));
-  std::string text = cat("Project ", quoted(session.here().empty() ? "//" : session.here()), " declares:\n");
-  std::string job;
-  for (const TargetId id : loaded.graph.asked) {
-    const std::string label = session.shown(loaded.graph[id].label);
-    if (loaded.graph[id].label.kind == "job" && job.empty()) job = label;
-    text += cat("  ", label, "\n");
-  }
-  const std::string next = job.empty() ? "//..." : job;
-  text += cat("\n`trainmake plan ", next, "` says what would happen, `trainmake ", next,
-              "` does it, `trainmake help` lists the rest\n");
-  write_stdout(text);
   return 0;
 }
 

@@ -1,65 +1,15 @@
 // `query EXPR`: what there is, after resolve; with --declared, what the files say before it.
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "engine/base/text.h"
 #include "engine/cli/lua_text.h"
 #include "engine/cli/select_targets.h"
+#include "engine/cli/target_json.h"
 
 namespace trainmake {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string line_of(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-Json place_json(const Label& label, const Location& where) {
-  return {
-      {"label", label.text()}, {"kind", label.kind}, {"file", printable(where.file)}, {"line", where.line}};
-}
-
-const Attribute* attribute_of(const std::vector<const Schema*>& schemas, const std::string& kind,
-                              const std::string& name) {
-  const auto schema =
-      std::find_if(schemas.begin(), schemas.end(), [&](const Schema* each) { return each->kind == kind; });
-  return schema == schemas.end() ? nullptr : (*schema)->find(name);
-}
-
-// An attribute that names targets, its labels absolute.
-Json labels_json(const Graph& graph, const Target& target, const Attribute& attribute, const Value& value) {
-  Json list = Json::array();
-  for (const Dependency& need : target.needs) {
-    if (need.attribute != attribute.name) continue;
-    const std::string label = graph[need.target].label.text();
-    if (attribute.shape == Shape::kChannels) {
-      list.push_back(
-          {{"channel", need.channel.empty() ? Json() : Json(printable(need.channel))}, {"label", label}});
-    } else {
-      list.push_back(label);
-    }
-  }
-  return attribute.shape != Shape::kChannels && value.string() != nullptr && list.size() == 1 ? list.front()
-                                                                                              : list;
-}
-
-Json target_json(const std::vector<const Schema*>& schemas, const Graph& graph, const Target& target) {
-  Json json = place_json(target.label, target.where);
-  std::vector<std::string> needs;
-  for (const Dependency& need : target.needs) needs.push_back(graph[need.target].label.text());
-  std::sort(needs.begin(), needs.end());
-  needs.erase(std::unique(needs.begin(), needs.end()), needs.end());
-  json["deps"] = needs;
-  Json& attributes = json["attrs"] = Json::object();
-  for (const auto& [name, value] : target.attributes.fields) {
-    const Attribute* attribute = attribute_of(schemas, target.label.kind, name);
-    const bool is_label = attribute != nullptr && !attribute->labels.empty();
-    attributes[printable(name)] =
-        is_label ? labels_json(graph, target, *attribute, value) : Json::parse(json_text(value));
-  }
-  return json;
-}
 
 // Nothing is known of what it needs: labels are as written.
 Json declaration_json(const Label& label, const Declaration& declaration) {
@@ -86,7 +36,7 @@ std::string declared_text(const Call& call, const Pattern& pattern, const std::v
     for (const Declaration& declaration : project.declarations) {
       const Label label{project.folder, declaration.kind, declaration.name};
       if (!pattern.fits(label)) continue;
-      text += call.session.json() ? line_of(declaration_json(label, declaration))
+      text += call.session.json() ? json_line(declaration_json(label, declaration))
                                   : cat(text.empty() ? "" : "\n", lua_text(declaration));
     }
   }
@@ -123,7 +73,7 @@ Result<int> query_command(const Call& call) {
   const std::vector<const Schema*> schemas = session.schemas();
   for (const TargetId id : selection.targets) {
     const Target& target = selection.graph[id];
-    text += session.json() ? line_of(target_json(schemas, selection.graph, target))
+    text += session.json() ? json_line(target_json(schemas, selection.graph, target))
                            : session.shown(target.label) + "\n";
   }
   write_stdout(text);

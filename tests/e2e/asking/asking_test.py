@@ -110,12 +110,25 @@ class Query(Story):
         self.assert_told(self.tiny().ask("query", "--declared").exits(0).out, "job", "train")
 
 
+class Overview(Story):
+    def test_alone_it_lists_what_the_project_declares(self):
+        self.assert_told(self.tiny().ask().exits(0).out, "job:train", "data:solver", "trainmake plan")
+
+    def test_as_json_it_says_of_a_target_what_query_does(self):
+        place = self.tiny()
+        self.assertEqual(place.ask("--json").exits(0).lines, place.ask("query", "*:*", "--json").exits(0).lines)
+
+
 class Graph(Story):
     def test_it_has_the_same_edges_as_json_and_as_dot(self):
         place = self.tiny()
         graph = place.ask("graph", "job:eval", "--json").exits(0).only
         self.assertEqual(len(graph["nodes"]), 6)
         self.assertEqual(place.ask("graph", "job:eval", "--output", "dot").exits(0).out.count("->"), len(graph["edges"]))
+
+    def test_output_json_is_the_same_as_the_flag(self):
+        place = self.tiny()
+        self.assertEqual(place.ask("graph", "job:eval", "--output", "json").exits(0).only, place.ask("graph", "job:eval", "--json").exits(0).only)
 
     def test_text_is_the_default(self):
         self.assert_told(self.tiny().ask("graph", "job:eval").exits(0).out, "job:eval", "job:train", "code:tiny")

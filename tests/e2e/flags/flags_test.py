@@ -87,6 +87,12 @@ class Flags(Story):
         for words in (["--help"], ["help"], ["plan", "--help"]):
             self.assert_told(place.ask(*words).exits(0).out, "plan")
 
+    def test_version_and_help_are_json_when_asked_so(self):
+        place = self.tiny()
+        self.assertTrue(place.ask("--version", "--json").exits(0).only["version"])
+        self.assert_told(place.ask("help", "job", "--json").exits(0).only["text"], "metrics")
+        self.assertIsNone(place.ask("help", "--json").exits(0).only["topic"])
+
     def test_help_knows_topics_and_suggests_others(self):
         place = self.tiny()
         for topic in ("job", "data", "code", "image"):
