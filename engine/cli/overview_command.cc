@@ -4,6 +4,7 @@
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/target_json.h"
+#include "lua/load.h"
 
 namespace trainmake {
 namespace {
@@ -21,10 +22,22 @@ std::string overview_text(Session& session, const Graph& graph) {
              "` does it, `trainmake help` lists the rest\n");
 }
 
+// A workspace's root need not be a project.
+Result<void> check_project_here(Session& session) {
+  const std::string file = path_join(session.workspace().path(session.here()), kTrainfile);
+  TRY_ASSIGN(const Stat stat, session.host().files.look(file, Links::kFollow));
+  if (stat.exists()) return {};
+  return fail(
+      user_error(cat("There is no TRAINFILE.lua in ", quoted(session.here().empty() ? "." : session.here())),
+                 "Name a target of a project, as `trainmake vision/job:mnist`; `trainmake query //...` lists "
+                 "all of them"));
+}
+
 }  // namespace
 
 Result<int> overview_command(const Call& call) {
   Session& session = call.session;
+  TRY(check_project_here(session));
   TRY_ASSIGN(const Loaded loaded, load_or_fail(call, {Pattern{session.here(), false, "*", "*"}}));
   if (!session.json()) {
     write_stdout(overview_text(session, loaded.graph));

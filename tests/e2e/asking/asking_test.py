@@ -118,6 +118,11 @@ class Overview(Story):
         place = self.tiny()
         self.assertEqual(place.ask("--json").exits(0).lines, place.ask("query", "*:*", "--json").exits(0).lines)
 
+    def test_where_no_project_is_it_says_what_to_type(self):
+        place = self.place({"TRAINSPACE.lua": "", "vision/TRAINFILE.lua": 'data "d" { files = { "TRAINFILE.lua" } }\n'})
+        answer = place.ask().exits(2)
+        self.assert_told(answer.err, "trainmake query //...", "Name a target")
+
 
 class Graph(Story):
     def test_it_has_the_same_edges_as_json_and_as_dot(self):
