@@ -85,7 +85,7 @@ std::string value_text(const Json& value) {
 }
 
 std::string change_text(const Session& session, const RunChange& change) {
-  if (change.reason.kind != ReasonKind::kUpstreamChanged) return reason_text(change.reason);
+  if (change.reason.kind != ReasonKind::kUpstreamChanged) return reason_text(change.reason, session.here());
   const Result<Label> label = parse_label(change.reason.name, "");
   return cat(quoted(label ? session.shown(*label) : change.reason.name), " changed");
 }

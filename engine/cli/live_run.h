@@ -15,6 +15,10 @@ Result<Platform*> platform_of(Session& session, const Run& run);
 Run live(Session& session, Run run);
 std::vector<Run> live(Session& session, std::vector<Run> runs);
 
+// The run that a step of this fingerprint takes up in place of starting one. REQUIRES: session.open_state.
+Result<std::optional<Run>> run_in_flight(Session& session, const Label& label,
+                                         const Fingerprint& fingerprint);
+
 // Gives `sink` all that the run printed, and what it goes on to print until it is over. False when it was
 // left before.
 struct FollowOptions {

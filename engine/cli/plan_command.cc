@@ -1,12 +1,15 @@
 // `plan` and `why`: what would happen, and why. They change nothing, wait for nobody, and
 // work where nothing can be written.
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "engine/base/text.h"
 #include "engine/base/threads.h"
+#include "engine/cli/causes.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/find_run.h"
+#include "engine/cli/live_run.h"
 #include "engine/cli/reasons.h"
 #include "engine/plan/plan.h"
 
@@ -20,7 +23,23 @@ constexpr std::size_t kShownReasons = 5;
 struct Planned {
   Graph graph;
   Plan plan;
+  std::map<TargetId, std::string> in_flight;  // the runs that will be waited for
 };
+
+bool may_run(const PlannedStep& step) {
+  return step.verdict == Verdict::kRun || step.verdict == Verdict::kMaybe;
+}
+
+Result<void> find_in_flight(Session& session, Planned& planned) {
+  for (TargetId id = 0; id < planned.plan.steps.size(); ++id) {
+    const PlannedStep& step = planned.plan.steps[id];
+    if (!may_run(step) || !step.description.certain || step.description.work.jobs == 0) continue;
+    TRY_ASSIGN(const std::optional<Run> run,
+               run_in_flight(session, planned.graph[id].label, step.fingerprint));
+    if (run) planned.in_flight.emplace(id, run->id);
+  }
+  return {};
+}
 
 Result<Planned> make(const Call& call, const std::vector<std::string>& words) {
   Session& session = call.session;
@@ -28,11 +47,14 @@ Result<Planned> make(const Call& call, const std::vector<std::string>& words) {
   TRY_ASSIGN(Loaded loaded, load_or_fail(call, patterns));
   TRY(session.open_state(State::Access::kLook));
   TRY_ASSIGN(const Rules* rules, session.rules());
-  Planned planned{std::move(loaded.graph), {}};
+  Planned planned{std::move(loaded.graph), {}, {}};
   const Decider decider{
       planned.graph, *rules, session.state(), {session.line().has("--force"), session.line().has("--retry")}};
   planned.plan = make_plan(decider, processor_count());
-  if (planned.plan.errors.empty()) return planned;
+  if (planned.plan.errors.empty()) {
+    TRY(find_in_flight(session, planned));
+    return planned;
+  }
   const std::unique_ptr<Reporter> reporter =
       session.json() ? make_json_reporter() : make_plain_reporter(session.here());
   for (std::size_t i = 0; i + 1 < planned.plan.errors.size(); ++i)
@@ -40,26 +62,28 @@ Result<Planned> make(const Call& call, const std::vector<std::string>& words) {
   return fail(planned.plan.errors.back().first);
 }
 
-bool may_run(const PlannedStep& step) {
-  return step.verdict == Verdict::kRun || step.verdict == Verdict::kMaybe;
-}
-
 struct Totals {
   std::array<std::uint64_t, 5> verdicts{};
   std::uint64_t objects = 0, bytes = 0, layers = 0, jobs = 0;
 };
 
-Totals totals_of(const Plan& plan) {
+Totals totals_of(const Planned& planned) {
   Totals totals;
-  for (const PlannedStep& step : plan.steps) {
+  for (TargetId id = 0; id < planned.plan.steps.size(); ++id) {
+    const PlannedStep& step = planned.plan.steps[id];
     ++totals.verdicts[static_cast<std::size_t>(step.verdict)];
     if (!may_run(step)) continue;
     totals.objects += step.description.work.objects;
     totals.bytes += step.description.work.object_bytes + step.description.work.layer_bytes;
     totals.layers += step.description.work.layers;
-    totals.jobs += step.description.work.jobs;
+    if (!planned.in_flight.contains(id)) totals.jobs += step.description.work.jobs;
   }
   return totals;
+}
+
+Json in_flight_json(const Planned& planned, TargetId id) {
+  const auto found = planned.in_flight.find(id);
+  return found == planned.in_flight.end() ? Json() : Json(found->second);
 }
 
 Json plan_json(const Planned& planned) {
@@ -73,9 +97,10 @@ Json plan_json(const Planned& planned) {
                              {"verdict", name_of(step.verdict)},
                              {"reasons", reasons_json(step.reasons)},
                              {"uploads", {{"objects", work.objects}, {"bytes", work.object_bytes}}},
-                             {"pushes", {{"layers", work.layers}, {"bytes", work.layer_bytes}}}});
+                             {"pushes", {{"layers", work.layers}, {"bytes", work.layer_bytes}}},
+                             {"in_flight", in_flight_json(planned, id)}});
   }
-  const Totals totals = totals_of(planned.plan);
+  const Totals totals = totals_of(planned);
   Json& sums = json["totals"];
   for (std::size_t i = 0; i < totals.verdicts.size(); ++i)
     sums[std::string(name_of(static_cast<Verdict>(i)))] = totals.verdicts[i];
@@ -86,18 +111,20 @@ Json plan_json(const Planned& planned) {
   return json;
 }
 
-std::string reasons_text(const std::vector<Reason>& reasons, std::size_t most) {
+std::string reasons_text(const std::vector<Reason>& reasons, std::size_t most, std::string_view here) {
   std::string text;
   for (std::size_t i = 0; i < reasons.size() && i < most; ++i)
-    text += cat(text.empty() ? "" : ", ", reason_text(reasons[i]));
+    text += cat(text.empty() ? "" : ", ", reason_text(reasons[i], here));
   if (reasons.size() > most) text += cat(", and ", reasons.size() - most, " more");
   return text;
 }
 
-std::string_view verdict_text(Verdict verdict) {
+std::string verdict_text(const Planned& planned, TargetId id) {
   constexpr std::string_view kTexts[] = {"will run", "may run", "up to date", "will be reused",
                                          "failed before"};
-  return kTexts[static_cast<std::size_t>(verdict)];
+  const auto run = planned.in_flight.find(id);
+  if (run != planned.in_flight.end()) return cat("in flight as run ", run->second);
+  return std::string(kTexts[static_cast<std::size_t>(planned.plan.steps[id].verdict)]);
 }
 
 std::string padded(std::string text, std::size_t width) {
@@ -114,15 +141,66 @@ std::string plan_text(const Session& session, const Planned& planned) {
     const PlannedStep& step = planned.plan.steps[id];
     if (step.verdict == Verdict::kUpToDate) continue;
     text += cat(padded(session.shown(planned.graph[id].label), width), "  ",
-                padded(std::string(verdict_text(step.verdict)), 14), "  ",
-                reasons_text(telling(step.reasons), kShownReasons), "\n");
+                padded(verdict_text(planned, id), 14), "  ",
+                reasons_text(telling(step.reasons), kShownReasons, session.here()), "\n");
   }
-  const Totals totals = totals_of(planned.plan);
+  const Totals totals = totals_of(planned);
   const std::uint64_t same = totals.verdicts[static_cast<std::size_t>(Verdict::kUpToDate)];
   if (text.empty()) return "nothing to do\n";
   return cat(text, plural(totals.layers, "layer"), ", ", plural(totals.objects, "object"), ", ",
              human_bytes(totals.bytes), ", ", plural(totals.jobs, "job"), " at most; ", same,
              " up to date\n");
+}
+
+// What the step's last result was made from; empty when it was no run's, or that is forgotten.
+Result<RunInputs> inputs_before(Session& session, const Label& label) {
+  TRY_ASSIGN(const std::optional<Record> last, session.state().last(label));
+  if (!last || last->run.empty()) return RunInputs();
+  TRY_ASSIGN(const std::optional<Run> run, session.state().get(last->run));
+  if (!run) return RunInputs();
+  TRY_ASSIGN(std::vector<RunInputs> inputs, inputs_of(session.state(), {&*run}));
+  return std::move(inputs.front());
+}
+
+Json why_json(const Planned& planned, TargetId id, const std::vector<Cause>& causes) {
+  const PlannedStep& step = planned.plan.steps[id];
+  Json upstream = Json::array();
+  std::map<TargetId, std::vector<Reason>> reasons;
+  std::vector<TargetId> order;
+  for (const Cause& cause : causes) {
+    if (cause.depth == 0) continue;
+    std::vector<Reason>& of = reasons[cause.of];
+    if (of.empty()) order.push_back(cause.of);
+    of.push_back(cause.reason);
+  }
+  for (const TargetId each : order)
+    upstream.push_back(
+        {{"label", planned.graph[each].label.text()}, {"reasons", reasons_json(reasons[each])}});
+  return {{"label", planned.graph[id].label.text()},
+          {"verdict", name_of(step.verdict)},
+          {"reasons", reasons_json(telling(step.reasons))},
+          {"upstream", std::move(upstream)},
+          {"in_flight", in_flight_json(planned, id)}};
+}
+
+// Of what lies upstream a few reasons are told; asked of itself it tells all.
+std::string why_text(const Session& session, const Planned& planned, TargetId id,
+                     const std::vector<Cause>& causes) {
+  std::string text = cat(session.shown(planned.graph[id].label), ": ", verdict_text(planned, id), "\n");
+  std::map<TargetId, std::size_t> told;
+  for (const Cause& cause : causes) {
+    const bool is_end = cause.reason.kind != ReasonKind::kUpstreamChanged;
+    const std::string margin(2 * cause.depth + 2, ' ');
+    if (cause.depth > 0 && is_end && ++told[cause.of] > kShownReasons) {
+      if (told[cause.of] == kShownReasons + 1)
+        text += cat(margin, "and more; `trainmake why ", session.shown(planned.graph[cause.of].label),
+                    "` lists them\n");
+      continue;
+    }
+    text += cat(margin, reason_text(cause.reason, session.here()),
+                cause.reason.section ? cat(" (", name_of(*cause.reason.section), ")") : std::string(), "\n");
+  }
+  return text;
 }
 
 }  // namespace
@@ -142,21 +220,10 @@ Result<int> why_command(const Call& call) {
   if (!is_label_like(words.front())) return why_run_command(call);
   TRY_ASSIGN(const Planned planned, make(call, words));
   for (const TargetId id : planned.graph.asked) {
-    const PlannedStep& step = planned.plan.steps[id];
-    const Label& label = planned.graph[id].label;
-    const std::vector<Reason> reasons = telling(step.reasons);
-    if (call.session.json()) {
-      write_stdout(Json{{"label", label.text()},
-                        {"verdict", name_of(step.verdict)},
-                        {"reasons", reasons_json(reasons)}}
-                       .dump() +
-                   "\n");
-      continue;
-    }
-    write_stdout(cat(call.session.shown(label), ": ", verdict_text(step.verdict), "\n"));
-    for (const Reason& reason : reasons)
-      write_stdout(cat("  ", reason_text(reason),
-                       reason.section ? cat(" (", name_of(*reason.section), ")") : std::string(), "\n"));
+    TRY_ASSIGN(const RunInputs before, inputs_before(call.session, planned.graph[id].label));
+    const std::vector<Cause> causes = causes_of(planned.graph, planned.plan, id, before);
+    write_stdout(call.session.json() ? why_json(planned, id, causes).dump() + "\n"
+                                     : why_text(call.session, planned, id, causes));
   }
   return 0;
 }

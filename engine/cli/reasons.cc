@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/base/text.h"
+#include "engine/model/label.h"
 
 namespace trainmake {
 namespace {
@@ -16,6 +17,12 @@ Json reason_json(const Reason& reason) {
           {"name", reason.name.empty() ? Json() : Json(printable(reason.name))}};
 }
 
+std::string shown_name(const Reason& reason, std::string_view here) {
+  if (reason.section != Section::kUpstream) return quoted(reason.name);
+  const Result<Label> label = parse_label(reason.name, "");
+  return quoted(label ? label->shortest_from(here) : reason.name);
+}
+
 }  // namespace
 
 Json reasons_json(const std::vector<Reason>& reasons) {
@@ -24,8 +31,8 @@ Json reasons_json(const std::vector<Reason>& reasons) {
   return list;
 }
 
-std::string reason_text(const Reason& reason) {
-  const std::string name = quoted(reason.name);
+std::string reason_text(const Reason& reason, std::string_view here) {
+  const std::string name = shown_name(reason, here);
   switch (reason.kind) {
     case ReasonKind::kNeverBuilt:
       return "never built before";

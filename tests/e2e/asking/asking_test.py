@@ -74,6 +74,43 @@ class Why(Story):
         place.write("data/solver.json", "{}\n")
         self.assertEqual(place.why("job:train"), [("upstream_changed", "//data:solver")])
 
+    def test_it_follows_upstreams_down_to_files(self):
+        place = self.built()
+        place.write("data/solver.json", "{}\n")
+        place.append("code/train.sh", "#\n")
+        told = place.ask("why", "job:train").exits(0).out
+        self.assertEqual(told, """job:train: may run
+  `data:solver` changed, or will (upstream)
+    `data/solver.json` changed (data)
+  `image:tiny` changed, or will (upstream)
+    `code:tiny` changed, or will (upstream)
+      `code/train.sh` changed (code)
+""")
+        answer = place.ask("why", "job:train", "--json").exits(0).only
+        self.assertEqual([step["label"] for step in answer["upstream"]], ["//data:solver", "//image:tiny", "//code:tiny"])
+        self.assertEqual([reason["name"] for reason in answer["upstream"][-1]["reasons"]], ["code/train.sh"])
+
+    def test_an_upstream_that_was_made_meanwhile_is_followed_too(self):
+        place = self.built()
+        place.write("data/solver.json", "{}\n")
+        place.append("code/train.sh", "#\n")
+        place.make("data:solver", "image:tiny")
+        self.assert_told(place.ask("why", "job:train").exits(0).out, "    `data/solver.json` changed (data)", "      `code/train.sh` changed (code)")
+
+    def test_it_names_a_few_files_of_many(self):
+        place = self.built()
+        for i in range(20):
+            place.write(f"data/more-{i}.txt", "x\n")
+        told = place.ask("why", "job:train").exits(0).out
+        self.assertEqual(told.count("is new"), 5, told)
+        self.assert_told(told, "`trainmake why data:letters` lists them")
+        self.assertEqual(place.ask("why", "data:letters").exits(0).out.count("is new"), 20)
+
+    def test_labels_are_as_short_as_they_work(self):
+        place = self.built()
+        place.write("data/solver.json", "{}\n")
+        self.assertNotIn("//", place.ask("plan", "job:train").exits(0).out)
+
     def test_of_what_is_up_to_date_it_says_so(self):
         place = self.built()
         self.assertEqual(place.ask("why", "job:train", "--json").exits(0).only["verdict"], "up_to_date")

@@ -77,6 +77,19 @@ class Interrupt(Story):
         self.assertIn("//job:slow", answer.ran)
         self.assertEqual(answer.finished["submitted"], 0)
 
+    def test_plan_and_why_know_of_a_job_in_flight(self):
+        place, gate = self.waiting()
+        self.assertEqual(place.plan("job:slow")["steps"][-1]["in_flight"], None)
+        place.ask("job:slow", "--no-wait", "--json").exits(0)
+        run = place.runs()[0]["run"]
+        plan = place.plan("job:slow")
+        self.assertEqual((plan["steps"][-1]["in_flight"], plan["totals"]["run"], plan["totals"]["jobs"]), (run, 1, 0))
+        self.assert_told(place.ask("plan", "job:slow").exits(0).out, f"in flight as run {run}", "0 jobs")
+        self.assert_told(place.ask("why", "job:slow").exits(0).out, f"in flight as run {run}")
+        gate.open()
+        self.assertEqual(place.make("job:slow").cost[2], 0)
+        self.assertEqual(place.plan("job:slow")["steps"][-1]["in_flight"], None)
+
     def test_term_detaches_too(self):
         place, gate = self.waiting()
         going = place.start("job:slow", "--json").until("at the gate")
