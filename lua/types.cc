@@ -102,8 +102,12 @@ std::string type_of(const Attribute& attribute) {
       return "string|table<string, string>";
     case Shape::kCommand:
       return "(string|trainmake.placed_path)[]";
-    case Shape::kTable:
-      return "table";
+    case Shape::kTable: {
+      std::string fields;
+      for (const Attribute& field : attribute.fields)
+        fields += cat(fields.empty() ? "{ " : ", ", field.name, "?: ", type_of(field));
+      return fields.empty() ? "table" : fields + " }";
+    }
     case Shape::kDuration:
       return "number|string";
   }

@@ -147,9 +147,64 @@ std::string got(Shape shape, const Value& value) {
   return type_name(value);
 }
 
+const Attribute* named(const std::vector<Attribute>& attributes, std::string_view name) {
+  const auto found = std::find_if(attributes.begin(), attributes.end(),
+                                  [&](const Attribute& attribute) { return attribute.name == name; });
+  return found == attributes.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> names_of(const std::vector<Attribute>& attributes) {
+  std::vector<std::string> names;
+  for (const Attribute& attribute : attributes) names.push_back(attribute.name);
+  return names;
+}
+
 Location line_of(const Value& value, const Location& where) {
   return {where.file, value.line != 0 ? value.line : where.line};
 }
+
+// One walk over what is said of a target, and over the tables in it whose fields are known.
+struct Check {
+  const Location& where;
+  std::string_view target;
+  std::vector<Error> errors;
+
+  void named_fields(const std::vector<Attribute>& known, const Table& table, std::string_view of,
+                    const std::string& before) {
+    if (!table.items.empty()) {
+      errors.push_back(user_error(cat(quoted(before.empty() ? target : of),
+                                      " has a value without a name in it: ", type_name(table.items.front())),
+                                  before.empty() ? "Every attribute is written `name = value`"
+                                                 : "Every field is written `name = value`")
+                           .at(line_of(table.items.front(), where)));
+    }
+    for (const auto& [name, value] : table.fields) {
+      const Attribute* attribute = named(known, name);
+      if (attribute == nullptr) {
+        const std::string meant = did_you_mean(name, names_of(known));
+        errors.push_back(user_error(cat(quoted(name), " is not ", before.empty() ? "an attribute" : "a field",
+                                        " of ", quoted(of)),
+                                    meant.empty() ? cat("It has ", join(names_of(known), ", ")) : meant)
+                             .at(line_of(value, where)));
+      } else if (!value.is_nil()) {  // nil: its error is told already
+        one(*attribute, value, before + name);
+      }
+    }
+  }
+
+  void one(const Attribute& attribute, const Value& value, const std::string& path) {
+    const bool is_little =
+        attribute.least && value.integer() != nullptr && *value.integer() < *attribute.least;
+    if (is_little || !fits(attribute.shape, value)) {
+      errors.push_back(user_error(cat("Attribute ", quoted(path), " of ", quoted(target),
+                                      " is wrong: expected ", expected(attribute), ", got ",
+                                      is_little ? scalar_text(value) : got(attribute.shape, value)))
+                           .at(line_of(value, where)));
+    } else if (!attribute.fields.empty()) {
+      named_fields(attribute.fields, *value.table(), path, path + ".");
+    }
+  }
+};
 
 void use(const Attribute& attribute, const std::string& channel, const Value& value,
          std::vector<LabelUse>& into) {
@@ -158,17 +213,9 @@ void use(const Attribute& attribute, const std::string& channel, const Value& va
 
 }  // namespace
 
-const Attribute* Schema::find(std::string_view name) const {
-  const auto found = std::find_if(attributes.begin(), attributes.end(),
-                                  [&](const Attribute& attribute) { return attribute.name == name; });
-  return found == attributes.end() ? nullptr : &*found;
-}
+const Attribute* Schema::find(std::string_view name) const { return named(attributes, name); }
 
-std::vector<std::string> Schema::names() const {
-  std::vector<std::string> names;
-  for (const Attribute& attribute : attributes) names.push_back(attribute.name);
-  return names;
-}
+std::vector<std::string> Schema::names() const { return names_of(attributes); }
 
 std::optional<std::int64_t> seconds_of(const Value& duration) {
   std::optional<double> number;
@@ -187,39 +234,25 @@ std::optional<std::int64_t> seconds_of(const Value& duration) {
   return std::max<std::int64_t>(1, std::llround(*number * unit));
 }
 
-std::string expected(const Attribute& attribute) { return std::string(shape_text(attribute.shape)); }
+std::string expected(const Attribute& attribute) {
+  std::string text(shape_text(attribute.shape));
+  if (attribute.least) text += cat(" from ", *attribute.least);
+  if (!attribute.fields.empty()) text += cat(" of ", join(names_of(attribute.fields), ", "));
+  return text;
+}
 
 std::vector<Error> check(const Schema& schema, const Table& attributes, const Location& where,
                          std::string_view target) {
-  std::vector<Error> errors;
-  if (!attributes.items.empty()) {
-    errors.push_back(user_error(cat(quoted(target), " has a value without a name in it: ",
-                                    type_name(attributes.items.front())),
-                                "Every attribute is written `name = value`")
-                         .at(line_of(attributes.items.front(), where)));
-  }
-  for (const auto& [name, value] : attributes.fields) {
-    const Attribute* attribute = schema.find(name);
-    if (attribute == nullptr) {
-      const std::string meant = did_you_mean(name, schema.names());
-      errors.push_back(user_error(cat(quoted(name), " is not an attribute of `", schema.kind, "`"),
-                                  meant.empty() ? cat("It has ", join(schema.names(), ", ")) : meant)
-                           .at(line_of(value, where)));
-    } else if (!value.is_nil() && !fits(attribute->shape, value)) {  // nil: its error is told already
-      errors.push_back(
-          user_error(cat("Attribute ", quoted(name), " of ", quoted(target), " is wrong: expected ",
-                         expected(*attribute), ", got ", got(attribute->shape, value)))
-              .at(line_of(value, where)));
-    }
-  }
+  Check check{where, target, {}};
+  check.named_fields(schema.attributes, attributes, schema.kind, "");
   for (const Attribute& attribute : schema.attributes) {
     if (attribute.required && attributes.find(attribute.name) == nullptr) {
-      errors.push_back(user_error(cat(quoted(target), " has no ", quoted(attribute.name), ": expected ",
-                                      expected(attribute)))
-                           .at(where));
+      check.errors.push_back(user_error(cat(quoted(target), " has no ", quoted(attribute.name), ": expected ",
+                                            expected(attribute)))
+                                 .at(where));
     }
   }
-  return errors;
+  return std::move(check.errors);
 }
 
 std::vector<LabelUse> label_uses(const Schema& schema, const Table& attributes) {

@@ -29,7 +29,7 @@ enum class Shape : std::uint8_t {
   kFileLayers,  // a list of { srcs = files, dest = string }
   kVariants,    // a string, or name = string
   kCommand,     // a list of strings and placed paths
-  kTable,       // anything in braces
+  kTable,       // anything in braces, or what Attribute::fields says
   kDuration,    // seconds as a number, or "90s", "10m", "2h", "1d"
 };
 
@@ -42,7 +42,9 @@ struct Attribute {
   std::string doc;
   bool required = false;
   Effect effect = Effect::kResult;
-  std::vector<std::string> labels = {};  // for label shapes: the kinds that may be named
+  std::vector<std::string> labels = {};    // for label shapes: the kinds that may be named
+  std::optional<std::int64_t> least = {};  // for kInteger: no less than this
+  std::vector<Attribute> fields = {};      // for kTable: what may stand in it; empty: anything
 };
 
 struct Schema {

@@ -17,6 +17,8 @@ Schema job_schema_for_test() {
   schema.attributes.push_back({"image", Shape::kLabel, "What runs", true});
   schema.attributes.push_back({"params", Shape::kScalarMap, "Two\nlines"});
   schema.attributes.push_back({"args", Shape::kArguments, ""});
+  const std::vector<Attribute> fields = {{"nodes", Shape::kInteger, ""}, {"memory", Shape::kString, ""}};
+  schema.attributes.push_back({"resources", Shape::kTable, "", false, Effect::kResult, {}, {}, fields});
   return schema;
 }
 
@@ -27,6 +29,7 @@ TEST(Types, AKindHasAClassWithItsAttributes) {
 ---@field image string What runs
 ---@field params? table<string, trainmake.scalar> Two lines
 ---@field args? table<string, trainmake.argument>
+---@field resources? { nodes?: integer, memory?: string }
 
 ---Runs an image.
 ---@param name string

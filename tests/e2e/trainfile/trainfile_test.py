@@ -25,6 +25,26 @@ class Wrong(Story):
         _, told = self.error('code "c" { srcs = glob "code/**", main = 7 }\n')
         self.assert_told(told, "main", "string", "number")
 
+    JOB = 'code "c" { srcs = glob "code/**", main = "a.sh" }\nimage "i" { code = "code:c", base = "scratch" }\njob "j" { image = "image:i",\n%s }\n'
+
+    def test_a_number_out_of_its_range_is_told(self):
+        for said, least, got in (("retries = -1", "0", "-1"), ("resources = { nodes = 0 }", "1", "0"), ("resources = { gpus = -8 }", "0", "-8")):
+            line, told = self.error(self.JOB % said)
+            self.assertEqual(line, 4)
+            self.assert_told(told, f"a whole number from {least}, got {got}")
+        self.place({"TRAINFILE.lua": self.JOB % "retries = 0, resources = { nodes = 1, gpus = 0, cpus = 0.5, memory = '64G' }", "code/a.sh": ""}).plan("//...")
+
+    def test_unknown_fields_of_resources_and_distribution_are_errors(self):
+        errors = self.errors(self.JOB % 'resources = { gpus = 8, memory = "9T",\n memroy = "9T", foo = 1 },\ndistribution = { x = 1, mpi = { procs = 2 } }')
+        told = [f"{error['line']} {error['message']} {error['hint'] or ''}" for error in errors]
+        self.assertEqual(len(told), 4, told)
+        self.assert_told(told, "5 `memroy` is not a field of `resources` Did you mean `memory`?", "5 `foo` is not a field", "6 `x` is not a field of `distribution`",
+                         "6 `procs` is not a field of `distribution.mpi`")
+
+    def test_a_wrong_type_in_resources_names_the_field(self):
+        _, told = self.error(self.JOB % 'resources = { gpus = "8" }')
+        self.assert_told(told, "`resources.gpus`", "a whole number", "a string")
+
     def test_a_missing_attribute_is_named(self):
         _, told = self.error('data "d" { }\n')
         self.assert_told(told, "files")
