@@ -94,16 +94,27 @@ class Doctor {
     look_at_state(workspace);
   }
 
-  void look_at_cache(const Workspace& workspace) {
-    const Result<Stat> stat = host_.files.look(workspace.cache, Links::kFollow);
-    const bool is_there = stat && stat->exists();
-    if (is_there) {
-      const std::string probe = path_join(workspace.cache, cat("doctor-", process_id()));
-      const Result<void> written = write_file(host_.files, probe, "");
-      (void)host_.files.remove(probe);
-      if (!written) return add("cache", Health::kBroken, told(written.error()));
+  // The nearest folder there is: what is missing below it would be made.
+  std::string folder_there(std::string path) {
+    for (;;) {
+      const Result<Stat> stat = host_.files.look(path, Links::kFollow);
+      const std::string_view above = path_folder(path);
+      if (!stat || stat->exists() || above.empty() || above == path) return path;
+      path = std::string(above);
     }
-    const std::optional<std::uint64_t> room = free_bytes(is_there ? workspace.cache : workspace.root);
+  }
+
+  void look_at_cache(const Workspace& workspace) {
+    const std::string there = folder_there(workspace.cache);
+    const bool is_there = there == workspace.cache;
+    const std::string probe = path_join(there, cat(is_there ? "" : ".trainmake-", "doctor-", process_id()));
+    const Result<void> written = write_file(host_.files, probe, "");
+    (void)host_.files.remove(probe);
+    if (!written) {
+      return add("cache", Health::kBroken,
+                 cat(is_there ? "" : cat(workspace.cache, " cannot be made: "), told(written.error())));
+    }
+    const std::optional<std::uint64_t> room = free_bytes(there);
     const std::string detail = cat(workspace.cache, is_there ? "" : ", not there yet",
                                    room ? cat(", ", human_bytes(*room), " free") : std::string());
     add("cache", room && *room < kLittleRoom ? Health::kBroken : Health::kOk, detail);

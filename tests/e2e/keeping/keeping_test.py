@@ -160,4 +160,14 @@ class Cleaning(Story):
         self.assert_nothing_ran(place.make("job:train"))
 
     def test_doctor_says_how_this_machine_is(self):
-        self.assert_told(self.tiny().ask("doctor").exits(0).out, "trainmake")
+        place = self.tiny()
+        self.assert_told(place.ask("doctor").exits(0).out, "trainmake", "not there yet")
+        self.assertFalse([name for name in place.files_below() if "doctor" in name])
+        self.assertFalse(place.path(".trainmake").exists())
+
+    def test_doctor_tells_of_a_cache_that_cannot_be_made(self):
+        place = self.tiny()
+        for folder in ("/proc/none/cache", "TRAINFILE.lua/cache", "TRAINFILE.lua"):  # where root cannot make one either
+            with self.subTest(folder=folder):
+                (cache,) = [line for line in place.ask("doctor", "--json", "--cache-dir", folder).exits(1).lines if line["check"] == "cache"]
+                self.assertFalse(cache["ok"], cache)
