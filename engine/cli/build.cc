@@ -5,6 +5,7 @@
 #include "cache/proof.h"
 #include "engine/base/text.h"
 #include "engine/base/threads.h"
+#include "engine/cli/file_errors.h"
 #include "engine/cli/hold.h"
 #include "engine/cli/interrupt.h"
 #include "engine/plan/plan.h"
@@ -61,16 +62,25 @@ Result<bool> still_up_to_date(Session& session, Reporter& reporter) {
   return true;
 }
 
-int report_errors(Session& session, Reporter& reporter, const std::vector<std::pair<Error, Label>>& errors) {
+using Errors = std::vector<std::pair<Error, Label>>;
+
+void tell(Reporter& reporter, const Errors& errors) {
+  for (const auto& [error, label] : errors) reporter.event(Problem{error, label});
+}
+
+// Returns the exit code that the errors, told already, come to.
+int end_with(Session& session, Reporter& reporter, const Errors& errors) {
   Summary summary;
   std::vector<Blame> blames;
-  for (const auto& [error, label] : errors) {
-    reporter.event(Problem{error, label});
-    blames.push_back(error.blame);
-  }
+  for (const auto& [error, label] : errors) blames.push_back(error.blame);
   summary.exit_code = exit_code_of(blames, false);
   session.finish(reporter, summary);
   return summary.exit_code;
+}
+
+int report_errors(Session& session, Reporter& reporter, const Errors& errors) {
+  tell(reporter, errors);
+  return end_with(session, reporter, errors);
 }
 
 StepLocker step_locker(Session& session) {
@@ -97,6 +107,18 @@ void keep_proof(Session& session, std::uint64_t generation, Looks looks, const S
                    {generation, std::move(looks), summary.of(Outcome::kUpToDate)}, looked_at_ns);
 }
 
+// What is known at once is told at once: looking at the files may take a while.
+int report_load_errors(Session& session, Reporter& reporter, Loaded loaded) {
+  Errors errors;
+  for (Error& error : loaded.errors) errors.emplace_back(std::move(error), Label{});
+  tell(reporter, errors);
+  const Errors more = file_errors(session, loaded.graph);
+  keep_digests(session, reporter);
+  tell(reporter, more);
+  errors.insert(errors.end(), more.begin(), more.end());
+  return end_with(session, reporter, errors);
+}
+
 Result<int> build_with(Session& session, Reporter& reporter) {
   TRY_ASSIGN(const std::optional<unsigned> jobs, jobs_of(session.line()));
   const unsigned parallel = jobs.value_or(processor_count());
@@ -106,11 +128,7 @@ Result<int> build_with(Session& session, Reporter& reporter) {
   const std::int64_t began_ns = session.host().clock.now_ns();
 
   Loaded loaded = load_graph(session, patterns);  // load, resolve
-  if (!loaded.errors.empty()) {
-    std::vector<std::pair<Error, Label>> errors;
-    for (Error& error : loaded.errors) errors.emplace_back(std::move(error), Label{});
-    return report_errors(session, reporter, errors);
-  }
+  if (!loaded.errors.empty()) return report_load_errors(session, reporter, std::move(loaded));
 
   TRY_ASSIGN(const FileLock held, hold_workspace(session, FileLock::Mode::kShared, {}));
   TRY(session.open_state(State::Access::kWrite));

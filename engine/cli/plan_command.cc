@@ -8,6 +8,7 @@
 #include "engine/base/threads.h"
 #include "engine/cli/causes.h"
 #include "engine/cli/commands.h"
+#include "engine/cli/file_errors.h"
 #include "engine/cli/find_run.h"
 #include "engine/cli/live_run.h"
 #include "engine/cli/reasons.h"
@@ -44,7 +45,11 @@ Result<void> find_in_flight(Session& session, Planned& planned) {
 Result<Planned> make(const Call& call, const std::vector<std::string>& words) {
   Session& session = call.session;
   TRY_ASSIGN(const std::vector<Pattern> patterns, session.requests(words));
-  TRY_ASSIGN(Loaded loaded, load_or_fail(call, patterns));
+  Loaded loaded = load_graph(session, patterns);
+  if (!loaded.errors.empty()) {
+    for (auto& [error, label] : file_errors(session, loaded.graph)) loaded.errors.push_back(std::move(error));
+    return fail_with(call, std::move(loaded.errors));
+  }
   TRY(session.open_state(State::Access::kLook));
   TRY_ASSIGN(const Rules* rules, session.rules());
   Planned planned{std::move(loaded.graph), {}, {}};

@@ -70,7 +70,8 @@ class Resolver {
 
   struct Outcome {
     Graph graph;
-    std::vector<Error> errors;  // by file and line; the graph means nothing when there are any
+    std::vector<Error>
+        errors;  // by file and line; then the graph has what nothing is wrong with, nothing asked
     Looks looks;
   };
   Outcome finish();
@@ -84,6 +85,7 @@ class Resolver {
   Error dangling(const Label& label, std::string_view from) const;
   void check_uses(const Label& label, const Declaration& declaration);
   void check_request(std::vector<Label>& asked);
+  std::vector<Label> sound() const;
   void build(const std::vector<Label>& asked, Graph& graph);
 
   std::vector<const Schema*> schemas_;
@@ -96,6 +98,7 @@ class Resolver {
   std::unordered_map<Label, bool> demanded_;  // true: what it needs was demanded too
   std::vector<Label> pending_;
   std::vector<Error> errors_;
+  std::set<Label> wrong_;  // errors of theirs are among these
 };
 
 }  // namespace trainmake

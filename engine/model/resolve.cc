@@ -62,6 +62,7 @@ void Resolver::add(Project project) {
                               cat(declaration.kind, ":", declaration.name))) {
       error.hint = joined(error.hint, calls_text(declaration));
       errors_.push_back(std::move(error));
+      wrong_.insert(label);
     }
   }
 }
@@ -164,6 +165,7 @@ Error Resolver::dangling(const Label& label, std::string_view from) const {
 void Resolver::check_uses(const Label& label, const Declaration& declaration) {
   const Schema* schema = schema_of(declaration.kind);
   if (schema == nullptr) return;
+  const std::size_t known = errors_.size();
   for (const LabelUse& need : label_uses(*schema, declaration.attributes)) {
     const Location where{declaration.where.file, need.line != 0 ? need.line : declaration.where.line};
     const std::string said =
@@ -187,6 +189,7 @@ void Resolver::check_uses(const Label& label, const Declaration& declaration) {
       errors_.push_back(std::move(error));
     }
   }
+  if (errors_.size() > known) wrong_.insert(label);
 }
 
 void Resolver::check_request(std::vector<Label>& asked) {
@@ -210,6 +213,40 @@ void Resolver::check_request(std::vector<Label>& asked) {
     }
     asked.insert(asked.end(), fitting.begin(), fitting.end());
   }
+}
+
+// Of what was demanded, those that could be built: nothing is wrong with them nor with anything they need.
+std::vector<Label> Resolver::sound() const {
+  std::map<Label, std::vector<Label>> needed_by;
+  std::vector<Label> waiting;
+  std::vector<Label> demanded;
+  for (const auto& [label, followed] : demanded_) {
+    const auto found = declared_.find(label);
+    const Schema* schema = found == declared_.end() ? nullptr : schema_of(label.kind);
+    if (schema == nullptr || wrong_.contains(label)) {
+      waiting.push_back(label);
+      continue;
+    }
+    demanded.push_back(label);
+    for (const LabelUse& need : label_uses(*schema, found->second->attributes)) {
+      const Result<Label> needed = parse_label(need.text, label.folder);
+      if (needed && demanded_.contains(*needed) && *needed != label)
+        needed_by[*needed].push_back(label);
+      else
+        waiting.push_back(label);
+    }
+  }
+  std::set<Label> unsound;
+  while (!waiting.empty()) {
+    const Label label = std::move(waiting.back());
+    waiting.pop_back();
+    if (!unsound.insert(label).second) continue;
+    const auto above = needed_by.find(label);
+    if (above != needed_by.end()) waiting.insert(waiting.end(), above->second.begin(), above->second.end());
+  }
+  std::erase_if(demanded, [&](const Label& label) { return unsound.contains(label); });
+  std::sort(demanded.begin(), demanded.end());
+  return demanded;
 }
 
 // Depth first, without recursion (a chain may be as long as the file), so that what is needed comes before
@@ -282,7 +319,7 @@ Resolver::Outcome Resolver::finish() {
   }
   std::vector<Label> asked;
   check_request(asked);
-  if (errors_.empty()) build(asked, outcome.graph);
+  build(errors_.empty() ? asked : sound(), outcome.graph);
   std::set<TargetId> seen;
   if (errors_.empty()) {
     for (const Label& label : asked) {

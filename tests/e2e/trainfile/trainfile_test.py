@@ -64,6 +64,23 @@ class Wrong(Story):
         self.assertEqual(sorted({error["line"] for error in errors}), [1, 2, 3, 4, 5])
         self.assertEqual({error["file"] for error in errors}, {"TRAINFILE.lua"})
 
+    def test_errors_of_files_come_with_those_of_declarations(self):
+        trainfile = ('code "none" { srcs = glob "none/**" }\ndata "gone" { files = { "missing.json" } }\nimage "i" { code = "code:zzz", base = "scratch" }\n'
+                     'code "c" { srcs = glob "code/**", main = "a.sh" }\nimage "fine" { code = "code:c", base = "scratch" }\n'
+                     'job "j" { image = "image:fine", retries = -5 }\njob "k" { image = "image:fine", main = "zz.sh", data = { "data:gone" } }\n'
+                     'job "l" { image = "image:i", data = { "data:gone" }, timeout = "soon" }\n')
+        errors = self.errors(trainfile)
+        self.assertEqual(sorted({error["line"] for error in errors}), [1, 2, 3, 6, 7, 8], errors)
+        self.assertEqual(len(errors), 6, errors)
+        place = self.place({"TRAINFILE.lua": trainfile, "code/a.sh": ""})
+        for words in (["//...", "--json"], ["why", "//...", "--json"]):
+            self.assertEqual(len(place.ask(*words).exits(2).events("error")), 6)
+        self.assertEqual(len(place.ask("query", "//...", "--json").exits(2).events("error")), 3)  # which looks at no files
+
+    def test_what_needs_something_wrong_is_not_told_beside_it(self):
+        errors = self.errors('code "c" { srcs = 3 }\nimage "i" { code = "code:c", base = "scratch" }\njob "j" { image = "image:i", main = "zz.sh" }\n')
+        self.assertEqual([error["line"] for error in errors], [1])
+
     def test_the_same_name_twice_gives_both_lines(self):
         line, told = self.error('code "a" { srcs = glob "code/**" }\n\ncode "a" { srcs = glob "code/**" }\n')
         self.assertEqual(line, 3)

@@ -59,6 +59,27 @@ TEST(Resolve, PutsWhatIsNeededFirst) {
   EXPECT_EQ(outcome.graph.asked, std::vector<TargetId>{1});
 }
 
+TEST(Resolve, BesideErrorsItBuildsWhatNothingIsWrongWith) {
+  const Resolver::Outcome outcome = resolve(
+      "*:*", {some_code("fine", 1), declare("job", "fine", 2, {{"code", text("code:fine")}}),
+              declare("job", "dangling", 3, {{"code", text("code:zzz")}}),
+              declare("job", "above", 4, {{"data", text("job:dangling")}}), declare("code", "empty", 5, {}),
+              declare("job", "e", 6, {{"code", text("code:empty")}})});
+  EXPECT_EQ(outcome.errors.size(), 2U);
+  ASSERT_EQ(outcome.graph.targets.size(), 2U);
+  EXPECT_EQ(outcome.graph[0].label.text(), "//code:fine");
+  EXPECT_EQ(outcome.graph[1].label.text(), "//job:fine");
+  EXPECT_TRUE(outcome.graph.asked.empty());
+}
+
+TEST(Resolve, ACircleIsToldBesideOtherErrors) {
+  const Resolver::Outcome outcome =
+      resolve("*:*", {declare("job", "a", 1, {{"data", text("job:b")}}),
+                      declare("job", "b", 2, {{"data", text("job:a")}}), declare("code", "empty", 3, {})});
+  EXPECT_EQ(outcome.errors.size(), 2U);
+  EXPECT_TRUE(outcome.graph.targets.empty());
+}
+
 TEST(Resolve, AsksForTheProjectsThatLabelsName) {
   Resolver made = resolver("job:j", {declare("job", "j", 1, {{"code", text("//other/code:c")}})});
   EXPECT_EQ(made.missing(), std::vector<std::string>{"other"});
