@@ -142,12 +142,12 @@ class Readers {
     failed_ = true;
   }
 
-  // nullptr when it is gone.
-  Result<std::unique_ptr<FileReader>> open(const std::string& path) {
+  // nullptr when it is gone, even if there is another one by now.
+  Result<std::unique_ptr<FileReader>> open(const std::string& path, const Stat& seen) {
     Result<std::unique_ptr<FileReader>> reader = files_.open(path);
     if (reader) return reader;
     const Result<Stat> there = files_.look(path, Links::kFollow);
-    if (there && !there->is(FileKind::kFile)) return std::unique_ptr<FileReader>();
+    if (there && *there != seen) return std::unique_ptr<FileReader>();
     return reader;
   }
 
@@ -176,7 +176,7 @@ class Readers {
   // That the open file is, after it was read, what the walk saw before shows that nobody wrote in between.
   Result<void> read_whole(Reading& reading, std::span<char> buffer) {
     const Stat& seen = reading.file->stat;
-    TRY_ASSIGN(const std::unique_ptr<FileReader> reader, open(path_join(folder_, reading.file->path)));
+    TRY_ASSIGN(const std::unique_ptr<FileReader> reader, open(path_join(folder_, reading.file->path), seen));
     if (!reader) return reading.unsteady = true, Result<void>();
     TRY_ASSIGN(const bool whole,
                digest_bytes(*reader, seen.size, buffer, reading.digest, &reading.holds_key));
@@ -192,7 +192,7 @@ class Readers {
     std::atomic<bool> unsteady = false;
     parallel_for(chunks.size(), 1, reader_threads(), [&](std::size_t begin, std::size_t end) {
       take([&]() -> Result<void> {
-        TRY_ASSIGN(const std::unique_ptr<FileReader> reader, open(path));
+        TRY_ASSIGN(const std::unique_ptr<FileReader> reader, open(path, seen));
         if (!reader) return unsteady = true, Result<void>();
         TRY(reader->skip(begin * kChunkBytes));
         const auto buffer = std::make_unique_for_overwrite<char[]>(kBuffer);

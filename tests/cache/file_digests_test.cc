@@ -95,6 +95,15 @@ TEST_F(FileDigestsTest, WhatWasReadBeforeALongReadingEndedIsKept) {
   EXPECT_EQ(hashed(), kFiles - 8192);
 }
 
+TEST_F(FileDigestsTest, AFileThatWentAndCameBackWhileItWasOpenedIsUnsteady) {
+  files.put("/root/vision/a", "1");
+  const auto asked = all_seen();
+  files.take_away("/root/vision/a");
+  files.put("/root/vision/a", "2");
+  files.refuse("open /root/vision/a", ENOENT);
+  EXPECT_EQ(digest(asked).unsteady, (std::vector<std::string>{"a"}));
+}
+
 TEST_F(FileDigestsTest, AKeyIsRememberedWithItsDigest) {
   files.put("/root/vision/a", "nothing");
   files.put("/root/vision/b", "-----BEGIN PRIVATE KEY-----\nMIIE");
