@@ -1,11 +1,25 @@
 #include "cache/listing.h"
 
 #include "engine/base/codec.h"
+#include "engine/base/file_system.h"
 
 namespace trainmake {
 namespace {
 
 constexpr std::string_view kMagic = "tm-listing-1\n";
+
+// A path that stays below the folder it is taken from.
+bool stays_below(const std::string& path) { return path.front() != '/' && path_clean(path) == path; }
+
+bool is_sound(const Listing& listing) {
+  for (std::size_t i = 0; i < listing.size(); ++i) {
+    const ListedFile& file = listing[i];
+    if (file.key.empty() || !stays_below(file.key)) return false;
+    if (!file.source.empty() && !stays_below(file.source)) return false;
+    if (i > 0 && listing[i - 1].key >= file.key) return false;
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -38,7 +52,7 @@ std::optional<Listing> decode_listing(std::string_view bytes) {
     file.content = decoder.digest128();
     file.sha256 = decoder.sha256();
   }
-  if (!decoder.at_end()) return std::nullopt;
+  if (!decoder.at_end() || !is_sound(listing)) return std::nullopt;
   return listing;
 }
 

@@ -26,6 +26,7 @@ struct ListedFile {
 using Listing = std::vector<ListedFile>;  // sorted by key, keys unique
 
 std::string encode(const Listing& listing);
+// Refuses what is damaged, and what leads out of the folder that it is laid out in.
 std::optional<Listing> decode_listing(std::string_view bytes);
 
 // Equal for trees with the same keys, contents, and (with_modes) modes and links, wherever they lie.

@@ -109,6 +109,17 @@ Result<void> State::compact() {
   return inside_->written->run("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
+Result<void> State::add_from(const std::string& path) {
+  Database& database = *inside_->written;
+  {
+    TRY_ASSIGN(Statement attach, database.prepare("ATTACH ? AS other"));
+    TRY(attach.text(path).run());
+  }
+  Result<void> added = inside_->write(add_other);
+  Result<void> detached = database.run("DETACH other");
+  return added ? detached : added;
+}
+
 Result<void> State::copy_to(const std::string& path) {
   return inside_->read([&](Database& database) -> Result<void> {
     TRY_ASSIGN(Statement statement, database.prepare("VACUUM INTO ?"));

@@ -42,6 +42,9 @@ class State final : public Memory, public Runs {
   Result<void> each_record(const std::function<void(const Record&, bool is_last)>& visit);
   Result<void> forget(const Label& label, const Fingerprint& fingerprint);
   Result<void> compact();
+  // Adds the records and runs of another database, of our schema and sound, that are not known here; a run
+  // that did not succeed here gives way to one that succeeded there.
+  Result<void> add_from(const std::string& path);
   // A consistent copy, as a new file.
   Result<void> copy_to(const std::string& path);
 

@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "engine/base/file_system.h"
 #include "engine/base/text.h"
 
 namespace trainmake {
@@ -56,6 +57,18 @@ class Row {
     ok_ = ok_ && label;
     return label ? *std::move(label) : Label();
   }
+  // Of a folder, and so never a way out of the one that it stands in.
+  std::string name() {
+    std::string name = text();
+    ok_ = ok_ && !name.empty() && name.front() != '.' && name.find('/') == name.npos;
+    return name;
+  }
+  // Below some folder.
+  std::string path() {
+    std::string path = text();
+    ok_ = ok_ && !path.empty() && path.front() != '/' && path_clean(path) == path;
+    return path;
+  }
   // Three columns: digest, size, bytes.
   Manifest manifest() {
     const Digest128 digest_of_it = digest();
@@ -103,7 +116,7 @@ Result<std::optional<Record>> record_from(Database& database, Statement statemen
 Result<Run> run_from(Database& database, const Statement& statement) {
   Row row(statement);
   Run run;
-  run.id = row.text();
+  run.id = row.name();
   run.label = row.label();
   run.fingerprint = row.digest();
   run.attempt = static_cast<int>(row.integer());
@@ -151,9 +164,10 @@ Result<void> add_outputs(Database& database, Run& run) {
     Row row(statement);
     RunOutput& output = run.outputs.emplace_back();
     output.name = row.text();
-    output.path = row.text();
+    output.path = row.path();
     output.bytes = static_cast<std::uint64_t>(row.integer());
     output.sha256 = row.text();
+    if (!row.ok()) return fail(damaged(database, "an output of a run cannot be read"));
   }
 }
 
@@ -285,6 +299,22 @@ Result<void> drop_unused_manifests(Database& database) {
   return database.run(
       "DELETE FROM manifests WHERE digest NOT IN (SELECT manifest FROM records UNION SELECT manifest FROM "
       "runs)");
+}
+
+Result<void> add_other(Database& database) {
+  return database.run(R"(
+    CREATE TEMP TABLE taken AS SELECT id FROM other.runs theirs WHERE NOT EXISTS (
+      SELECT 1 FROM main.runs ours WHERE ours.id = theirs.id AND NOT (
+        theirs.status = 'succeeded' AND ours.status IN ('failed', 'cancelled', 'lost')));
+    INSERT OR IGNORE INTO main.manifests SELECT * FROM other.manifests;
+    INSERT OR IGNORE INTO main.records SELECT * FROM other.records;
+    INSERT OR IGNORE INTO main.last SELECT * FROM other.last;
+    INSERT OR REPLACE INTO main.runs SELECT * FROM other.runs WHERE id IN (SELECT id FROM taken);
+    DELETE FROM main.run_metrics WHERE run IN (SELECT id FROM taken);
+    INSERT INTO main.run_metrics SELECT * FROM other.run_metrics WHERE run IN (SELECT id FROM taken);
+    DELETE FROM main.run_outputs WHERE run IN (SELECT id FROM taken);
+    INSERT INTO main.run_outputs SELECT * FROM other.run_outputs WHERE run IN (SELECT id FROM taken);
+    DROP TABLE taken)");
 }
 
 Result<void> put_run(Database& database, const Run& run) {

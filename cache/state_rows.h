@@ -28,6 +28,10 @@ Result<void> drop_record(Database& database, std::string_view label,
                          const Fingerprint& fingerprint);  // unless it is the last
 Result<void> drop_unused_manifests(Database& database);
 
+// What the attached database `other` has and `main` has not; a run that is over here without success gives
+// way to one that succeeded there.
+Result<void> add_other(Database& database);
+
 Result<void> put_run(Database& database, const Run& run);
 Result<std::optional<Run>> find_run(Database& database, std::string_view id);
 // The newest first.

@@ -114,23 +114,29 @@ Result<Transferred> receive_all(FileSystem& files, const std::string& from, cons
   return sum;
 }
 
-// Raises it to our schema, reads every page, and gives it a generation that no proof here knows.
+// Raises it to our schema, and reads every row: what cannot be read, or names what no cache of ours would, is
+// refused here.
 Result<void> check_database(const std::string& folder) {
   TRY_ASSIGN(const std::unique_ptr<State> state, State::open(folder, State::Access::kWrite));
+  TRY(state->each_record([](const Record&, bool) {}));
+  TRY(state->all());
   return state->compact();
 }
 
-// The database goes first and comes last, so that between the two there is no record of anything.
-Result<void> replace(FileSystem& files, const std::string& cache_folder, const std::string& incoming) {
-  for (const char* beside : {"", "-wal", "-shm", "-journal"})
-    TRY(files.remove(path_join(cache_folder, cat(kDatabase, beside))));
-  TRY(files.remove(path_join(cache_folder, "proofs")));
-  for (const std::string_view folder : kFolders) {
-    TRY(files.remove(path_join(cache_folder, folder)));
-    TRY_ASSIGN(const Stat there, files.look(path_join(incoming, folder)));
-    if (there.exists()) TRY(files.rename(path_join(incoming, folder), path_join(cache_folder, folder)));
+// Moves what is not there yet.
+Result<void> merge(FileSystem& files, const std::string& from, const std::string& to) {
+  TRY_ASSIGN(const Stat theirs, files.look(from));
+  if (!theirs.exists()) return {};
+  TRY_ASSIGN(const Stat ours, files.look(to));
+  if (!ours.exists()) {
+    TRY(files.make_folder(std::string(path_folder(to))));
+    return files.rename(from, to);
   }
-  return files.rename(path_join(incoming, kDatabase), path_join(cache_folder, kDatabase));
+  if (!theirs.is(FileKind::kFolder) || !ours.is(FileKind::kFolder)) return {};
+  TRY_ASSIGN(const std::vector<FolderEntry> entries, files.list(from));
+  for (const FolderEntry& entry : entries)
+    TRY(merge(files, path_join(from, entry.name), path_join(to, entry.name)));
+  return {};
 }
 
 }  // namespace
@@ -164,7 +170,11 @@ Result<Transferred> import_cache(Host& host, const std::string& cache_folder, co
     return fail(user_error(cat("Cannot import ", quoted(from), ": ", sound.error().message),
                            "Nothing was changed; export it again, with this trainmake"));
   }
-  TRY(replace(files, cache_folder, aside.path()));
+  TRY_ASSIGN(const std::unique_ptr<State> state, State::open(cache_folder, State::Access::kWrite));
+  for (const std::string_view folder : kFolders)
+    TRY(merge(files, path_join(aside.path(), folder), path_join(cache_folder, folder)));
+  // The records come last, so that there is none of what is not there.
+  TRY(state->add_from(path_join(aside.path(), kDatabase)));
   return sum;
 }
 

@@ -1,6 +1,6 @@
 // The whole cache as one file, for CI services without directories: `cache export FILE` and `cache import
 // FILE`. A tar of the database (a consistent copy), blobs, images and file index, compressed with zstd.
-// Import verifies every blob, and replaces nothing that it could not read whole.
+// Import verifies every blob, adds what is not there yet, and changes nothing before it has read all of it.
 #pragma once
 
 #include <string>
@@ -14,8 +14,8 @@ struct Transferred {
   std::uint64_t files = 0, bytes = 0;
 };
 Result<Transferred> export_cache(Host& host, const std::string& cache_folder, const std::string& to);
-// What was in the cache before is gone, once all of the archive was read and found sound; else nothing has
-// changed.
+// Adds what the archive has to what is there: where both know something, what was there stays. Nothing has
+// changed unless all of the archive was read and found sound.
 Result<Transferred> import_cache(Host& host, const std::string& cache_folder, const std::string& from);
 
 }  // namespace trainmake

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "cache/archive.h"
@@ -68,20 +69,80 @@ TEST_F(TransferTest, ExportsWhileSomebodyHasItOpen) {
   EXPECT_TRUE(same(**open(there)->last(record.label), second));
 }
 
-TEST_F(TransferTest, ImportReplacesWhatWasThere) {
+TEST_F(TransferTest, ImportAddsToWhatIsThere) {
   ASSERT_TRUE(send());
   const Record other = some_record("other", 9);
+  Record mine = some_record("mnist", 2);
   ASSERT_TRUE(open(there)->remember(other));
+  ASSERT_TRUE(open(there)->remember(mine));
   const Sha256 old_blob = *blobs_of(there).put("old");
-  folder.write("there/proofs/abc.proof", "old");
+  folder.write("there/images/vision/mnist/index.json", "mine");
   folder.write("there/lock", "");
   const std::uint64_t before = *open(there)->generation();
   ASSERT_TRUE(receive());
-  EXPECT_FALSE(*open(there)->last(other.label));
-  EXPECT_FALSE(*blobs_of(there).has(old_blob));
-  EXPECT_FALSE(folder.has("there/proofs/abc.proof"));
+  EXPECT_TRUE(same(**open(there)->last(other.label), other));
+  EXPECT_TRUE(same(**open(there)->last(mine.label), mine)) << "what was there stays";
+  EXPECT_TRUE(same(**open(there)->find(record.label, record.fingerprint), record));
+  EXPECT_TRUE(*blobs_of(there).has(old_blob));
+  EXPECT_TRUE(*blobs_of(there).has(blob));
+  EXPECT_EQ(folder.read("there/images/vision/mnist/index.json"), "mine");
   EXPECT_TRUE(folder.has("there/lock"));
   EXPECT_NE(*open(there)->generation(), before);
+  EXPECT_EQ(names_in(there), (std::set<std::string>{"blobs", "files", "images", "lock", "state.db"}));
+}
+
+TEST_F(TransferTest, RunsOfBothStayAndSuccessWins) {
+  const auto put = [](const std::string& cache, const std::string& id, RunStatus status, double loss) {
+    auto run = some_run(id, 1);
+    run.status = status;
+    run.metrics = {{"loss", loss}};
+    ASSERT_TRUE(open(cache)->put(run));
+  };
+  put(here, "theirs", RunStatus::kSucceeded, 1);
+  put(here, "better", RunStatus::kSucceeded, 1);
+  put(here, "known", RunStatus::kFailed, 1);
+  put(here, "going", RunStatus::kSucceeded, 1);
+  put(there, "mine", RunStatus::kSucceeded, 2);
+  put(there, "better", RunStatus::kFailed, 2);
+  put(there, "known", RunStatus::kSucceeded, 2);
+  put(there, "going", RunStatus::kRunning, 2);
+  ASSERT_TRUE(send());
+  ASSERT_TRUE(receive());
+  const auto state = open(there);
+  EXPECT_EQ(state->all()->size(), 5U);
+  for (const auto& [id, loss] :
+       std::map<std::string, double>{{"theirs", 1}, {"better", 1}, {"known", 2}, {"going", 2}, {"mine", 2}}) {
+    const auto run = **state->get(id);
+    EXPECT_EQ(run.metrics, (std::map<std::string, double>{{"loss", loss}})) << id;
+  }
+}
+
+TEST_F(TransferTest, WhatLeadsOutOfItsFolderIsRefused) {
+  for (const char* sql : {"UPDATE runs SET id = '../../../victim'", "UPDATE runs SET id = '..'",
+                          "UPDATE run_outputs SET path = '../../victim'",
+                          "UPDATE run_outputs SET path = '/etc'", "UPDATE run_outputs SET path = ''"}) {
+    auto run = some_run("run1", 1);
+    run.outputs = {{"model", "model.txt", 1, ""}};
+    const std::string cache = folder.path(cat("hostile", digest_of(sql).hex()));
+    ASSERT_TRUE(open(cache)->put(run));
+    ASSERT_TRUE((*Database::open(cache + "/state.db", Database::Mode::kWrite))->run(sql));
+    here = cache;
+    ASSERT_TRUE(send());
+    const Result<Transferred> received = receive();
+    ASSERT_FALSE(received) << sql;
+    EXPECT_FALSE(folder.has("there/state.db"));
+  }
+}
+
+TEST_F(TransferTest, AStateThatIsNewerHereIsLeftAlone) {
+  ASSERT_TRUE(send());
+  ASSERT_TRUE(open(there)->remember(some_record("other", 9)));
+  ASSERT_TRUE(
+      (*Database::open(there + "/state.db", Database::Mode::kWrite))->run("PRAGMA user_version = 9999"));
+  const std::string before = folder.read("there/state.db");
+  EXPECT_FALSE(receive());
+  EXPECT_EQ(folder.read("there/state.db"), before);
+  EXPECT_FALSE(*blobs_of(there).has(blob));
 }
 
 TEST_F(TransferTest, AnImportHasAGenerationOfItsOwn) {

@@ -1,0 +1,33 @@
+#include "cache/listing.h"
+
+#include <gtest/gtest.h>
+
+namespace trainmake {
+namespace {
+
+ListedFile file(std::string key, std::string source = "") {
+  return {std::move(key), std::move(source), "", 1, 0644, {}, {}};
+}
+
+bool is_read(const Listing& listing) { return decode_listing(encode(listing)).has_value(); }
+
+TEST(Listing, IsReadAsItWasWritten) {
+  EXPECT_TRUE(is_read({}));
+  EXPECT_TRUE(is_read({file("..d/..."), file("a", "vision/a"), file("b/c")}));
+}
+
+TEST(Listing, WhatLeadsOutOfItsFolderIsRefused) {
+  for (const char* path : {"/etc/passwd", "..", "../a", "a/../../b", "a//b", "./a", "a/"}) {
+    EXPECT_FALSE(is_read({file(path)})) << path;
+    EXPECT_FALSE(is_read({file("a", path)})) << path;
+  }
+  EXPECT_FALSE(is_read({file("")}));
+}
+
+TEST(Listing, KeysAreInOrderAndEachOnce) {
+  EXPECT_FALSE(is_read({file("b"), file("a")}));
+  EXPECT_FALSE(is_read({file("a"), file("a")}));
+}
+
+}  // namespace
+}  // namespace trainmake
