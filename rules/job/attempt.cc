@@ -137,9 +137,9 @@ Result<void> Attempt::keep_result() {
   TRY_ASSIGN(KeptOutputs kept,
              keep_outputs(services_.host.files, services_.blobs, folder, plan_.spec.outputs));
   run_.outputs = std::move(kept.outputs);
-  if (kept.missing.empty()) return {};
+  if (kept.wrong.empty()) return {};
   run_.status = RunStatus::kFailed;
-  run_.reason = std::move(kept.missing);
+  run_.reason = std::move(kept.wrong);
   return {};
 }
 

@@ -21,19 +21,32 @@ Result<RunOutput> keep(FileSystem& files, Blobs& blobs, const std::string& folde
   return RunOutput{std::move(name), std::move(path), stored.size, stored.sha256.hex()};
 }
 
-Result<void> keep_folder(FileSystem& files, Blobs& blobs, const std::string& folder, const std::string& name,
-                         const std::string& path, std::vector<RunOutput>& into) {
-  WalkRequest request;
-  request.top = path_join(folder, path);
-  request.include = {"**"};
-  request.links = Links::kFollow;
-  TRY_ASSIGN(const Walked walked, walk(files, request));
-  for (const WalkedFile& file : walked.files) {
-    TRY_ASSIGN(RunOutput output,
-               keep(files, blobs, folder, cat(name, "/", file.path), path_join(path, file.path)));
-    into.push_back(std::move(output));
+// What lies at a declared output's path.
+struct Left {
+  FileKind kind = FileKind::kNone;
+  std::vector<std::string> files;  // paths in the output folder
+};
+
+// Each file has been opened, and nothing was written: an error lies in what was left, or in the machine.
+Result<Left> find(FileSystem& files, const std::string& folder, const std::string& path) {
+  TRY_ASSIGN(const Stat stat, files.look(path_join(folder, path), Links::kFollow));
+  Left left{stat.kind, {}};
+  if (stat.is(FileKind::kFile)) left.files.push_back(path);
+  if (stat.is(FileKind::kFolder)) {
+    WalkRequest request;
+    request.top = path_join(folder, path);
+    request.include = {"**"};
+    request.links = Links::kFollow;
+    TRY_ASSIGN(const Walked walked, walk(files, request));
+    for (const WalkedFile& file : walked.files) left.files.push_back(path_join(path, file.path));
   }
-  return {};
+  for (const std::string& file : left.files) TRY(files.open(path_join(folder, file)));
+  return left;
+}
+
+std::string why_nothing(FileKind kind) {
+  if (kind == FileKind::kFolder) return "is an empty folder";
+  return kind == FileKind::kOther ? "is neither a file nor a folder" : "was not written";
 }
 
 }  // namespace
@@ -65,18 +78,24 @@ Result<KeptOutputs> keep_outputs(FileSystem& files, Blobs& blobs, const std::str
                                  const std::map<std::string, std::string>& declared) {
   KeptOutputs kept;
   for (const auto& [name, path] : declared) {
-    TRY_ASSIGN(const Stat stat, files.look(path_join(folder, path), Links::kFollow));
-    const std::size_t before = kept.outputs.size();
-    if (stat.is(FileKind::kFile)) {
-      TRY_ASSIGN(RunOutput output, keep(files, blobs, folder, name, path));
-      kept.outputs.push_back(std::move(output));
-    } else if (stat.is(FileKind::kFolder)) {
-      TRY(keep_folder(files, blobs, folder, name, path, kept.outputs));
+    const std::string shown = cat("output ", quoted(name), " (", printable(path), ") ");
+    auto left = find(files, folder, path);
+    // What another try would not find otherwise; trouble of the machine passes.
+    if (!left && left.error().blame == Blame::kUser) {
+      kept.wrong = cat(shown, "cannot be kept: ", left.error().message,
+                       "; let the job leave files, or links to files, that can be read");
+      break;
     }
-    if (kept.outputs.size() > before) continue;
-    kept.missing = cat("output ", quoted(name), " (", printable(path), ") ",
-                       stat.is(FileKind::kFolder) ? "is an empty folder" : "was not written");
-    break;
+    if (!left) return fail(std::move(left).error());
+    if (left->files.empty()) {
+      kept.wrong = cat(shown, why_nothing(left->kind));
+      break;
+    }
+    for (std::string& file : left->files) {
+      const std::string below(*path_below(file, path));
+      TRY_ASSIGN(RunOutput output, keep(files, blobs, folder, path_join(name, below), std::move(file)));
+      kept.outputs.push_back(std::move(output));
+    }
   }
   std::sort(kept.outputs.begin(), kept.outputs.end(),
             [](const RunOutput& a, const RunOutput& b) { return a.name < b.name; });

@@ -17,8 +17,10 @@ Result<std::map<std::string, std::string>> declared_outputs(const Target& job);
 
 struct KeptOutputs {
   std::vector<RunOutput> outputs;  // sorted by name
-  std::string missing;  // not empty: what is wrong, as "output `model` (model.txt) was not written"
+  // Not empty: what is wrong with what was left, for good, as "output `model` (model.txt) was not written".
+  std::string wrong;
 };
+// An error is one of keeping, after which the same can be tried again.
 Result<KeptOutputs> keep_outputs(FileSystem& files, Blobs& blobs, const std::string& folder,
                                  const std::map<std::string, std::string>& declared);
 

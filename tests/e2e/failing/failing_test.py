@@ -64,6 +64,16 @@ class Failing(Story):
         place = self.tiny(**{"code/train.sh": "echo done\n"})
         self.assert_told(place.ask("job:train", "--json").exits(1).messages, "model.txt")
 
+    def test_an_output_that_leads_to_itself_is_a_failure_and_not_for_ever(self):
+        script = 'cd "$TRAINMAKE_OUTPUT_DIR" && mkdir model.txt && echo x >model.txt/x && if ! test -e "$ONCE"; then touch "$ONCE" && ln -s l model.txt/l; fi\n'
+        place = self.tiny(**{"code/train.sh": script})
+        place.replace("TRAINFILE.lua", "params = { rate = 0.5 }", f'env = {{ ONCE = "{place.path("once")}" }}')
+        answer = place.ask("job:train", "--json").exits(1)
+        self.assert_told(answer.messages, "`model` (model.txt)", "links")
+        self.assertEqual(place.ask("job:train", "--json").exits(1).finished["submitted"], 0)
+        self.assertEqual(place.make("job:train", "--retry").finished["submitted"], 1)
+        self.assertEqual([run["status"] for run in place.runs()], ["succeeded", "failed"])
+
     def test_a_job_killed_by_a_signal_says_so(self):
         place = self.tiny(**{"code/train.sh": "kill -KILL $$\n"})
         self.assertEqual(place.ask("job:train", "--json").exits(1).labels("failed"), ["//job:train"])

@@ -222,6 +222,45 @@ TEST(JobRun, AnOutputThatIsNotThereIsAFailure) {
   EXPECT_EQ(world.runs.runs[0].status, RunStatus::kFailed);
 }
 
+TEST(JobRun, AnOutputThatCannotBeReadIsAFailureAndMayBeTriedAgain) {
+  const auto make_loop = [](JobWorld& world, const char* at) {
+    const std::filesystem::path link = world.folder.path(cat("fake/", world.runs.runs[0].id, "/", at));
+    std::filesystem::create_directories(link.parent_path());
+    std::filesystem::create_symlink(link.filename(), link);
+  };
+  for (const char* loop : {"ckpt", "ckpt/loop"}) {
+    JobWorld world;
+    world.set("outputs", table_of({{"model", value_of(std::string("ckpt"))}}));
+    world.clock.on_wait = [&] {
+      if (!std::filesystem::is_symlink(world.folder.path(cat("fake/", world.runs.runs[0].id, "/", loop))))
+        make_loop(world, loop);
+    };
+    const auto done = world.execute();
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().blame, Blame::kStep);
+    EXPECT_NE(done.error().message.find("output `model` (ckpt) cannot be kept"), std::string::npos)
+        << done.error().message;
+    EXPECT_EQ(world.runs.runs[0].status, RunStatus::kFailed);
+    EXPECT_TRUE(*world.rule().failed_before(world.subject(), *world.describe()));
+    world.clock.on_wait = nullptr;
+    world.retry = true;
+    EXPECT_TRUE(world.execute()) << loop;
+    EXPECT_EQ(world.platform.starts, 2);
+  }
+}
+
+TEST(JobRun, AResultThatCannotBeKeptNowIsKeptTheNextTime) {
+  JobWorld world;
+  world.folder.write("cache/blobs/incoming", "in the way");
+  EXPECT_FALSE(world.execute());
+  ASSERT_EQ(world.runs.runs.size(), 1U);
+  EXPECT_FALSE(is_over(world.runs.runs[0].status));
+  std::filesystem::remove(world.folder.path("cache/blobs/incoming"));
+  const auto done = world.execute();
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(world.platform.starts, 1);
+}
+
 TEST(JobRun, AFolderAsAnOutputIsEveryFileInIt) {
   JobWorld world;
   world.set("outputs", table_of({{"model", value_of(std::string("ckpt/last.bin"))},
