@@ -345,9 +345,14 @@ LuaPattern::Found LuaPattern::match(std::string_view subject) const {
   const auto match = matcher.find({0, anchored}, steps);
   if (steps == 0) return {{}, true};
   if (!match) return {};
-  if (matcher.captures() == 0) return {std::string(subject.substr(match->begin, match->end - match->begin))};
-  const PatternMatcher::Capture& first = matcher.capture(0);
-  return {first.is_position() ? std::to_string(first.begin - subject.data() + 1) : std::string(first.text())};
+  PatternMatcher::Span span = *match;
+  if (matcher.captures() > 0) {
+    const PatternMatcher::Capture& first = matcher.capture(0);
+    span.begin = static_cast<std::size_t>(first.begin - subject.data());
+    if (first.is_position()) return {std::to_string(span.begin + 1)};
+    span.end = span.begin + first.text().size();
+  }
+  return {std::string(subject.substr(span.begin, span.end - span.begin)), false, span};
 }
 
 }  // namespace trainmake

@@ -84,8 +84,9 @@ class PatternMatcher {
 class LuaPattern {
  public:
   struct Found {
-    std::optional<std::string> text = {};  // the first capture of the first match, or all of it
-    bool gave_up = false;                  // the match would have taken too many steps
+    std::optional<std::string> text = {};         // the first capture of the first match, or all of it
+    bool gave_up = false;                         // the match would have taken too many steps
+    std::optional<PatternMatcher::Span> at = {};  // where the text stands in the subject; not that of `()`
   };
 
   static Result<LuaPattern> parse(std::string text);

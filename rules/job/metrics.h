@@ -1,5 +1,5 @@
-// Numbers that a job's log tells: name → Lua pattern over each line; the last match counts. Knows one line at
-// a time.
+// Numbers that a job's log tells: name → Lua pattern over each line; the last match counts, with all of the
+// number that it begins. Knows one line at a time.
 #pragma once
 
 #include <map>

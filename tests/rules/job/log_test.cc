@@ -74,6 +74,52 @@ TEST(Metrics, TheLastMatchThatIsANumberCounts) {
   EXPECT_TRUE(Metrics::of(nullptr));
 }
 
+TEST(Metrics, AMatchWithinANumberStandsForAllOfIt) {
+  struct Case {
+    const char* pattern;
+    const char* line;
+    std::optional<double> number;
+  };
+  const Case cases[] = {
+      {"loss=([%d.]+)", "loss=1e-05", 1e-05},
+      {"loss=([%d.]+)", "loss=1.5E+3, lr=0.1", 1500},
+      {"loss=([%d.]+)", "loss=2.5e3s", 2500},
+      {"loss=([%d.]+)", "loss=1e", 1},
+      {"loss=([%d.]+)", "loss=1e-", 1},
+      {"loss=([%d.]+)", "loss=3 4", 3},
+      {"loss=([%d.]+)", "loss=1-2", 1},
+      {"loss=([%d.]+)", "loss=1.2.3", std::nullopt},
+      {"loss=([%d.]+)", "loss=1e999", std::nullopt},
+      {"loss=([%d.]+)", "loss=nan", std::nullopt},
+      {"loss=(.+)", "loss=inf", std::nullopt},
+      {"loss=(.+)", "loss=-nan", std::nullopt},
+      {"loss=([%d.e]+)", "loss=1e-05", 1e-05},
+      {"loss=([%d.e+-]+)", "loss=-1e-05", -1e-05},
+      {"loss=([%d.e+-]+)", "loss=+1.5E+3", 1500},
+      {"loss=([%d.e+-]+)", "loss=1-2", std::nullopt},
+      {"[%d.]+", "-0.3", -0.3},
+      {"[%d.]+", "loss: -0.3", -0.3},
+      {"[%d.]+", "loss=(-.5)", -0.5},
+      {"[%d.]+", "run-7", 7},
+      {"-([%d.]+)", "3-7", 7},
+      {"%d+$", "3-7", 7},
+      {"%d+", "99 of 100", 99},
+      {"%d", "99 of 100", 99},
+      {"v(%d+)", "v1.2.3", 1},
+      {"v([%d.]+)", "v1.2.3", std::nullopt},
+      {"loss()", "loss=1e-05", 5},
+  };
+  for (const Case& each : cases) {
+    const Value declared = table_of({{"m", value_of(std::string(each.pattern))}});
+    auto metrics = Metrics::of(&declared);
+    ASSERT_TRUE(metrics) << each.pattern;
+    metrics->line(each.line);
+    const auto found = metrics->values().find("m");
+    const auto number = found != metrics->values().end() ? std::optional(found->second) : std::nullopt;
+    EXPECT_EQ(number, each.number) << each.pattern << " in " << each.line;
+  }
+}
+
 TEST(Metrics, APatternThatTakesTooLongIsToldOnceAndGivenUp) {
   const Value declared = table_of(
       {{"loss", value_of(std::string("loss=([%d.]+)"))}, {"slow", value_of(std::string(".-.-.-.-.-(%d)x"))}});
