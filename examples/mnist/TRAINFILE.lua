@@ -17,7 +17,7 @@ job "mnist" {
   args = { solver = data_dir "solver.json" },
   params = { hidden = 64 },
   outputs = { model = "model.npz", metrics = "metrics.json" },
-  metrics = { loss = "loss=([%d.]+)", accuracy = "accuracy=([%d.]+)" },
+  metrics = { loss = "loss=([%d.e+-]+)", accuracy = "accuracy=([%d.e+-]+)" },
 }
 
 job "eval" {
@@ -25,5 +25,5 @@ job "eval" {
   main = "eval.py",
   data = { "data:digits", model = "job:mnist" },
   outputs = { metrics = "metrics.json" },
-  metrics = { accuracy = "accuracy=([%d.]+)" },
+  metrics = { accuracy = "accuracy=([%d.e+-]+)" },
 }

@@ -12,5 +12,5 @@ job "@NAME@" {
   data = { "data:points" },
   params = { rate = 0.02, epochs = 400 },
   outputs = { model = "model.json" },
-  metrics = { loss = "loss=([%d.]+)" },
+  metrics = { loss = "loss=([%d.e+-]+)" },
 }
