@@ -2,6 +2,7 @@
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/find_run.h"
+#include "engine/cli/finish_run.h"
 #include "engine/cli/hold.h"
 #include "engine/cli/live_run.h"
 #include "engine/cli/table.h"
@@ -13,11 +14,12 @@ namespace {
 
 // Another trainmake that watches the job remembers its end, with what it had said till then: that is left to
 // it, and as it is. False when it still has to.
-Result<bool> remember_end(Session& session, Platform& platform, const Run& ended) {
+Result<bool> remember_end(Session& session, Platform& platform, Run ended) {
   TRY_ASSIGN(const std::optional<FileLock> step, try_hold_step(session, ended.label));
   if (!step) return false;
   TRY_ASSIGN(const std::optional<Run> now, session.state().get(ended.id));
   if (now && is_over(now->status)) return true;
+  ended.metrics = metrics_told(platform, ended, declared_metrics(session, ended.label));
   TRY(session.state().put(ended));
   TRY(platform.settled(JobHandle::of(ended), ended.status, {}));
   return true;

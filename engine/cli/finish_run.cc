@@ -56,16 +56,6 @@ Result<JobPlan> plan_of(Session& session, const Run& run) {
   return plan;
 }
 
-// As the TRAINFILE has them now; nothing depends on them.
-Metrics metrics_of(Session& session, const Label& label) {
-  const Loaded loaded = load_graph(session, {Pattern{label.folder, false, label.kind, label.name}});
-  for (const Target& target : loaded.graph.targets) {
-    if (target.label != label) continue;
-    if (Result<Metrics> metrics = Metrics::of(target.find("metrics"))) return *std::move(metrics);
-  }
-  return *Metrics::of(nullptr);
-}
-
 // Its result is the label's, as it would have been; unless something newer is already.
 Result<void> remember_result(Session& session, const Run& run) {
   State& state = session.state();
@@ -78,6 +68,15 @@ Result<void> remember_result(Session& session, const Run& run) {
 
 }  // namespace
 
+Metrics declared_metrics(Session& session, const Label& label) {
+  const Loaded loaded = load_graph(session, {Pattern{label.folder, false, label.kind, label.name}});
+  for (const Target& target : loaded.graph.targets) {
+    if (target.label != label) continue;
+    if (Result<Metrics> metrics = Metrics::of(target.find("metrics"))) return *std::move(metrics);
+  }
+  return *Metrics::of(nullptr);
+}
+
 Result<bool> finish_run(Session& session, const Run& run, Reporter& reporter, std::stop_token stop) {
   TRY_ASSIGN(Platform * platform, platform_of(session, run));
   TRY_ASSIGN(const Space* space, session.space());
@@ -87,7 +86,7 @@ Result<bool> finish_run(Session& session, const Run& run, Reporter& reporter, st
                              session.state(), *platform,           TRAINMAKE_VERSION};
   const Doing doing{run.fingerprint, std::move(stop), [&](const Event& event) { reporter.event(event); },
                     session.tally(), [](const std::function<void()>& work) { work(); }};
-  Attempt attempt(services, plan, doing, metrics_of(session, run.label), run);
+  Attempt attempt(services, plan, doing, declared_metrics(session, run.label), run);
   TRY_ASSIGN(const bool over, attempt.watch());
   if (!over) return false;
   TRY(attempt.conclude());

@@ -6,8 +6,12 @@
 #include <stop_token>
 
 #include "engine/cli/session.h"
+#include "rules/job/metrics.h"
 
 namespace trainmake {
+
+// A job's, as the TRAINFILE has them now; nothing depends on them.
+Metrics declared_metrics(Session& session, const Label& label);
 
 // REQUIRES: the step is held, and the state open to write. True when it ended, well; false when it was left
 // running. An end that is none to be glad of is an error.

@@ -3,8 +3,14 @@
 #include <algorithm>
 
 #include "engine/base/text.h"
+#include "rules/job/log_lines.h"
 
 namespace trainmake {
+namespace {
+
+constexpr std::size_t kLogPiece = 256U << 10U;
+
+}  // namespace
 
 Run as_told(Run run, const JobStatus& status, std::int64_t now_ns) {
   run.status = status.known ? status.status : RunStatus::kLost;
@@ -41,6 +47,19 @@ Result<Run> cancel(Platform& platform, Clock& clock, const Run& run, CancelOptio
   }
   return fail(step_error(cat("Run ", quoted(run.id), " was asked to end and has not yet"),
                          cat("`trainmake show ", run.id, "` tells when it has")));
+}
+
+std::map<std::string, double> metrics_told(Platform& platform, const Run& run, Metrics metrics) {
+  LogLines lines;
+  const LogLines::Sink take = [&](std::string_view line) { (void)metrics.line(line); };
+  for (std::int64_t offset = 0;;) {
+    const auto bytes = platform.read_log(JobHandle::of(run), offset, kLogPiece);
+    if (!bytes || bytes->empty()) break;
+    offset += static_cast<std::int64_t>(bytes->size());
+    lines.add(*bytes, take);
+  }
+  lines.finish(take);
+  return metrics.values();
 }
 
 Result<std::string> end_of_log(Platform& platform, const Run& run, std::size_t limit) {

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <string>
 
 #include "engine/base/host.h"
 #include "engine/model/record.h"
+#include "rules/job/metrics.h"
 #include "rules/job/platform.h"
 
 namespace trainmake {
@@ -24,6 +26,9 @@ struct CancelOptions {
 };
 // Asks the platform to end it and waits for the end. Returns the run as it ended, for the caller to remember.
 Result<Run> cancel(Platform& platform, Clock& clock, const Run& run, CancelOptions options = {});
+
+// The numbers that its log tells. Of a log that cannot be read to its end, those that come before.
+std::map<std::string, double> metrics_told(Platform& platform, const Run& run, Metrics metrics);
 
 // The last `limit` bytes of what it printed.
 Result<std::string> end_of_log(Platform& platform, const Run& run, std::size_t limit);

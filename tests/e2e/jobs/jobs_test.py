@@ -103,6 +103,24 @@ class WhileItRuns(Story):
         self.assertEqual([run["status"] for run in place.runs()], ["cancelled"])
         self.assertEqual(place.ask("ps", "--json").exits(0).lines, [])
 
+    def test_a_cancelled_run_keeps_what_it_measured(self):
+        for watched in (True, False):
+            place, _ = self.waiting(job='metrics = { loss = "loss=([%d.]+)" }')
+            place.replace("code/slow.sh", "echo at", "echo loss=0.14\necho at")
+            going = place.start("job:slow", "--json").until("at the gate")
+            if not watched:
+                going.interrupt().end()
+            place.ask("cancel", "job:slow").exits(0)
+            going.end()
+            self.assertEqual([(run["status"], run["metrics"]) for run in place.runs()], [("cancelled", {"loss": 0.14})], watched)
+
+    def test_cancel_needs_no_sound_trainfile(self):
+        place, _ = self.waiting()
+        place.start("job:slow", "--json").until("at the gate").interrupt().end()
+        place.append("TRAINFILE.lua", "this is no Lua")
+        place.ask("cancel", "job:slow").exits(0)
+        self.assertEqual([run["status"] for run in place.runs()], ["cancelled"])
+
     def test_no_wait_leaves_it_running(self):
         place, gate = self.waiting()
         answer = place.ask("job:slow", "--no-wait", "--json").exits(0)

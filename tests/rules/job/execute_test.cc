@@ -354,6 +354,16 @@ TEST(JobRun, ASecretIsGivenAndNotTold) {
   EXPECT_EQ(world.runs.runs[0].provenance_json.find("psst!"), std::string::npos);
 }
 
+TEST(JobRun, ARunThatNobodyWatchesTellsItsMetricsFromItsLog) {
+  JobWorld world;
+  world.set("command", command({"wait", "loss=0.5", "loss=0.25"}));
+  world.wait = false;
+  ASSERT_TRUE(world.execute());
+  const Value declared = table_of({{"loss", value_of(std::string("loss=([%d.]+)"))}});
+  EXPECT_EQ(metrics_told(world.platform, world.runs.runs[0], *Metrics::of(&declared)),
+            (std::map<std::string, double>{{"loss", 0.25}}));
+}
+
 TEST(JobRun, ACancelledRunIsOverAndNotTriedAgain) {
   JobWorld world;
   world.set("command", command({"wait"}));
