@@ -1,6 +1,8 @@
 #include "rules/job/contract.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "engine/base/file_system.h"
 #include "engine/base/text.h"
@@ -64,6 +66,21 @@ Starter parse_shebang(std::string_view content) {
   return starter;
 }
 
+bool is_python(std::string_view program) {
+  const std::string_view name = path_name(program);
+  return name.starts_with("python") && name.find_first_not_of("0123456789.", 6) == name.npos;
+}
+
+// Also by way of `env`, whose own words come before the program.
+bool runs_python(const std::vector<std::string>& arguments) {
+  if (path_name(arguments.front()) != "env") return is_python(arguments.front());
+  const std::vector<std::string> words = split(join(std::span(arguments).subspan(1), " "), ' ');
+  const auto program = std::find_if(words.begin(), words.end(), [](const std::string& word) {
+    return !word.empty() && word.front() != '-' && word.find('=') == word.npos;
+  });
+  return program != words.end() && is_python(*program);
+}
+
 }  // namespace
 
 RenderedJob render(const JobSpec& spec, const Folders& folders, const std::string& path) {
@@ -79,6 +96,7 @@ RenderedJob render(const JobSpec& spec, const Folders& folders, const std::strin
   job.environment.insert({"PATH", path});
   job.environment.insert({"LANG", "C.UTF-8"});
   job.environment.insert({"HOME", folders.home});
+  if (runs_python(job.arguments)) job.environment.insert({"PYTHONUNBUFFERED", "1"});
   job.environment["TRAINMAKE_CODE_DIR"] = folders.code;
   job.environment["TRAINMAKE_DATA_DIR"] = folders.data;
   job.environment["TRAINMAKE_OUTPUT_DIR"] = folders.output;

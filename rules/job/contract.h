@@ -13,7 +13,8 @@
 
 namespace trainmake {
 
-// Raised when what a job sees changes: it is part of every job's fingerprint.
+// Raised when what a job sees changes, and with it what may come of it: it is part of every job's
+// fingerprint.
 inline constexpr std::string_view kDefaultContract = "default/1";
 
 // Absolute paths, as the job sees them.

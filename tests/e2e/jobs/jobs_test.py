@@ -114,6 +114,14 @@ class WhileItRuns(Story):
             going.end()
             self.assertEqual([(run["status"], run["metrics"]) for run in place.runs()], [("cancelled", {"loss": 0.14})], watched)
 
+    def test_what_python_prints_is_in_the_log_at_once(self):
+        place, gate = self.waiting()
+        place.write("code/slow.py", 'import os\nprint("at the gate")\nopen(os.environ["GATE"]).read()\nopen(os.environ["TRAINMAKE_OUTPUT_DIR"] + "/out.txt", "w")\n')
+        place.replace("TRAINFILE.lua", "slow.sh", "slow.py")
+        going = place.start("job:slow", "--json").until("at the gate")
+        gate.open()
+        going.end().exits(0)
+
     def test_cancel_needs_no_sound_trainfile(self):
         place, _ = self.waiting()
         place.start("job:slow", "--json").until("at the gate").interrupt().end()

@@ -61,6 +61,36 @@ TEST(Contract, TheEnvironmentIsWhatIsSaidAndNothingElse) {
   EXPECT_EQ(job.folder, "/c");
 }
 
+TEST(Contract, PythonPrintsAtOnceUnlessToldOtherwise) {
+  struct Case {
+    std::vector<std::string> before;
+    bool at_once;
+  };
+  const Case cases[] = {
+      {{"python3"}, true},
+      {{"/opt/bin/python3.11", "-O"}, true},
+      {{"/usr/bin/env", "python3"}, true},
+      {{"/usr/bin/env", "-S MODE=1 python3 -O"}, true},
+      {{"/usr/bin/env"}, false},
+      {{"/usr/bin/env", "bash"}, false},
+      {{"/usr/bin/pythonic"}, false},
+      {{"sh"}, false},
+      {{}, false},
+  };
+  for (const Case& each : cases) {
+    JobSpec spec;
+    spec.main = "main";
+    spec.starter = {each.before};
+    EXPECT_EQ(render(spec, kFolders, "/bin").environment.contains("PYTHONUNBUFFERED"), each.at_once)
+        << join(each.before, " ");
+    spec.environment = {{"PYTHONUNBUFFERED", ""}};
+    EXPECT_EQ(render(spec, kFolders, "/bin").environment.at("PYTHONUNBUFFERED"), "");
+  }
+  JobSpec spec;
+  spec.command = {value_of(std::string("python3")), value_of(std::string("main.py"))};
+  EXPECT_EQ(render(spec, kFolders, "/bin").environment.at("PYTHONUNBUFFERED"), "1");
+}
+
 TEST(Contract, ParamsAreAJsonObject) {
   JobSpec spec;
   EXPECT_EQ(params_json(spec.params, kFolders), "{}");
