@@ -9,6 +9,7 @@
 #include "engine/cli/live_run.h"
 #include "engine/cli/run_json.h"
 #include "engine/cli/table.h"
+#include "rules/job/runs.h"
 
 namespace trainmake {
 namespace {
@@ -63,6 +64,16 @@ void add_outputs(Rows& rows, const Run& run) {
   }
 }
 
+// One that is over may have printed nothing, or its log is not kept any more; a platform that cannot be asked
+// may have it.
+bool may_have_log(Session& session, const Run& run) {
+  if (!is_over(run.status)) return true;
+  const Result<Platform*> platform = platform_of(session, run);
+  if (!platform) return false;
+  const auto end = end_of_log(**platform, run, 1);
+  return !end || !end->empty();
+}
+
 std::string show_text(Session& session, const Run& run) {
   Json provenance = parse_json<Json>(run.provenance_json);
   if (!provenance.is_object()) provenance = Json::object();
@@ -87,7 +98,7 @@ std::string show_text(Session& session, const Run& run) {
   if (const std::string image = string_at(provenance, "image"); !image.empty())
     add(rows, "image", cat("config sha256:", image.substr(0, kShortDigest)));
   add(rows, "command", command_text(provenance));
-  add(rows, "log", cat("trainmake logs ", run.id));
+  if (may_have_log(session, run)) add(rows, "log", cat("trainmake logs ", run.id));
   if (!run.outputs.empty()) add(rows, "get", cat("trainmake pull ", run.id));
   if (!is_over(run.status)) add(rows, "end", cat("trainmake cancel ", run.id));
   add(rows, "repeat", cat(source.checkout, "trainmake ", label, platform));

@@ -300,6 +300,12 @@ class Afterwards(Story):
         (output,) = shown["outputs"]
         self.assertEqual((output["name"], output["path"], output["bytes"], len(output["sha256"])), ("model", "model.txt", len('aaa\nbbb\n{"momentum": 0.9}\nrate 0.25\n'), 64))
 
+    def test_show_names_the_log_while_it_is_there(self):
+        place = self.trained()
+        self.assertIn("trainmake logs", place.ask("show", "job:train").exits(0).out)
+        place.remove(".trainmake/runs")
+        self.assertNotIn("trainmake logs", place.ask("show", "job:train").exits(0).out)
+
     def test_show_of_a_label_is_the_run_that_it_has_now(self):
         place = self.trained()
         place.replace("TRAINFILE.lua", "rate = 0.25", "rate = 0.5")
