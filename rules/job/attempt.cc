@@ -15,6 +15,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kFirstPause{20}, kLongestPause{500}, kLongestPauseInTrouble{30'000};
+constexpr int kLooksInItsTime = 50;  // an end is noticed late by a fiftieth of what the job took
 constexpr std::size_t kLogPiece = 256U << 10U;
 constexpr std::size_t kLastLines = 10;
 
@@ -27,6 +28,11 @@ std::string names_of(const std::vector<std::string>& paths) {
   const std::string more =
       paths.size() > shown.size() ? cat(" and ", paths.size() - shown.size(), " more") : "";
   return join(shown, ", ") + more;
+}
+
+// Between two looks at a job that has been watched for `watched_ns`, on a platform that is near.
+milliseconds pause_after(std::int64_t watched_ns) {
+  return std::clamp(milliseconds(watched_ns / 1'000'000 / kLooksInItsTime), kFirstPause, kLongestPause);
 }
 
 std::string duration_of(const Run& run) {
@@ -91,6 +97,8 @@ Result<void> Attempt::submit() {
 }
 
 Result<bool> Attempt::watch() {
+  Clock& clock = services_.host.clock;
+  const std::int64_t began_ns = clock.steady_ns();
   milliseconds pause = kFirstPause;
   bool trouble = false;
   for (;;) {
@@ -101,7 +109,7 @@ Result<bool> Attempt::watch() {
     } else {
       trouble = false;
       read_log();
-      Run now = as_told(run_, *status, services_.host.clock.now_ns());
+      Run now = as_told(run_, *status, clock.now_ns());
       now.reason = redactor_.redact(now.reason);
       if (now.status == RunStatus::kUnknown) now.status = run_.status;
       // Till nothing of it goes on it is not over: another would run beside it.
@@ -112,8 +120,10 @@ Result<bool> Attempt::watch() {
       if (is_over(run_.status)) return true;
       if (is_news) TRY(remember());
     }
-    if (!doing_.wait || services_.host.clock.wait(pause, doing_.stop)) return false;
-    pause = std::min(pause * 3 / 2, trouble ? kLongestPauseInTrouble : kLongestPause);
+    if (!doing_.wait || clock.wait(pause, doing_.stop)) return false;
+    pause = services_.platform.traits.is_near && !trouble
+                ? pause_after(clock.steady_ns() - began_ns)
+                : std::min(pause * 3 / 2, trouble ? kLongestPauseInTrouble : kLongestPause);
   }
 }
 

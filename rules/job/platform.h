@@ -19,6 +19,7 @@ struct PlatformTraits {
   std::string contract;         // what a job sees there; part of its fingerprint
   bool reads_in_place = false;  // data is read where it lies, and may change under a job
   bool one_node = false;        // a job has one node, whatever it asks for
+  bool is_near = false;         // to ask how a job goes costs next to nothing
 };
 
 // A job as a platform can find it again: by its name, whether or not an id of the platform's own came back.

@@ -20,7 +20,10 @@ namespace trainmake {
 class FakePlatform final : public Platform {
  public:
   explicit FakePlatform(std::string folder)
-      : Platform({.contract = std::string(kDefaultContract), .reads_in_place = true, .one_node = false}),
+      : Platform({.contract = std::string(kDefaultContract),
+                  .reads_in_place = true,
+                  .one_node = false,
+                  .is_near = true}),
         folder_(std::move(folder)) {}
 
   Result<std::string> submit(const JobSpec& spec, const Secrets& secrets) override {

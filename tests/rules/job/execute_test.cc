@@ -160,6 +160,24 @@ TEST(JobRun, RetriesAreNewAttempts) {
   EXPECT_EQ(world.runs.runs.size(), 3U);
 }
 
+TEST(JobRun, AnEndIsNoticedSoonAndALongJobIsSeldomLookedAt) {
+  struct Case {
+    std::int64_t ms, latest_ms;
+    int polls;
+  };
+  constexpr std::int64_t kHour = 3'600'000;
+  for (const Case& each : {Case{100, 20, 20}, Case{1500, 50, 100}, Case{kHour, 500, 8000}}) {
+    JobWorld world;
+    world.set("command", command({"wait"}));
+    world.clock.on_wait = [&] {
+      if (world.clock.waited_ns >= each.ms * 1'000'000) world.platform.release();
+    };
+    ASSERT_TRUE(world.execute());
+    EXPECT_LE(world.clock.waited_ns / 1'000'000, each.ms + each.latest_ms) << each.ms;
+    EXPECT_LE(world.platform.polls, each.polls) << each.ms;
+  }
+}
+
 TEST(JobRun, AFailedStatusCallIsNoFailedJob) {
   JobWorld world;
   world.platform.failing_polls = 20;

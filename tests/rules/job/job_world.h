@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <map>
 #include <string>
 #include <vector>
@@ -64,12 +65,14 @@ class FakeRuns final : public Runs {
 class StillClock final : public Clock {
  public:
   std::int64_t now_ns() override { return real_clock().now_ns(); }
-  std::int64_t steady_ns() override { return real_clock().steady_ns(); }
-  bool wait(std::chrono::milliseconds, std::stop_token stop) override {
+  std::int64_t steady_ns() override { return real_clock().steady_ns() + waited_ns; }
+  bool wait(std::chrono::milliseconds time, std::stop_token stop) override {
+    waited_ns += std::chrono::nanoseconds(time).count();
     if (on_wait) on_wait();
     return stop.stop_requested();
   }
   std::function<void()> on_wait;
+  std::atomic<std::int64_t> waited_ns = 0;
 };
 
 class FakeInputs final : public Inputs {

@@ -54,7 +54,10 @@ Result<void> keep_checkpoint(FileSystem& files, const RunFolder& run) {
 }  // namespace
 
 LocalPlatform::LocalPlatform(Host& host, const Workspace& workspace, Blobs& blobs)
-    : Platform({.contract = std::string(kDefaultContract), .reads_in_place = true, .one_node = true}),
+    : Platform({.contract = std::string(kDefaultContract),
+                .reads_in_place = true,
+                .one_node = true,
+                .is_near = true}),
       host_(host),
       workspace_(workspace),
       blobs_(blobs) {}
