@@ -31,7 +31,7 @@ struct RenderedJob {
 
 // `path` is the PATH to look programs up in.
 RenderedJob render(const JobSpec& spec, const Folders& folders, const std::string& path);
-std::string params_json(const Fields& params, const Folders& folders);
+std::string params_json(const Fields& fields, const Folders& folders);
 
 // How a main file says that it is run: `#!`, else by its extension, else as a program when its mode says so.
 Result<Starter> starter_of(std::string_view key, std::uint32_t mode, std::string_view content);
