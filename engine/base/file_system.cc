@@ -64,4 +64,14 @@ Result<void> write_file(FileSystem& files, const std::string& path, std::string_
   return writer->commit();
 }
 
+Result<std::string> link_between(FileSystem& files, const std::string& base, std::string_view path) {
+  for (std::size_t slash = path.find('/'); slash != path.npos; slash = path.find('/', slash + 1)) {
+    std::string folder = path_join(base, path.substr(0, slash));
+    TRY_ASSIGN(const Stat stat, files.look(folder));
+    if (stat.is(FileKind::kLink)) return folder;
+    if (!stat.exists()) break;
+  }
+  return std::string();
+}
+
 }  // namespace trainmake

@@ -124,6 +124,9 @@ std::string_view path_name(std::string_view path);
 std::optional<std::string> path_clean(std::string_view path);
 // `path` seen from `base` ("" when equal); an empty optional when it does not lie below.
 std::optional<std::string> path_below(std::string_view path, std::string_view base);
+// The first link among the folders between `base`, which may be one, and what lies at `path` below it; ""
+// when there is none. Whoever removes or writes there would reach beyond.
+Result<std::string> link_between(FileSystem& files, const std::string& base, std::string_view path);
 std::string current_folder();
 std::string absolute_path(std::string_view path);
 std::string real_path(const std::string& path);  // every link followed; as it came when that cannot be done

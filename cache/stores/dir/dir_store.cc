@@ -72,13 +72,10 @@ class DirStore final : public Store {
   // For writing: a link on the way would lead whoever writes out of the store.
   Result<std::string> own_path(const std::string& key) const {
     TRY_ASSIGN(const std::string path, object_path(key));
-    for (std::string folder(path_folder(path)); folder != folder_ && path_below(folder, folder_).has_value();
-         folder = path_folder(folder)) {
-      TRY_ASSIGN(const Stat stat, files_.look(folder));
-      if (stat.is(FileKind::kLink))
-        return fail(user_error(cat("The folder ", quoted(folder), " in a store is a link"),
-                               "Nothing is written or removed beyond it; put a folder in its place"));
-    }
+    TRY_ASSIGN(const std::string link, link_between(files_, folder_, *path_below(path, folder_)));
+    if (!link.empty())
+      return fail(user_error(cat("The folder ", quoted(link), " in a store is a link"),
+                             "Nothing is written or removed beyond it; put a folder in its place"));
     return path;
   }
 

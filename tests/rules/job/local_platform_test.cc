@@ -233,6 +233,19 @@ TEST(LocalPlatform, ARunThatMemoryForgotIsRunAgain) {
   EXPECT_TRUE(world.folder.has("cache/runs/run1/output/o.txt"));
 }
 
+TEST(LocalPlatform, WhatLiesBeyondALinkInTheOutputStays) {
+  LocalWorld world;
+  world.folder.write("elsewhere/o.txt", "theirs");
+  world.folder.write("elsewhere/sub/p.txt", "theirs");
+  const JobSpec spec =
+      script_spec(1, cat("ln -s ", world.folder.path("elsewhere"), " \"$TRAINMAKE_OUTPUT_DIR/linked\""));
+  world.run(spec);
+  ASSERT_TRUE(world.platform.settled({spec.run, spec.key, ""}, RunStatus::kSucceeded,
+                                     {"linked/o.txt", "linked/sub/p.txt"}));
+  EXPECT_EQ(world.folder.read("elsewhere/o.txt"), "theirs");
+  EXPECT_EQ(world.folder.read("elsewhere/sub/p.txt"), "theirs");
+}
+
 TEST(LocalPlatform, ACheckpointOutlivesAFailedAttemptAndGoesWithASuccess) {
   LocalWorld world;
   const std::string script =

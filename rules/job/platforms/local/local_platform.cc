@@ -231,7 +231,13 @@ Result<void> LocalPlatform::settled(const JobHandle& job, RunStatus end,
   if (end != RunStatus::kSucceeded) return {};
   TRY(keep_checkpoint(host_.files, run));
   TRY(host_.files.remove(run.code()));
-  for (const std::string& path : stored) TRY(host_.files.remove(path_join(run.output(), path)));
+  const std::string output = *path_below(run.output(), run.top);
+  for (const std::string& path : stored) {
+    // Beyond a link that the job left lies what is not ours.
+    const std::string from_top = path_join(output, path);
+    TRY_ASSIGN(const std::string link, link_between(host_.files, run.top, from_top));
+    if (link.empty()) TRY(host_.files.remove(path_join(run.top, from_top)));
+  }
   return {};
 }
 
