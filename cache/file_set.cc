@@ -215,6 +215,11 @@ Result<FileSet> FileSets::read(const FileSetRequest& request) {
   if (request.gitignore) {
     TRY_ASSIGN(ignore, ignore_rules(request.folder));
   }
+  const std::optional<std::string> dest = path_clean(request.dest);
+  if (!dest || dest->starts_with('/'))
+    return fail(user_error(cat("`dest` ", quoted(request.dest), " is no folder to put keys under"),
+                           "Write it as `app/src`: no first slash, no `..`")
+                    .at(request.where));
   std::string root;
   if (request.root) {
     const std::optional<std::string> clean = path_clean(*request.root);
@@ -252,7 +257,7 @@ Result<FileSet> FileSets::read(const FileSetRequest& request) {
       std::string from_root = path_join(request.folder, file.path);
       const bool executable = (file.stat.mode & 0100U) != 0;
       set.looks.files.push_back({from_root, file.stat, std::nullopt, request.links});
-      set.files.push_back({path_join(request.dest, *key),
+      set.files.push_back({path_join(*dest, *key),
                            std::move(from_root),
                            std::move(file.link_target),
                            file.stat.size,

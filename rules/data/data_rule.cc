@@ -36,6 +36,10 @@ std::string manifest_key(const std::string& prefix) {
   return cat(kManifestFolder, "/", prefix, kManifestEnd);
 }
 
+bool is_ours(const std::string& path) {
+  return path == kManifestFolder || path_below(path, kManifestFolder).has_value();
+}
+
 // Of anything sorted by key.
 template <typename Keyed>
 bool has_key_below(const std::vector<Keyed>& sorted, const std::string& folder) {
@@ -102,6 +106,13 @@ class DataRule::Transfer {
 
  private:
   Result<void> move(const Doing& doing) {
+    // First, because a folder's key may have become a file's, or the other way round.
+    for (const std::string& key : changed_.remove) {
+      TRY(go_on(doing));
+      TRY(place_.store->remove(place_.key(key)));
+      ++removed_;
+      doing.tally.deleted_objects += 1;
+    }
     std::uint64_t bytes = 0;
     for (const ListedFile* file : changed_.send) {
       TRY(go_on(doing));
@@ -112,12 +123,6 @@ class DataRule::Transfer {
       doing.tally.uploaded_objects += 1;
       doing.tally.uploaded_bytes += file->size;
       doing.events(Progress{label_, "uploading", bytes, changed_.bytes, true});
-    }
-    for (const std::string& key : changed_.remove) {
-      TRY(go_on(doing));
-      TRY(place_.store->remove(place_.key(key)));
-      ++removed_;
-      doing.tally.deleted_objects += 1;
     }
     return {};
   }
@@ -164,9 +169,14 @@ Result<std::optional<DataRule::Place>> DataRule::place_of(const Target& target) 
     if (!error.where.known()) error.where = target.place_of("store");
     return fail(std::move(error));
   }
-  const std::string prefix = target.string_or("prefix", path_join(target.label.folder, target.label.name));
+  const std::string given = target.string_or("prefix", path_join(target.label.folder, target.label.name));
+  const std::optional<std::string> prefix = path_clean(given);
+  if (!prefix || prefix->starts_with('/') || is_ours(*prefix))
+    return fail(user_error(cat("`prefix` ", quoted(given), " is no place in a store for data"),
+                           "Write it as `sets/mnist`: no `..`, no first slash, and not below `.trainmake`")
+                    .at(target.place_of("prefix")));
   return std::optional<Place>(
-      Place{*std::move(store), name, prefix, manifest_key(prefix), target.boolean_or("prune", true)});
+      Place{*std::move(store), name, *prefix, manifest_key(*prefix), target.boolean_or("prune", true)});
 }
 
 // Two targets of this run with one place, or one with keys in the other's, are an error before either of them
@@ -246,6 +256,14 @@ Result<Description> DataRule::describe(const Subject& subject) {
   TRY_ASSIGN(const std::optional<Place> place, place_of(target));
   const auto listing = std::make_shared<const Listing>(std::move(set.files));
 
+  if (place &&
+      std::any_of(listing->begin(), listing->end(), [](const ListedFile& file) { return is_ours(file.key); }))
+    return fail(user_error(cat("Keys of ", quoted(target.label.text()),
+                               " lie below `.trainmake`, which is "
+                               "trainmake's own in a store"),
+                           "Choose another `dest`")
+                    .at(target.place_of("dest")));
+
   Description description;
   for (std::size_t i = 0; i < listing->size(); ++i)
     description.manifest.add(Section::kData, set.paths[i], (*listing)[i].content);
@@ -296,7 +314,11 @@ Result<Done> DataRule::send(const Subject& subject, const Description& descripti
     return done;
   }
   TRY_ASSIGN(const std::optional<FileLock> held, hold(*place, target, doing));
-  TRY_ASSIGN(const Mirror there, place->read(target));
+  TRY_ASSIGN(Mirror there, place->read(target));
+  if (doing.afresh) {  // somebody asked for it: what it says of its objects may not be so any more
+    for (MirrorObject& object : there.objects) there.unsettled.push_back(std::move(object.key));
+    there.objects.clear();
+  }
   const MirrorChange changed = change(listing, there, place->prune);
   if (!changed.send.empty() || !changed.remove.empty() || !there.unsettled.empty() ||
       there.root != done.artifacts.front().identity) {

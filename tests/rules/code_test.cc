@@ -32,6 +32,24 @@ TEST(Code, RootAndDestMoveKeys) {
   EXPECT_EQ(keys(listing_of(world, id)), (std::vector<std::string>{"app/code/a.py", "app/code/b.py"}));
 }
 
+TEST(Code, ADestIsOneFolderHoweverItIsWrittenAndStaysInside) {
+  RuleWorld world;
+  const auto with = [&](const char* dest) {
+    return world.add("code",
+                     {{"srcs", RuleWorld::glob("code/*.py")}, {"dest", RuleWorld::value(std::string(dest))}});
+  };
+  for (const char* dest : {"app", "app/", "./app", "x/../app"}) {
+    const TargetId id = with(dest);
+    ASSERT_TRUE(world.execute(id)) << dest;
+    EXPECT_EQ(keys(listing_of(world, id)), (std::vector<std::string>{"app/a.py", "app/b.py"})) << dest;
+  }
+  for (const char* dest : {"/app", "..", "a/../../b"}) {
+    const auto described = world.describe(with(dest));
+    ASSERT_FALSE(described) << dest;
+    EXPECT_EQ(described.error().blame, Blame::kUser);
+  }
+}
+
 TEST(Code, ModesAndLinksCountAndTimesDoNot) {
   RuleWorld world;
   const TargetId id = world.add("code", {{"srcs", RuleWorld::glob("code/**")}});

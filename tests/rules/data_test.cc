@@ -277,6 +277,45 @@ TEST(Data, AnInterruptedTransferGoesOnWhereItWas) {
   EXPECT_EQ(world.tally.uploaded_objects, 12U - sent);
 }
 
+TEST(Data, AForcedOneSendsEverythingAgain) {
+  DataWorld world;
+  ASSERT_TRUE(world.execute(world.mirrored));
+  world.files.put("/w/bucket-one/data0/x.txt", "broken");
+  world.files.take_away("/w/bucket-one/data0/y.txt");
+  world.afresh = true;
+  ASSERT_TRUE(world.execute(world.mirrored));
+  EXPECT_EQ(world.files.content("/w/bucket-one/data0/x.txt"), "xxx\n");
+  EXPECT_EQ(world.objects(), (Names{"data0/x.txt", "data0/y.txt"}));
+}
+
+TEST(Data, AFileMayBecomeAFolderAndAFolderAFile) {
+  DataWorld world;
+  ASSERT_TRUE(world.execute(world.mirrored));
+  world.files.take_away("/w/data/x.txt");
+  world.files.put("/w/data/x.txt/deep", "deep");
+  ASSERT_TRUE(world.execute(world.mirrored));
+  EXPECT_EQ(world.objects(), (Names{"data0/x.txt/deep", "data0/y.txt"}));
+  world.files.take_away("/w/data/x.txt");
+  world.files.put("/w/data/x.txt", "flat");
+  ASSERT_TRUE(world.execute(world.mirrored));
+  EXPECT_EQ(world.objects(), (Names{"data0/x.txt", "data0/y.txt"}));
+}
+
+TEST(Data, APrefixIsOnePlaceHoweverItIsWritten) {
+  DataWorld world;
+  const auto with = [&](const std::string& attribute, const std::string& path) {
+    return world.add("data", {{"files", RuleWorld::glob("data/**")},
+                              {"store", RuleWorld::value(std::string("one"))},
+                              {attribute, RuleWorld::value(path)}});
+  };
+  EXPECT_TRUE(world.describe(with("prefix", "sets")));
+  EXPECT_FALSE(world.describe(with("prefix", "./sets/"))) << "another target has it";
+  for (const char* wrong : {"../labels", "/abs", ".trainmake", ".trainmake/x", "a/../.trainmake"})
+    EXPECT_FALSE(world.describe(with("prefix", wrong))) << wrong;
+  for (const char* wrong : {"../up", "/abs", ".trainmake", ".trainmake/x", "a/../../b"})
+    EXPECT_FALSE(world.describe(with("dest", wrong))) << wrong;
+}
+
 TEST(Data, WhatIsThereIsNotToldAgain) {
   DataWorld world;
   ASSERT_TRUE(world.execute(world.mirrored));
