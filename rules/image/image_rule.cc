@@ -260,6 +260,8 @@ Result<Done> ImageRule::execute(const Subject& subject, const Description& descr
   Done done;
   done.artifacts.push_back({"image", config_blob.digest.hex(), manifest.digest.hex(), manifest.size,
                             cat("oci:", names_of(target).front(), "@sha256:", manifest.digest.hex())});
+  done.artifacts.push_back({"config", config_blob.digest.hex(), config_blob.digest.hex(), config_blob.size,
+                            cat("oci:sha256:", config_blob.digest.hex())});
   for (const Layer& each : layers)
     done.artifacts.push_back({"layer", each.diff_id.hex(), each.blob.digest.hex(), each.blob.size,
                               cat("oci:sha256:", each.blob.digest.hex())});
@@ -273,21 +275,19 @@ Result<Done> ImageRule::execute(const Subject& subject, const Description& descr
 Result<bool> ImageRule::holds(const Subject& subject, const Record& record, bool current, Looks& looks) {
   const Artifact* image = find_role(record.artifacts, "image");
   const std::optional<Sha256> manifest = image == nullptr ? std::nullopt : Sha256::parse(image->sha256);
-  const std::optional<Sha256> config = image == nullptr ? std::nullopt : Sha256::parse(image->identity);
-  if (!manifest || !config) return false;
-  // With the sizes that are known.
-  std::vector<std::pair<Sha256, std::uint64_t>> blobs = {{*manifest, image->size}, {*config, 0}};
+  if (!manifest) return false;
+  std::vector<std::pair<Sha256, std::uint64_t>> blobs;
   for (const Artifact& artifact : record.artifacts) {
-    if (artifact.role != "layer") continue;
-    const std::optional<Sha256> layer = Sha256::parse(artifact.sha256);
-    if (!layer) return false;
-    blobs.emplace_back(*layer, artifact.size);
+    if (artifact.role != "image" && artifact.role != "config" && artifact.role != "layer") continue;
+    const std::optional<Sha256> blob = Sha256::parse(artifact.sha256);
+    if (!blob) return false;
+    blobs.emplace_back(*blob, artifact.size);
   }
   const std::string folder = path_below(path_join(workspace_.cache, "images"), workspace_.root)
                                  .value_or(path_join(workspace_.cache, "images"));
   for (const auto& [blob, size] : blobs) {
     TRY_ASSIGN(const std::optional<std::uint64_t> there, registry_.size_of(blob));
-    if (!there || *there == 0 || (size != 0 && *there != size)) return false;
+    if (there != size) return false;
     const std::string path = path_join(folder, cat("blobs/sha256/", blob.hex()));
     if (const Result<Stat> stat = host_.files.look(path_join(workspace_.root, path)))
       looks.files.push_back({path, *stat});

@@ -126,6 +126,26 @@ TEST(Image, ALayerOfAnotherSizeIsMadeAnew) {
   }
 }
 
+TEST(Image, AConfigOfAnotherSizeIsMadeAnew) {
+  ImageWorld world;
+  ASSERT_TRUE(world.make());
+  const std::string config = world.identity(), bytes = world.blob(config);
+  world.files.put("/w/.trainmake/images/blobs/sha256/" + config, bytes + "more");
+  EXPECT_FALSE(world.holds(world.made));
+  ASSERT_TRUE(world.make_image());
+  EXPECT_EQ(world.blob(config), bytes);
+}
+
+TEST(Image, ALayoutThatIsNoneAnyMoreDoesNotHold) {
+  ImageWorld world;
+  ASSERT_TRUE(world.make());
+  world.files.take_away("/w/.trainmake/images/oci-layout");
+  EXPECT_FALSE(world.holds(world.made));
+  ASSERT_TRUE(world.make_image());
+  EXPECT_TRUE(world.files.has("/w/.trainmake/images/oci-layout"));
+  EXPECT_TRUE(world.holds(world.made));
+}
+
 TEST(Image, AForcedOneIsBuiltFromItsCode) {
   ImageWorld world;
   ASSERT_TRUE(world.make());

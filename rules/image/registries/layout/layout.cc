@@ -92,10 +92,12 @@ class Layout final : public Registry {
   // Reads the index when it is another one than it was: with many images it is long. With mutex_ held.
   Result<void> look_at_names() {
     const std::int64_t now_ns = host_.clock.now_ns();
-    TRY_ASSIGN(const Stat stat, files_.look(index_path()));
+    TRY_ASSIGN(const Stat layout, files_.look(path_join(folder_, "oci-layout")));
+    TRY_ASSIGN(Stat stat, files_.look(index_path()));
+    if (!layout.exists()) stat = Stat();  // whatever its index names is not found by others
     if (stat == seen_ && !is_racy(stat, seen_at_ns_)) return {};
-    TRY_ASSIGN(const Json index, read_index());
     named_.clear();
+    TRY_ASSIGN(const Json index, stat.exists() ? read_index() : no_names());
     for (const Json& entry : index["manifests"]) {
       const std::string digest = text_of(entry, "digest");
       const std::optional<Sha256> parsed =
@@ -125,13 +127,16 @@ class Layout final : public Registry {
   Result<Json> read_index() {
     TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(files_, index_path()));
     Json index = text ? parse_json<Json>(*text) : Json();
-    if (!index.is_object() || !index.contains("manifests") || !index["manifests"].is_array()) {
-      // A damaged index names nothing; every image finds its name missing and is named again.
-      index = {{"schemaVersion", 2},
-               {"mediaType", "application/vnd.oci.image.index.v1+json"},
-               {"manifests", Json::array()}};
-    }
+    // A damaged index names nothing; every image finds its name missing and is named again.
+    if (!index.is_object() || !index.contains("manifests") || !index["manifests"].is_array())
+      return no_names();
     return index;
+  }
+
+  static Result<Json> no_names() {
+    return Json{{"schemaVersion", 2},
+                {"mediaType", "application/vnd.oci.image.index.v1+json"},
+                {"manifests", Json::array()}};
   }
 
   Host& host_;
