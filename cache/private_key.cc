@@ -4,16 +4,19 @@ namespace trainmake {
 
 bool holds_private_key(std::string_view bytes) {
   constexpr std::string_view kBegin = "-----BEGIN ";
-  constexpr std::string_view kEnd = "PRIVATE KEY-----";
+  constexpr std::string_view kEnds[] = {"PRIVATE KEY-----", "PRIVATE KEY BLOCK-----"};
   constexpr std::string_view kKind = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ";
   for (std::size_t at = bytes.find(kBegin); at != bytes.npos; at = bytes.find(kBegin, at + 1)) {
-    const std::string_view line = bytes.substr(at + kBegin.size(), 64);
-    const std::size_t end = line.find(kEnd);
-    if (end == line.npos || line.find_first_not_of(kKind) < end) continue;
-    // Its first line ends there, or is said to end in a text: `\n`.
-    const std::string_view after = line.substr(end + kEnd.size());
-    if (!after.empty() && (after.front() == '\n' || after.front() == '\r' || after.front() == '\\'))
-      return true;
+    const std::string_view line = bytes.substr(at + kBegin.size(), 80);
+    for (const std::string_view last : kEnds) {
+      const std::size_t end = line.find(last);
+      if (end == line.npos || line.find_first_not_of(kKind) < end) continue;
+      // Its first line ends there, or is said to end in a text: `\n`.
+      const std::string_view after = line.substr(end + last.size());
+      const std::size_t next = after.find_first_not_of(" \t");
+      if (next != after.npos && std::string_view("\n\r\\").find(after[next]) != std::string_view::npos)
+        return true;
+    }
   }
   return false;
 }

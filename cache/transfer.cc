@@ -18,7 +18,7 @@ constexpr std::size_t kBuffer = 256 * 1024;
 
 std::string fresh_name(std::string_view stem) {
   std::random_device random;
-  return cat(stem, "-", random(), "-", random());
+  return cat(stem, random(), "-", random());
 }
 
 // A folder that goes with its object.
@@ -147,7 +147,7 @@ Result<Transferred> export_cache(Host& host, const std::string& cache_folder, co
   if (!there.exists())
     return fail(user_error(cat("There is nothing to export: ", quoted(cache_folder), " has no state yet"),
                            "Run something first"));
-  const Aside aside(files, path_join(std::string(path_folder(to)), fresh_name(".tm-export")));
+  const Aside aside(files, path_join(std::string(path_folder(to)), fresh_name(".tm-export-")));
   TRY(files.make_folder(aside.path()));
   const std::string copy = path_join(aside.path(), kDatabase);
   TRY_ASSIGN(const std::unique_ptr<State> state, State::open(cache_folder, State::Access::kLook));
@@ -164,7 +164,7 @@ Result<Transferred> export_cache(Host& host, const std::string& cache_folder, co
 
 Result<Transferred> import_cache(Host& host, const std::string& cache_folder, const std::string& from) {
   FileSystem& files = host.files;
-  const Aside aside(files, path_join(cache_folder, fresh_name("import")));
+  const Aside aside(files, path_join(cache_folder, fresh_name(kImportFolder)));
   TRY_ASSIGN(const Transferred sum, receive_all(files, from, aside.path()));
   if (Result<void> sound = check_database(aside.path()); !sound) {
     return fail(user_error(cat("Cannot import ", quoted(from), ": ", sound.error().message),

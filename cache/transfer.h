@@ -4,11 +4,15 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "engine/base/error.h"
 #include "engine/base/host.h"
 
 namespace trainmake {
+
+// How the folders begin in which imports gather what they read, in the cache folder.
+inline constexpr std::string_view kImportFolder = "import-";
 
 struct Transferred {
   std::uint64_t files = 0, bytes = 0;

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "cache/listing.h"
+#include "cache/transfer.h"
 #include "engine/base/text.h"
 #include "engine/base/tree_size.h"
 #include "lua/load.h"
@@ -114,6 +115,11 @@ struct Collector {
                remove_others(services.host.files, path("files"),
                              [&](const std::string& name) { return indexes.contains(name); }));
     removed.bytes += bytes;
+    // Of imports that were cut short: nobody imports while gc holds the workspace.
+    TRY_ASSIGN(const std::uint64_t imports,
+               remove_others(services.host.files, path(""),
+                             [](const std::string& name) { return !name.starts_with(kImportFolder); }));
+    removed.bytes += imports;
     return {};
   }
 

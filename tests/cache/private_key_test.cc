@@ -16,6 +16,11 @@ TEST(PrivateKey, IsToldByItsFirstLine) {
   }
 }
 
+TEST(PrivateKey, MayBeOfPgpAndEndInBlanks) {
+  EXPECT_TRUE(holds_private_key("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQ"));
+  EXPECT_TRUE(holds_private_key("-----BEGIN PRIVATE KEY----- \t\nMIIE"));
+}
+
 TEST(PrivateKey, MayComeAfterItsCertificates) {
   std::string chain =
       "-----BEGIN CERTIFICATE-----\n" + std::string(90 * 65, 'A') + "\n-----END CERTIFICATE-----\n";
