@@ -13,8 +13,7 @@ namespace {
 
 constexpr std::ptrdiff_t kOpen = -1;  // sizes of captures that have none
 constexpr std::ptrdiff_t kPosition = -2;
-constexpr int kDeepest = 200;                  // as in Lua
-constexpr std::uint64_t kMostSteps = 200'000;  // of LuaPattern::match: a millisecond
+constexpr int kDeepest = 200;  // as in Lua
 constexpr std::size_t kBytesComparedInAStep = 16;
 
 bool is_repeat(char byte) { return byte == '*' || byte == '+' || byte == '-' || byte == '?'; }
@@ -338,21 +337,21 @@ Result<LuaPattern> LuaPattern::parse(std::string text) {
   return LuaPattern(std::move(text));
 }
 
-LuaPattern::Found LuaPattern::match(std::string_view subject) const {
+LuaPattern::Found LuaPattern::match(std::string_view subject, std::size_t from, std::uint64_t& steps) const {
   const bool anchored = text_.starts_with('^');
+  if (from > subject.size() || (anchored && from > 0)) return {};
   PatternMatcher matcher(subject, std::string_view(text_).substr(anchored ? 1 : 0));
-  std::uint64_t steps = kMostSteps;
-  const auto match = matcher.find({0, anchored}, steps);
+  const auto match = matcher.find({from, anchored}, steps);
   if (steps == 0) return {{}, true};
   if (!match) return {};
   PatternMatcher::Span span = *match;
   if (matcher.captures() > 0) {
     const PatternMatcher::Capture& first = matcher.capture(0);
     span.begin = static_cast<std::size_t>(first.begin - subject.data());
-    if (first.is_position()) return {std::to_string(span.begin + 1)};
+    if (first.is_position()) return {std::to_string(span.begin + 1), false, {}, match->end};
     span.end = span.begin + first.text().size();
   }
-  return {std::string(subject.substr(span.begin, span.end - span.begin)), false, span};
+  return {std::string(subject.substr(span.begin, span.end - span.begin)), false, span, match->end};
 }
 
 }  // namespace trainmake

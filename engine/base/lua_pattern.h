@@ -84,13 +84,20 @@ class PatternMatcher {
 class LuaPattern {
  public:
   struct Found {
-    std::optional<std::string> text = {};         // the first capture of the first match, or all of it
+    std::optional<std::string> text = {};         // the first capture of the match, or all of it
     bool gave_up = false;                         // the match would have taken too many steps
     std::optional<PatternMatcher::Span> at = {};  // where the text stands in the subject; not that of `()`
+    std::size_t end = 0;                          // of the match
   };
+  static constexpr std::uint64_t kSteps = 200'000;  // a millisecond
 
   static Result<LuaPattern> parse(std::string text);
-  Found match(std::string_view subject) const;
+  // The first match at `from` or later; takes from `steps`.
+  Found match(std::string_view subject, std::size_t from, std::uint64_t& steps) const;
+  Found match(std::string_view subject) const {
+    std::uint64_t steps = kSteps;
+    return match(subject, 0, steps);
+  }
   const std::string& text() const { return text_; }
 
  private:

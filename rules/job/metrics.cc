@@ -1,6 +1,8 @@
 #include "rules/job/metrics.h"
 
+#include <algorithm>
 #include <cctype>
+#include <limits>
 
 #include "engine/base/text.h"
 
@@ -47,18 +49,25 @@ bool is_minus_of_one(std::string_view text, std::size_t at) {
   return !is_of_a_word(before) && before != '.' && before != ')';
 }
 
-// What a pattern found, and what it left of the number that this is the beginning of: of `-1e-05`, a pattern
-// of digits finds the 1 alone.
-std::string_view whole_number_at(std::string_view text, PatternMatcher::Span found) {
-  const std::string_view as_found = text.substr(found.begin, found.end - found.begin);
-  if (as_found.empty()) return as_found;
-  const char first = as_found.front();
+// Where the number stands that a match is the beginning of, or all of: of `-1e-05`, a pattern of digits finds
+// the 1 alone. As found, when that begins no number.
+PatternMatcher::Span whole_number_at(std::string_view text, PatternMatcher::Span found) {
+  if (found.begin == found.end) return found;
+  const char first = text[found.begin];
   const std::size_t digits = found.begin + (is_sign(first) ? 1 : 0);
   const std::size_t end = end_of_number(text, digits);
-  if (end == digits || end < found.end) return as_found;
+  const bool ends_a_sentence = end + 1 == found.end && text[end] == '.';
+  if (end == digits || (end < found.end && !ends_a_sentence)) return found;
   const bool is_negative = first == '-' || (digits > 0 && first != '+' && is_minus_of_one(text, digits - 1));
-  const std::size_t begin = digits - (is_negative ? 1 : 0);
-  return text.substr(begin, end - begin);
+  return {digits - (is_negative ? 1 : 0), end};
+}
+
+// As programs print what is no number any more: nan, -inf, Infinity. All of them are kept as not a number.
+bool is_beyond_numbers(std::string_view text) {
+  if (!text.empty() && is_sign(text.front())) text.remove_prefix(1);
+  std::string lower(text);
+  for (char& byte : lower) byte = static_cast<char>(std::tolower(static_cast<unsigned char>(byte)));
+  return lower == "nan" || lower == "inf" || lower == "infinity";
 }
 
 }  // namespace
@@ -80,21 +89,37 @@ Result<Metrics> Metrics::of(const Value* declared) {
   return metrics;
 }
 
+// The last match counts; one within a number that was just taken whole is none.
+Metrics::Reading Metrics::read(const LuaPattern& pattern, std::string_view text) {
+  Reading reading;
+  std::uint64_t steps = LuaPattern::kSteps;
+  for (std::size_t from = 0;;) {
+    const LuaPattern::Found found = pattern.match(text, from, steps);
+    reading.gave_up = found.gave_up;
+    if (!found.text) return reading;
+    const auto whole = found.at ? std::optional(whole_number_at(text, *found.at)) : std::nullopt;
+    const std::string_view number =
+        whole ? text.substr(whole->begin, whole->end - whole->begin) : *found.text;
+    if (const auto value = parse_number(number)) reading.value = *value;
+    if (is_beyond_numbers(number)) reading.value = std::numeric_limits<double>::quiet_NaN();
+    from = std::max({found.end, whole ? whole->end : 0, from + 1});
+  }
+}
+
 std::string Metrics::line(std::string_view text) {
   std::string told;
   text = text.substr(0, kLongestLine);
   for (Metric& metric : metrics_) {
     if (metric.given_up == kMostGivenUp) continue;
-    const LuaPattern::Found found = metric.pattern.match(text);
-    if (found.gave_up && ++metric.given_up == 1) {
+    const Reading reading = read(metric.pattern, text);
+    if (reading.gave_up && ++metric.given_up == 1) {
       told += cat(told.empty() ? "" : "; ", "Metric ", quoted(metric.name), ": pattern ",
                   quoted(metric.pattern.text()),
                   " takes too long for a line of the log, which is passed over, and after ", kMostGivenUp,
                   " of them all are");
+    } else if (reading.value) {
+      values_[metric.name] = *reading.value;
     }
-    if (!found.text) continue;
-    const auto number = parse_number(found.at ? whole_number_at(text, *found.at) : *found.text);
-    if (number) values_[metric.name] = *number;
   }
   return told;
 }

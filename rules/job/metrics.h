@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,6 +29,12 @@ class Metrics {
     LuaPattern pattern;
     int given_up = 0;  // lines that it took too long for
   };
+  struct Reading {
+    std::optional<double> value;
+    bool gave_up = false;
+  };
+  static Reading read(const LuaPattern& pattern, std::string_view text);
+
   std::vector<Metric> metrics_;
   std::map<std::string, double> values_;
 };

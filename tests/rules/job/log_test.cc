@@ -1,6 +1,9 @@
 // What is done with a job's log: secrets, lines, metrics.
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "rules/job/log_lines.h"
 #include "rules/job/redactor.h"
 #include "tests/rules/job/job_world.h"
@@ -65,7 +68,7 @@ TEST(LogLines, ALineWithoutEndIsCut) {
 
 TEST(Metrics, TheLastMatchThatIsANumberCounts) {
   const Value declared = table_of({{"loss", value_of(std::string("loss=([%d.e-]+)"))},
-                                   {"epoch", value_of(std::string("%d+"))},
+                                   {"epoch", value_of(std::string("epoch (%d+)"))},
                                    {"never", value_of(std::string("x(y)"))}});
   auto metrics = Metrics::of(&declared);
   ASSERT_TRUE(metrics);
@@ -80,6 +83,7 @@ TEST(Metrics, AMatchWithinANumberStandsForAllOfIt) {
     const char* line;
     std::optional<double> number;
   };
+  constexpr double kNoNumber = std::numeric_limits<double>::quiet_NaN();
   const Case cases[] = {
       {"loss=([%d.]+)", "loss=1e-05", 1e-05},
       {"loss=([%d.]+)", "loss=1.5E+3, lr=0.1", 1500},
@@ -91,8 +95,12 @@ TEST(Metrics, AMatchWithinANumberStandsForAllOfIt) {
       {"loss=([%d.]+)", "loss=1.2.3", std::nullopt},
       {"loss=([%d.]+)", "loss=1e999", std::nullopt},
       {"loss=([%d.]+)", "loss=nan", std::nullopt},
-      {"loss=(.+)", "loss=inf", std::nullopt},
-      {"loss=(.+)", "loss=-nan", std::nullopt},
+      {"loss=(.+)", "loss=inf", kNoNumber},
+      {"loss=(%S+)", "loss=0.5 loss=-nan", kNoNumber},
+      {"loss=(%S+)", "loss=0.25.", 0.25},
+      {"loss=(%S+)", "loss=0.5 loss=none", 0.5},
+      {"acc=([%d.]+)", "acc=0.1 acc=0.9", 0.9},
+      {"[%d.]+", "from 3 to 1e-05", 1e-05},
       {"loss=([%d.e]+)", "loss=1e-05", 1e-05},
       {"loss=([%d.e+-]+)", "loss=-1e-05", -1e-05},
       {"loss=([%d.e+-]+)", "loss=+1.5E+3", 1500},
@@ -103,8 +111,8 @@ TEST(Metrics, AMatchWithinANumberStandsForAllOfIt) {
       {"[%d.]+", "run-7", 7},
       {"-([%d.]+)", "3-7", 7},
       {"%d+$", "3-7", 7},
-      {"%d+", "99 of 100", 99},
-      {"%d", "99 of 100", 99},
+      {"%d+", "99 of 100", 100},
+      {"%d", "99 of 100", 100},
       {"v(%d+)", "v1.2.3", 1},
       {"v([%d.]+)", "v1.2.3", std::nullopt},
       {"loss()", "loss=1e-05", 5},
@@ -116,6 +124,10 @@ TEST(Metrics, AMatchWithinANumberStandsForAllOfIt) {
     metrics->line(each.line);
     const auto found = metrics->values().find("m");
     const auto number = found != metrics->values().end() ? std::optional(found->second) : std::nullopt;
+    if (each.number && std::isnan(*each.number)) {
+      EXPECT_TRUE(number && std::isnan(*number)) << each.pattern << " in " << each.line;
+      continue;
+    }
     EXPECT_EQ(number, each.number) << each.pattern << " in " << each.line;
   }
 }
