@@ -1,5 +1,6 @@
 // `query EXPR`: what there is, after resolve; with --declared, what the files say before it.
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "engine/base/text.h"
 #include "engine/cli/lua_text.h"
@@ -30,14 +31,63 @@ Result<Pattern> declared_pattern(const Call& call, const std::string& text) {
   return expression.pattern;
 }
 
+// What is in the environment under the names that targets declare as secrets: never shown, wherever a file
+// may have put it. Short ones stand in other texts by chance, and are no secrets.
+class Hidden {
+ public:
+  explicit Hidden(const Environment& environment) : environment_(environment) {}
+
+  void add(const Table& attributes) {
+    const Value* names = attributes.find("secrets");
+    if (names == nullptr || names->table() == nullptr) return;
+    for (const Value& name : names->table()->items) {
+      const std::string value = name.string() != nullptr ? environment_.get(*name.string()).value_or("") : "";
+      if (value.size() >= kTellingSize) values_.insert(value);
+    }
+  }
+
+  std::string hide(std::string text) const {
+    for (const std::string& value : values_) {
+      for (std::size_t at = text.find(value); at != text.npos; at = text.find(value, at + 3))
+        text.replace(at, value.size(), "***");
+    }
+    return text;
+  }
+
+  Json hide(const Json& json) const {
+    if (values_.empty()) return json;
+    if (json.is_string()) return hide(json.get<std::string>());
+    if (json.is_array()) {
+      Json list = Json::array();
+      for (const Json& item : json) list.push_back(hide(item));
+      return list;
+    }
+    if (json.is_object()) {
+      Json object = Json::object();
+      for (const auto& [name, value] : json.items()) object[hide(name)] = hide(value);
+      return object;
+    }
+    return json;
+  }
+
+ private:
+  static constexpr std::size_t kTellingSize = 6;
+  const Environment& environment_;
+  std::set<std::string> values_;
+};
+
 std::string declared_text(const Call& call, const Pattern& pattern, const std::vector<Project>& projects) {
+  Hidden hidden(call.session.host().environment);
+  for (const Project& project : projects) {
+    for (const Declaration& declaration : project.declarations) hidden.add(declaration.attributes);
+  }
   std::string text;
   for (const Project& project : projects) {
     for (const Declaration& declaration : project.declarations) {
       const Label label{project.folder, declaration.kind, declaration.name};
       if (!pattern.fits(label)) continue;
-      text += call.session.json() ? json_line(declaration_json(label, declaration))
-                                  : cat(text.empty() ? "" : "\n", lua_text(declaration));
+      text += call.session.json() ? json_line(hidden.hide(declaration_json(label, declaration)))
+                                  : cat(text.empty() ? "" : "\n", hidden.hide(lua_text(declaration)));
     }
   }
   return text;
@@ -70,10 +120,12 @@ Result<int> query_command(const Call& call) {
                            "As `trainmake query //...` or `trainmake query \"deps(job:mnist)\"`"));
   TRY_ASSIGN(const Selection selection, select_targets(call, query));
   std::string text;
+  Hidden hidden(session.host().environment);
+  for (const Target& target : selection.graph.targets) hidden.add(target.attributes);
   const std::vector<const Schema*> schemas = session.schemas();
   for (const TargetId id : selection.targets) {
     const Target& target = selection.graph[id];
-    text += session.json() ? json_line(target_json(schemas, selection.graph, target))
+    text += session.json() ? json_line(hidden.hide(target_json(schemas, selection.graph, target)))
                            : session.shown(target.label) + "\n";
   }
   write_stdout(text);

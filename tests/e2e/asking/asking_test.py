@@ -4,6 +4,14 @@ from story import EVERYTHING, TRAIN, Story
 
 
 class Plan(Story):
+    def test_query_hides_what_is_declared_a_secret(self):
+        place = self.tiny()
+        place.append("TRAINFILE.lua", 'job "x" { image = "image:tiny", main = "train.sh", secrets = { "TOK" }, params = { t = env("TOK") }, notes = "is " .. env("TOK") }\n')
+        for words in (["query", "job:x", "--json"], ["query", "--declared", "job:x"], ["query", "--declared", "job:x", "--json"]):
+            answer = place.ask(*words, env={"TOK": "s3cr3t-Xyz9"}).exits(0)
+            self.assertNotIn("s3cr3t", str(answer), words)
+            self.assertIn("is ***", str(answer), words)
+
     def test_plan_says_what_the_run_then_does(self):
         place = self.tiny()
         edits = (lambda: None, lambda: place.write("data/solver.json", "{}\n"), lambda: place.append("code/train.sh", "#\n"),
