@@ -42,6 +42,7 @@ void add_declaration(lua_State* state, Evaluation& evaluation, Pending pending) 
     return;
   }
   const std::size_t told = evaluation.errors.size();
+  const bool all_told = evaluation.tells_more();
   Declaration declaration{std::move(pending.kind), std::move(pending.name), {}, where, {}};
   declaration.attributes =
       convert_table(state, 1, lines_of(evaluation, {0, declaration.kind, declaration.name, {where}}), where);
@@ -49,6 +50,7 @@ void add_declaration(lua_State* state, Evaluation& evaluation, Pending pending) 
     Error& error = evaluation.errors[i];
     error.hint = join_hints(std::move(error.hint), call_hint(pending.places, where));
   }
+  declaration.is_whole = all_told && evaluation.errors.size() == told;
   declaration.called_from.assign(pending.places.begin() + 1, pending.places.end());
   evaluation.declarations.push_back(std::move(declaration));
 }

@@ -63,6 +63,7 @@ struct Evaluation {
 
   // Adds to errors, until there are more than anyone reads.
   void tell(Error error);
+  bool tells_more() const;  // false: what is told now is passed over
 };
 
 inline constexpr std::size_t kMostErrors = 1000;

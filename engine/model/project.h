@@ -17,6 +17,7 @@ struct Declaration {
   Table attributes;
   Location where;                     // the line of the declaration
   std::vector<Location> called_from;  // innermost first, when a function declared it
+  bool is_whole = true;               // false: an attribute could not be taken, and that was told
 };
 
 struct Project {

@@ -56,6 +56,7 @@ void Resolver::add(Project project) {
       continue;
     }
     declared_.emplace(label, &declaration);
+    if (!declaration.is_whole) wrong_.insert(label);
     const Schema* schema = schema_of(declaration.kind);
     if (schema == nullptr) continue;
     for (Error& error : check(*schema, declaration.attributes, declaration.where,

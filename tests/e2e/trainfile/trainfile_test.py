@@ -16,6 +16,18 @@ class Wrong(Story):
         self.assertEqual(len(errors), 1, errors)
         return errors[0]["line"], f"{errors[0]['message']} {errors[0]['hint'] or ''}"
 
+    def test_what_could_not_be_taken_is_told_and_looked_at_no_further(self):
+        for attribute in ("resources = need", "resources = { gpus = tonumber }", "resources = 0/0", "image = image 'first'", "image = need", "data = 0/0"):
+            for words in (["job:x"], ["plan", "job:x"], ["why", "job:x"]):
+                place = self.tiny()
+                place.append("TRAINFILE.lua", f'local function need() end\njob "x" {{ image = "image:tiny", main = "train.sh", {attribute} }}\n')
+                answer = place.ask(*words).exits(2)
+                self.assert_told(answer.err, "TRAINFILE.lua")
+        for attribute in ("files = need", "files = 0/0", "base = need"):
+            place = self.tiny()
+            place.append("TRAINFILE.lua", f'local function need() end\nimage "x" {{ code = "code:tiny", {attribute} }}\n')
+            place.ask("plan", "image:x").exits(2)
+
     def test_an_unknown_attribute_has_its_line_and_the_nearest(self):
         line, told = self.error('\ncode "c" {\n  srcs = glob "code/**",\n  mian = "a.sh",\n}\n')
         self.assertEqual(line, 4)
