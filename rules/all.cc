@@ -67,7 +67,8 @@ Result<std::unique_ptr<Platform>> make_platform(Host& host, const Workspace& wor
   if (service == nullptr || (type != nullptr && *type == "local"))
     return std::unique_ptr<Platform>(std::make_unique<LocalPlatform>(host, workspace, blobs));
   return fail(user_error(cat("Platform ", quoted(name), " has no known `type`: expected `local`, got ",
-                             type == nullptr ? std::string("nothing") : quoted(*type)))
+                             type == nullptr ? std::string("nothing") : quoted(*type)),
+                         "Jobs run on this machine alone so far: `--platform local`")
                   .at(service->where));
 }
 

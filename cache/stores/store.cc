@@ -29,7 +29,8 @@ Result<std::unique_ptr<Store>> open_store(const StoreRooms& rooms, Host& host, c
     schemes.push_back(cat(room.scheme, ":"));
   }
   return fail(user_error(cat("Store ", quoted(name), " has a `url` of no known kind: expected ",
-                             join(schemes, " or "), ", got ", quoted(*url)))
+                             join(schemes, " or "), ", got ", quoted(*url)),
+                         "Object stores are not done yet; a mounted one is a folder, as `dir:/mnt/bucket`")
                   .at(service->where));
 }
 

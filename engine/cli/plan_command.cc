@@ -24,17 +24,34 @@ constexpr std::size_t kShownReasons = 5;
 struct Planned {
   Graph graph;
   Plan plan;
-  std::map<TargetId, std::string> in_flight;  // the runs that will be waited for
+  std::map<TargetId, std::string> in_flight = {};  // the runs that will be waited for
+  std::map<TargetId, TargetId> held_up = {};       // what will be skipped, and the failed step that it needs
+
+  bool may_run(TargetId id) const {
+    const Verdict verdict = plan.steps[id].verdict;
+    return (verdict == Verdict::kRun || verdict == Verdict::kMaybe) && !held_up.contains(id);
+  }
 };
 
-bool may_run(const PlannedStep& step) {
-  return step.verdict == Verdict::kRun || step.verdict == Verdict::kMaybe;
+// What needs a step that is not tried again may run, and will not before that one is.
+void find_held_up(Planned& planned) {
+  for (TargetId id = 0; id < planned.plan.steps.size(); ++id) {
+    if (!planned.may_run(id)) continue;
+    for (const Dependency& need : planned.graph[id].needs) {
+      const auto above = planned.held_up.find(need.target);
+      const bool failed = planned.plan.steps[need.target].verdict == Verdict::kFailed;
+      if (!failed && above == planned.held_up.end()) continue;
+      planned.held_up.emplace(id, failed ? need.target : above->second);
+      planned.plan.steps[id].verdict = Verdict::kMaybe;
+      break;
+    }
+  }
 }
 
 Result<void> find_in_flight(Session& session, Planned& planned) {
   for (TargetId id = 0; id < planned.plan.steps.size(); ++id) {
     const PlannedStep& step = planned.plan.steps[id];
-    if (!may_run(step) || !step.description.certain || step.description.work.jobs == 0) continue;
+    if (!planned.may_run(id) || !step.description.certain || step.description.work.jobs == 0) continue;
     TRY_ASSIGN(const std::optional<Run> run,
                run_in_flight(session, planned.graph[id].label, step.fingerprint));
     if (run) planned.in_flight.emplace(id, run->id);
@@ -52,11 +69,12 @@ Result<Planned> make(const Call& call, const std::vector<std::string>& words) {
   }
   TRY(session.open_state(State::Access::kLook));
   TRY_ASSIGN(const Rules* rules, session.rules());
-  Planned planned{std::move(loaded.graph), {}, {}};
+  Planned planned{std::move(loaded.graph), {}};
   const Decider decider{
       planned.graph, *rules, session.state(), {session.line().has("--force"), session.line().has("--retry")}};
   planned.plan = make_plan(decider, processor_count());
   if (planned.plan.errors.empty()) {
+    find_held_up(planned);
     TRY(find_in_flight(session, planned));
     return planned;
   }
@@ -77,7 +95,7 @@ Totals totals_of(const Planned& planned) {
   for (TargetId id = 0; id < planned.plan.steps.size(); ++id) {
     const PlannedStep& step = planned.plan.steps[id];
     ++totals.verdicts[static_cast<std::size_t>(step.verdict)];
-    if (!may_run(step)) continue;
+    if (!planned.may_run(id)) continue;
     totals.objects += step.description.work.objects;
     totals.bytes += step.description.work.object_bytes + step.description.work.layer_bytes;
     totals.layers += step.description.work.layers;
@@ -91,19 +109,25 @@ Json in_flight_json(const Planned& planned, TargetId id) {
   return found == planned.in_flight.end() ? Json() : Json(found->second);
 }
 
+Json held_up_json(const Planned& planned, TargetId id) {
+  const auto found = planned.held_up.find(id);
+  return found == planned.held_up.end() ? Json() : Json(planned.graph[found->second].label.text());
+}
+
 Json plan_json(const Planned& planned) {
   Json json = {{"steps", Json::array()}, {"totals", Json::object()}};
   for (TargetId id = 0; id < planned.plan.steps.size(); ++id) {
     const PlannedStep& step = planned.plan.steps[id];
     const Label& label = planned.graph[id].label;
-    const Work work = may_run(step) ? step.description.work : Work{};
+    const Work work = planned.may_run(id) ? step.description.work : Work{};
     json["steps"].push_back({{"label", label.text()},
                              {"kind", label.kind},
                              {"verdict", name_of(step.verdict)},
                              {"reasons", reasons_json(step.reasons)},
                              {"uploads", {{"objects", work.objects}, {"bytes", work.object_bytes}}},
                              {"pushes", {{"layers", work.layers}, {"bytes", work.layer_bytes}}},
-                             {"in_flight", in_flight_json(planned, id)}});
+                             {"in_flight", in_flight_json(planned, id)},
+                             {"held_up_by", held_up_json(planned, id)}});
   }
   const Totals totals = totals_of(planned);
   Json& sums = json["totals"];
@@ -124,11 +148,14 @@ std::string reasons_text(const std::vector<Reason>& reasons, std::size_t most, s
   return text;
 }
 
-std::string verdict_text(const Planned& planned, TargetId id) {
+std::string verdict_text(const Session& session, const Planned& planned, TargetId id) {
   constexpr std::string_view kTexts[] = {"will run", "may run", "up to date", "will be reused",
                                          "failed before"};
   const auto run = planned.in_flight.find(id);
   if (run != planned.in_flight.end()) return cat("in flight as run ", run->second);
+  const auto failed = planned.held_up.find(id);
+  if (failed != planned.held_up.end())
+    return cat("will be skipped: ", session.shown(planned.graph[failed->second].label), " failed before");
   return std::string(kTexts[static_cast<std::size_t>(planned.plan.steps[id].verdict)]);
 }
 
@@ -146,7 +173,7 @@ std::string plan_text(const Session& session, const Planned& planned) {
     const PlannedStep& step = planned.plan.steps[id];
     if (step.verdict == Verdict::kUpToDate) continue;
     text += cat(padded(session.shown(planned.graph[id].label), width), "  ",
-                padded(verdict_text(planned, id), 14), "  ",
+                padded(verdict_text(session, planned, id), 14), "  ",
                 reasons_text(telling(step.reasons), kShownReasons, session.here()), "\n");
   }
   const Totals totals = totals_of(planned);
@@ -181,17 +208,16 @@ Json why_json(const Planned& planned, TargetId id, const std::vector<Cause>& cau
   for (const TargetId each : order)
     upstream.push_back(
         {{"label", planned.graph[each].label.text()}, {"reasons", reasons_json(reasons[each])}});
-  return {{"label", planned.graph[id].label.text()},
-          {"verdict", name_of(step.verdict)},
-          {"reasons", reasons_json(telling(step.reasons))},
-          {"upstream", std::move(upstream)},
-          {"in_flight", in_flight_json(planned, id)}};
+  return {{"label", planned.graph[id].label.text()},        {"verdict", name_of(step.verdict)},
+          {"reasons", reasons_json(telling(step.reasons))}, {"upstream", std::move(upstream)},
+          {"in_flight", in_flight_json(planned, id)},       {"held_up_by", held_up_json(planned, id)}};
 }
 
 // Of what lies upstream a few reasons are told; asked of itself it tells all.
 std::string why_text(const Session& session, const Planned& planned, TargetId id,
                      const std::vector<Cause>& causes) {
-  std::string text = cat(session.shown(planned.graph[id].label), ": ", verdict_text(planned, id), "\n");
+  std::string text =
+      cat(session.shown(planned.graph[id].label), ": ", verdict_text(session, planned, id), "\n");
   std::map<TargetId, std::size_t> told;
   for (const Cause& cause : causes) {
     const bool is_end = cause.reason.kind != ReasonKind::kUpstreamChanged;

@@ -63,7 +63,12 @@ Attempt::Attempt(const JobServices& services, const JobPlan& plan, const Doing& 
       redactor_(redactor_of(services.host.environment, plan.spec.secrets)) {}
 
 Result<void> Attempt::hand_over(bool is_new) {
-  if (is_new) return submit();
+  if (is_new) {
+    if (services_.platform.traits.reads_in_place) {
+      TRY_ASSIGN(sight_, sight_of(services_.host, services_.workspace, plan_.spec.data));
+    }
+    return submit();
+  }
   const auto status = services_.platform.poll(JobHandle::of(run_));
   // One that waits may have lost whoever was to start it; submitting it again starts it once.
   if (status && (!status->known || status->status == RunStatus::kQueued)) {
@@ -158,7 +163,7 @@ Result<void> Attempt::check_data() {
   if (run_.started_ns == 0 && run_.status != RunStatus::kSucceeded) return {};
   // From the intent on, not from the start: in between the platform may look where links lead.
   TRY_ASSIGN(const InPlace found, look_in_place(services_.host, services_.workspace, services_.digests,
-                                                plan_.spec.data, run_.created_ns));
+                                                plan_.spec.data, {run_.created_ns, std::move(sight_)}));
   const bool changed = !found.changed.empty();
   const std::vector<std::string>& paths = changed ? found.changed : found.doubtful;
   if (paths.empty()) return {};

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/model/rule.h"
+#include "rules/job/in_place.h"
 #include "rules/job/log_lines.h"
 #include "rules/job/metrics.h"
 #include "rules/job/redactor.h"
@@ -53,6 +55,7 @@ class Attempt {
   const Doing& doing_;
   Metrics metrics_;
   Run run_;
+  std::optional<Sight> sight_;  // of the data in place, from before it was started
   Redactor redactor_;
   LogLines lines_;
   std::int64_t log_read_ = 0;

@@ -27,11 +27,52 @@ Result<void> compare(FileDigests& digests, const std::string& folder, std::vecto
   return {};
 }
 
+struct Looked {
+  Stat itself;  // what stands at the path, a link perhaps
+  Stat file;    // where that leads
+};
+
+Result<Looked> look_at(Host& host, const std::string& path) {
+  Looked looked;
+  TRY_ASSIGN(looked.itself, host.files.look(path));
+  looked.file = looked.itself;
+  if (looked.itself.is(FileKind::kLink)) {
+    TRY_ASSIGN(looked.file, host.files.look(path, Links::kFollow));
+  }
+  return looked;
+}
+
+Digest128 digest_of(const Looked& looked) {
+  Hasher hasher;
+  for (const Stat& stat : {looked.itself, looked.file}) {
+    hasher.number(static_cast<std::uint64_t>(stat.kind))
+        .number(stat.size)
+        .number(stat.inode)
+        .number(stat.mode);
+    hasher.number(static_cast<std::uint64_t>(stat.mtime_ns))
+        .number(static_cast<std::uint64_t>(stat.ctime_ns));
+  }
+  return hasher.finish();
+}
+
 }  // namespace
 
+Result<Sight> sight_of(Host& host, const Workspace& workspace, const std::vector<GivenTree>& trees) {
+  Sight sight;
+  for (const GivenTree& tree : trees) {
+    for (const ListedFile& file : *tree.files) {
+      if (file.source.empty()) continue;
+      TRY_ASSIGN(const Looked looked, look_at(host, workspace.path(file.source)));
+      sight.push_back(digest_of(looked));
+    }
+  }
+  return sight;
+}
+
 Result<InPlace> look_in_place(Host& host, const Workspace& workspace, FileDigests& digests,
-                              const std::vector<GivenTree>& trees, std::int64_t since_ns) {
+                              const std::vector<GivenTree>& trees, const Since& since) {
   InPlace found;
+  std::size_t seen = 0;  // of the sight
   const std::int64_t looked_at_ns = host.clock.now_ns();
   for (const GivenTree& tree : trees) {
     TRY_ASSIGN(const Label label, parse_label(tree.label, ""));
@@ -39,17 +80,15 @@ Result<InPlace> look_in_place(Host& host, const Workspace& workspace, FileDigest
     for (const ListedFile& file : *tree.files) {
       if (file.source.empty()) continue;
       std::string path = path_below(file.source, label.folder).value_or(file.source);
-      TRY_ASSIGN(const Stat itself, host.files.look(workspace.path(file.source)));
-      Stat stat = itself;
-      if (itself.is(FileKind::kLink)) {
-        TRY_ASSIGN(stat, host.files.look(workspace.path(file.source), Links::kFollow));
-      }
-      if (!stat.is(FileKind::kFile) || stat.size != file.size) {
+      TRY_ASSIGN(const Looked looked, look_at(host, workspace.path(file.source)));
+      const bool touched = since.sight ? (*since.sight)[seen++] != digest_of(looked)
+                                       : std::max(looked.itself.ctime_ns, looked.file.ctime_ns) >= since.ns;
+      if (!looked.file.is(FileKind::kFile) || looked.file.size != file.size) {
         found.changed.push_back(std::move(path));
         continue;
       }
-      if (std::max(itself.ctime_ns, stat.ctime_ns) >= since_ns) found.doubtful.push_back(path);
-      given.push_back({{std::move(path), stat, {}}, file.content});
+      if (touched) found.doubtful.push_back(path);
+      given.push_back({{std::move(path), looked.file, {}}, file.content});
     }
     TRY(compare(digests, label.folder, std::move(given), looked_at_ns, found.changed));
   }

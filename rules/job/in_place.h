@@ -2,6 +2,7 @@
 // taken back shows in the ctime alone, and a touch shows the same: either is doubtful. Knows no platform.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,12 +12,23 @@
 
 namespace trainmake {
 
+// How the files looked, and the links that lead to them: one digest of stats a file, in the trees' order.
+using Sight = std::vector<Digest128>;
+Result<Sight> sight_of(Host& host, const Workspace& workspace, const std::vector<GivenTree>& trees);
+
+// When the job may have begun to read. Without a sight of that moment, as of a run that another process
+// started, times tell: they are of the file system's clock, and may be ahead of ours.
+struct Since {
+  std::int64_t ns = 0;
+  std::optional<Sight> sight = {};
+};
+
 // Paths, from their project's folder. `changed` are not what the listings say; `doubtful` are, but something
-// happened to them, or to the link that leads there, at `since_ns` or later.
+// happened to them, or to the link that leads there, since then.
 struct InPlace {
   std::vector<std::string> changed, doubtful;
 };
 Result<InPlace> look_in_place(Host& host, const Workspace& workspace, FileDigests& digests,
-                              const std::vector<GivenTree>& trees, std::int64_t since_ns);
+                              const std::vector<GivenTree>& trees, const Since& since);
 
 }  // namespace trainmake

@@ -30,6 +30,16 @@ class Failing(Story):
         self.assertIn("//job:train", answer.labels("failed"))
         self.assertIn("//job:after", answer.labels("skipped"))
 
+    def test_plan_and_why_know_what_a_failure_holds_up(self):
+        place = self.broken()
+        place.ask("job:train").exits(1)
+        plan = place.plan("job:eval")
+        self.assertEqual((plan["totals"]["jobs"], plan["totals"]["failed"], plan["totals"]["maybe"], plan["totals"]["run"]), (0, 1, 1, 0))
+        self.assertEqual({step["label"]: step["held_up_by"] for step in plan["steps"]}["//job:eval"], "//job:train")
+        self.assert_told(place.ask("plan", "job:eval").exits(0).out, "job:eval", "will be skipped: job:train failed before", "0 jobs")
+        self.assert_told(place.ask("why", "job:eval").exits(0).out, "will be skipped: job:train failed before")
+        self.assertEqual(place.ask("plan", "job:eval", "--retry", "--json").exits(0).only["totals"]["jobs"], 2)
+
     def test_an_identical_failed_job_is_not_submitted_again(self):
         place = self.broken()
         place.ask("job:train").exits(1)

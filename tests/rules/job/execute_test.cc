@@ -311,6 +311,15 @@ TEST(JobRun, DataThatChangedUnderAJobMakesItsResultNobodys) {
   EXPECT_EQ(world.platform.starts, 2);
 }
 
+TEST(JobRun, AClockBehindThatOfTheFilesDoubtsNothing) {
+  JobWorld world;
+  world.need("data", JobWorld::kData);
+  world.give_data(JobWorld::kData, {{"d.txt", "one\n"}});
+  world.clock.behind_ns = std::chrono::nanoseconds(std::chrono::hours(1)).count();
+  EXPECT_TRUE(world.execute());
+  EXPECT_TRUE(world.runs.runs[0].reusable) << world.runs.runs[0].reason;
+}
+
 TEST(JobRun, DataThatChangedAndChangedBackIsDoubtful) {
   JobWorld world;
   world.need("data", JobWorld::kData);

@@ -64,7 +64,7 @@ class FakeRuns final : public Runs {
 // Waiting takes no time, and every wait may be watched.
 class StillClock final : public Clock {
  public:
-  std::int64_t now_ns() override { return real_clock().now_ns(); }
+  std::int64_t now_ns() override { return real_clock().now_ns() - behind_ns; }
   std::int64_t steady_ns() override { return real_clock().steady_ns() + waited_ns; }
   bool wait(std::chrono::milliseconds time, std::stop_token stop) override {
     waited_ns += std::chrono::nanoseconds(time).count();
@@ -73,6 +73,7 @@ class StillClock final : public Clock {
   }
   std::function<void()> on_wait;
   std::atomic<std::int64_t> waited_ns = 0;
+  std::int64_t behind_ns = 0;  // the files'
 };
 
 class FakeInputs final : public Inputs {
