@@ -14,7 +14,7 @@ build_packages="
 test_packages="
   libbenchmark-dev libcpp-httplib-dev libgtest-dev make
   clang libclang-rt-14-dev
-  clang-format clang-tidy lua-check shellcheck"
+  clang-format clang-tidy lua-check shellcheck zstd"
 
 usage() {
   echo "usage: sh tests/deps.sh build|test" >&2
