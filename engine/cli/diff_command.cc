@@ -3,7 +3,6 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/base/json.h"
-
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/find_run.h"

@@ -6,6 +6,8 @@
 #include "engine/cli/lua_text.h"
 #include "engine/cli/select_targets.h"
 #include "engine/cli/target_json.h"
+#include "rules/job/redactor.h"
+#include "rules/job/secrets.h"
 
 namespace trainmake {
 namespace {
@@ -32,7 +34,7 @@ Result<Pattern> declared_pattern(const Call& call, const std::string& text) {
 }
 
 // What is in the environment under the names that targets declare as secrets: never shown, wherever a file
-// may have put it. Short ones stand in other texts by chance, and are no secrets.
+// may have put it.
 class Hidden {
  public:
   explicit Hidden(const Environment& environment) : environment_(environment) {}
@@ -42,17 +44,12 @@ class Hidden {
     if (names == nullptr || names->table() == nullptr) return;
     for (const Value& name : names->table()->items) {
       const std::string value = name.string() != nullptr ? environment_.get(*name.string()).value_or("") : "";
-      if (value.size() >= kTellingSize) values_.insert(value);
+      if (value.size() < kTellingSize || !values_.insert(value).second) continue;
+      redactor_ = Redactor({values_.begin(), values_.end()});
     }
   }
 
-  std::string hide(std::string text) const {
-    for (const std::string& value : values_) {
-      for (std::size_t at = text.find(value); at != text.npos; at = text.find(value, at + 3))
-        text.replace(at, value.size(), "***");
-    }
-    return text;
-  }
+  std::string hide(const std::string& text) const { return redactor_.redact(text); }
 
   Json hide(const Json& json) const {
     if (values_.empty()) return json;
@@ -71,9 +68,9 @@ class Hidden {
   }
 
  private:
-  static constexpr std::size_t kTellingSize = 6;
   const Environment& environment_;
   std::set<std::string> values_;
+  Redactor redactor_{{}};
 };
 
 std::string declared_text(const Call& call, const Pattern& pattern, const std::vector<Project>& projects) {

@@ -7,9 +7,6 @@
 namespace trainmake {
 namespace {
 
-// Shorter ones stand in other texts by chance.
-constexpr std::size_t kTellingSize = 6;
-
 bool stands_in(const std::string& secret, const Value& value) {
   const auto within = [&](std::string_view text) { return text.find(secret) != text.npos; };
   if (value.is_scalar()) return within(scalar_text(value));
