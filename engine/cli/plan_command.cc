@@ -25,33 +25,12 @@ struct Planned {
   Graph graph;
   Plan plan;
   std::map<TargetId, std::string> in_flight = {};  // the runs that will be waited for
-  std::map<TargetId, TargetId> held_up = {};       // what will be skipped, and the failed step that it needs
-
-  bool may_run(TargetId id) const {
-    const Verdict verdict = plan.steps[id].verdict;
-    return (verdict == Verdict::kRun || verdict == Verdict::kMaybe) && !held_up.contains(id);
-  }
 };
-
-// What needs a step that is not tried again may run, and will not before that one is.
-void find_held_up(Planned& planned) {
-  for (TargetId id = 0; id < planned.plan.steps.size(); ++id) {
-    if (!planned.may_run(id)) continue;
-    for (const Dependency& need : planned.graph[id].needs) {
-      const auto above = planned.held_up.find(need.target);
-      const bool failed = planned.plan.steps[need.target].verdict == Verdict::kFailed;
-      if (!failed && above == planned.held_up.end()) continue;
-      planned.held_up.emplace(id, failed ? need.target : above->second);
-      planned.plan.steps[id].verdict = Verdict::kMaybe;
-      break;
-    }
-  }
-}
 
 Result<void> find_in_flight(Session& session, Planned& planned) {
   for (TargetId id = 0; id < planned.plan.steps.size(); ++id) {
     const PlannedStep& step = planned.plan.steps[id];
-    if (!planned.may_run(id) || !step.description.certain || step.description.work.jobs == 0) continue;
+    if (!step.may_run() || !step.description.certain || step.description.work.jobs == 0) continue;
     TRY_ASSIGN(const std::optional<Run> run,
                run_in_flight(session, planned.graph[id].label, step.fingerprint));
     if (run) planned.in_flight.emplace(id, run->id);
@@ -74,7 +53,6 @@ Result<Planned> make(const Call& call, const std::vector<std::string>& words) {
       planned.graph, *rules, session.state(), {session.line().has("--force"), session.line().has("--retry")}};
   planned.plan = make_plan(decider, processor_count());
   if (planned.plan.errors.empty()) {
-    find_held_up(planned);
     TRY(find_in_flight(session, planned));
     return planned;
   }
@@ -95,7 +73,7 @@ Totals totals_of(const Planned& planned) {
   for (TargetId id = 0; id < planned.plan.steps.size(); ++id) {
     const PlannedStep& step = planned.plan.steps[id];
     ++totals.verdicts[static_cast<std::size_t>(step.verdict)];
-    if (!planned.may_run(id)) continue;
+    if (!step.may_run()) continue;
     totals.objects += step.description.work.objects;
     totals.bytes += step.description.work.object_bytes + step.description.work.layer_bytes;
     totals.layers += step.description.work.layers;
@@ -110,8 +88,8 @@ Json in_flight_json(const Planned& planned, TargetId id) {
 }
 
 Json held_up_json(const Planned& planned, TargetId id) {
-  const auto found = planned.held_up.find(id);
-  return found == planned.held_up.end() ? Json() : Json(planned.graph[found->second].label.text());
+  const std::optional<TargetId>& failed = planned.plan.steps[id].held_up_by;
+  return failed ? Json(planned.graph[*failed].label.text()) : Json();
 }
 
 Json plan_json(const Planned& planned) {
@@ -119,7 +97,7 @@ Json plan_json(const Planned& planned) {
   for (TargetId id = 0; id < planned.plan.steps.size(); ++id) {
     const PlannedStep& step = planned.plan.steps[id];
     const Label& label = planned.graph[id].label;
-    const Work work = planned.may_run(id) ? step.description.work : Work{};
+    const Work work = step.may_run() ? step.description.work : Work{};
     json["steps"].push_back({{"label", label.text()},
                              {"kind", label.kind},
                              {"verdict", name_of(step.verdict)},
@@ -153,9 +131,8 @@ std::string verdict_text(const Session& session, const Planned& planned, TargetI
                                          "failed before"};
   const auto run = planned.in_flight.find(id);
   if (run != planned.in_flight.end()) return cat("in flight as run ", run->second);
-  const auto failed = planned.held_up.find(id);
-  if (failed != planned.held_up.end())
-    return cat("will be skipped: ", session.shown(planned.graph[failed->second].label), " failed before");
+  if (const std::optional<TargetId>& failed = planned.plan.steps[id].held_up_by)
+    return cat("will be skipped: ", session.shown(planned.graph[*failed].label), " failed before");
   return std::string(kTexts[static_cast<std::size_t>(planned.plan.steps[id].verdict)]);
 }
 

@@ -26,6 +26,19 @@ bool is_asked(const Graph& graph, TargetId id) {
   return std::find(graph.asked.begin(), graph.asked.end(), id) != graph.asked.end();
 }
 
+// What needs a step that is not tried again may run, and will not before that one is.
+void hold_up(std::vector<PlannedStep>& steps, const Target& target, PlannedStep& step) {
+  if (!step.may_run()) return;
+  for (const Dependency& need : target.needs) {
+    const PlannedStep& below = steps[need.target];
+    if (below.verdict == Verdict::kFailed) step.held_up_by = need.target;
+    if (below.held_up_by) step.held_up_by = below.held_up_by;
+    if (!step.held_up_by) continue;
+    step.verdict = Verdict::kMaybe;
+    return;
+  }
+}
+
 Error located(Error error, const Target& target) {
   if (!error.where.known()) error.where = target.where;
   return error;
@@ -36,6 +49,10 @@ Error located(Error error, const Target& target) {
 std::string_view name_of(Verdict verdict) {
   constexpr std::string_view kNames[] = {"run", "maybe", "up_to_date", "reuse", "failed"};
   return kNames[static_cast<std::size_t>(verdict)];
+}
+
+bool PlannedStep::may_run() const {
+  return (verdict == Verdict::kRun || verdict == Verdict::kMaybe) && !held_up_by;
 }
 
 const Artifacts* PlannedStep::outcome() const {
@@ -126,6 +143,7 @@ Plan make_plan(const Decider& decider, unsigned threads) {
     if (step) {
       plan.looks.add(step->description.looks);
       step->description.looks = {};
+      hold_up(plan.steps, subject.target(), *step);
       plan.steps[id] = *std::move(step);
     } else {
       plan.steps[id].description.certain = false;

@@ -26,8 +26,12 @@ struct PlannedStep {
   std::vector<Reason> reasons;
   Description description;
   Fingerprint fingerprint;
-  std::optional<Record> record;      // of kUpToDate and kReuse: the result; of kFailed: nothing
-  std::optional<Error> failure;      // of kFailed
+  std::optional<Record> record;  // of kUpToDate and kReuse: the result; of kFailed: nothing
+  std::optional<Error> failure;  // of kFailed
+  std::optional<TargetId> held_up_by =
+      {};  // a step of kFailed below: this one waits until that is tried again
+
+  bool may_run() const;              // on its own account, or on that of what it needs
   const Artifacts* outcome() const;  // what those who need it may count on; nullptr: cannot be told yet
 };
 

@@ -122,6 +122,20 @@ TEST(Plan, WhatFailedBeforeIsNotTriedAgainUnlessAsked) {
   EXPECT_EQ(world.verdict("a", {.force = true}), Verdict::kRun);
 }
 
+TEST(Plan, WhatNeedsAFailureIsHeldUpByIt) {
+  EngineWorld world{{"a", {}}, {"b", {"a"}}, {"c", {"b"}}, {"d", {}}};
+  world.rule.failed_earlier.insert("a");
+  const Plan plan = world.plan();
+  for (const TargetId above : {1U, 2U}) {
+    EXPECT_EQ(plan.steps[above].held_up_by, TargetId{0});
+    EXPECT_FALSE(plan.steps[above].may_run());
+    EXPECT_EQ(plan.steps[above].verdict, Verdict::kMaybe);
+  }
+  EXPECT_FALSE(plan.steps[0].may_run());
+  EXPECT_TRUE(plan.steps[3].may_run());
+  EXPECT_TRUE(world.plan({.retry = true}).steps[2].may_run());
+}
+
 TEST(Plan, BadInputIsAnErrorOfItsTargetAndTheRestIsPlanned) {
   EngineWorld world{{"a", {}}, {"b", {}}};
   world.rule.bad_input.insert("a");
