@@ -25,9 +25,9 @@ class Converter {
  public:
   Converter(lua_State* state, const Location& where) : state_(state), where_(where) {}
 
-  Table attributes(int index, const TableLines* lines) {
+  Converted attributes(int index, const TableLines* lines) {
     std::optional<Table> table = read_table(index, lines, true);
-    return table ? *std::move(table) : Table();
+    return {table ? *std::move(table) : Table(), is_whole_};
   }
 
  private:
@@ -73,6 +73,7 @@ class Converter {
           value.data = *placed;
           return value;
         }
+        if (is_refused(state_, index)) return is_whole_ = false, std::nullopt;
         break;
       default:
         break;
@@ -179,6 +180,7 @@ class Converter {
   Location place() const { return {where_.file, line_ != 0 ? line_ : where_.line}; }
 
   std::nullopt_t refuse(std::string_view why) {
+    is_whole_ = false;
     const std::string what = path_.empty() ? std::string("The table") : cat("`", path_, "`");
     Vm::of(state_).evaluation().tell(user_error(cat(what, " ", why)).at(place()));
     return std::nullopt;
@@ -190,11 +192,12 @@ class Converter {
   std::vector<const void*> above_;  // the tables around the one being read
   std::string path_;                // `params.lr`, `data[2]`
   int line_ = 0;                    // the innermost that is known
+  bool is_whole_ = true;
 };
 
 }  // namespace
 
-Table convert_table(lua_State* state, int index, const TableLines* lines, const Location& where) {
+Converted convert_table(lua_State* state, int index, const TableLines* lines, const Location& where) {
   return Converter(state, where).attributes(index, lines);
 }
 

@@ -42,15 +42,15 @@ void add_declaration(lua_State* state, Evaluation& evaluation, Pending pending) 
     return;
   }
   const std::size_t told = evaluation.errors.size();
-  const bool all_told = evaluation.tells_more();
   Declaration declaration{std::move(pending.kind), std::move(pending.name), {}, where, {}};
-  declaration.attributes =
+  Converted converted =
       convert_table(state, 1, lines_of(evaluation, {0, declaration.kind, declaration.name, {where}}), where);
   for (std::size_t i = told; i < evaluation.errors.size(); ++i) {
     Error& error = evaluation.errors[i];
     error.hint = join_hints(std::move(error.hint), call_hint(pending.places, where));
   }
-  declaration.is_whole = all_told && evaluation.errors.size() == told;
+  declaration.attributes = std::move(converted.table);
+  declaration.is_whole = converted.is_whole;
   declaration.called_from.assign(pending.places.begin() + 1, pending.places.end());
   evaluation.declarations.push_back(std::move(declaration));
 }
@@ -95,7 +95,7 @@ Result<int> declare_project(lua_State* state) {
     return 0;
   }
   evaluation.named_at = where;
-  const Table table = convert_table(state, 1, nullptr, where);
+  const Table table = convert_table(state, 1, nullptr, where).table;
   if (!table.items.empty())
     complain("`project` takes `name = \"x\"` alone, not a list", "Write `project { name = \"x\" }`");
   for (const auto& [key, value] : table.fields) {

@@ -61,10 +61,8 @@ const SourceMap& Source::map() const {
   return *lines;
 }
 
-bool Evaluation::tells_more() const { return errors.size() < kMostErrors; }
-
 void Evaluation::tell(Error error) {
-  if (tells_more()) errors.push_back(std::move(error));
+  if (errors.size() < kMostErrors) errors.push_back(std::move(error));
 }
 
 Result<bool> read_source(Evaluation& evaluation, const std::string& path) {

@@ -51,6 +51,7 @@ struct Evaluation {
   std::map<std::string, std::pair<std::string, Location>> defaults =
       {};  // by kind: platform, store, registry
   std::vector<Error> errors = {};
+  bool is_whole = true;  // as in Project
   Looks looks = {};
 
   Sources sources = {};
@@ -63,7 +64,6 @@ struct Evaluation {
 
   // Adds to errors, until there are more than anyone reads.
   void tell(Error error);
-  bool tells_more() const;  // false: what is told now is passed over
 };
 
 inline constexpr std::size_t kMostErrors = 1000;

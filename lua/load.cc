@@ -53,7 +53,11 @@ Result<void> run(Evaluation& evaluation) {
 }
 
 void evaluate(Evaluation& evaluation) {
-  if (Result<void> ran = run(evaluation); !ran) evaluation.errors.push_back(std::move(ran).error());
+  if (Result<void> ran = run(evaluation); !ran) {
+    evaluation.errors.push_back(std::move(ran).error());
+    evaluation.is_whole = false;
+  }
+  if (!evaluation.pending.empty()) evaluation.is_whole = false;
   evaluation.looks.normalize();
 }
 
@@ -96,8 +100,12 @@ std::string default_of(const Evaluation& evaluation, const char* kind, Space& sp
 Project load_project(const Host& host, const LoadOptions& options, const std::string& folder) {
   Evaluation evaluation{.host = host, .options = options, .role = FileRole::kProject, .folder = folder};
   evaluate(evaluation);
-  return {folder, std::move(evaluation.name), std::move(evaluation.declarations),
-          std::move(evaluation.errors), std::move(evaluation.looks)};
+  return {folder,
+          std::move(evaluation.name),
+          std::move(evaluation.declarations),
+          std::move(evaluation.errors),
+          std::move(evaluation.looks),
+          evaluation.is_whole};
 }
 
 Space load_space(const Host& host, const std::string& root) {

@@ -123,6 +123,10 @@ Result<int> read_variable(lua_State* state) {
 
 Result<int> list_files(lua_State* state) {
   Evaluation& evaluation = Vm::of(state).evaluation();
+  if (is_refused(state, 1)) {
+    lua_newtable(state);
+    return 1;
+  }
   const Glob* glob = glob_at(state, 1);
   if (glob == nullptr) {
     return fail(

@@ -17,6 +17,7 @@ namespace {
 
 constexpr const char* kGlobType = "glob";
 constexpr const char* kPlacedType = "placed path";
+constexpr const char* kRefusedType = "refused value";
 constexpr std::uint64_t kPatternCost = 100;  // in instructions, of reading a pattern
 constexpr std::uint64_t kPatternByteCost = 4;
 
@@ -52,6 +53,19 @@ void register_type(lua_State* state, const char* name, lua_CFunction drop_value)
   lua_setfield(state, -2, "__metatable");
 }
 
+// Tells the error at the line that is running.
+void push_refused(lua_State* state, Error error) {
+  Vm::of(state).evaluation().tell(std::move(error).at(innermost_place(state)));
+  lua_newuserdatauv(state, 0, 0);
+  luaL_setmetatable(state, kRefusedType);
+}
+
+// Anything joined to it is refused, and not told again.
+int join_to_refused(lua_State* state) {
+  lua_pushvalue(state, is_refused(state, 1) ? 1 : 2);
+  return 1;
+}
+
 // data_dir "x" .. "/y" is data_dir "x/y".
 Result<int> append_to_placed(lua_State* state) {
   const PlacedPath* placed = placed_at(state, 1);
@@ -66,12 +80,8 @@ Result<int> append_to_placed(lua_State* state) {
   return 1;
 }
 
-// A pattern that cannot be one is told at its line, and evaluation goes on.
 Result<void> add_pattern(lua_State* state, std::string pattern, std::vector<std::string>& into) {
   TRY(Vm::of(state).spend(kPatternCost + kPatternByteCost * pattern.size()));
-  if (Result<PathPattern> parsed = PathPattern::parse(pattern); !parsed) {
-    Vm::of(state).evaluation().tell(std::move(parsed).error().at(innermost_place(state)));
-  }
   into.push_back(std::move(pattern));
   return {};
 }
@@ -117,6 +127,20 @@ Result<void> take_option(lua_State* state, Glob& glob) {
                          meant.empty() ? "It has `exclude` and `allow_empty`" : meant));
 }
 
+// Each pattern that cannot be one; a refused value is then on the stack.
+bool tell_wrong_patterns(lua_State* state, const Glob& glob) {
+  const int before = lua_gettop(state);
+  for (const auto* patterns : {&glob.include, &glob.exclude}) {
+    for (const std::string& pattern : *patterns) {
+      Result<PathPattern> parsed = PathPattern::parse(pattern);
+      if (parsed) continue;
+      lua_settop(state, before);
+      push_refused(state, std::move(parsed).error());
+    }
+  }
+  return lua_gettop(state) > before;
+}
+
 }  // namespace
 
 void register_values(lua_State* state) {
@@ -126,7 +150,15 @@ void register_values(lua_State* state) {
   lua_pushcfunction(state, &guarded<append_to_placed>);
   lua_setfield(state, -2, "__concat");
   lua_pop(state, 1);
+  luaL_newmetatable(state, kRefusedType);
+  lua_pushcfunction(state, &join_to_refused);
+  lua_setfield(state, -2, "__concat");
+  lua_pushboolean(state, 0);
+  lua_setfield(state, -2, "__metatable");
+  lua_pop(state, 1);
 }
+
+bool is_refused(lua_State* state, int index) { return luaL_testudata(state, index, kRefusedType) != nullptr; }
 
 const Glob* glob_at(lua_State* state, int index) {
   return static_cast<const Glob*>(luaL_testudata(state, index, kGlobType));
@@ -149,6 +181,7 @@ std::string described(lua_State* state, int index) {
       return "nothing";
     case LUA_TUSERDATA:
       if (glob_at(state, index) != nullptr) return "a glob";
+      if (is_refused(state, index)) return "a path that is refused";
       return placed_at(state, index) != nullptr ? "a placed path" : "an error";
     default:
       return cat("a ", luaL_typename(state, index));
@@ -171,6 +204,7 @@ Result<int> make_glob(lua_State* state) {
     }
   }
   if (glob.include.empty()) return fail(user_error("`glob` has no pattern", "Write `glob \"data/**\"`"));
+  if (tell_wrong_patterns(state, glob)) return 1;
   push(state, kGlobType, std::move(glob));
   return 1;
 }
@@ -184,7 +218,10 @@ Result<int> make_placed_path(lua_State* state) {
   std::string rest = lua_isnone(state, 1) ? std::string() : text_at(state, 1);
   const std::optional<std::string> clean = path_clean(rest);
   if (rest.starts_with('/') || !clean) {
-    return fail(user_error(cat("`", name_of(place), "` takes a path below that folder, not ", quoted(rest))));
+    push_refused(state,
+                 user_error(cat("`", name_of(place), "` takes a path below that folder, not ", quoted(rest)),
+                            cat("Write it as `", name_of(place), " \"a/b\"`")));
+    return 1;
   }
   push(state, kPlacedType, PlacedPath{place, *clean});
   return 1;

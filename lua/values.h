@@ -15,6 +15,8 @@ void register_values(lua_State* state);
 
 const Glob* glob_at(lua_State* state, int index);          // nullptr when it is something else
 const PlacedPath* placed_at(lua_State* state, int index);  // nullptr when it is something else
+// What stands in place of a glob or a path that was refused, and told: evaluation goes on.
+bool is_refused(lua_State* state, int index);
 
 std::string text_at(lua_State* state, int index);  // REQUIRES: a string
 // "a string", "a table", "a function": what stands at `index`, for messages.

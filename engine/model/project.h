@@ -26,6 +26,7 @@ struct Project {
   std::vector<Declaration> declarations;
   std::vector<Error> errors;
   Looks looks;
+  bool is_whole = true;  // false: it did not run to its end, and may declare less than it says
 };
 
 // A platform, store or registry of TRAINSPACE.lua.

@@ -118,10 +118,10 @@ std::vector<std::string> Resolver::missing() {
   return folders;
 }
 
-// A file that did not evaluate to its end declares less than it says: what is missing from it is no news.
+// What is missing from a file that did not run to its end is no news.
 bool Resolver::known_broken(const std::string& folder) const {
   const auto found = projects_.find(folder);
-  return found != projects_.end() && !found->second.errors.empty();
+  return found != projects_.end() && !found->second.is_whole;
 }
 
 Error Resolver::dangling(const Label& label, std::string_view from) const {

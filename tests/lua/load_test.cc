@@ -209,6 +209,26 @@ TEST(Load, AllErrorsOfAFileAreToldTogether) {
   EXPECT_EQ(lines, (std::vector<int>{1, 2, 3, 4, 4, 5}));
 }
 
+TEST(Load, APathThatIsRefusedIsToldOnceAndEvaluationGoesOn) {
+  const Project project = load_text(
+      "local g = glob { '../x', '[z-a]', exclude = '/abs' }\njob 'a' { x = g, y = { g }, n = #list(g) }\n"
+      "job 'b' { x = data_dir '../x' .. '/more' }\njob 'c' { x = 'a' .. output_dir '/abs' }\njob 'd' {}\n");
+  std::vector<int> lines;
+  for (const Error& error : project.errors) lines.push_back(error.where.line);
+  EXPECT_EQ(lines, (std::vector<int>{1, 1, 1, 3, 4})) << no_errors(project.errors).message();
+  EXPECT_TRUE(project.is_whole);
+  ASSERT_EQ(project.declarations.size(), 4U);
+  for (const Declaration& declaration : project.declarations)
+    EXPECT_EQ(declaration.is_whole, declaration.name == "d") << declaration.name;
+}
+
+TEST(Load, AFileIsWholeUnlessItStoppedOrLeftSomethingOpen) {
+  for (const char* text : {"job 'a' {}", "job 'a' { x = 0/0 }", "job 'a' {}\njob 'a' {}"})
+    EXPECT_TRUE(load_text(text).is_whole) << text;
+  for (const char* text : {"job 'a' {}\nerror 'x'", "job 'a'", "job 'a' {"})
+    EXPECT_FALSE(load_text(text).is_whole) << text;
+}
+
 TEST(Load, AnAttributeThatCannotBeAValueStaysAsNil) {
   const Project project = load_text("job 'a' {\n x = { error },\n y = 1 }");
   const Declaration* declaration = find(project, "job", "a");

@@ -115,16 +115,19 @@ TEST(Resolve, SuggestsTheSameNameOfAnotherKind) {
   EXPECT_NE(outcome.errors[0].hint.find("`code:c`"), std::string::npos);
 }
 
-TEST(Resolve, WhatIsMissingFromABrokenFileIsNoNews) {
-  Resolver made({&code(), &job()}, "");
-  made.ask({*parse_pattern("job:j", "")});
-  made.add({"",
-            "",
-            {declare("job", "j", 1, {{"code", text("code:later")}})},
-            {user_error("Syntax error").at({"TRAINFILE.lua", 2})},
-            {}});
-  EXPECT_TRUE(made.missing().empty());
-  EXPECT_EQ(made.finish().errors.size(), 1U);
+TEST(Resolve, WhatIsMissingFromAFileThatStoppedIsNoNews) {
+  for (const bool is_whole : {false, true}) {
+    Resolver made({&code(), &job()}, "");
+    made.ask({*parse_pattern("job:j", "")});
+    made.add({"",
+              "",
+              {declare("job", "j", 1, {{"code", text("code:later")}})},
+              {user_error("Wrong").at({"TRAINFILE.lua", 2})},
+              {},
+              is_whole});
+    EXPECT_TRUE(made.missing().empty());
+    EXPECT_EQ(made.finish().errors.size(), is_whole ? 2U : 1U);
+  }
 }
 
 TEST(Resolve, AnAbsentProjectIsTold) {
