@@ -56,23 +56,32 @@ std::string unescaped(std::string_view pattern) {
   return path;
 }
 
-Error unmatched(Host& host, const std::string& top, const Group& group, const std::string& pattern,
-                const Location& where) {
+// `patterns` are those of the group that match nothing.
+Error unmatched(Host& host, const std::string& top, const Group& group,
+                const std::vector<std::string>& patterns, const Location& where) {
   const Location place{where.file, group.line != 0 ? group.line : where.line};
+  std::vector<std::string> names;
+  for (const std::string& pattern : patterns)
+    names.push_back(quoted(group.plain ? unescaped(pattern) : pattern));
+  const bool several = names.size() > 1;
   if (!group.plain) {
-    return user_error(cat("Pattern ", quoted(pattern), " matches no file"),
+    return user_error(cat(several ? "Patterns " : "Pattern ", join(names, ", "),
+                          several ? " match no file" : " matches no file"),
                       "Correct it, or write `glob { \"...\", allow_empty = true }` when that is fine")
         .at(place);
   }
-  const std::string path = unescaped(pattern);
-  const Result<Stat> stat = host.files.look(path_join(top, path), Links::kFollow);
-  if (stat && stat->is(FileKind::kFolder))
-    return user_error(cat(quoted(path), " is a folder"),
-                      cat("Write `glob \"", path, "/**\"` for all that is in it"))
-        .at(place);
-  const bool wild = path.find_first_of("*?[{") != std::string::npos;
-  return user_error(cat("There is no file ", quoted(path)),
-                    wild ? cat("A pattern is written `glob \"", path, "\"`")
+  for (const std::string& pattern : patterns) {
+    const std::string path = unescaped(pattern);
+    const Result<Stat> stat = host.files.look(path_join(top, path), Links::kFollow);
+    if (stat && stat->is(FileKind::kFolder))
+      return user_error(cat(quoted(path), " is a folder"),
+                        cat("Write `glob \"", path, "/**\"` for all that is in it"))
+          .at(place);
+  }
+  const std::string first = unescaped(patterns.front());
+  const bool wild = first.find_first_of("*?[{") != std::string::npos;
+  return user_error(cat(several ? "There are no files " : "There is no file ", join(names, ", ")),
+                    wild ? cat("A pattern is written `glob \"", first, "\"`")
                          : std::string("Paths are from the project's folder"))
       .at(place);
 }
@@ -179,7 +188,7 @@ Result<FileSets::Gathered> FileSets::gather(const FileSetRequest& request, const
       return fail(std::move(error));
     }
     if (!group.allow_empty && !walked->unmatched.empty())
-      return fail(unmatched(host_, top, group, walked->unmatched.front(), request.where));
+      return fail(unmatched(host_, top, group, walked->unmatched, request.where));
     for (const auto& [folder, stat] : walked->folders) {
       all.looks.folders.push_back({path_join(request.folder, folder), stat});
       all.folders.push_back(folder);
