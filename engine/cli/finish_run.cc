@@ -71,10 +71,9 @@ Result<void> remember_result(Session& session, const Run& run) {
 Metrics declared_metrics(Session& session, const Label& label) {
   const Loaded loaded = load_graph(session, {Pattern{label.folder, false, label.kind, label.name}});
   for (const Target& target : loaded.graph.targets) {
-    if (target.label != label) continue;
-    if (Result<Metrics> metrics = Metrics::of(target.find("metrics"))) return *std::move(metrics);
+    if (target.label == label) return Metrics::of(target.find("metrics"));
   }
-  return *Metrics::of(nullptr);
+  return Metrics::of(nullptr);
 }
 
 Result<bool> finish_run(Session& session, const Run& run, Reporter& reporter, std::stop_token stop) {

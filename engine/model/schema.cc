@@ -200,8 +200,13 @@ struct Check {
                                       " is wrong: expected ", expected(attribute), ", got ",
                                       is_little ? scalar_text(value) : got(attribute.shape, value)))
                            .at(line_of(value, where)));
-    } else if (!attribute.fields.empty()) {
-      named_fields(attribute.fields, *value.table(), path, path + ".");
+      return;
+    }
+    if (!attribute.fields.empty()) named_fields(attribute.fields, *value.table(), path, path + ".");
+    if (attribute.wrong == nullptr) return;
+    for (Error& error : attribute.wrong(value)) {
+      const int line = error.where.line != 0 ? error.where.line : line_of(value, where).line;
+      errors.push_back(std::move(error).at({where.file, line}));
     }
   }
 };

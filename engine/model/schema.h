@@ -1,5 +1,5 @@
 // What may be said of a kind of target. One table feeds checking, did-you-mean, help, the LuaLS types and
-// completion. Knows the shapes of values, not what they mean.
+// completion. Knows the shapes of values; what they mean, their rules know.
 #pragma once
 
 #include <cstdint>
@@ -36,6 +36,9 @@ enum class Shape : std::uint8_t {
 // Whether a change of the attribute changes the target's result, and with it its fingerprint.
 enum class Effect : std::uint8_t { kResult, kNone };
 
+// What is wrong with a value of the right shape. An error without a line stands at the attribute's.
+using Meaning = std::vector<Error> (*)(const Value& value);
+
 struct Attribute {
   std::string name;
   Shape shape = Shape::kString;
@@ -45,6 +48,7 @@ struct Attribute {
   std::vector<std::string> labels = {};    // for label shapes: the kinds that may be named
   std::optional<std::int64_t> least = {};  // for kInteger: no less than this
   std::vector<Attribute> fields = {};      // for kTable: what may stand in it; empty: anything
+  Meaning wrong = nullptr;
 };
 
 struct Schema {

@@ -15,6 +15,44 @@ constexpr std::string_view kArchitecture =
     "amd64";
 #endif
 
+// The distribution spec's rule.
+bool is_tag(const std::string& tag) {
+  return !tag.empty() && tag.size() <= 128 && tag.front() != '.' && tag.front() != '-' &&
+         std::all_of(tag.begin(), tag.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+                  c == '_' || c == '-';
+         });
+}
+
+void check_tag(const Value& tag, std::vector<Error>& errors) {
+  if (is_tag(*tag.string())) return;
+  errors.push_back(user_error(cat("Tag ", quoted(*tag.string()), " cannot be one"),
+                              "Letters, digits, `.`, `_` and `-` may stand in a tag")
+                       .at({"", tag.line}));
+}
+
+// A repository in the workspace's own layout may have any name that a project's folder has.
+std::vector<Error> wrong_tags(const Value& tags) {
+  std::vector<Error> errors;
+  if (tags.string() != nullptr) check_tag(tags, errors);
+  if (const Table* list = tags.table()) {
+    for (const Value& tag : list->items) check_tag(tag, errors);
+  }
+  return errors;
+}
+
+std::vector<Error> wrong_file_layers(const Value& layers) {
+  std::vector<Error> errors;
+  for (const Value& layer : layers.table()->items) {
+    const Value& dest = *layer.table()->find("dest");
+    if (!dest.string()->starts_with('/'))
+      errors.push_back(user_error(cat("`dest` ", quoted(*dest.string()), " of a layer is not absolute"),
+                                  "Write it as `/weights`")
+                           .at({"", dest.line != 0 ? dest.line : layer.line}));
+  }
+  return errors;
+}
+
 Schema make_schema() {
   return {
       "image",
@@ -23,15 +61,20 @@ Schema make_schema() {
           {"code", Shape::kLabelList, "The code in it: its last layers", false, Effect::kResult, {"code"}},
           {"base", Shape::kVariants, "What it is built on; `\"scratch\"` is nothing", true},
           {"run", Shape::kStringList, "Commands run in the base: a layer below the code"},
-          {"files", Shape::kFileLayers,
-           "Other files, a layer each: `{ { srcs = glob \"weights/**\", dest = \"/weights\" } }`"},
+          {.name = "files",
+           .shape = Shape::kFileLayers,
+           .doc = "Other files, a layer each: `{ { srcs = glob \"weights/**\", dest = \"/weights\" } }`",
+           .wrong = wrong_file_layers},
           {"env", Shape::kScalarMap, "Environment variables"},
           {"workdir", Shape::kString, "The working folder"},
           {"entrypoint", Shape::kStringList, "What a container starts"},
           {"cmd", Shape::kStringList, "Its arguments"},
           {"user", Shape::kString, "Who runs it"},
           {"labels", Shape::kStringMap, "Labels of the image"},
-          {"tags", Shape::kStringList, "Its tags; `latest` when none is given"},
+          {.name = "tags",
+           .shape = Shape::kStringList,
+           .doc = "Its tags; `latest` when none is given",
+           .wrong = wrong_tags},
           {"variants", Shape::kStringList, "The variants of `base` to build"},
           {"dockerfile", Shape::kString, "A Dockerfile that builds it instead"},
           {"secrets", Shape::kStringList, "Environment variables that `run` steps see", false, Effect::kNone},
@@ -52,23 +95,6 @@ std::vector<std::string> names_of(const Target& target) {
   if (tags.empty()) tags.emplace_back("latest");
   for (std::string& tag : tags) tag = cat(repository(target), ":", tag);
   return tags;
-}
-
-// The distribution spec's rule for tags, told before anything is built. A repository in the workspace's own
-// layout may have any name that a project's folder has.
-Result<void> check_tags(const Target& target) {
-  for (const std::string& tag : target.strings("tags")) {
-    const bool fine = !tag.empty() && tag.size() <= 128 && tag.front() != '.' && tag.front() != '-' &&
-                      std::all_of(tag.begin(), tag.end(), [](char c) {
-                        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                               c == '.' || c == '_' || c == '-';
-                      });
-    if (!fine)
-      return fail(user_error(cat("Tag ", quoted(tag), " cannot be one"),
-                             "Letters, digits, `.`, `_` and `-` may stand in a tag")
-                      .at(target.place_of("tags")));
-  }
-  return {};
 }
 
 // What this version cannot build is told as that, not built as something else.
@@ -119,9 +145,6 @@ Result<std::vector<ImageRule::FileLayer>> ImageRule::file_layers(const Target& t
   if (files == nullptr) return layers;
   for (const Value& entry : files->table()->items) {
     std::string dest = *entry.table()->find("dest")->string();
-    if (!dest.starts_with('/'))
-      return fail(user_error(cat("`dest` ", quoted(dest), " of a layer is not absolute"))
-                      .at(target.place_of("files")));
     while (dest.size() > 1 && dest.ends_with('/')) dest.pop_back();
     TRY_ASSIGN(FileSet set, file_sets_.read({target.label.folder,
                                              entry.table()->find("srcs"),
@@ -139,7 +162,6 @@ Result<std::vector<ImageRule::FileLayer>> ImageRule::file_layers(const Target& t
 
 Result<Description> ImageRule::describe(const Subject& subject) {
   const Target& target = subject.target();
-  TRY(check_tags(target));
   TRY(check_supported(target));
   Description description;
   Manifest& manifest = description.manifest;

@@ -136,7 +136,11 @@ Result<void> Attempt::conclude() {
   read_log();
   lines_.finish([this](std::string_view line) { take_line(line); });
   run_.metrics = metrics_.values();
-  if (run_.status == RunStatus::kSucceeded) TRY(keep_result());
+  if (run_.status == RunStatus::kSucceeded) {
+    for (const std::string& name : metrics_.silent())
+      say(cat("Metric ", quoted(name), " found no number in the log"));
+    TRY(keep_result());
+  }
   TRY(check_data());
   TRY(remember());
   std::vector<std::string> stored;

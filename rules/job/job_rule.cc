@@ -54,10 +54,6 @@ void add_upstream(const Subject& subject, Description& description) {
   }
 }
 
-bool is_environment_name(std::string_view name) {
-  return !name.empty() && name.find('=') == name.npos && name.find('\0') == name.npos;
-}
-
 // What no platform does yet is told, not passed over: a check that never runs must not look like one that
 // passed.
 Result<void> check_supported(const Target& target, const PlatformTraits& traits) {
@@ -73,38 +69,6 @@ Result<void> check_supported(const Target& target, const PlatformTraits& traits)
         user_error(cat("This platform is one node, and ", quoted(scalar_text(*nodes)), " were asked for"),
                    "Choose another one with `--platform`, or `nodes = 1`")
             .at(target.place_of("resources")));
-  }
-  return {};
-}
-
-Result<void> check_environment(const Target& target) {
-  for (const auto& [name, value] : target.fields("env")) {
-    if (!is_environment_name(name))
-      return fail(
-          user_error(cat("No environment variable can be named ", quoted(name))).at(target.place_of("env")));
-  }
-  for (const std::string& name : target.strings("secrets")) {
-    if (!is_environment_name(name))
-      return fail(user_error(cat("No environment variable can be named ", quoted(name)))
-                      .at(target.place_of("secrets")));
-  }
-  return {};
-}
-
-Result<Metrics> metrics_of(const Target& target) {
-  auto metrics = Metrics::of(target.find("metrics"));
-  if (metrics) return metrics;
-  Location where = target.place_of("metrics");
-  if (metrics.error().where.line != 0) where.line = metrics.error().where.line;
-  return fail(std::move(metrics).error().at(where));
-}
-
-Result<void> check_channels(const Target& target) {
-  for (const Dependency* need : data_of(target)) {
-    if (need->channel.empty() || (path_clean(need->channel) == need->channel && need->channel.front() != '/'))
-      continue;
-    return fail(user_error(cat("Channel ", quoted(need->channel), " is no path in the data folder"))
-                    .at(target.place_of("data")));
   }
   return {};
 }
@@ -148,18 +112,15 @@ const Schema& JobRule::schema() const { return job_schema(); }
 Result<Description> JobRule::describe(const Subject& subject) {
   const Target& target = subject.target();
   TRY(check_supported(target, services_.platform.traits));
-  TRY(check_environment(target));
   TRY(check_secrets_untold(services_.host.environment, target));
-  TRY(check_channels(target));
-  TRY(metrics_of(target));
-  TRY_ASSIGN(const auto outputs, declared_outputs(target));
   TRY_ASSIGN(const Entry entry, entry_of(listings_, services_, subject, Files::kForeseen));
   TRY(check_data(subject));
 
   Description description;
   Manifest& manifest = description.manifest;
   add_attributes(target, manifest);
-  for (const auto& [name, path] : outputs) manifest.add(Section::kAttr, cat("outputs.", name), path);
+  for (const auto& [name, path] : declared_outputs(target))
+    manifest.add(Section::kAttr, cat("outputs.", name), path);
   const Value* command = target.find("command");
   if (command != nullptr) manifest.add(Section::kAttr, "command", digest_of(*command));
   if (!entry.main.empty()) manifest.add(Section::kAttr, "main", cat("=", entry.main));
@@ -238,7 +199,7 @@ Result<JobPlan> JobRule::plan_of(const Subject& subject) {
     if (!tree) return fail(gone(subject.graph[need->target].label.shortest_from(here)));
     spec.data.push_back(std::move(*tree));
   }
-  TRY_ASSIGN(spec.outputs, declared_outputs(target));
+  spec.outputs = declared_outputs(target);
   if (const Value* resources = target.find("resources")) spec.resources = *resources->table();
   if (const Value* distribution = target.find("distribution")) spec.distribution = *distribution->table();
   if (const Value* timeout = target.find("timeout")) spec.timeout_s = seconds_of(*timeout).value_or(0);
@@ -304,14 +265,14 @@ Result<Done> JobRule::execute(const Subject& subject, const Description& descrip
                              .hex();
   bool afresh = doing.afresh;
   for (int failures = 0;;) {
-    TRY_ASSIGN(Metrics metrics, metrics_of(subject.target()));
     std::optional<Result<Choice>> chosen;
     doing.on_owner([&] { chosen = choose(subject, description, plan, afresh); });
     TRY_ASSIGN(Choice choice, std::move(*chosen));
     if (choice.what == Choice::What::kTake)
       return Done{artifacts_of(choice.run.outputs), "had succeeded already", false, choice.run.id};
     const bool is_new = choice.what == Choice::What::kStart;
-    Attempt attempt(services_, plan, doing, std::move(metrics), std::move(choice.run));
+    Attempt attempt(services_, plan, doing, Metrics::of(subject.target().find("metrics")),
+                    std::move(choice.run));
     TRY(attempt.hand_over(is_new));
     TRY_ASSIGN(const bool over, attempt.watch());
     if (!over) {

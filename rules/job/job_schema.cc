@@ -1,10 +1,46 @@
 #include "rules/job/job_schema.h"
 
+#include "engine/base/text.h"
+#include "rules/job/metrics.h"
+#include "rules/job/outputs.h"
+
 namespace trainmake {
 namespace {
 
 Attribute number(const char* name, const char* doc, std::int64_t least, Effect effect) {
-  return {name, Shape::kInteger, doc, false, effect, {}, least};
+  return {.name = name, .shape = Shape::kInteger, .doc = doc, .effect = effect, .least = least};
+}
+
+void check_variable(const std::string& name, int line, std::vector<Error>& errors) {
+  if (!name.empty() && name.find('=') == name.npos && name.find('\0') == name.npos) return;
+  errors.push_back(user_error(cat("No environment variable can be named ", quoted(name))).at({"", line}));
+}
+
+std::vector<Error> wrong_environment(const Value& variables) {
+  std::vector<Error> errors;
+  for (const auto& [name, value] : variables.table()->fields) check_variable(name, value.line, errors);
+  return errors;
+}
+
+std::vector<Error> wrong_secrets(const Value& names) {
+  std::vector<Error> errors;
+  if (const std::string* name = names.string()) check_variable(*name, names.line, errors);
+  if (const Table* list = names.table()) {
+    for (const Value& name : list->items) check_variable(*name.string(), name.line, errors);
+  }
+  return errors;
+}
+
+std::vector<Error> wrong_channels(const Value& data) {
+  std::vector<Error> errors;
+  if (data.table() == nullptr) return errors;
+  for (const auto& [channel, label] : data.table()->fields) {
+    if (!channel.empty() && path_clean(channel) == channel && channel.front() != '/') continue;
+    errors.push_back(user_error(cat("Channel ", quoted(channel), " is no path in the data folder"),
+                                "Write it as `train` or `train/images`")
+                         .at({"", label.line}));
+  }
+  return errors;
 }
 
 std::vector<Attribute> resources() {
@@ -24,7 +60,7 @@ std::vector<Attribute> distribution() {
       {"options", Shape::kString, "More words for mpirun"},
   };
   return {
-      {"mpi", Shape::kTable, "Started by mpirun", false, Effect::kResult, {}, {}, mpi},
+      {.name = "mpi", .shape = Shape::kTable, .doc = "Started by mpirun", .fields = mpi},
       {"parameter_server", Shape::kBoolean, "Workers beside parameter servers"},
   };
 }
@@ -39,49 +75,45 @@ const Schema& job_schema() {
           {"image", Shape::kLabel, "The image that it runs in", true, Effect::kResult, {"image"}},
           {"main", Shape::kString, "The file of the code to run; the code's own `main` when not given"},
           {"command", Shape::kCommand, "The command to run, in place of `main`"},
-          {"data",
-           Shape::kChannels,
-           "What it reads: data and other jobs' outputs; named ones lie in a folder of that name",
-           false,
-           Effect::kResult,
-           {"data", "job"}},
+          {.name = "data",
+           .shape = Shape::kChannels,
+           .doc = "What it reads: data and other jobs' outputs; named ones lie in a folder of that name",
+           .labels = {"data", "job"},
+           .wrong = wrong_channels},
           {"args", Shape::kArguments,
            "Arguments, passed as `--name value`; `data_dir \"x\"` and its like are completed by the "
            "platform"},
           {"params", Shape::kArguments, "Hyperparameters, passed after `args` in the same way, and recorded"},
-          {"env", Shape::kScalarMap, "Environment variables; nothing else leaks in"},
-          {"secrets", Shape::kStringList,
-           "Names of environment variables that it gets and that are shown nowhere", false, Effect::kNone},
-          {"resources",
-           Shape::kTable,
-           "What it needs; only nodes and gpus change its result",
-           false,
-           Effect::kResult,
-           {},
-           {},
-           resources()},
-          {"outputs", Shape::kStringMap,
-           "What it leaves for later targets: name = path in its output folder"},
-          {"metrics", Shape::kStringMap,
-           "Numbers to read from its log: name = Lua pattern; the last match counts", false, Effect::kNone},
-          {"retries",
-           Shape::kInteger,
-           "How often it is tried again when it fails",
-           false,
-           Effect::kNone,
-           {},
-           0},
+          {.name = "env",
+           .shape = Shape::kScalarMap,
+           .doc = "Environment variables; nothing else leaks in",
+           .wrong = wrong_environment},
+          {.name = "secrets",
+           .shape = Shape::kStringList,
+           .doc = "Names of environment variables that it gets and that are shown nowhere",
+           .effect = Effect::kNone,
+           .wrong = wrong_secrets},
+          {.name = "resources",
+           .shape = Shape::kTable,
+           .doc = "What it needs; only nodes and gpus change its result",
+           .fields = resources()},
+          {.name = "outputs",
+           .shape = Shape::kStringMap,
+           .doc = "What it leaves for later targets: name = path in its output folder",
+           .wrong = wrong_outputs},
+          {.name = "metrics",
+           .shape = Shape::kStringMap,
+           .doc = "Numbers to read from its log: name = Lua pattern; the last match counts",
+           .effect = Effect::kNone,
+           .wrong = Metrics::wrong},
+          number("retries", "How often it is tried again when it fails", 0, Effect::kNone),
           {"timeout", Shape::kDuration, "How long it may take", false, Effect::kNone},
           {"preflight", Shape::kTable, "What to check before it is submitted; refused so far", false,
            Effect::kNone},
-          {"distribution",
-           Shape::kTable,
-           "How its processes are laid out over nodes and gpus",
-           false,
-           Effect::kResult,
-           {},
-           {},
-           distribution()},
+          {.name = "distribution",
+           .shape = Shape::kTable,
+           .doc = "How its processes are laid out over nodes and gpus",
+           .fields = distribution()},
           {"tags", Shape::kStringList, "Words to find it by", false, Effect::kNone},
           {"notes", Shape::kString, "Whatever there is to say of it", false, Effect::kNone},
       }};

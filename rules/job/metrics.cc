@@ -72,21 +72,27 @@ bool is_beyond_numbers(std::string_view text) {
 
 }  // namespace
 
-Result<Metrics> Metrics::of(const Value* declared) {
+Metrics Metrics::of(const Value* declared) {
   Metrics metrics;
-  const Table* table = declared != nullptr ? declared->table() : nullptr;
-  if (table == nullptr) return metrics;
-  for (const auto& [name, value] : table->fields) {
+  if (declared == nullptr) return metrics;
+  for (const auto& [name, value] : declared->table()->fields) {
     auto pattern = LuaPattern::parse(*value.string());
-    if (!pattern) {
-      Error error = std::move(pattern).error();
-      error.message = cat("Metric ", quoted(name), ": ", error.message);
-      error.where.line = value.line;
-      return fail(std::move(error));
-    }
-    metrics.metrics_.push_back({name, std::move(*pattern)});
+    CHECK(pattern);
+    metrics.metrics_.push_back({name, *std::move(pattern)});
   }
   return metrics;
+}
+
+std::vector<Error> Metrics::wrong(const Value& declared) {
+  std::vector<Error> errors;
+  for (const auto& [name, value] : declared.table()->fields) {
+    auto pattern = LuaPattern::parse(*value.string());
+    if (pattern) continue;
+    Error error = std::move(pattern).error();
+    error.message = cat("Metric ", quoted(name), ": ", error.message);
+    errors.push_back(std::move(error).at({"", value.line}));
+  }
+  return errors;
 }
 
 // The last match counts; one within a number that was just taken whole is none.
@@ -104,6 +110,14 @@ Metrics::Reading Metrics::read(const LuaPattern& pattern, std::string_view text)
     if (is_beyond_numbers(number)) reading.value = std::numeric_limits<double>::quiet_NaN();
     from = std::max({found.end, whole ? whole->end : 0, from + 1});
   }
+}
+
+std::vector<std::string> Metrics::silent() const {
+  std::vector<std::string> names;
+  for (const Metric& metric : metrics_) {
+    if (!values_.contains(metric.name)) names.push_back(metric.name);
+  }
+  return names;
 }
 
 std::string Metrics::line(std::string_view text) {

@@ -16,12 +16,13 @@ namespace trainmake {
 
 class Metrics {
  public:
-  // `declared` is the attribute `metrics`, or nullptr. A malformed pattern is a user error; its line is set
-  // as Location::line alone when it is known.
-  static Result<Metrics> of(const Value* declared);
+  // `declared` is the attribute `metrics`, or nullptr.
+  static Metrics of(const Value* declared);
+  static std::vector<Error> wrong(const Value& declared);  // patterns that are none
   // What a person should know of a pattern that met the line; empty almost always.
   std::string line(std::string_view text);
   const std::map<std::string, double>& values() const { return values_; }
+  std::vector<std::string> silent() const;  // those that no line told a number of
 
  private:
   struct Metric {

@@ -51,27 +51,33 @@ std::string why_nothing(FileKind kind) {
 
 }  // namespace
 
-Result<std::map<std::string, std::string>> declared_outputs(const Target& job) {
+std::map<std::string, std::string> declared_outputs(const Target& job) {
   std::map<std::string, std::string> outputs;
-  const Value* declared = job.find("outputs");
-  if (declared == nullptr || declared->table() == nullptr) return outputs;
-  for (const auto& [name, value] : declared->table()->fields) {
+  for (const auto& [name, value] : job.fields("outputs")) {
     const std::optional<std::string> path = path_clean(*value.string());
-    Location where = job.place_of("outputs");
-    if (value.line != 0) where.line = value.line;
-    if (name.empty() || name.find('/') != name.npos)
-      return fail(user_error(cat("An output cannot be named ", quoted(name)),
-                             "Its path may have folders, its name may not")
-                      .at(where));
-    if (!path || path->empty() || path->front() == '/') {
-      return fail(user_error(cat("Output ", quoted(name),
-                                 " is no path in the output folder: ", quoted(*value.string())),
-                             "Write it as `model.npz` or `folder/model.npz`")
-                      .at(where));
-    }
+    CHECK(path);
     outputs[name] = *path;
   }
   return outputs;
+}
+
+std::vector<Error> wrong_outputs(const Value& declared) {
+  std::vector<Error> errors;
+  for (const auto& [name, value] : declared.table()->fields) {
+    const std::optional<std::string> path = path_clean(*value.string());
+    if (name.empty() || name.find('/') != name.npos) {
+      errors.push_back(user_error(cat("An output cannot be named ", quoted(name)),
+                                  "Its path may have folders, its name may not")
+                           .at({"", value.line}));
+    }
+    if (!path || path->empty() || path->front() == '/') {
+      errors.push_back(user_error(cat("Output ", quoted(name),
+                                      " is no path in the output folder: ", quoted(*value.string())),
+                                  "Write it as `model.npz` or `folder/model.npz`")
+                           .at({"", value.line}));
+    }
+  }
+  return errors;
 }
 
 Result<KeptOutputs> keep_outputs(FileSystem& files, Blobs& blobs, const std::string& folder,

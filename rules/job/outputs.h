@@ -13,7 +13,8 @@
 namespace trainmake {
 
 // The attribute `outputs` as name → clean path; names without `/`, paths within the output folder.
-Result<std::map<std::string, std::string>> declared_outputs(const Target& job);
+std::map<std::string, std::string> declared_outputs(const Target& job);
+std::vector<Error> wrong_outputs(const Value& declared);
 
 struct KeptOutputs {
   std::vector<RunOutput> outputs;  // sorted by name

@@ -76,6 +76,13 @@ class Wrong(Story):
         self.assertEqual(sorted({error["line"] for error in errors}), [1, 2, 3, 4, 5])
         self.assertEqual({error["file"] for error in errors}, {"TRAINFILE.lua"})
 
+    def test_what_values_mean_is_checked_with_the_rest(self):
+        errors = self.errors('code "c" { srcs = glob { "../x", "[z-a]" } }\ndata "d" { files = { "no.txt", "nor.txt" } }\ndata "e" { files = "code/a.sh", prefix = "../up" }\n'
+                             'job "j" { image = "image:none", params = { x = 0/0 },\noutputs = { a = "../x", b = "" },\nmetrics = { m = "[", n = "(" },\n'
+                             'args = { d = data_dir "../x" } }\nimage "i" { base = "scratch", tags = { "a b", ".c" } }\n')
+        self.assertEqual(sorted(error["line"] for error in errors), [1, 1, 2, 3, 4, 4, 5, 5, 6, 6, 7, 8, 8], errors)
+        self.assert_told(" ".join(error["message"] for error in errors), "There are no files `no.txt`, `nor.txt`", "There is no target `image:none`")
+
     def test_errors_of_files_come_with_those_of_declarations(self):
         trainfile = ('code "none" { srcs = glob "none/**" }\ndata "gone" { files = { "missing.json" } }\nimage "i" { code = "code:zzz", base = "scratch" }\n'
                      'code "c" { srcs = glob "code/**", main = "a.sh" }\nimage "fine" { code = "code:c", base = "scratch" }\n'

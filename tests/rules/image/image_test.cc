@@ -83,13 +83,19 @@ TEST(Image, HoldsWhileItsBlobsAndNamesAreThere) {
 }
 
 TEST(Image, TagsThatNobodyTakesAreToldFirst) {
-  RuleWorld world;
-  const TargetId id = world.add(
-      "image", {{"base", RuleWorld::value(std::string("scratch"))}, {"tags", RuleWorld::list({"v 1"})}});
-  const Result<Description> description = world.describe(id);
-  ASSERT_FALSE(description);
-  EXPECT_EQ(description.error().blame, Blame::kUser);
-  EXPECT_NE(description.error().message.find("`v 1`"), std::string::npos);
+  const auto told = [](const Value& tags) {
+    const Value base = RuleWorld::value(std::string("scratch"));
+    const Value files = RuleWorld::value(Table{
+        {RuleWorld::table({{"srcs", RuleWorld::glob("**")}, {"dest", RuleWorld::value(std::string("rel"))}})},
+        {}});
+    return check(image_schema(), {{}, {{"base", base}, {"files", files}, {"tags", tags}}},
+                 {"TRAINFILE.lua", 7}, "image:i");
+  };
+  const std::vector<Error> errors = told(RuleWorld::list({"v 1", "fine", ".hidden", ""}));
+  ASSERT_EQ(errors.size(), 4U);
+  EXPECT_NE(errors[0].message.find("`rel`"), std::string::npos);
+  EXPECT_NE(errors[1].message.find("`v 1`"), std::string::npos);
+  EXPECT_EQ(told(RuleWorld::value(std::string("v 1"))).size(), 2U);
 }
 
 TEST(Image, AnyFolderMayHaveOne) {

@@ -269,18 +269,60 @@ TEST(JobErrors, NothingToRunIsAnError) {
   EXPECT_TRUE(world.describe());
 }
 
+// What the schema says of a job with these attributes.
+std::vector<std::string> told_of(std::map<std::string, Value> attributes) {
+  attributes.emplace("image", value_of(std::string("image:i")));
+  std::vector<std::string> told;
+  for (const Error& error :
+       check(job_schema(), *table_of(std::move(attributes)).table(), {"TRAINFILE.lua", 7}, "job:j")) {
+    EXPECT_EQ(error.where.file, "TRAINFILE.lua");
+    EXPECT_EQ(error.where.line, 7) << error.message;
+    told.push_back(error.message);
+  }
+  return told;
+}
+
+std::string told_alone(const std::string& attribute, Value value) {
+  const std::vector<std::string> told = told_of({{attribute, std::move(value)}});
+  EXPECT_EQ(told.size(), 1U);
+  return told.empty() ? "" : told.front();
+}
+
 TEST(JobErrors, AnOutputStaysInItsFolder) {
   for (const char* path : {"../x", "/etc/passwd", ""}) {
-    JobWorld world;
-    world.set("outputs", table_of({{"o", value_of(std::string(path))}}));
-    EXPECT_NE(world.describe_error().find("`o`"), std::string::npos) << path;
+    const std::string told = told_alone("outputs", table_of({{"o", value_of(std::string(path))}}));
+    EXPECT_NE(told.find("`o`"), std::string::npos) << path;
   }
+  EXPECT_EQ(told_of({{"outputs", table_of({{"o", value_of(std::string("a/b"))}})}}).size(), 0U);
 }
 
 TEST(JobErrors, AMalformedMetricIsToldBeforeAnythingRuns) {
-  JobWorld world;
-  world.set("metrics", table_of({{"loss", value_of(std::string("loss=([%d.]+"))}}));
-  EXPECT_NE(world.describe_error().find("`loss`"), std::string::npos);
+  const std::string told = told_alone("metrics", table_of({{"loss", value_of(std::string("loss=([%d.]+"))}}));
+  EXPECT_NE(told.find("`loss`"), std::string::npos) << told;
+}
+
+TEST(JobErrors, AVariableHasANameThatOneCanHave) {
+  EXPECT_NE(told_alone("env", table_of({{"A=B", value_of(true)}})).find("`A=B`"), std::string::npos);
+  EXPECT_NE(told_alone("secrets", list_of({"TOKEN", ""})).find("variable"), std::string::npos);
+  EXPECT_NE(told_alone("secrets", value_of(std::string("A=B"))).find("`A=B`"), std::string::npos);
+}
+
+TEST(JobErrors, AChannelIsAFolderOfTheData) {
+  for (const char* channel : {"../up", "/abs", "", "a//b"}) {
+    const std::string told = told_alone("data", table_of({{channel, value_of(std::string("data:d"))}}));
+    EXPECT_NE(told.find("Channel"), std::string::npos) << channel;
+  }
+  EXPECT_EQ(told_of({{"data", table_of({{"train/images", value_of(std::string("data:d"))}})}}).size(), 0U);
+}
+
+TEST(JobErrors, AllOfThemAreToldAtOnce) {
+  const auto text = [](const char* words) { return value_of(std::string(words)); };
+  EXPECT_EQ(told_of({{"outputs", table_of({{"a", text("../x")}, {"b/c", text("/abs")}, {"d", text("")}})},
+                     {"metrics", table_of({{"m", text("[")}, {"n", text("(")}})},
+                     {"secrets", list_of({"", "A=B"})},
+                     {"retries", value_of(std::int64_t{-1})}})
+                .size(),
+            9U);
 }
 
 }  // namespace

@@ -387,8 +387,16 @@ TEST(JobRun, ARunThatNobodyWatchesTellsItsMetricsFromItsLog) {
   world.wait = false;
   ASSERT_TRUE(world.execute());
   const Value declared = table_of({{"loss", value_of(std::string("loss=([%d.]+)"))}});
-  EXPECT_EQ(metrics_told(world.platform, world.runs.runs[0], *Metrics::of(&declared)),
+  EXPECT_EQ(metrics_told(world.platform, world.runs.runs[0], Metrics::of(&declared)),
             (std::map<std::string, double>{{"loss", 0.25}}));
+}
+
+TEST(JobRun, AMetricThatFoundNothingIsTold) {
+  JobWorld world;
+  world.set("command", command({"succeed", "no loss"}));
+  world.set("metrics", table_of({{"loss", value_of(std::string("loss=([%d.]+)"))}}));
+  ASSERT_TRUE(world.execute());
+  EXPECT_NE(world.messages().find("`loss` found no number"), std::string::npos) << world.messages();
 }
 
 TEST(JobRun, ACancelledRunIsOverAndNotTriedAgain) {

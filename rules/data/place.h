@@ -1,0 +1,59 @@
+// Where the files of one data target lie in a store: its keys, and the manifest object that says what is
+// there. A place belongs to one target, and no place has keys in another's. Knows no workspace.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cache/listing.h"
+#include "cache/stores/store.h"
+#include "engine/model/rule.h"
+#include "rules/data/mirror.h"
+
+namespace trainmake {
+
+// The folder of a store that is trainmake's own: manifest objects and locks lie there.
+bool is_own_key(const std::string& path);
+// A prefix as its clean path.
+Result<std::string> clean_prefix(const std::string& given);
+std::vector<Error> wrong_prefix(const Value& prefix);
+
+struct StorePlace {
+  std::unique_ptr<Store> store;
+  std::string name;  // of the store
+  std::string prefix;
+  bool prune = true;
+
+  std::string text() const;  // `store/prefix`
+  std::string key(const std::string& file_key) const;
+  std::string manifest_key() const;
+  // What the manifest object says; nothing when there is none, or when it is damaged. Refused when it is
+  // another target's: its files would be taken for ours, and removed.
+  Result<Mirror> read(const Target& target) const;
+  Result<void> write(const Mirror& mirror) const;
+  // Refused when a place that another run made has keys in this one, or the other way round.
+  Result<void> check_neighbours(const Target& target, const Listing& listing) const;
+  // Waits until no other trainmake sends here. Nothing where a store has no locks.
+  Result<std::optional<FileLock>> hold(Host& host, const Target& target, const Doing& doing) const;
+};
+
+// The places of one run, so that two targets that meet are an error before either is sent. Thread rule: any
+// thread.
+class PlaceClaims {
+ public:
+  Result<void> claim(const StorePlace& place, const Target& target, std::shared_ptr<const Listing> listing);
+
+ private:
+  struct Owner {
+    Label label;
+    std::shared_ptr<const Listing> listing;
+  };
+  std::mutex mutex_;
+  std::map<std::string, Owner> owners_;  // by store and prefix
+};
+
+}  // namespace trainmake
