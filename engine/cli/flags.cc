@@ -41,7 +41,8 @@ constexpr CommandSpec kCommands[] = {
      "--force --retry"},
     {"why", "LABEL|RUN", "ask", "Which file, parameter or upstream makes a target run", ""},
     {"query", "EXPR", "ask",
-     "Targets: a label, a pattern, deps(E), rdeps(E), kind(K, E), attr(NAME, VALUE, E), E - E, E & E",
+     "Targets: a label, a pattern, deps(E), rdeps(E), kind(K, E), attr(NAME, VALUE, E), E - E, E & E; \"a "
+     "label with blanks\"",
      "--declared"},
     {"graph", "[EXPR]", "ask", "Targets and what they need, as text, dot, html or JSON", "--output"},
     {"affected", "", "ask", "Targets that a change since a commit reaches, committed or not", "--since"},

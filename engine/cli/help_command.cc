@@ -4,6 +4,7 @@
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/help_text.h"
+#include "lua/globals.h"
 #include "rules/all.h"
 
 namespace trainmake {
@@ -39,6 +40,9 @@ std::optional<std::string> find_help(std::string_view topic) {
   for (const HelpDocument& document : help_documents()) {
     if (document.topic == topic) return std::string(document.text);
   }
+  for (const HelpDocument& document : help_documents()) {
+    if (std::string section = section_about(document.text, topic); !section.empty()) return section;
+  }
   return std::nullopt;
 }
 
@@ -56,6 +60,7 @@ Result<int> help_command(const CommandLine& line) {
   if (!text) {
     std::vector<std::string> names = topics_beside_commands();
     for (const CommandSpec& command : all_commands()) names.emplace_back(command.name);
+    for (const Global& global : globals()) names.push_back(global.name);
     const std::string meant = did_you_mean(topic, names);
     return fail(
         user_error(cat("There is no help for ", quoted(topic)),

@@ -102,4 +102,18 @@ std::string help_text(const Schema& schema) {
   return text;
 }
 
+std::string section_about(std::string_view manual, std::string_view word) {
+  const std::string shown = cat("`", word);
+  std::string section;
+  bool inside = false;
+  for (const std::string_view line : split(manual, '\n')) {
+    if (line.starts_with("#")) {
+      const std::size_t end = line.starts_with("### ") ? line.find(shown) + shown.size() : line.npos;
+      inside = end < line.size() && end >= shown.size() && (line[end] == ' ' || line[end] == '(');
+    }
+    if (inside) section += cat(line, "\n");
+  }
+  return section;
+}
+
 }  // namespace trainmake

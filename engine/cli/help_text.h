@@ -21,5 +21,8 @@ const std::vector<HelpDocument>& help_documents();
 std::string overview_text(const std::vector<std::string>& topics);
 std::string help_text(const CommandSpec& command);
 std::string help_text(const Schema& schema);
+// The part of the manual under the heading that shows `word`, as "### `env("NAME", default)`" shows env;
+// empty when none does.
+std::string section_about(std::string_view manual, std::string_view word);
 
 }  // namespace trainmake

@@ -68,7 +68,7 @@ Result<void> refuse_to_overwrite(FileSystem& files, const std::string& folder, s
   return {};
 }
 
-// In a workspace an image is named after its project's folder, in letters that a registry takes.
+// In a workspace its targets must have labels.
 Result<void> check_folder(const Host& host, const std::string& folder) {
   const Result<Position> around = find_workspace(host, std::string(path_folder(folder)), "");
   if (!around) return {};
@@ -76,14 +76,10 @@ Result<void> check_folder(const Host& host, const std::string& folder) {
   TRY_ASSIGN(const Stat space, host.files.look(path_join(root, kTrainspace), Links::kFollow));
   const std::optional<std::string> inside = path_below(folder, root);
   if (!space.exists() || !inside) return {};
-  for (const char c : *inside) {
-    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' || c == '/')
-      continue;
+  if (const auto label = parse_label(cat("//", *inside, "/job:x"), ""); !label)
     return fail(user_error(
-        cat("A project of this workspace cannot lie in ", quoted(*inside), ": it has ",
-            quoted(std::string_view(&c, 1)), " in it"),
-        "Images are named after the folder: lower-case letters, digits, `.`, `_` and `-` may stand there"));
-  }
+        cat("A project of this workspace cannot lie in ", quoted(*inside), ": ", label.error().message),
+        "Choose another name"));
   return {};
 }
 

@@ -218,6 +218,13 @@ class New(Story):
         self.assertTrue([label for label in answer.ran if label.startswith("//job:")], str(answer))
         self.assertEqual(place.make("-C", "first", "//...").ran, [])
 
+    def test_any_folder_that_a_label_can_name_will_do(self):
+        place = self.place({"TRAINSPACE.lua": ""})
+        place.ask("new", "My Proj").exits(0)
+        self.assertTrue(place.make("//My Proj/...").ran)
+        place.ask("query", 'deps("//My Proj/job:my-proj")').exits(0)
+        self.assert_told(place.ask("new", "a*b").exits(2).err, "`a*b`")
+
     def test_it_leaves_what_editors_need(self):
         place = self.place()
         place.ask("new", "first").exits(0)

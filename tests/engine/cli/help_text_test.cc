@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "lua/globals.h"
 #include "rules/all.h"
 #include "tests/support/golden.h"
 
@@ -33,6 +34,21 @@ TEST(Help, HasTheDocumentsOfRooms) {
   for (const HelpDocument& document : help_documents()) {
     EXPECT_FALSE(document.topic.empty());
     EXPECT_FALSE(std::string(document.text).empty()) << document.topic;
+  }
+}
+
+// A word of the language that the manual does not show has no help.
+TEST(Help, ShowsOfTheManualWhatIsAskedFor) {
+  const std::string manual =
+      "# m\n### `env(\"X\")` · `glob \"p\"`\nOne.\n### `globe \"x\"`\nTwo.\n## More\nThree of `env `.\n";
+  EXPECT_EQ(section_about(manual, "env"), "### `env(\"X\")` · `glob \"p\"`\nOne.\n");
+  EXPECT_EQ(section_about(manual, "glob"), section_about(manual, "env"));
+  EXPECT_EQ(section_about(manual, "globe"), "### `globe \"x\"`\nTwo.\n");
+  EXPECT_EQ(section_about(manual, "nothing"), "");
+  for (const HelpDocument& document : help_documents()) {
+    if (document.topic != "trainfile") continue;
+    for (const Global& global : globals())
+      EXPECT_NE(section_about(document.text, global.name), "") << global.name;
   }
 }
 
