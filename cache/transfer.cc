@@ -47,8 +47,8 @@ struct Sending {
     return {};
   }
 
-  Result<void> add_tree(const std::string& path, const std::string& name) {
-    TRY_ASSIGN(const Stat stat, files.look(path));
+  Result<void> add_tree(const std::string& path, const std::string& name, Links links = Links::kKeep) {
+    TRY_ASSIGN(const Stat stat, files.look(path, links));
     if (stat.is(FileKind::kFile)) return add(path, name);
     if (!stat.is(FileKind::kFolder)) return {};
     TRY_ASSIGN(const std::vector<FolderEntry> entries, files.list(path));
@@ -123,16 +123,30 @@ Result<void> check_database(const std::string& folder) {
   return state->compact();
 }
 
-// Moves what is not there yet.
-Result<void> merge(FileSystem& files, const std::string& from, const std::string& to) {
+Result<void> copy(FileSystem& files, const std::string& from, const std::string& to) {
+  TRY_ASSIGN(const Stat stat, files.look(from));
+  TRY_ASSIGN(const std::unique_ptr<FileReader> reader, files.open(from));
+  TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files.create(to, {.mode = stat.mode & 0777U}));
+  const auto buffer = std::make_unique_for_overwrite<char[]>(kBuffer);
+  while (true) {
+    TRY_ASSIGN(const std::size_t count, reader->read({buffer.get(), kBuffer}));
+    if (count == 0) return writer->commit();
+    TRY(writer->append({buffer.get(), count}));
+  }
+}
+
+// Moves what is not there yet; to another disk, where a folder of ours is a link to one, by copying.
+Result<void> merge(FileSystem& files, const std::string& from, const std::string& to,
+                   Links links = Links::kKeep) {
   TRY_ASSIGN(const Stat theirs, files.look(from));
   if (!theirs.exists()) return {};
-  TRY_ASSIGN(const Stat ours, files.look(to));
+  TRY_ASSIGN(const Stat ours, files.look(to, links));
   if (!ours.exists()) {
     TRY(files.make_folder(std::string(path_folder(to))));
-    return files.rename(from, to);
+    if (files.rename(from, to)) return {};
+    if (theirs.is(FileKind::kFile)) return copy(files, from, to);
   }
-  if (!theirs.is(FileKind::kFolder) || !ours.is(FileKind::kFolder)) return {};
+  if (!theirs.is(FileKind::kFolder) || (ours.exists() && !ours.is(FileKind::kFolder))) return {};
   TRY_ASSIGN(const std::vector<FolderEntry> entries, files.list(from));
   for (const FolderEntry& entry : entries)
     TRY(merge(files, path_join(from, entry.name), path_join(to, entry.name)));
@@ -156,13 +170,14 @@ Result<Transferred> export_cache(Host& host, const std::string& cache_folder, co
   Sending sending{files, ArchiveWriter(*writer), {}};
   TRY(sending.add(copy, std::string(kDatabase)));
   for (const std::string_view folder : kFolders)
-    TRY(sending.add_tree(path_join(cache_folder, folder), std::string(folder)));
+    TRY(sending.add_tree(path_join(cache_folder, folder), std::string(folder), Links::kFollow));
   TRY(sending.archive.finish());
   TRY(writer->commit());
   return sending.sum;
 }
 
-Result<Transferred> import_cache(Host& host, const std::string& cache_folder, const std::string& from) {
+Result<Transferred> import_cache(Host& host, const std::string& cache_folder, const std::string& from,
+                                 const Merge& merge_images) {
   FileSystem& files = host.files;
   const Aside aside(files, path_join(cache_folder, fresh_name(kImportFolder)));
   TRY_ASSIGN(const Transferred sum, receive_all(files, from, aside.path()));
@@ -172,7 +187,8 @@ Result<Transferred> import_cache(Host& host, const std::string& cache_folder, co
   }
   TRY_ASSIGN(const std::unique_ptr<State> state, State::open(cache_folder, State::Access::kWrite));
   for (const std::string_view folder : kFolders)
-    TRY(merge(files, path_join(aside.path(), folder), path_join(cache_folder, folder)));
+    TRY(merge(files, path_join(aside.path(), folder), path_join(cache_folder, folder), Links::kFollow));
+  TRY(merge_images(path_join(aside.path(), "images"), path_join(cache_folder, "images")));
   // The records come last, so that there is none of what is not there.
   TRY(state->add_from(path_join(aside.path(), kDatabase)));
   return sum;

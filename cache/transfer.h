@@ -3,6 +3,7 @@
 // Import verifies every blob, adds what is not there yet, and changes nothing before it has read all of it.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,10 @@ struct Transferred {
 Result<Transferred> export_cache(Host& host, const std::string& cache_folder, const std::string& to);
 // Adds what the archive has to what is there: where both know something, what was there stays. Nothing has
 // changed unless all of the archive was read and found sound.
-Result<Transferred> import_cache(Host& host, const std::string& cache_folder, const std::string& from);
+// `merge_images` gets the archive's `images` folder and ours, once the files of both are in ours: what names
+// what in there is not the cache's to know.
+using Merge = std::function<Result<void>(const std::string& from, const std::string& to)>;
+Result<Transferred> import_cache(Host& host, const std::string& cache_folder, const std::string& from,
+                                 const Merge& merge_images);
 
 }  // namespace trainmake

@@ -6,6 +6,7 @@
 #include "engine/cli/commands.h"
 #include "engine/cli/hold.h"
 #include "engine/cli/typed_path.h"
+#include "rules/image/registries/layout/layout.h"
 
 namespace trainmake {
 
@@ -27,7 +28,10 @@ Result<int> cache_command(const Call& call) {
   const std::string file = typed_path(session, words[1]);
   TRY_ASSIGN(const FileLock alone, hold_workspace(session, FileLock::Mode::kExclusive, call.stop));
   const std::string& cache = session.workspace().cache;
-  TRY_ASSIGN(const Transferred done, is_import ? import_cache(session.host(), cache, file)
+  const auto merge_images = [&](const std::string& from, const std::string& to) {
+    return add_names(session.host(), from, to);
+  };
+  TRY_ASSIGN(const Transferred done, is_import ? import_cache(session.host(), cache, file, merge_images)
                                                : export_cache(session.host(), cache, file));
   if (session.json())
     write_stdout(nlohmann::ordered_json{

@@ -30,7 +30,13 @@ struct TransferTest : testing::Test {
   }
   static Blobs blobs_of(const std::string& cache) { return {real_file_system(), cache}; }
   Result<Transferred> send() { return export_cache(host, here, file); }
-  Result<Transferred> receive() { return import_cache(host, there, file); }
+  Result<Transferred> receive() {
+    return import_cache(host, there, file, [this](const std::string& from, const std::string& to) {
+      images.emplace_back(from, to);
+      return Result<void>();
+    });
+  }
+  std::vector<std::pair<std::string, std::string>> images;  // that were to be merged
   std::set<std::string> names_in(const std::string& path) {
     std::set<std::string> names;
     for (const auto& entry : std::filesystem::directory_iterator(path)) names.insert(entry.path().filename());
@@ -69,6 +75,26 @@ TEST_F(TransferTest, ExportsWhileSomebodyHasItOpen) {
   EXPECT_TRUE(same(**open(there)->last(record.label), second));
 }
 
+TEST_F(TransferTest, AFolderMayBeALinkToAnotherDisk) {
+  ScratchFolder disk;
+  const std::string memory = "/dev/shm";
+  std::string other = disk.path("blobs");
+  if (std::filesystem::is_directory(memory)) other = memory + disk.path();
+  std::filesystem::create_directories(other);
+  std::filesystem::create_directories(there);
+  std::filesystem::create_directory_symlink(other, path_join(there, "blobs"));
+  ASSERT_TRUE(send());
+  ASSERT_TRUE(receive());
+  EXPECT_TRUE(std::filesystem::is_symlink(path_join(there, "blobs")));
+  EXPECT_EQ(**blobs_of(there).read(blob), "the model");
+  here = there;
+  ASSERT_TRUE(send());
+  there = folder.path("third");
+  ASSERT_TRUE(receive());
+  EXPECT_EQ(**blobs_of(there).read(blob), "the model");
+  std::filesystem::remove_all(other);
+}
+
 TEST_F(TransferTest, ImportAddsToWhatIsThere) {
   ASSERT_TRUE(send());
   const Record other = some_record("other", 9);
@@ -86,6 +112,8 @@ TEST_F(TransferTest, ImportAddsToWhatIsThere) {
   EXPECT_TRUE(*blobs_of(there).has(old_blob));
   EXPECT_TRUE(*blobs_of(there).has(blob));
   EXPECT_EQ(folder.read("there/images/vision/mnist/index.json"), "mine");
+  ASSERT_EQ(images.size(), 1U);
+  EXPECT_EQ(images[0].second, folder.path("there/images"));
   EXPECT_TRUE(folder.has("there/lock"));
   EXPECT_NE(*open(there)->generation(), before);
   EXPECT_EQ(names_in(there), (std::set<std::string>{"blobs", "files", "images", "lock", "state.db"}));

@@ -41,6 +41,19 @@ class Moving(Story):
         self.assert_nothing_ran(clone.make("job:eval"))
         self.assertIn("0.9", clone.pull("job:train", "model.txt"))
 
+    def test_an_import_adds_to_a_cache_with_images_of_its_own(self):
+        place = self.tiny()
+        place.make("job:eval")
+        file = str(place.home / "cache.tar.zst")
+        place.ask("cache", "export", file).exits(0)
+        clone = place.clone()
+        self.addCleanup(clone.close)
+        clone.append("TRAINFILE.lua", 'image "own" { base = "scratch", code = "code:tiny" }\n')
+        clone.make("image:own")
+        clone.ask("cache", "import", file).exits(0)
+        self.assert_nothing_ran(clone.make("job:eval"))
+        self.assert_nothing_ran(clone.make("image:own"))
+
     def test_import_of_something_else_is_refused_and_changes_nothing(self):
         place = self.tiny()
         place.make("job:eval")

@@ -41,6 +41,22 @@ TEST(Layout, ANamePointsAtOneManifestAndOthersStay) {
   EXPECT_FALSE(*world.registry->find("a:v2"));
 }
 
+TEST(Layout, NamesOfAnotherAreAdded) {
+  RuleWorld world;
+  const std::string ours = "/w/.trainmake/images";
+  const auto theirs = make_layout(world.host, "/theirs");
+  ASSERT_TRUE(world.registry->name(*put(*world.registry, "one"), {"a:latest"}));
+  const auto other = put(*theirs, "two");
+  ASSERT_TRUE(theirs->name(*other, {"a:latest", "b:latest"}));
+  ASSERT_TRUE(add_names(world.host, "/theirs", ours));
+  EXPECT_EQ((*world.registry->find("b:latest"))->digest, other->digest);
+  EXPECT_NE((*world.registry->find("a:latest"))->digest, other->digest) << "what was there stays";
+  const std::string before = *read_file(world.files, path_join(ours, "index.json"));
+  ASSERT_TRUE(add_names(world.host, "/nowhere", ours));
+  ASSERT_TRUE(add_names(world.host, "/theirs", ours));
+  EXPECT_EQ(*read_file(world.files, path_join(ours, "index.json")), before);
+}
+
 TEST(Layout, AnIndexIsReadOnceUntilItChanges) {
   RuleWorld world;
   const BlobRef one = *put(*world.registry, "one");

@@ -4,6 +4,7 @@
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "engine/base/json.h"
 #include "engine/base/text.h"
@@ -74,6 +75,20 @@ class Layout final : public Registry {
     for (const std::string& ref : names) kept.push_back(descriptor_json(manifest, ref));
     index["manifests"] = std::move(kept);
     TRY(write_file(files_, path_join(folder_, "oci-layout"), "{\"imageLayoutVersion\":\"1.0.0\"}"));
+    return write_file(files_, index_path(), index.dump(), {0644, true});
+  }
+
+  Result<void> add_names_of(Layout& other) {
+    TRY_ASSIGN(const FileLock lock, wait_for_lock());
+    TRY_ASSIGN(Json index, read_index());
+    TRY_ASSIGN(Json theirs, other.read_index());
+    std::set<std::string> known;
+    for (const Json& entry : index["manifests"]) known.insert(ref_of(entry));
+    const std::size_t before = index["manifests"].size();
+    for (Json& entry : theirs["manifests"]) {
+      if (!known.contains(ref_of(entry))) index["manifests"].push_back(std::move(entry));
+    }
+    if (index["manifests"].size() == before) return {};
     return write_file(files_, index_path(), index.dump(), {0644, true});
   }
 
@@ -152,6 +167,13 @@ class Layout final : public Registry {
 
 std::unique_ptr<Registry> make_layout(Host& host, const std::string& folder) {
   return std::make_unique<Layout>(host, folder);
+}
+
+Result<void> add_names(Host& host, const std::string& from, const std::string& to) {
+  TRY_ASSIGN(const Stat theirs, host.files.look(path_join(from, "index.json")));
+  if (!theirs.exists()) return {};
+  Layout other(host, from);
+  return Layout(host, to).add_names_of(other);
 }
 
 }  // namespace trainmake

@@ -12,5 +12,7 @@
 namespace trainmake {
 
 std::unique_ptr<Registry> make_layout(Host& host, const std::string& folder);
+// Adds the names of the layout at `from` that the one at `to` does not have. REQUIRES: its blobs are there.
+Result<void> add_names(Host& host, const std::string& from, const std::string& to);
 
 }  // namespace trainmake
