@@ -67,7 +67,7 @@ Result<int> pull_command(const Call& call) {
     TRY(check_has_outputs(session, run));
     const std::string to = given.value_or(run.label.name);
     const std::string folder = typed_path(session, to);
-    TRY(copy_outputs(session.blobs(), run, folder));
+    TRY(copy_outputs(session.blobs(), run, session.shown(run.label), folder));
     write_pulled(session, run, to, folder);
   }
   return 0;

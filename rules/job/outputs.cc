@@ -129,7 +129,7 @@ Result<bool> are_kept(FileSystem& files, const Blobs& blobs, const Artifacts& ar
   return true;
 }
 
-Result<void> copy_outputs(Blobs& blobs, const Run& run, const std::string& folder) {
+Result<void> copy_outputs(Blobs& blobs, const Run& run, const std::string& label, const std::string& folder) {
   for (const RunOutput& output : run.outputs) {
     const std::optional<Sha256> digest = Sha256::parse(output.sha256);
     bool copied = false;
@@ -139,7 +139,7 @@ Result<void> copy_outputs(Blobs& blobs, const Run& run, const std::string& folde
     if (!copied) {
       return fail(step_error(cat("Output ", quoted(output.name), " of run ", quoted(run.id),
                                  " is no longer in the cache, or damaged"),
-                             cat("`trainmake ", run.label.text(), "` makes it again")));
+                             cat("`trainmake ", label, "` makes it again")));
     }
   }
   return {};

@@ -30,7 +30,7 @@ Artifacts artifacts_of(const std::vector<RunOutput>& outputs);
 // gone.
 Result<bool> are_kept(FileSystem& files, const Blobs& blobs, const Artifacts& artifacts,
                       std::vector<std::pair<std::string, Stat>>& looked_at);
-// Copies a run's outputs to `folder`, verified.
-Result<void> copy_outputs(Blobs& blobs, const Run& run, const std::string& folder);
+// Copies a run's outputs to `folder`, verified. `label` is the run's, as a person types it.
+Result<void> copy_outputs(Blobs& blobs, const Run& run, const std::string& label, const std::string& folder);
 
 }  // namespace trainmake

@@ -6,6 +6,7 @@
 
 #include "engine/base/git.h"
 #include "engine/base/text.h"
+#include "tests/support/forwarding_fs.h"
 #include "tests/support/mem_fs.h"
 #include "tests/support/scratch_folder.h"
 
@@ -256,35 +257,12 @@ TEST_F(Walk, ABadPatternIsAnErrorBeforeAnythingIsAsked) {
 
 TEST(WalkForReal, AFolderThatVanishesIsSimplyNotThere) {
   // Found by listing its folder, gone before it is listed itself.
-  class Vanishing final : public FileSystem {
+  class Vanishing final : public ForwardingFileSystem {
    public:
-    Result<Stat> look(const std::string& path, Links links) override { return inner.look(path, links); }
-    Result<void> look_at_all(const std::string& folder, std::span<const std::string_view> names,
-                             std::span<Stat> into, Links links) override {
-      return inner.look_at_all(folder, names, into, links);
-    }
+    Vanishing() : ForwardingFileSystem(inner) {}
     Result<std::vector<FolderEntry>> list(const std::string& folder) override {
       if (folder == "/top/gone") inner.take_away(folder);
       return inner.list(folder);
-    }
-    Result<std::string> read_link(const std::string& path) override { return inner.read_link(path); }
-    Result<std::unique_ptr<FileReader>> open(const std::string& path) override { return inner.open(path); }
-    Result<std::unique_ptr<FileWriter>> create(const std::string& path, WriteOptions options) override {
-      return inner.create(path, options);
-    }
-    Result<void> make_folder(const std::string& path) override { return inner.make_folder(path); }
-    Result<void> make_link(const std::string& target, const std::string& path) override {
-      return inner.make_link(target, path);
-    }
-    Result<void> rename(const std::string& from, const std::string& to) override {
-      return inner.rename(from, to);
-    }
-    Result<void> remove(const std::string& path) override { return inner.remove(path); }
-    Result<bool> create_exclusive(const std::string& path, std::string_view content) override {
-      return inner.create_exclusive(path, content);
-    }
-    Result<std::optional<FileLock>> lock(const std::string& path, FileLock::Mode mode) override {
-      return inner.lock(path, mode);
     }
     MemFileSystem inner;
   };

@@ -8,6 +8,7 @@
 
 #include "rules/job/platforms/local/prepare.h"
 #include "tests/rules/job/local_world.h"
+#include "tests/support/forwarding_fs.h"
 
 namespace trainmake {
 namespace {
@@ -19,37 +20,17 @@ struct Step {
 };
 
 // The real file system, which lets others in after a step, the first time.
-class LettingIn final : public FileSystem {
+class LettingIn final : public ForwardingFileSystem {
  public:
-  LettingIn(Step step, std::function<void()> others) : step_(std::move(step)), others_(std::move(others)) {}
+  LettingIn(Step step, std::function<void()> others)
+      : ForwardingFileSystem(real_file_system()), step_(std::move(step)), others_(std::move(others)) {}
 
   Result<Stat> look(const std::string& path, Links links) override {
-    return after({Step::What::kLook, path}, real_.look(path, links));
+    return after({Step::What::kLook, path}, ForwardingFileSystem::look(path, links));
   }
   Result<bool> create_exclusive(const std::string& path, std::string_view content) override {
-    return after({Step::What::kCreateExclusive, path}, real_.create_exclusive(path, content));
+    return after({Step::What::kCreateExclusive, path}, ForwardingFileSystem::create_exclusive(path, content));
   }
-  Result<std::optional<FileLock>> lock(const std::string& path, FileLock::Mode mode) override {
-    return real_.lock(path, mode);
-  }
-  Result<void> look_at_all(const std::string& folder, std::span<const std::string_view> names,
-                           std::span<Stat> into, Links links) override {
-    return real_.look_at_all(folder, names, into, links);
-  }
-  Result<std::vector<FolderEntry>> list(const std::string& folder) override { return real_.list(folder); }
-  Result<std::string> read_link(const std::string& path) override { return real_.read_link(path); }
-  Result<std::unique_ptr<FileReader>> open(const std::string& path) override { return real_.open(path); }
-  Result<std::unique_ptr<FileWriter>> create(const std::string& path, WriteOptions options) override {
-    return real_.create(path, options);
-  }
-  Result<void> make_folder(const std::string& path) override { return real_.make_folder(path); }
-  Result<void> make_link(const std::string& target, const std::string& path) override {
-    return real_.make_link(target, path);
-  }
-  Result<void> rename(const std::string& from, const std::string& to) override {
-    return real_.rename(from, to);
-  }
-  Result<void> remove(const std::string& path) override { return real_.remove(path); }
 
  private:
   template <typename Answer>
@@ -58,7 +39,6 @@ class LettingIn final : public FileSystem {
     return answer;
   }
 
-  FileSystem& real_ = real_file_system();
   Step step_;
   std::function<void()> others_;
 };
