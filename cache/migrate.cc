@@ -5,6 +5,11 @@
 namespace trainmake {
 
 Result<int> schema_version(Database& database, const Migrations& migrations) {
+  // A view or a trigger runs what it likes where we read and write.
+  TRY_ASSIGN(const std::int64_t foreign,
+             database.number("SELECT count(*) FROM sqlite_schema WHERE sql NOT LIKE 'CREATE TABLE %' AND sql "
+                             "NOT LIKE 'CREATE INDEX %' AND sql NOT LIKE 'CREATE UNIQUE INDEX %'"));
+  if (foreign != 0) return fail(damaged_state(database.path(), "it has more than tables in it"));
   TRY_ASSIGN(const std::int64_t version, database.number("PRAGMA user_version"));
   if (version < 0) return fail(damaged_state(database.path(), cat("its schema is ", version)));
   if (version > migrations.version()) {

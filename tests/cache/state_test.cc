@@ -196,6 +196,21 @@ TEST_F(StateTest, ADamagedHeadIsToldWithTheWayOut) {
   }
 }
 
+// A view in place of a table would be read, and one that has no end for ever.
+TEST_F(StateTest, OneWithMoreThanTablesIsRefused) {
+  for (const char* more : {"ALTER TABLE runs RENAME TO other; CREATE VIEW runs AS SELECT * FROM other",
+                           "CREATE TRIGGER t AFTER INSERT ON last BEGIN DELETE FROM records; END",
+                           "CREATE VIRTUAL TABLE v USING fts5(text)"}) {
+    std::filesystem::remove_all(cache);
+    ASSERT_TRUE(open()->remember(record));
+    ASSERT_TRUE((*Database::open(cache + "/state.db", Database::Mode::kWrite))->run(more));
+    for (const Access access : {Access::kWrite, Access::kLook})
+      EXPECT_NE(refused(access).hint.find("`trainmake gc --repair`"), std::string::npos) << more;
+    EXPECT_NE(*State::repair(cache), "");
+    EXPECT_FALSE(open()->last(record.label)->has_value()) << "nothing of it is taken over";
+  }
+}
+
 TEST_F(StateTest, DamageAnywhereIsToldOrHarmless) {
   {
     const auto state = open();
