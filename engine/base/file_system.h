@@ -70,8 +70,6 @@ enum class Links : std::uint8_t { kKeep, kFollow };
 class FileLock {
  public:
   enum class Mode : std::uint8_t { kShared, kExclusive };
-  // An empty optional when somebody else holds it.
-  static Result<std::optional<FileLock>> try_lock(const std::string& path, Mode mode);
   // Of a file system that is one process's own, where nobody else could hold it.
   static FileLock of_nothing() { return FileLock(-1); }
   FileLock(FileLock&& other) noexcept;
@@ -79,6 +77,7 @@ class FileLock {
   ~FileLock();
 
  private:
+  friend Result<std::optional<FileLock>> try_lock(const std::string& path, Mode mode);
   explicit FileLock(int descriptor) : descriptor_(descriptor) {}
   int descriptor_;
 };
@@ -101,6 +100,10 @@ class FileSystem {
   virtual Result<void> make_link(const std::string& target, const std::string& path) = 0;
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
   virtual Result<void> remove(const std::string& path) = 0;  // a whole tree too; fine when it is not there
+  // False when it is not empty, or no folder: what others put there meanwhile stays.
+  virtual Result<bool> remove_empty_folder(const std::string& path) = 0;
+  // Until then a power cut may take what was written, whatever its commit said: all of the disk of `path`.
+  virtual Result<void> sync_disk(const std::string& path) = 0;
   // False when `path` was there already. An atomic test-and-set between processes.
   virtual Result<bool> create_exclusive(const std::string& path, std::string_view content) = 0;
   // An empty optional when somebody else holds it.

@@ -226,9 +226,19 @@ class RealFileSystem final : public FileSystem {
   }
 
   Result<void> remove(const std::string& path) override { return remove_tree(path); }
+  Result<bool> remove_empty_folder(const std::string& path) override {
+    if (::rmdir(path.c_str()) == 0) return true;
+    const bool stays = errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR || errno == ENOENT;
+    return stays ? Result<bool>(false) : fail(system_error("Cannot remove", path, errno));
+  }
+  Result<void> sync_disk(const std::string& path) override {
+    const Descriptor opened = open_at(AT_FDCWD, named(path), O_RDONLY);
+    if (!opened || ::syncfs(opened.get()) != 0) return fail(system_error("Cannot write", path, errno));
+    return {};
+  }
   Result<bool> create_exclusive(const std::string& path, std::string_view content) override;
   Result<std::optional<FileLock>> lock(const std::string& path, FileLock::Mode mode) override {
-    return FileLock::try_lock(path, mode);
+    return try_lock(path, mode);
   }
 
  private:
@@ -285,14 +295,14 @@ Result<std::unique_ptr<FileReader>> RealFileSystem::open(const std::string& path
 Result<Temporary> RealFileSystem::open_temporary(const std::string& path, std::uint32_t mode) {
   static std::atomic<unsigned> next = 0;
   const std::string folder(path_folder(path));
-  bool made_folder = false;
+  int made_folder = 0;
   while (true) {
     std::string name = path_join(folder, cat(".tm-tmp-", ::getpid(), '-', next.fetch_add(1)));
     Descriptor opened = open_at(AT_FDCWD, name.c_str(), O_WRONLY | O_CREAT | O_EXCL, mode);
     if (opened) return Temporary{std::move(opened), std::move(name)};
-    if (errno == ENOENT && !made_folder) {
+    if (errno == ENOENT && made_folder < 3) {  // somebody may tidy it up before we are in it
       TRY(make_folder(folder));
-      made_folder = true;
+      ++made_folder;
     } else if (errno != EEXIST) {  // a leftover of another process with our number
       return fail(system_error("Cannot write", path, errno));
     }

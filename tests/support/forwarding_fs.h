@@ -33,6 +33,10 @@ class ForwardingFileSystem : public FileSystem {
     return inner_.rename(from, to);
   }
   Result<void> remove(const std::string& path) override { return inner_.remove(path); }
+  Result<bool> remove_empty_folder(const std::string& path) override {
+    return inner_.remove_empty_folder(path);
+  }
+  Result<void> sync_disk(const std::string& path) override { return inner_.sync_disk(path); }
   Result<bool> create_exclusive(const std::string& path, std::string_view content) override {
     return inner_.create_exclusive(path, content);
   }

@@ -386,6 +386,23 @@ Result<void> MemFileSystem::remove(const std::string& path) {
   return {};
 }
 
+Result<bool> MemFileSystem::remove_empty_folder(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  const int error = asked("remove_empty_folder", path);
+  if (error != 0) return fail(system_error("Cannot remove", path, error));
+  const Place place = resolve(path, Links::kKeep);
+  if (!place.node || !place.node->stat.is(FileKind::kFolder) || has_children(place.key)) return false;
+  nodes_.erase(place.key);
+  changed_in_folder_of(place.key);
+  return true;
+}
+
+Result<void> MemFileSystem::sync_disk(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  const int error = asked("sync_disk", path);
+  return error == 0 ? Result<void>() : fail(system_error("Cannot write", path, error));
+}
+
 Result<bool> MemFileSystem::create_exclusive(const std::string& path, std::string_view content) {
   const std::lock_guard lock(mutex_);
   int error = asked("create_exclusive", path);

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,7 +42,7 @@ class MemFileSystem final : public FileSystem {
 
   // What was asked since the last call: "look a", "look a/b follow", "list a", "open a/b", "read_link a",
   // "create a/b", "write a/b", "commit a/b", "make_folder a", "make_link a", "rename a b", "remove a",
-  // "create_exclusive a". A look_at_all is one "look_at_all a".
+  // "remove_empty_folder a", "sync_disk a", "create_exclusive a". A look_at_all is one "look_at_all a".
   std::vector<std::string> take_log();
   // Lets what would be logged as `line` fail, every time, until errno 0 takes that back.
   void refuse(const std::string& line, int error_number);
@@ -49,6 +50,7 @@ class MemFileSystem final : public FileSystem {
   void fail_nth(const std::string& verb, int nth, int error_number);
   // Called with each path that has just been opened, before the first byte is read; may change files.
   std::function<void(const std::string&)> on_open;
+  std::set<std::string> locked;  // by somebody else
   std::int64_t now_ns = 1'600'000'000'000'000'000;
 
   Result<Stat> look(const std::string& path, Links links = Links::kKeep) override;
@@ -62,8 +64,11 @@ class MemFileSystem final : public FileSystem {
   Result<void> make_link(const std::string& target, const std::string& path) override;
   Result<void> rename(const std::string& from, const std::string& to) override;
   Result<void> remove(const std::string& path) override;
+  Result<bool> remove_empty_folder(const std::string& path) override;
+  Result<void> sync_disk(const std::string& path) override;
   Result<bool> create_exclusive(const std::string& path, std::string_view content) override;
-  Result<std::optional<FileLock>> lock(const std::string&, FileLock::Mode) override {
+  Result<std::optional<FileLock>> lock(const std::string& path, FileLock::Mode) override {
+    if (locked.contains(path)) return std::optional<FileLock>();
     return FileLock::of_nothing();
   }
 

@@ -46,13 +46,13 @@ TEST_P(StoreConformance, PuttingAgainReplaces) {
 TEST_P(StoreConformance, AFileTravelsWhole) {
   const std::string bytes(700'000, 'x');
   under.files->put("/src/f", bytes);
-  ASSERT_TRUE(store.put_file("k", "/src/f", digest_of(bytes)));
+  ASSERT_TRUE(store.put_file("k", "/src/f", digest_of(bytes), {}));
   EXPECT_EQ(**store.get("k"), bytes);
 }
 
 TEST_P(StoreConformance, AFileThatIsNotWhatWasDigestedIsRefused) {
   under.files->put("/src/f", "now");
-  EXPECT_FALSE(store.put_file("k", "/src/f", digest_of("before")));
+  EXPECT_FALSE(store.put_file("k", "/src/f", digest_of("before"), {}));
   EXPECT_FALSE(*store.get("k"));
 }
 

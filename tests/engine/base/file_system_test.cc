@@ -103,6 +103,18 @@ TYPED_TEST(FileSystemConformance, ManyLooksAnswerInOrder) {
   EXPECT_EQ(stats[0], Stat());
 }
 
+TYPED_TEST(FileSystemConformance, AnEmptyFolderGoesAndNoOther) {
+  FileSystem& files = this->files();
+  ASSERT_TRUE(files.make_folder(this->at("a/b")));
+  EXPECT_FALSE(*files.remove_empty_folder(this->at("a")));
+  EXPECT_TRUE(*files.remove_empty_folder(this->at("a/b")));
+  EXPECT_FALSE(*files.remove_empty_folder(this->at("a/b")));
+  this->write("a/f", "x");
+  EXPECT_FALSE(*files.remove_empty_folder(this->at("a/f")));
+  EXPECT_TRUE(this->look("a/f").exists());
+  EXPECT_TRUE(files.sync_disk(this->at("a")));
+}
+
 TYPED_TEST(FileSystemConformance, ListsAreSortedBytewise) {
   for (const char* name : {"b", "a", "B", "\xff\n", "a.b", ".dot"}) this->write(name, "");
   this->write("sub/c", "");

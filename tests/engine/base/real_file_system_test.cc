@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "engine/base/file_lock.h"
 #include "engine/base/file_system.h"
 #include "tests/support/scratch_folder.h"
 
@@ -38,19 +39,19 @@ TEST(RealFileSystem, EmptyFilesOfTheKernelAreReadToTheirEnd) {
 
 TEST(FileLock, ExclusiveKeepsEverybodyElseOut) {
   const ScratchFolder scratch;
-  auto held = FileLock::try_lock(scratch.path("sub/lock"), FileLock::Mode::kExclusive).value();
+  auto held = try_lock(scratch.path("sub/lock"), FileLock::Mode::kExclusive).value();
   ASSERT_TRUE(held.has_value());
-  EXPECT_FALSE(FileLock::try_lock(scratch.path("sub/lock"), FileLock::Mode::kExclusive).value().has_value());
-  EXPECT_FALSE(FileLock::try_lock(scratch.path("sub/lock"), FileLock::Mode::kShared).value().has_value());
+  EXPECT_FALSE(try_lock(scratch.path("sub/lock"), FileLock::Mode::kExclusive).value().has_value());
+  EXPECT_FALSE(try_lock(scratch.path("sub/lock"), FileLock::Mode::kShared).value().has_value());
   held.reset();
-  EXPECT_TRUE(FileLock::try_lock(scratch.path("sub/lock"), FileLock::Mode::kExclusive).value().has_value());
+  EXPECT_TRUE(try_lock(scratch.path("sub/lock"), FileLock::Mode::kExclusive).value().has_value());
 }
 
 TEST(FileLock, SharedLetsOthersShare) {
   const ScratchFolder scratch;
-  const auto first = FileLock::try_lock(scratch.path("lock"), FileLock::Mode::kShared).value();
-  EXPECT_TRUE(FileLock::try_lock(scratch.path("lock"), FileLock::Mode::kShared).value().has_value());
-  EXPECT_FALSE(FileLock::try_lock(scratch.path("lock"), FileLock::Mode::kExclusive).value().has_value());
+  const auto first = try_lock(scratch.path("lock"), FileLock::Mode::kShared).value();
+  EXPECT_TRUE(try_lock(scratch.path("lock"), FileLock::Mode::kShared).value().has_value());
+  EXPECT_FALSE(try_lock(scratch.path("lock"), FileLock::Mode::kExclusive).value().has_value());
 }
 
 TEST(FileLock, GoesWithTheProcessThatHeldIt) {
@@ -58,21 +59,21 @@ TEST(FileLock, GoesWithTheProcessThatHeldIt) {
   const std::string path = scratch.path("lock");
   const pid_t child = ::fork();
   if (child == 0) {
-    const auto held = FileLock::try_lock(path, FileLock::Mode::kExclusive);
+    const auto held = try_lock(path, FileLock::Mode::kExclusive);
     ::_exit(held.has_value() && held->has_value() ? 0 : 1);
   }
   int status = -1;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   ASSERT_EQ(status, 0);
-  EXPECT_TRUE(FileLock::try_lock(path, FileLock::Mode::kExclusive).value().has_value());
+  EXPECT_TRUE(try_lock(path, FileLock::Mode::kExclusive).value().has_value());
 }
 
 TEST(FileLock, MovesWithoutBeingFreed) {
   const ScratchFolder scratch;
-  auto held = FileLock::try_lock(scratch.path("lock"), FileLock::Mode::kExclusive).value();
+  auto held = try_lock(scratch.path("lock"), FileLock::Mode::kExclusive).value();
   const FileLock moved = std::move(*held);
   held.reset();
-  EXPECT_FALSE(FileLock::try_lock(scratch.path("lock"), FileLock::Mode::kExclusive).value().has_value());
+  EXPECT_FALSE(try_lock(scratch.path("lock"), FileLock::Mode::kExclusive).value().has_value());
 }
 
 }  // namespace

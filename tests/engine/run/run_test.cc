@@ -4,6 +4,7 @@
 
 #include <future>
 
+#include "engine/base/file_lock.h"
 #include "tests/support/engine_world.h"
 
 namespace trainmake {
@@ -179,7 +180,7 @@ TEST(Run, AStepThatAnotherProcessDidMeanwhileIsTakenFromIt) {
     if (++asked == 1) return std::optional<FileLock>();  // busy once; meanwhile the other one ends
     const std::optional<Record> done = *other.memory.last(label);
     EXPECT_TRUE(world.memory.remember(*done));
-    return FileLock::try_lock("/dev/null", FileLock::Mode::kShared);
+    return try_lock("/dev/null", FileLock::Mode::kShared);
   };
   const Summary summary = world.run_all();
   EXPECT_TRUE(world.rule.executed.empty());
@@ -192,7 +193,7 @@ TEST(Run, AStepThatFailedInAnotherProcessMeanwhileIsNotTriedAgain) {
   world.locker = [&](const Label&) -> Result<std::optional<FileLock>> {
     if (++asked == 1) return std::optional<FileLock>();
     world.rule.failed_earlier.insert("a");
-    return FileLock::try_lock("/dev/null", FileLock::Mode::kShared);
+    return try_lock("/dev/null", FileLock::Mode::kShared);
   };
   const Summary summary = world.run_all();
   EXPECT_TRUE(world.rule.executed.empty());
@@ -205,7 +206,7 @@ TEST(Run, ARetryThatAnotherProcessDidIsNotDoneAgain) {
   other.run_all();
   world.locker = [&](const Label& label) -> Result<std::optional<FileLock>> {
     EXPECT_TRUE(world.memory.remember(**other.memory.last(label)));
-    return FileLock::try_lock("/dev/null", FileLock::Mode::kShared);
+    return try_lock("/dev/null", FileLock::Mode::kShared);
   };
   EXPECT_EQ(names(world.run_all({}, {.retry = true}), Outcome::kUpToDate), Names{"a"});
   EXPECT_TRUE(world.rule.executed.empty());

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 
+#include "engine/base/file_lock.h"
 #include "tests/rules/job/local_world.h"
 #include "tests/support/mem_fs.h"
 
@@ -211,7 +212,7 @@ TEST(LocalPlatform, CancelLetsBeWhatHasTheNumberOfASupervisorElsewhere) {
   for (const Start& start : elsewhere) {
     LocalWorld world;
     const RunFolder run = world.platform.folder_of("run1");
-    const auto held = FileLock::try_lock(run.lock(), FileLock::Mode::kExclusive);
+    const auto held = try_lock(run.lock(), FileLock::Mode::kExclusive);
     ASSERT_TRUE(write_file(real_file_system(), run.started(), render(start)));
     const auto cancelled = world.platform.cancel({"run1", "trainmake-run1", ""});
     ASSERT_FALSE(cancelled) << render(start);

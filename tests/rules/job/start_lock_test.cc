@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "engine/base/file_lock.h"
 #include "rules/job/platforms/local/prepare.h"
 #include "tests/rules/job/local_world.h"
 #include "tests/support/forwarding_fs.h"
@@ -171,7 +172,7 @@ TEST_F(StartLock, WhatTellsOfAStartStaysWhenARunIsLaidOut) {
 }
 
 TEST_F(StartLock, OneThatIsLaidOutForLongIsToldToWhoWouldCancelIt) {
-  const auto held = FileLock::try_lock(run.lock(), FileLock::Mode::kExclusive);
+  const auto held = try_lock(run.lock(), FileLock::Mode::kExclusive);
   HastyClock hasty;
   Host host{real_file_system(), world.processes, world.http, hasty, world.environment};
   LocalPlatform platform(host, world.workspace, world.blobs);

@@ -84,7 +84,7 @@ Result<std::string> LocalPlatform::submit(const JobSpec& spec, const Secrets& se
 // goes last, so that it can be cut short.
 Result<void> LocalPlatform::drop_settled(const RunFolder& run) {
   auto lock = hold_undecided(
-      host_.clock, run,
+      host_.files, host_.clock, run,
       [&]() -> Result<bool> {
         TRY_ASSIGN(const bool settled, is_there(host_.files, run.settled()));
         return !settled;
@@ -112,7 +112,7 @@ Result<void> LocalPlatform::lay_out(const JobSpec& spec, const RunFolder& run) {
 
 Result<std::optional<FileLock>> LocalPlatform::hold_unstarted(const RunFolder& run) {
   return hold_undecided(
-      host_.clock, run, [&] { return is_there(host_.files, run.started()); }, kLongestStart);
+      host_.files, host_.clock, run, [&] { return is_there(host_.files, run.started()); }, kLongestStart);
 }
 
 Result<void> LocalPlatform::start_supervisor(const RunFolder& run, const Secrets& secrets) {
@@ -141,7 +141,7 @@ Result<std::optional<Exit>> LocalPlatform::exit_of(const RunFolder& run) {
 }
 
 Result<bool> LocalPlatform::is_supervised(const RunFolder& run) {
-  TRY_ASSIGN(const std::optional<FileLock> lock, FileLock::try_lock(run.lock(), FileLock::Mode::kShared));
+  TRY_ASSIGN(const std::optional<FileLock> lock, host_.files.lock(run.lock(), FileLock::Mode::kShared));
   return !lock.has_value();
 }
 

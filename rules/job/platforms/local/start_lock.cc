@@ -4,14 +4,14 @@
 
 namespace trainmake {
 
-Result<std::optional<FileLock>> hold_undecided(Clock& clock, const RunFolder& run, const Decided& decided,
-                                               std::chrono::nanoseconds patience) {
+Result<std::optional<FileLock>> hold_undecided(FileSystem& files, Clock& clock, const RunFolder& run,
+                                               const Decided& decided, std::chrono::nanoseconds patience) {
   constexpr std::chrono::milliseconds kPause{5};
   const std::int64_t began = clock.steady_ns();
   for (;;) {
     TRY_ASSIGN(const bool before, decided());
     if (before) return std::optional<FileLock>();
-    TRY_ASSIGN(std::optional<FileLock> lock, FileLock::try_lock(run.lock(), FileLock::Mode::kExclusive));
+    TRY_ASSIGN(std::optional<FileLock> lock, files.lock(run.lock(), FileLock::Mode::kExclusive));
     if (lock) {
       TRY_ASSIGN(const bool meanwhile, decided());
       return meanwhile ? std::optional<FileLock>() : std::move(lock);

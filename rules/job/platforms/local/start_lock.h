@@ -16,7 +16,7 @@ using Decided = std::function<Result<bool>()>;
 
 // The lock, held exclusively, when there still is something to decide; an empty optional when there is not.
 // Waits for whoever holds it; an error, which blames the other, when that takes longer than `patience`.
-Result<std::optional<FileLock>> hold_undecided(Clock& clock, const RunFolder& run, const Decided& decided,
-                                               std::chrono::nanoseconds patience);
+Result<std::optional<FileLock>> hold_undecided(FileSystem& files, Clock& clock, const RunFolder& run,
+                                               const Decided& decided, std::chrono::nanoseconds patience);
 
 }  // namespace trainmake

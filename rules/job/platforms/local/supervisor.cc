@@ -31,7 +31,7 @@ Result<std::optional<FileLock>> claim(FileSystem& files, Clock& clock, const Run
     return started.exists();
   };
   TRY_ASSIGN(std::optional<FileLock> lock,
-             hold_undecided(clock, run, decided, std::chrono::nanoseconds::max()));
+             hold_undecided(files, clock, run, decided, std::chrono::nanoseconds::max()));
   if (!lock) return lock;
   TRY_ASSIGN(const bool first,
              files.create_exclusive(run.started(), render(start_of_this_process(files, now_ns))));
