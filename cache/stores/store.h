@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -27,8 +28,9 @@ class Store {
   virtual ~Store() = default;
   // A file's bytes; refused, with nothing visible, when they are not `content` (as FileDigests computes it)
   // any more.
-  virtual Result<void> put_file(const std::string& key, const std::string& path,
-                                const Digest128& content) = 0;
+  virtual Result<void> put_file(const std::string& key, const std::string& path, const Digest128& content,
+                                const std::stop_token& stop) = 0;
+  // What was put before survives whatever this one survives.
   virtual Result<void> put(const std::string& key, std::string_view bytes) = 0;
   virtual Result<std::optional<std::string>> get(const std::string& key) = 0;  // small objects
   virtual Result<void> list(const std::string& prefix,

@@ -138,8 +138,13 @@ Result<Done> DataRule::send(const Subject& subject, const Description& descripti
   const MirrorChange changed = change(listing, there, place->prune);
   if (!changed.send.empty() || !changed.remove.empty() || !there.unsettled.empty() ||
       there.root != done.artifacts.front().identity) {
-    TRY(place->check_neighbours(target, listing));
-    TRY(Transfer(services_.host, services_.workspace, *place, target.label, listing, changed).run(doing));
+    Transfer transfer(services_.host, services_.workspace, *place, target.label, listing, changed);
+    {
+      TRY_ASSIGN(const std::optional<FileLock> alone, place->hold_store(services_.host, target, doing));
+      TRY(place->check_neighbours(target, listing));
+      TRY(transfer.announce());
+    }
+    TRY(transfer.run(doing));
   }
   done.artifacts.push_back({"store", place->text(), "", 0, cat("store:", place->text())});
   done.note =

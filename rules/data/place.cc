@@ -1,8 +1,8 @@
 #include "rules/data/place.h"
 
 #include <algorithm>
-#include <chrono>
 
+#include "engine/base/file_lock.h"
 #include "engine/base/text.h"
 
 namespace trainmake {
@@ -30,6 +30,20 @@ Error meeting(const std::string& one, const Target& other, const std::string& pl
       .at(other.place_of("prefix"));
 }
 
+Error meeting_itself(const Target& target, const std::string& place, const std::string& manifest_key) {
+  return user_error(cat(quoted(target.label.text()), " has files in ", quoted(place),
+                        " from when that was its place, and would write over them"),
+                    cat("Choose a `prefix` apart from it; or remove the object ", quoted(manifest_key),
+                        ", and nothing is known of these files any more"))
+      .at(target.place_of("prefix"));
+}
+
+bool has_sorted_below(const std::vector<std::string>& sorted, const std::string& folder) {
+  const std::string first = cat(folder, "/");
+  const auto found = std::lower_bound(sorted.begin(), sorted.end(), first);
+  return found != sorted.end() && found->starts_with(first);
+}
+
 }  // namespace
 
 bool is_own_key(const std::string& path) {
@@ -38,9 +52,10 @@ bool is_own_key(const std::string& path) {
 
 Result<std::string> clean_prefix(const std::string& given) {
   std::optional<std::string> clean = path_clean(given);
-  if (clean && !clean->starts_with('/') && !is_own_key(*clean)) return *std::move(clean);
-  return fail(user_error(cat("`prefix` ", quoted(given), " is no place in a store for data"),
-                         "Write it as `sets/mnist`: no `..`, no first slash, and not below `.trainmake`"));
+  if (clean && !clean->empty() && !clean->starts_with('/') && !is_own_key(*clean)) return *std::move(clean);
+  return fail(
+      user_error(cat("`prefix` ", quoted(given), " is no place in a store for data"),
+                 "Write it as `sets/mnist`: a folder, no `..`, no first slash, and not below `.trainmake`"));
 }
 
 std::vector<Error> wrong_prefix(const Value& prefix) {
@@ -66,40 +81,61 @@ Result<void> StorePlace::write(const Mirror& mirror) const {
   return store->put(manifest_key(), to_json(mirror));
 }
 
+Result<std::optional<Mirror>> StorePlace::neighbour(const std::string& other) const {
+  TRY_ASSIGN(const std::optional<std::string> json, store->get(manifest_key_of(other)));
+  return json ? mirror_from_json(*json) : std::nullopt;
+}
+
+Error StorePlace::met(const Mirror& there, const std::string& other, const Target& target) const {
+  if (there.target == target.label.text())
+    return meeting_itself(target, path_join(name, other), manifest_key_of(other));
+  return meeting(there.target, target, path_join(name, std::max(prefix, other)));
+}
+
 Result<void> StorePlace::check_neighbours(const Target& target, const Listing& listing) const {
   for (std::string outer(path_folder(prefix)); !outer.empty(); outer = path_folder(outer)) {
-    TRY_ASSIGN(const std::optional<std::string> json, store->get(manifest_key_of(outer)));
-    const std::optional<Mirror> there = json ? mirror_from_json(*json) : std::nullopt;
-    if (there && has_key_below(there->objects, *path_below(prefix, outer)))
-      return fail(meeting(there->target, target, text()));
+    TRY_ASSIGN(const std::optional<Mirror> there, neighbour(outer));
+    const std::string inside = *path_below(prefix, outer);
+    if (there && (has_key_below(there->objects, inside) || has_sorted_below(there->unsettled, inside)))
+      return fail(met(*there, outer, target));
   }
-  std::string met;
+  std::vector<std::string> inner;
   const std::string folder = cat(kOwnFolder, "/", prefix, "/");
   TRY(store->list(folder, [&](const StoredObject& object) {
-    const std::string inner = object.key.substr(folder.size());
-    if (inner.ends_with(kManifestEnd) &&
-        has_key_below(listing, inner.substr(0, inner.size() - kManifestEnd.size())))
-      met = object.key;
+    std::string inside = object.key.substr(folder.size());
+    if (!inside.ends_with(kManifestEnd)) return;
+    inside.resize(inside.size() - kManifestEnd.size());
+    if (has_key_below(listing, inside)) inner.push_back(path_join(prefix, inside));
   }));
-  if (met.empty()) return {};
-  TRY_ASSIGN(const std::optional<std::string> json, store->get(met));
-  const std::optional<Mirror> there = json ? mirror_from_json(*json) : std::nullopt;
-  if (!there || there->target == target.label.text()) return {};
-  return fail(meeting(there->target, target, text()));
+  for (const std::string& other : inner) {
+    TRY_ASSIGN(const std::optional<Mirror> there, neighbour(other));
+    if (there) return fail(met(*there, other, target));
+  }
+  return {};
 }
 
 Result<std::optional<FileLock>> StorePlace::hold(Host& host, const Target& target, const Doing& doing) const {
-  const std::string path = store->local_path(cat(kOwnFolder, "/", prefix, ".lock"));
+  return lock(host, target, doing, cat(kOwnFolder, "/", prefix, "/.lock"), text());
+}
+
+Result<std::optional<FileLock>> StorePlace::hold_store(Host& host, const Target& target,
+                                                       const Doing& doing) const {
+  return lock(host, target, doing, cat(kOwnFolder, "/.lock"), name);
+}
+
+Result<std::optional<FileLock>> StorePlace::lock(Host& host, const Target& target, const Doing& doing,
+                                                 const std::string& key, const std::string& what) const {
+  const std::string path = store->local_path(key);
   if (path.empty()) return std::optional<FileLock>();
-  for (bool told = false;; told = true) {
-    TRY_ASSIGN(std::optional<FileLock> lock, host.files.lock(path, FileLock::Mode::kExclusive));
-    if (lock) return lock;
-    if (!told)
-      doing.events(
-          Message{target.label, cat("Waiting for another trainmake, which sends to ", quoted(text()))});
-    if (host.clock.wait(std::chrono::milliseconds(100), doing.stop))
-      return fail(step_error("Interrupted").because(Blame::kInterrupted));
-  }
+  const auto tell = [&] {
+    doing.events(Message{target.label, cat("Waiting for another trainmake, which sends to ", quoted(what))});
+  };
+  TRY_ASSIGN(std::optional<FileLock> lock,
+             wait_for_lock(host, path, FileLock::Mode::kExclusive, {doing.stop, doing.wait, tell}));
+  if (lock) return lock;
+  return fail(
+      step_error(cat("Another trainmake sends to ", quoted(what)), "Leave out `--no-wait` to wait for it")
+          .because(Blame::kBusy));
 }
 
 Result<void> PlaceClaims::claim(const StorePlace& place, const Target& target,

@@ -35,10 +35,20 @@ struct StorePlace {
   // another target's: its files would be taken for ours, and removed.
   Result<Mirror> read(const Target& target) const;
   Result<void> write(const Mirror& mirror) const;
-  // Refused when a place that another run made has keys in this one, or the other way round.
+  // Refused when a place that another run made has keys in this one, or the other way round; also one that
+  // was the target's own, which may come back.
   Result<void> check_neighbours(const Target& target, const Listing& listing) const;
   // Waits until no other trainmake sends here. Nothing where a store has no locks.
   Result<std::optional<FileLock>> hold(Host& host, const Target& target, const Doing& doing) const;
+  // The same for all of the store: held from looking at neighbours until this place is told of in it, so that
+  // of two that meet one sees the other.
+  Result<std::optional<FileLock>> hold_store(Host& host, const Target& target, const Doing& doing) const;
+
+ private:
+  Result<std::optional<Mirror>> neighbour(const std::string& other) const;  // of the place with that prefix
+  Error met(const Mirror& there, const std::string& other, const Target& target) const;
+  Result<std::optional<FileLock>> lock(Host& host, const Target& target, const Doing& doing,
+                                       const std::string& key, const std::string& what) const;
 };
 
 // The places of one run, so that two targets that meet are an error before either is sent. Thread rule: any

@@ -18,8 +18,12 @@ Transfer::Transfer(Host& host, const Workspace& workspace, const StorePlace& pla
       listing_(listing),
       changed_(changed) {}
 
+Result<void> Transfer::announce() {
+  if (changed_.send.empty() && changed_.remove.empty()) return {};
+  return tell();
+}
+
 Result<void> Transfer::run(const Doing& doing) {
-  if (!changed_.send.empty() || !changed_.remove.empty()) TRY(tell());
   if (auto moved = move(doing); !moved) {
     // Worth a try: what failed is what counts.
     static_cast<void>(tell());
@@ -39,7 +43,8 @@ Result<void> Transfer::move(const Doing& doing) {
   std::uint64_t bytes = 0;
   for (const ListedFile* file : changed_.send) {
     TRY(go_on(doing));
-    TRY(place_.store->put_file(place_.key(file->key), workspace_.path(file->source), file->content));
+    TRY(place_.store->put_file(place_.key(file->key), workspace_.path(file->source), file->content,
+                               doing.stop));
     ++sent_;
     bytes += file->size;
     doing.tally.uploaded_objects += 1;

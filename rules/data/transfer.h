@@ -15,6 +15,7 @@ class Transfer {
   // Borrows all of them.
   Transfer(Host& host, const Workspace& workspace, const StorePlace& place, const Label& label,
            const Listing& listing, const MirrorChange& changed);
+  Result<void> announce();  // first; nothing in the place is what it was from then on
   Result<void> run(const Doing& doing);
 
  private:

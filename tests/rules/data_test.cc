@@ -266,6 +266,109 @@ TEST(Data, KeysInThePlaceOfAnotherAreRefusedAcrossRuns) {
   }
 }
 
+// A target that was sent from `prefix` in an earlier run.
+struct MovedWorld : RuleWorld {
+  TargetId at(const std::string& prefix, const std::string& pattern = "data/**", const char* root = "data") {
+    return add("data", {{"files", glob(pattern)},
+                        {"store", value(std::string("one"))},
+                        {"root", value(std::string(root))},
+                        {"prefix", value(prefix)}});
+  }
+  // As another run would see it.
+  void move(TargetId id, const std::string& prefix) {
+    auto& fields = graph.targets[id].attributes.fields;
+    for (auto& [name, value] : fields) {
+      if (name == "prefix") value = RuleWorld::value(prefix);
+    }
+  }
+  bool sends(TargetId id) {
+    DataRule another{{host, workspace, space, rooms, blobs, *file_sets, tally}};
+    const auto description = another.describe(subject(id));
+    if (!description) return false;
+    const Doing doing{{},   {}, [](const Event&) {}, tally, [](const std::function<void()>& work) { work(); },
+                      false};
+    return another.execute(subject(id), *description, doing).has_value();
+  }
+};
+
+TEST(Data, APlaceThatWasItsOwnIsNotWrittenOver) {
+  MovedWorld world;
+  world.files.put("/w/data/c/1", "one");
+  const TargetId moved = world.at("p");
+  ASSERT_TRUE(world.sends(moved));
+  world.move(moved, "p/c");
+  EXPECT_FALSE(world.sends(moved)) << "its key c/1 may be wanted again";
+  world.move(moved, "p/q");
+  ASSERT_TRUE(world.sends(moved));
+  world.move(moved, "p");
+  EXPECT_TRUE(world.sends(moved)) << "their keys do not meet";
+  world.files.put("/w/data/q/1", "one");
+  EXPECT_FALSE(world.sends(moved));
+}
+
+TEST(Data, EveryNeighbourIsLookedAt) {
+  MovedWorld world;
+  const TargetId other = world.at("p/c");
+  ASSERT_TRUE(world.sends(other));
+  const TargetId moved = world.at("p/z");
+  ASSERT_TRUE(world.sends(moved));
+  world.files.put("/w/data/c/1", "one");
+  world.move(moved, "p");
+  EXPECT_FALSE(world.sends(moved));
+}
+
+TEST(Data, ANeighbourThatWasCutIsOneToo) {
+  MovedWorld world;
+  world.files.put("/w/data/z/f", "of outer");
+  const TargetId outer = world.at("p");
+  world.files.fail_nth("commit", 3, EIO);  // after the listing and the manifest object
+  EXPECT_FALSE(world.sends(outer));
+  EXPECT_FALSE(world.sends(world.at("p/z", "code/**", "code")));
+}
+
+TEST(Data, AStoreIsNoPlace) {
+  for (const char* prefix : {"", ".", "./"}) {
+    MovedWorld world;
+    EXPECT_FALSE(world.sends(world.at(prefix))) << prefix;
+  }
+}
+
+TEST(Data, WithoutWaitingABusyPlaceIsToldOf) {
+  for (const char* lock : {"/w/bucket-one/.trainmake/p/.lock", "/w/bucket-one/.trainmake/.lock"}) {
+    MovedWorld world;
+    world.files.locked.insert(lock);
+    const TargetId id = world.at("p");
+    const auto description = world.describe(id);
+    Doing doing{{}, {}, [](const Event&) {}, world.tally, [](const std::function<void()>& work) { work(); }};
+    doing.wait = false;
+    const auto refused = world.data.execute(world.subject(id), *description, doing);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().blame, Blame::kBusy);
+    world.files.locked.clear();
+    EXPECT_TRUE(world.data.execute(world.subject(id), *description, doing));
+  }
+}
+
+TEST(Data, AStopIsHeardInTheMiddleOfAFile) {
+  MovedWorld world;
+  world.files.put("/w/data/x.txt", std::string(2'000'000, 'x'));
+  const TargetId id = world.at("p");
+  const auto description = world.describe(id);
+  std::stop_source stop;
+  world.files.on_open = [&](const std::string& path) {
+    if (path == "/w/data/x.txt") stop.request_stop();
+  };
+  const Doing doing{{},
+                    stop.get_token(),
+                    [](const Event&) {},
+                    world.tally,
+                    [](const std::function<void()>& work) { work(); }};
+  const auto ended = world.data.execute(world.subject(id), *description, doing);
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().blame, Blame::kInterrupted);
+  EXPECT_FALSE(world.files.has("/w/bucket-one/p/x.txt"));
+}
+
 TEST(Data, AnInterruptedTransferGoesOnWhereItWas) {
   DataWorld world;
   for (int i = 0; i < 10; ++i) world.files.put(cat("/w/data/more", i), "more");

@@ -1,5 +1,6 @@
 #include "cache/stores/dir/dir_store.h"
 
+#include <atomic>
 #include <vector>
 
 #include "cache/file_digests.h"
@@ -12,7 +13,8 @@ class DirStore final : public Store {
  public:
   DirStore(FileSystem& files, std::string folder) : files_(files), folder_(std::move(folder)) {}
 
-  Result<void> put_file(const std::string& key, const std::string& path, const Digest128& content) override {
+  Result<void> put_file(const std::string& key, const std::string& path, const Digest128& content,
+                        const std::stop_token& stop) override {
     TRY_ASSIGN(const std::string to, own_path(key));
     TRY_ASSIGN(const std::unique_ptr<FileReader> reader, files_.open(path));
     TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(to));
@@ -21,6 +23,7 @@ class DirStore final : public Store {
     for (;;) {
       TRY_ASSIGN(const std::size_t count, reader->read(buffer));
       if (count == 0) break;
+      if (stop.stop_requested()) return fail(step_error("Interrupted").because(Blame::kInterrupted));
       const std::string_view bytes(buffer.data(), count);
       hasher.add(bytes);
       TRY(writer->append(bytes));
@@ -28,11 +31,14 @@ class DirStore final : public Store {
     if (hasher.finish() != content)
       return fail(step_error(cat(quoted(path), " changed while it was sent"),
                              "Run again: it was not put into the store"));
+    unsynced_ = true;
     return writer->commit();
   }
 
   Result<void> put(const std::string& key, std::string_view bytes) override {
     TRY_ASSIGN(const std::string to, own_path(key));
+    if (unsynced_) TRY(files_.sync_disk(folder_));
+    unsynced_ = false;
     return write_file(files_, to, bytes, {0644, true});
   }
 
@@ -52,9 +58,8 @@ class DirStore final : public Store {
     // Folders are no objects: an empty one goes with its last object.
     for (std::string folder(path_folder(path)); !path_below(folder, folder_).value_or("").empty();
          folder = path_folder(folder)) {
-      const Result<std::vector<FolderEntry>> left = files_.list(folder);
-      if (!left || !left->empty()) break;
-      TRY(files_.remove(folder));
+      TRY_ASSIGN(const bool was_empty, files_.remove_empty_folder(folder));
+      if (!was_empty) break;
     }
     return {};
   }
@@ -99,6 +104,7 @@ class DirStore final : public Store {
 
   FileSystem& files_;
   std::string folder_;
+  std::atomic<bool> unsynced_ = false;  // files were put since the last sync
 };
 
 }  // namespace

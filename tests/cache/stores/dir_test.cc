@@ -38,6 +38,31 @@ TEST(DirStore, LeavesNoEmptyFolders) {
   EXPECT_FALSE(under.files->has("/w/bucket/a"));
 }
 
+TEST(DirStore, WhatComesMeanwhileKeepsItsFolder) {
+  const StoreUnderTest under = make_under_test();
+  ASSERT_TRUE(under.store->put("a/b", "x"));
+  under.files->put_folder("/w/bucket/a/c");
+  ASSERT_TRUE(under.store->remove("a/b"));
+  EXPECT_TRUE(under.files->has("/w/bucket/a/c"));
+  for (const std::string& asked : under.files->take_log())
+    EXPECT_NE(asked, "remove /w/bucket/a") << "which would take with it what has just come";
+}
+
+TEST(DirStore, FilesReachTheDiskBeforeWhatIsSaidOfThem) {
+  const StoreUnderTest under = make_under_test();
+  under.files->put("/src/f", "content");
+  under.files->take_log();
+  ASSERT_TRUE(under.store->put("m", "first"));
+  ASSERT_TRUE(under.store->put_file("k", "/src/f", digest_of("content"), {}));
+  ASSERT_TRUE(under.store->put("m", "second"));
+  std::vector<std::string> told;
+  for (const std::string& asked : under.files->take_log()) {
+    if (asked.starts_with("commit") || asked.starts_with("sync")) told.push_back(asked);
+  }
+  EXPECT_EQ(told, (std::vector<std::string>{"commit /w/bucket/m", "commit /w/bucket/k", "sync_disk /w/bucket",
+                                            "commit /w/bucket/m"}));
+}
+
 TEST(DirStore, NothingIsWrittenOrRemovedBeyondALink) {
   const StoreUnderTest under = make_under_test();
   under.files->put("/elsewhere/x", "theirs");
@@ -46,7 +71,7 @@ TEST(DirStore, NothingIsWrittenOrRemovedBeyondALink) {
   under.files->put_link("/w/bucket/a/b", "/elsewhere");
   for (const char* key : {"a/b/x", "a/b/c/x"}) {
     EXPECT_FALSE(under.store->put(key, "ours"));
-    EXPECT_FALSE(under.store->put_file(key, "/src/f", digest_of("content")));
+    EXPECT_FALSE(under.store->put_file(key, "/src/f", digest_of("content"), {}));
     EXPECT_FALSE(under.store->remove(key));
   }
   EXPECT_EQ(under.files->content("/elsewhere/x"), "theirs");
@@ -57,7 +82,7 @@ TEST(DirStore, AFullDiskLeavesNothingHalfWritten) {
   const StoreUnderTest under = make_under_test();
   under.files->put("/src/f", "content");
   under.files->fail_nth("write", 1, 28);  // ENOSPC
-  EXPECT_FALSE(under.store->put_file("k", "/src/f", digest_of("content")));
+  EXPECT_FALSE(under.store->put_file("k", "/src/f", digest_of("content"), {}));
   EXPECT_FALSE(*under.store->get("k"));
 }
 
