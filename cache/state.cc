@@ -60,7 +60,18 @@ Result<std::optional<Record>> State::find(const Label& label, const Fingerprint&
 }
 
 Result<void> State::remember(const Record& record) {
-  return inside_->write([&](Database& database) { return put_record(database, record); });
+  return inside_->write([&](Database& database) -> Result<void> {
+    TRY(put_record(database, record));
+    return make_last(database, record);
+  });
+}
+
+Result<void> State::remember_late(const Record& record, std::int64_t begun_ns) {
+  return inside_->write([&](Database& database) -> Result<void> {
+    TRY_ASSIGN(const std::optional<Record> last, last_record(database, record.label));
+    TRY(put_record(database, record));
+    return last && last->when_ns > begun_ns ? Result<void>() : make_last(database, record);
+  });
 }
 
 Result<void> State::put(const Run& run) {

@@ -28,6 +28,8 @@ class State final : public Memory, public Runs {
   Result<std::optional<Record>> last(const Label& label) override;
   Result<std::optional<Record>> find(const Label& label, const Fingerprint& fingerprint) override;
   Result<void> remember(const Record& record) override;
+  // The same, of a step begun at `begun_ns` and left to itself: what was remembered since stays the label's.
+  Result<void> remember_late(const Record& record, std::int64_t begun_ns);
 
   Result<void> put(const Run& run) override;
   Result<std::optional<Run>> get(std::string_view id) override;

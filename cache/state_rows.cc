@@ -265,9 +265,13 @@ Result<void> put_record(Database& database, const Record& record) {
   TRY_ASSIGN(Statement statement,
              database.prepare("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?)"));
   statement.text(label).digest(record.fingerprint).digest(manifest).text(artifacts);
-  TRY(statement.integer(record.when_ns).text(record.version).text(record.run).run());
-  TRY_ASSIGN(Statement last, database.prepare("INSERT OR REPLACE INTO last VALUES (?, ?)"));
-  return last.text(label).digest(record.fingerprint).run();
+  return statement.integer(record.when_ns).text(record.version).text(record.run).run();
+}
+
+Result<void> make_last(Database& database, const Record& record) {
+  TRY_ASSIGN(Statement statement, database.prepare("INSERT OR REPLACE INTO last VALUES (?, ?)"));
+  const std::string label = record.label.text();
+  return statement.text(label).digest(record.fingerprint).run();
 }
 
 Result<std::vector<RecordKey>> record_keys(Database& database) {

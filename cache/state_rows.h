@@ -16,7 +16,8 @@ namespace trainmake {
 Result<std::optional<Record>> last_record(Database& database, const Label& label);
 Result<std::optional<Record>> find_record(Database& database, std::string_view label,
                                           const Fingerprint& fingerprint);
-Result<void> put_record(Database& database, const Record& record);  // and makes it the label's last
+Result<void> put_record(Database& database, const Record& record);
+Result<void> make_last(Database& database, const Record& record);  // its label's
 
 struct RecordKey {
   std::string label;

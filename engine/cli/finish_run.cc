@@ -58,12 +58,14 @@ Result<JobPlan> plan_of(Session& session, const Run& run) {
 
 // Its result is the label's, as it would have been; unless something newer is already.
 Result<void> remember_result(Session& session, const Run& run) {
-  State& state = session.state();
-  TRY_ASSIGN(const std::optional<Record> last, state.last(run.label));
-  TRY(state.remember({run.label, run.fingerprint, run.manifest, artifacts_of(run.outputs),
-                      session.host().clock.now_ns(), TRAINMAKE_VERSION, run.id}));
-  const bool newer = last && last->fingerprint != run.fingerprint && last->when_ns > run.created_ns;
-  return newer ? state.remember(*last) : Result<void>();
+  const Record record{run.label,
+                      run.fingerprint,
+                      run.manifest,
+                      artifacts_of(run.outputs),
+                      session.host().clock.now_ns(),
+                      TRAINMAKE_VERSION,
+                      run.id};
+  return session.state().remember_late(record, run.created_ns);
 }
 
 }  // namespace

@@ -286,6 +286,26 @@ TEST_F(StateTest, RepairLeavesASoundOneAlone) {
   EXPECT_TRUE(same(**open()->last(record.label), record));
 }
 
+TEST_F(StateTest, AResultThatComesLateIsTheLastUnlessSomethingNewerIs) {
+  const auto state = open();
+  const Record late = some_record("mnist", 2);
+  ASSERT_TRUE(state->remember(record));
+  ASSERT_TRUE(state->remember_late(late, record.when_ns));
+  EXPECT_TRUE(same(**state->last(record.label), late));
+  ASSERT_TRUE(state->remember(record));
+  ASSERT_TRUE(state->remember_late(late, record.when_ns - 1));
+  EXPECT_TRUE(same(**state->last(record.label), record));
+  EXPECT_TRUE(same(**state->find(late.label, late.fingerprint), late));
+}
+
+TEST_F(StateTest, AResultThatComesTooLateIsNotTheLastForAMoment) {
+  const auto state = open();
+  ASSERT_TRUE(state->remember(record));
+  sql("CREATE TRIGGER kept BEFORE INSERT ON last BEGIN SELECT RAISE(ABORT, 'another is the last'); END");
+  EXPECT_FALSE(state->remember(some_record("mnist", 2)));
+  EXPECT_TRUE(state->remember_late(some_record("mnist", 2), record.when_ns - 1));
+}
+
 TEST_F(StateTest, ForgettingSparesTheLast) {
   const auto state = open();
   const Record second = some_record("mnist", 2);
