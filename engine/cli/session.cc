@@ -60,6 +60,7 @@ void Session::finish(Reporter& reporter, Summary summary) {
 }
 
 Result<void> Session::open_state(State::Access access) {
+  CHECK(rules_.empty());
   TRY_ASSIGN(state_, State::open(workspace().cache, access));
   return {};
 }

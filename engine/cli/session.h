@@ -43,6 +43,8 @@ class Session {
   bool json() const { return line_.has("--json"); }
   std::string shown(const Label& label) const { return label.shortest_from(here()); }
 
+  // Closes the one opened before. REQUIRES: no rules() so far; they keep to the state that they were made
+  // with.
   Result<void> open_state(State::Access access);
   State& state();                // REQUIRES: open_state
   Result<const Space*> space();  // TRAINSPACE.lua; its errors are errors
