@@ -71,6 +71,7 @@ class Runner final : public Inputs {
   RunOptions options_;
   std::stop_token stop_;
   std::vector<StepProgress> steps_;
+  std::vector<std::optional<Artifacts>> foreseen_;  // by the plan as it was made
   std::vector<std::optional<Artifacts>> results_;
   std::vector<std::optional<FileLock>> locks_;
   std::vector<std::int64_t> began_;
@@ -105,6 +106,7 @@ void Runner::on_owner(const std::function<void()>& work) {
 Summary Runner::run() {
   const std::size_t count = graph_.targets.size();
   steps_.resize(count);
+  foreseen_.resize(count);
   results_.resize(count);
   locks_.resize(count);
   began_.resize(count);
@@ -112,6 +114,7 @@ Summary Runner::run() {
   needed_by_ = graph_.needed_by();
   unfinished_ = count;
   for (TargetId id = 0; id < count; ++id) {
+    if (const Artifacts* outcome = plan_.steps[id].outcome()) foreseen_[id] = *outcome;
     for (const TargetId user : needed_by_[id]) ++waiting_for_[user];
   }
   for (TargetId id = 0; id < count; ++id) {
@@ -140,7 +143,8 @@ Summary Runner::summary() const {
   return summary;
 }
 
-// Whether everything it needs came out as the plan had it when it described this step.
+// Whether everything it needs came out as the plan had it when it described this step; what is foreseen of a
+// need that was described again since is not what this description holds.
 bool Runner::as_planned(TargetId id) const {
   if (!plan_.steps[id].description.certain) return false;
   const auto same = [](const Artifacts& a, const Artifacts& b) {
@@ -151,8 +155,7 @@ bool Runner::as_planned(TargetId id) const {
     });
   };
   return std::all_of(graph_[id].needs.begin(), graph_[id].needs.end(), [&](const Dependency& need) {
-    const Artifacts* planned = plan_.steps[need.target].outcome();
-    return planned != nullptr && same(*planned, *results_[need.target]);
+    return foreseen_[need.target] && same(*foreseen_[need.target], *results_[need.target]);
   });
 }
 

@@ -98,6 +98,21 @@ TEST(Run, AResultThatDiffersFromThePredictionIsDescribedAgain) {
   EXPECT_EQ(record->fingerprint, expected.fingerprint());
 }
 
+TEST(Run, AStepIsComparedWithThePredictionItWasDescribedWithNotALaterOne) {
+  RunWorld world{{"a", {}}, {"b", {"a"}}, {"c", {"b"}}};
+  world.rule.predicts = true;
+  world.rule.while_executing["a"] = [&](const Doing&) {
+    world.rule.results["a"] = "something else";
+    world.rule.results["b"] = "made of that";
+  };
+  world.run_all();
+  Manifest expected;
+  expected.add(Section::kCode, "content", "first");
+  expected.add(Section::kUpstream, "//job:b", "made of that");
+  expected.seal();
+  EXPECT_EQ((*world.memory.last(EngineWorld::label("c")))->fingerprint, expected.fingerprint());
+}
+
 TEST(Run, AFailureSkipsWhatNeedsItAndWhatWasNotStarted) {
   RunWorld world{{"a", {}}, {"b", {"a"}}, {"c", {}}, {"all", {"b", "c"}}};
   world.rule.failing.insert("a");
