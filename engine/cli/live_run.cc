@@ -10,7 +10,6 @@ namespace trainmake {
 namespace {
 
 constexpr const char* kLocal = "local";
-constexpr std::size_t kLogPiece = 256U << 10U;
 constexpr std::chrono::milliseconds kFirstPause{20}, kLongestPause{500};
 
 }  // namespace
@@ -59,9 +58,8 @@ Result<bool> follow_log(Session& session, const Run& run, const std::function<vo
     // Asked before the log is read: what it printed at its end is then there to read.
     const bool over = !options.to_the_end || is_over(live(session, run).status);
     for (;;) {
-      TRY_ASSIGN(const std::string bytes, platform->read_log(JobHandle::of(run), offset, kLogPiece));
+      TRY_ASSIGN(const std::string bytes, next_of_log(*platform, run, offset));
       if (bytes.empty()) break;
-      offset += static_cast<std::int64_t>(bytes.size());
       pause = kFirstPause;
       sink(bytes);
       if (stop.stop_requested()) return false;

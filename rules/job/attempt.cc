@@ -16,8 +16,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kFirstPause{20}, kLongestPause{500}, kLongestPauseInTrouble{30'000};
 constexpr int kLooksInItsTime = 50;  // an end is noticed late by a fiftieth of what the job took
-constexpr std::size_t kLogPiece = 256U << 10U;
-constexpr std::size_t kLastLines = 10;
 
 std::string names_of(const std::vector<std::string>& paths) {
   std::vector<std::string> shown;
@@ -41,12 +39,12 @@ std::string duration_of(const Run& run) {
 
 }  // namespace
 
-Error failure_of(const Run& run, const std::string& label, const std::deque<std::string>& last_lines) {
+Error failure_of(const Run& run, const std::string& label, const LastLines& last_lines) {
   std::string message = cat(quoted(label), run.status == RunStatus::kCancelled ? " was cancelled"
                                            : run.status == RunStatus::kLost    ? " was lost: "
                                                                                : " failed: ");
   if (run.status != RunStatus::kCancelled) message += run.reason;
-  for (const std::string& line : last_lines) message += cat("\n  ", printable(line));
+  for (const std::string& line : last_lines.all()) message += cat("\n  ", printable(line));
   const bool again = run.status == RunStatus::kLost;
   return step_error(std::move(message),
                     cat("`trainmake ", label, again ? "`" : " --retry`", " tries again",
@@ -187,9 +185,8 @@ Result<void> Attempt::remember() {
 // What cannot be read now is read the next time, from where this one stopped.
 void Attempt::read_log() {
   for (;;) {
-    const auto bytes = services_.platform.read_log(JobHandle::of(run_), log_read_, kLogPiece);
+    const auto bytes = next_of_log(services_.platform, run_, log_read_);
     if (!bytes || bytes->empty()) return;
-    log_read_ += static_cast<std::int64_t>(bytes->size());
     lines_.add(*bytes, [this](std::string_view line) { take_line(line); });
   }
 }
@@ -197,8 +194,7 @@ void Attempt::read_log() {
 void Attempt::take_line(std::string_view line) {
   std::string text = redactor_.redact(line);
   if (std::string told = metrics_.line(text); !told.empty()) say(std::move(told));
-  last_lines_.push_back(text);
-  if (last_lines_.size() > kLastLines) last_lines_.pop_front();
+  last_lines_.add(text);
   doing_.events(LogLine{run_.label, std::move(text)});
 }
 

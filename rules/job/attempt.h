@@ -3,7 +3,6 @@
 // platform by name. Thread rule: one worker; what is remembered goes through Doing::on_owner.
 #pragma once
 
-#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -59,10 +58,10 @@ class Attempt {
   Redactor redactor_;
   LogLines lines_;
   std::int64_t log_read_ = 0;
-  std::deque<std::string> last_lines_;
+  LastLines last_lines_;
 };
 
 // "`job:x` failed: exit code 3" with its last lines, and what to do.
-Error failure_of(const Run& run, const std::string& label, const std::deque<std::string>& last_lines);
+Error failure_of(const Run& run, const std::string& label, const LastLines& last_lines);
 
 }  // namespace trainmake

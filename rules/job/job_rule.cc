@@ -6,6 +6,7 @@
 #include "rules/job/contract.h"
 #include "rules/job/job_schema.h"
 #include "rules/job/outputs.h"
+#include "rules/job/runs.h"
 #include "rules/job/secrets.h"
 
 namespace trainmake {
@@ -318,14 +319,11 @@ Result<std::optional<Error>> JobRule::failed_before(const Subject& subject, cons
   const bool failed = run.status == RunStatus::kFailed && run.started_ns != 0 && run.reusable;
   if (!failed && run.status != RunStatus::kCancelled) return std::optional<Error>();
   const Redactor redactor = redactor_of(services_.host.environment, target.strings("secrets"));
-  constexpr std::int64_t kTail = 8 << 10;
-  std::deque<std::string> last_lines;
+  constexpr std::size_t kTail = 8U << 10U;
+  LastLines last_lines;
   LogLines lines;
-  const auto keep = [&](std::string_view line) {
-    last_lines.push_back(redactor.redact(line));
-    if (last_lines.size() > 10) last_lines.pop_front();
-  };
-  if (const auto tail = services_.platform.read_log(JobHandle::of(run), -kTail, kTail)) {
+  const auto keep = [&](std::string_view line) { last_lines.add(redactor.redact(line)); };
+  if (const auto tail = end_of_log(services_.platform, run, kTail)) {
     lines.add(*tail, keep);
     lines.finish(keep);
   }

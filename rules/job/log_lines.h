@@ -2,9 +2,11 @@
 // line that has no end in sight is cut.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace trainmake {
 
@@ -20,6 +22,19 @@ class LogLines {
   void tell(const Sink& sink);
 
   std::string line_;
+};
+
+// The last ten, to tell with a failure.
+class LastLines {
+ public:
+  void add(std::string line) {
+    lines_.push_back(std::move(line));
+    if (lines_.size() > 10) lines_.pop_front();
+  }
+  const std::deque<std::string>& all() const { return lines_; }
+
+ private:
+  std::deque<std::string> lines_;
 };
 
 }  // namespace trainmake

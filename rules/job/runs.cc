@@ -53,13 +53,18 @@ std::map<std::string, double> metrics_told(Platform& platform, const Run& run, M
   LogLines lines;
   const LogLines::Sink take = [&](std::string_view line) { (void)metrics.line(line); };
   for (std::int64_t offset = 0;;) {
-    const auto bytes = platform.read_log(JobHandle::of(run), offset, kLogPiece);
+    const auto bytes = next_of_log(platform, run, offset);
     if (!bytes || bytes->empty()) break;
-    offset += static_cast<std::int64_t>(bytes->size());
     lines.add(*bytes, take);
   }
   lines.finish(take);
   return metrics.values();
+}
+
+Result<std::string> next_of_log(Platform& platform, const Run& run, std::int64_t& offset) {
+  TRY_ASSIGN(std::string bytes, platform.read_log(JobHandle::of(run), offset, kLogPiece));
+  offset += static_cast<std::int64_t>(bytes.size());
+  return bytes;
 }
 
 Result<std::string> end_of_log(Platform& platform, const Run& run, std::size_t limit) {

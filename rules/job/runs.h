@@ -30,6 +30,9 @@ Result<Run> cancel(Platform& platform, Clock& clock, const Run& run, CancelOptio
 // The numbers that its log tells. Of a log that cannot be read to its end, those that come before.
 std::map<std::string, double> metrics_told(Platform& platform, const Run& run, Metrics metrics);
 
+// The next piece of what it printed, from `offset` on, which is moved behind it. Empty: nothing more yet.
+Result<std::string> next_of_log(Platform& platform, const Run& run, std::int64_t& offset);
+
 // The last `limit` bytes of what it printed.
 Result<std::string> end_of_log(Platform& platform, const Run& run, std::size_t limit);
 
