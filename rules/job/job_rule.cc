@@ -4,6 +4,7 @@
 
 #include "engine/base/text.h"
 #include "rules/job/contract.h"
+#include "rules/job/entry.h"
 #include "rules/job/job_schema.h"
 #include "rules/job/outputs.h"
 #include "rules/job/runs.h"

@@ -1,5 +1,5 @@
-// What the targets that a job needs came to: which files it will find, and which file is run. During a plan
-// some of it may not be known yet; then there is less to check, and nothing is an error for that.
+// What the targets that a job needs came to: which files it will find. During a plan some of it may not be
+// known yet; then there is less to check, and nothing is an error for that.
 #pragma once
 
 #include <map>
@@ -12,7 +12,6 @@
 #include "cache/blobs.h"
 #include "engine/model/rule.h"
 #include "rules/job/job_spec.h"
-#include "rules/job/services.h"
 
 namespace trainmake {
 
@@ -39,19 +38,23 @@ std::optional<Digest128> identity_of(const Subject& job, const Dependency& need)
 // For a description, files will do that a target's own description found, before it has run and kept them.
 enum class Files : std::uint8_t { kForeseen, kKept };
 
+// As the rules of code and data leave it for those who need them; nullptr when they left none.
+std::shared_ptr<const Listing> foreseen(const Subject& job, TargetId target);
+
 // The files of a data target, or the outputs of a job under their paths. An empty optional when they are not
 // known, or no longer in the cache.
 Result<std::optional<GivenTree>> tree_of(Listings& listings, const Subject& job, const Dependency& need,
                                          Files which);
 
-// Two files at one path are an error that names both targets. `here` is for the labels in it.
-Result<void> check_paths(const std::vector<GivenTree>& trees, const std::string& here);
-
-struct Entry {                          // what is run
-  std::string main;                     // "" when there is a command
-  std::optional<Starter> starter;       // when the main file could be read
-  std::shared_ptr<const Listing> code;  // when there is any
+// A path at which two files would lie, or a file of one tree and a folder of another.
+struct Clash {
+  std::string path;
+  const GivenTree *one, *other;
 };
-Result<Entry> entry_of(Listings& listings, const JobServices& services, const Subject& job, Files which);
+// One tree alone has none.
+std::optional<Clash> find_clash(const std::vector<GivenTree>& trees);
+
+// A clash is an error that names both targets. `here` is for the labels in it.
+Result<void> check_paths(const std::vector<GivenTree>& trees, const std::string& here);
 
 }  // namespace trainmake

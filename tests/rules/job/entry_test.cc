@@ -1,5 +1,5 @@
-// What the targets that a job needs came to.
-#include "rules/job/upstream.h"
+// The code of a job.
+#include "rules/job/entry.h"
 
 #include "tests/rules/job/job_world.h"
 
