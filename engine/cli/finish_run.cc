@@ -38,12 +38,11 @@ Result<std::vector<GivenTree>> trees_of(Session& session, const Run& run, const 
   return trees;
 }
 
+// As much of it as an attempt needs that hands nothing over.
 Result<JobPlan> plan_of(Session& session, const Run& run) {
   const Json provenance = parse_json<Json>(run.provenance_json);
   JobPlan plan;
   plan.shortest = session.shown(run.label);
-  plan.provenance_json = run.provenance_json;
-  plan.spec.label = run.label.text();
   if (!provenance.is_object() || !provenance.contains("outputs") || !provenance["outputs"].is_object())
     return fail(not_known(run, plan.shortest));
   for (const auto& [name, path] : provenance["outputs"].items()) {
