@@ -14,10 +14,11 @@ constexpr std::uint32_t kReadOnly = 0444;
 
 // Feeds `each` the bytes of `path`, piece by piece.
 template <typename Each>
-Result<void> stream(FileSystem& files, const std::string& path, Each each) {
+Result<void> stream(FileSystem& files, const std::string& path, const std::stop_token& stop, Each each) {
   TRY_ASSIGN(const std::unique_ptr<FileReader> reader, files.open(path));
   const auto buffer = std::make_unique_for_overwrite<char[]>(kBuffer);
   while (true) {
+    if (stop.stop_requested()) return fail(interrupted_error());
     TRY_ASSIGN(const std::size_t count, reader->read({buffer.get(), kBuffer}));
     if (count == 0) return {};
     TRY(each(std::string_view(buffer.get(), count)));
@@ -68,13 +69,13 @@ Result<Sha256> Blobs::put(std::string_view bytes) {
   return digest;
 }
 
-Result<Blobs::Stored> Blobs::put_file(const std::string& path) {
+Result<Blobs::Stored> Blobs::put_file(const std::string& path, const std::stop_token& stop) {
   const std::string incoming = path_join(folder_, cat("incoming/", name_of_its_own()));
   TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(incoming, {.mode = kReadOnly}));
   Sha256Hasher sha256;
   ContentHasher content;
   Stored stored;
-  TRY(stream(files_, path, [&](std::string_view bytes) {
+  TRY(stream(files_, path, stop, [&](std::string_view bytes) {
     sha256.raw(bytes);
     content.add(bytes);
     stored.size += bytes.size();
@@ -108,7 +109,7 @@ Result<bool> Blobs::copy_out(const Sha256& digest, const std::string& to, WriteO
   if (!there.exists()) return false;
   TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(to, options));
   Sha256Hasher sha256;
-  TRY(stream(files_, from, [&](std::string_view bytes) {
+  TRY(stream(files_, from, {}, [&](std::string_view bytes) {
     sha256.raw(bytes);
     return writer->append(bytes);
   }));

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,7 +29,7 @@ class Blobs {
     std::uint64_t size = 0;
   };
   // Streams a file in. The digests are of the bytes that were stored, whatever the file became meanwhile.
-  Result<Stored> put_file(const std::string& path);
+  Result<Stored> put_file(const std::string& path, const std::stop_token& stop);
   Result<bool> has(const Sha256& digest);  // by stat alone
   // Whole small blobs, verified; a damaged one is removed and told as missing.
   Result<std::optional<std::string>> read(const Sha256& digest);

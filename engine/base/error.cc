@@ -91,6 +91,8 @@ Error step_error(std::string message, std::string hint) {
   return {std::move(message), std::move(hint), {}, Blame::kStep};
 }
 
+Error interrupted_error() { return step_error("Interrupted").because(Blame::kInterrupted); }
+
 Error system_error(std::string_view what, std::string_view path, int error_number) {
   const char* reason = strerrordesc_np(error_number);
   std::string text = reason != nullptr ? std::string(reason) : cat("Error ", error_number);

@@ -46,6 +46,7 @@ struct Error {
 
 Error user_error(std::string message, std::string hint = {});
 Error step_error(std::string message, std::string hint = {});
+Error interrupted_error();  // of what Ctrl-C ended before it was done
 
 // The text of errno after a failed call on `path`: "Cannot read `a/b`: Permission denied". A full disk, or
 // another trouble of the machine, is nobody's mistake in a file: a failed step.

@@ -82,9 +82,8 @@ Result<Done> CodeRule::execute(const Subject& subject, const Description& descri
   const Target& target = subject.target();
   Listing listing = *std::any_cast<const std::shared_ptr<const Listing>&>(description.carry);
   for (ListedFile& file : listing) {
-    if (doing.stop.stop_requested()) return fail(step_error("Interrupted").because(Blame::kInterrupted));
     if (!file.link_target.empty()) continue;
-    TRY_ASSIGN(const Blobs::Stored stored, blobs_.put_file(workspace_.path(file.source)));
+    TRY_ASSIGN(const Blobs::Stored stored, blobs_.put_file(workspace_.path(file.source), doing.stop));
     if (stored.content != file.content) {
       return fail(step_error(cat(quoted(file.source), " changed while it was read"),
                              "Run again: nothing was recorded")

@@ -213,7 +213,7 @@ Result<Description> ImageRule::describe(const Subject& subject) {
 Result<ImageRule::MadeLayer> ImageRule::layer(const LayerSource& source, const Doing& doing) {
   TRY_ASSIGN(const std::optional<Layer> known, layers_.remembered(registry_, source.tree, source.dest));
   if (known && !doing.afresh) return MadeLayer{*known, false};
-  TRY_ASSIGN(const Layer built, layers_.build(registry_, source));
+  TRY_ASSIGN(const Layer built, layers_.build(registry_, source, doing.stop));
   const bool is_new = !known || known->blob.digest != built.blob.digest;
   if (is_new) {
     doing.tally.pushed_layers += 1;
@@ -236,7 +236,7 @@ Result<Done> ImageRule::execute(const Subject& subject, const Description& descr
   for (FileLayer& extra : files) {
     for (ListedFile& file : extra.files) {
       if (!file.link_target.empty()) continue;
-      TRY_ASSIGN(const Blobs::Stored stored, blobs_.put_file(workspace_.path(file.source)));
+      TRY_ASSIGN(const Blobs::Stored stored, blobs_.put_file(workspace_.path(file.source), doing.stop));
       if (stored.content != file.content)
         return fail(step_error(cat(quoted(file.source), " changed while it was read"),
                                "Run again: nothing was recorded")

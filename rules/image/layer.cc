@@ -86,12 +86,13 @@ Result<void> Layers::write_tar(const LayerSource& source, const ByteSink& sink) 
   return tar.finish();
 }
 
-Result<Layer> Layers::build(Registry& registry, const LayerSource& source) {
+Result<Layer> Layers::build(Registry& registry, const LayerSource& source, const std::stop_token& stop) {
   Sha256Hasher diff_id;
   Layer layer;
   TRY_ASSIGN(layer.blob, registry.put(kLayerType, [&](const ByteSink& out) -> Result<void> {
     GzipMembers gzip(out);
-    TRY(write_tar(source, [&](std::string_view bytes) {
+    TRY(write_tar(source, [&](std::string_view bytes) -> Result<void> {
+      if (stop.stop_requested()) return fail(interrupted_error());
       diff_id.raw(bytes);
       return gzip.add(bytes);
     }));

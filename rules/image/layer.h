@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "cache/blobs.h"
@@ -30,7 +31,7 @@ class Layers {
   Result<std::optional<Layer>> remembered(Registry& registry, const std::string& tree,
                                           const std::string& dest);
   // A file whose bytes in the cache are damaged is removed there, and an error.
-  Result<Layer> build(Registry& registry, const LayerSource& source);
+  Result<Layer> build(Registry& registry, const LayerSource& source, const std::stop_token& stop);
 
  private:
   std::string memo_path(const std::string& tree, const std::string& dest) const;

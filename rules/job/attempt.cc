@@ -152,7 +152,7 @@ Result<void> Attempt::conclude() {
 Result<void> Attempt::keep_result() {
   TRY_ASSIGN(const std::string folder, services_.platform.outputs(JobHandle::of(run_)));
   TRY_ASSIGN(KeptOutputs kept,
-             keep_outputs(services_.host.files, services_.blobs, folder, plan_.spec.outputs));
+             keep_outputs(services_.host.files, services_.blobs, folder, plan_.spec.outputs, doing_.stop));
   run_.outputs = std::move(kept.outputs);
   if (kept.wrong.empty()) return {};
   run_.status = RunStatus::kFailed;

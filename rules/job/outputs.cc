@@ -9,14 +9,14 @@ namespace trainmake {
 namespace {
 
 Result<RunOutput> keep(FileSystem& files, Blobs& blobs, const std::string& folder, std::string name,
-                       std::string path) {
+                       std::string path, const std::stop_token& stop) {
   const std::string from = path_join(folder, path);
-  TRY_ASSIGN(Blobs::Stored stored, blobs.put_file(from));
+  TRY_ASSIGN(Blobs::Stored stored, blobs.put_file(from, stop));
   // A blob that was there already may have been cut short since.
   TRY_ASSIGN(const Stat stat, files.look(blobs.path(stored.sha256)));
   if (stat.size != stored.size) {
     TRY(blobs.remove(stored.sha256));
-    TRY_ASSIGN(stored, blobs.put_file(from));
+    TRY_ASSIGN(stored, blobs.put_file(from, stop));
   }
   return RunOutput{std::move(name), std::move(path), stored.size, stored.sha256.hex()};
 }
@@ -81,7 +81,8 @@ std::vector<Error> wrong_outputs(const Value& declared) {
 }
 
 Result<KeptOutputs> keep_outputs(FileSystem& files, Blobs& blobs, const std::string& folder,
-                                 const std::map<std::string, std::string>& declared) {
+                                 const std::map<std::string, std::string>& declared,
+                                 const std::stop_token& stop) {
   KeptOutputs kept;
   for (const auto& [name, path] : declared) {
     const std::string shown = cat("output ", quoted(name), " (", printable(path), ") ");
@@ -99,7 +100,7 @@ Result<KeptOutputs> keep_outputs(FileSystem& files, Blobs& blobs, const std::str
     }
     for (std::string& file : left->files) {
       const std::string below(*path_below(file, path));
-      TRY_ASSIGN(RunOutput output, keep(files, blobs, folder, path_join(name, below), std::move(file)));
+      TRY_ASSIGN(RunOutput output, keep(files, blobs, folder, path_join(name, below), std::move(file), stop));
       kept.outputs.push_back(std::move(output));
     }
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,8 @@ struct KeptOutputs {
 };
 // An error is one of keeping, after which the same can be tried again.
 Result<KeptOutputs> keep_outputs(FileSystem& files, Blobs& blobs, const std::string& folder,
-                                 const std::map<std::string, std::string>& declared);
+                                 const std::map<std::string, std::string>& declared,
+                                 const std::stop_token& stop);
 
 Artifacts artifacts_of(const std::vector<RunOutput>& outputs);
 // Whether all blobs are there and of the right size, by stat alone; what is of a wrong size is as good as

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "cache/file_digests.h"
+#include "tests/support/forwarding_fs.h"
 #include "tests/support/mem_fs.h"
 #include "tests/support/scratch_folder.h"
 
@@ -56,7 +57,7 @@ TEST_F(BlobsTest, PuttingAgainWritesNothing) {
 TEST_F(BlobsTest, AFileIsStreamedInWithBothDigests) {
   const std::string bytes(700'000, 'y');
   files.put("/model.bin", bytes);
-  const Blobs::Stored stored = *blobs.put_file("/model.bin");
+  const Blobs::Stored stored = *blobs.put_file("/model.bin", {});
   EXPECT_EQ(stored.sha256, sha256_of(bytes));
   EXPECT_EQ(stored.content, digest_of(bytes));
   EXPECT_EQ(stored.size, bytes.size());
@@ -83,7 +84,7 @@ TEST_F(BlobsTest, PuttingHealsADamagedOne) {
   EXPECT_EQ(**blobs.read(digest), "hello");
   files.put("/file", "hello");
   files.put(blobs.path(digest), "hellO");
-  ASSERT_TRUE(blobs.put_file("/file"));
+  ASSERT_TRUE(blobs.put_file("/file", {}));
   EXPECT_EQ(**blobs.read(digest), "hello");
 }
 
@@ -99,7 +100,7 @@ TEST_F(BlobsTest, AFullDiskLeavesNothingBehind) {
   for (const char* verb : {"create", "write", "commit", "rename"}) {
     for (int nth = 1; nth <= 3; ++nth) {
       files.fail_nth(verb, nth, ENOSPC);
-      const bool put = blobs.put("hello").has_value() && blobs.put_file("/model.bin").has_value();
+      const bool put = blobs.put("hello").has_value() && blobs.put_file("/model.bin", {}).has_value();
       files.fail_nth(verb, nth, 0);
       for (const std::string& path : files.all_files()) {
         if (path == "model.bin") continue;
@@ -112,6 +113,48 @@ TEST_F(BlobsTest, AFullDiskLeavesNothingBehind) {
       }
     }
   }
+}
+
+// Asks for a stop at the first write.
+class StoppingFileSystem final : public ForwardingFileSystem {
+ public:
+  using ForwardingFileSystem::ForwardingFileSystem;
+
+  Result<std::unique_ptr<FileWriter>> create(const std::string& path, WriteOptions options) override {
+    TRY_ASSIGN(std::unique_ptr<FileWriter> writer, ForwardingFileSystem::create(path, options));
+    return std::unique_ptr<FileWriter>(std::make_unique<Writer>(std::move(writer), stop));
+  }
+
+  std::stop_source stop;
+
+ private:
+  class Writer final : public FileWriter {
+   public:
+    Writer(std::unique_ptr<FileWriter> inner, std::stop_source stop)
+        : inner_(std::move(inner)), stop_(std::move(stop)) {}
+    Result<void> append(std::string_view bytes) override {
+      stop_.request_stop();
+      return inner_->append(bytes);
+    }
+    Result<void> commit() override { return inner_->commit(); }
+
+   private:
+    std::unique_ptr<FileWriter> inner_;
+    std::stop_source stop_;
+  };
+};
+
+TEST_F(BlobsTest, AStopEndsAPutInTheMiddleOfAFileAndLeavesNothing) {
+  files.put("/model.bin", std::string(3'000'000, 'z'));
+  StoppingFileSystem stopping(files);
+  files.take_log();
+  const auto stored = Blobs(stopping, "/cache").put_file("/model.bin", stopping.stop.get_token());
+  ASSERT_FALSE(stored);
+  EXPECT_EQ(stored.error().blame, Blame::kInterrupted);
+  const std::vector<std::string> log = files.take_log();
+  EXPECT_EQ(std::count_if(log.begin(), log.end(), [](const auto& line) { return line.starts_with("write"); }),
+            1);
+  EXPECT_EQ(files.all_files(), std::vector<std::string>{"model.bin"});
 }
 
 TEST_F(BlobsTest, EachVisitsBlobsAlone) {
@@ -146,7 +189,7 @@ TEST(BlobsOnDisk, ManyMayPutTheSameAtOnce) {
     std::vector<std::jthread> threads;
     for (int i = 0; i < 8; ++i) {
       threads.emplace_back([&] {
-        put += blobs.put_file(folder.path("file")).has_value() && blobs.put("hello").has_value() ? 1 : 0;
+        put += blobs.put_file(folder.path("file"), {}).has_value() && blobs.put("hello").has_value() ? 1 : 0;
       });
     }
   }

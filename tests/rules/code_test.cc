@@ -94,6 +94,18 @@ TEST(Code, AFileThatChangesAfterItWasDescribedIsNotRecorded) {
   EXPECT_EQ(done.error().blame, Blame::kStep);
 }
 
+TEST(Code, AStopEndsASnapshotInTheMiddleOfAFile) {
+  RuleWorld world;
+  const TargetId id = world.add("code", {{"srcs", RuleWorld::glob("code/**")}});
+  const Description description = *world.describe(id);
+  const std::vector<std::string> before = world.files.all_files();
+  world.files.on_open = [&](const std::string&) { world.stop.request_stop(); };
+  const auto done = world.execute(id, description);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().blame, Blame::kInterrupted);
+  EXPECT_EQ(world.files.all_files(), before);
+}
+
 TEST(Code, AFileThatChangesWhileItIsReadIsReadAgain) {
   RuleWorld world;
   const TargetId id = world.add("code", {{"srcs", RuleWorld::glob("code/**")}});

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,6 +41,7 @@ struct RuleWorld : Inputs {
   DataRule data{{host, workspace, space, rooms, blobs, *file_sets, tally}};
   ImageRule image{host, workspace, blobs, *file_sets, *registry};
   bool afresh = false;
+  std::stop_source stop;
   std::map<TargetId, Artifacts> results;
   std::map<TargetId, std::any> carries;
   Graph graph;
@@ -98,7 +100,7 @@ struct RuleWorld : Inputs {
   }
   Result<Done> execute(TargetId id, const Description& description) {
     const Doing doing{description.manifest.fingerprint(),
-                      {},
+                      stop.get_token(),
                       [](const Event&) {},
                       tally,
                       [](const std::function<void()>& work) { work(); },

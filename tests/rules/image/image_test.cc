@@ -175,6 +175,22 @@ TEST(Image, AFileThatChangesAfterItWasDescribedIsNotRecorded) {
   EXPECT_FALSE(world.execute(id, description));
 }
 
+TEST(Image, AStopEndsALayerInItsMiddleAndLeavesNoneOfIt) {
+  ImageWorld world;
+  const std::string large(4'000'000, 'x');
+  world.files.put("/w/code/b.py", large);
+  ASSERT_TRUE(world.execute(world.snapshot));
+  const Description description = *world.describe(world.made);
+  const std::vector<std::string> before = world.files.all_files();
+  world.files.on_open = [&](const std::string& path) {
+    if (path == world.blobs.path(sha256_of(large))) world.stop.request_stop();
+  };
+  const auto done = world.execute(world.made, description);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().blame, Blame::kInterrupted);
+  EXPECT_EQ(world.files.all_files(), before);
+}
+
 std::string tar_of(const std::vector<std::pair<TarEntry, std::string>>& entries) {
   std::string bytes;
   TarWriter tar([&](std::string_view piece) {

@@ -279,6 +279,23 @@ TEST(JobRun, AResultThatCannotBeKeptNowIsKeptTheNextTime) {
   EXPECT_EQ(world.platform.starts, 1);
 }
 
+TEST(JobRun, AStopWhileAResultIsKeptLeavesItToTheNextTime) {
+  JobWorld world;
+  world.set("command", command({"wait"}));
+  world.wait = false;
+  ASSERT_TRUE(world.execute());
+  world.platform.release();
+  world.stop.request_stop();
+  const auto stopped = world.execute();
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().blame, Blame::kInterrupted);
+  EXPECT_FALSE(is_over(world.runs.runs[0].status));
+  world.stop = std::stop_source();
+  world.wait = true;
+  EXPECT_TRUE(world.execute());
+  EXPECT_EQ(world.platform.starts, 1);
+}
+
 TEST(JobRun, AFolderAsAnOutputIsEveryFileInIt) {
   JobWorld world;
   world.set("outputs", table_of({{"model", value_of(std::string("ckpt/last.bin"))},
