@@ -279,4 +279,17 @@ Result<FileSet> FileSets::read(const FileSetRequest& request) {
   }
 }
 
+Result<Listing> FileSets::store(Listing files, Blobs& blobs, const std::stop_token& stop) {
+  for (ListedFile& file : files) {
+    if (!file.link_target.empty()) continue;
+    TRY_ASSIGN(const Blobs::Stored stored, blobs.put_file(workspace_.path(file.source), stop));
+    if (stored.content != file.content)
+      return fail(step_error(cat(quoted(file.source), " changed while it was read"),
+                             "Run again: nothing was recorded"));
+    file.sha256 = stored.sha256;
+    file.source.clear();
+  }
+  return files;
+}
+
 }  // namespace trainmake

@@ -6,9 +6,11 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
+#include "cache/blobs.h"
 #include "cache/file_digests.h"
 #include "cache/listing.h"
 #include "engine/base/git.h"
@@ -41,6 +43,9 @@ class FileSets {
  public:
   FileSets(Host& host, const Workspace& workspace, FileDigests& digests);
   Result<FileSet> read(const FileSetRequest& request);
+  // Puts the files of a set into `blobs`: each has its sha256 then, and no source. An error when one is not
+  // what was read any more.
+  Result<Listing> store(Listing files, Blobs& blobs, const std::stop_token& stop);
 
  private:
   struct Gathered;

@@ -13,8 +13,7 @@ namespace trainmake {
 
 std::vector<std::unique_ptr<Rule>> all_rules(const RuleServices& services) {
   std::vector<std::unique_ptr<Rule>> rules;
-  rules.push_back(
-      std::make_unique<CodeRule>(services.host, services.workspace, services.blobs, services.file_sets));
+  rules.push_back(std::make_unique<CodeRule>(services.blobs, services.file_sets));
   rules.push_back(std::make_unique<DataRule>(DataServices{services.host, services.workspace, services.space,
                                                           all_store_rooms(), services.blobs,
                                                           services.file_sets, services.tally}));

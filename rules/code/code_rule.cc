@@ -43,8 +43,7 @@ Artifacts artifacts_of(const Listing& listing) {
 
 }  // namespace
 
-CodeRule::CodeRule(Host& host, const Workspace& workspace, Blobs& blobs, FileSets& file_sets)
-    : host_(host), workspace_(workspace), blobs_(blobs), file_sets_(file_sets) {}
+CodeRule::CodeRule(Blobs& blobs, FileSets& file_sets) : blobs_(blobs), file_sets_(file_sets) {}
 
 const Schema& code_schema() {
   static const Schema schema = make_schema();
@@ -78,20 +77,9 @@ Result<Description> CodeRule::describe(const Subject& subject) {
   return description;
 }
 
-Result<Done> CodeRule::execute(const Subject& subject, const Description& description, const Doing& doing) {
-  const Target& target = subject.target();
-  Listing listing = *std::any_cast<const std::shared_ptr<const Listing>&>(description.carry);
-  for (ListedFile& file : listing) {
-    if (!file.link_target.empty()) continue;
-    TRY_ASSIGN(const Blobs::Stored stored, blobs_.put_file(workspace_.path(file.source), doing.stop));
-    if (stored.content != file.content) {
-      return fail(step_error(cat(quoted(file.source), " changed while it was read"),
-                             "Run again: nothing was recorded")
-                      .at(target.where));
-    }
-    file.sha256 = stored.sha256;
-    file.source.clear();
-  }
+Result<Done> CodeRule::execute(const Subject&, const Description& description, const Doing& doing) {
+  const auto& found = std::any_cast<const std::shared_ptr<const Listing>&>(description.carry);
+  TRY_ASSIGN(const Listing listing, file_sets_.store(*found, blobs_, doing.stop));
   TRY_ASSIGN(const Sha256 tree, blobs_.put(encode(listing)));
   Done done;
   done.artifacts = artifacts_of(listing);

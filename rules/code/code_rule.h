@@ -12,7 +12,7 @@ const Schema& code_schema();
 
 class CodeRule final : public Rule {
  public:
-  CodeRule(Host& host, const Workspace& workspace, Blobs& blobs, FileSets& file_sets);
+  CodeRule(Blobs& blobs, FileSets& file_sets);
 
   const Schema& schema() const override { return code_schema(); }
   Pool pool() const override { return Pool::kCpu; }
@@ -21,8 +21,6 @@ class CodeRule final : public Rule {
   Result<bool> holds(const Subject& subject, const Record& record, bool current, Looks& looks) override;
 
  private:
-  Host& host_;
-  const Workspace& workspace_;
   Blobs& blobs_;
   FileSets& file_sets_;
 };

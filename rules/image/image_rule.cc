@@ -231,19 +231,10 @@ Result<Done> ImageRule::execute(const Subject& subject, const Description& descr
     layers.push_back(std::move(made.layer));
   };
   Artifacts from_code;
-  std::vector<FileLayer> files =
-      *std::any_cast<const std::shared_ptr<const std::vector<FileLayer>>&>(description.carry);
-  for (FileLayer& extra : files) {
-    for (ListedFile& file : extra.files) {
-      if (!file.link_target.empty()) continue;
-      TRY_ASSIGN(const Blobs::Stored stored, blobs_.put_file(workspace_.path(file.source), doing.stop));
-      if (stored.content != file.content)
-        return fail(step_error(cat(quoted(file.source), " changed while it was read"),
-                               "Run again: nothing was recorded")
-                        .at(target.where));
-      file.sha256 = stored.sha256;
-    }
-    TRY_ASSIGN(MadeLayer made, layer({extra.identity, extra.dest, &extra.files}, doing));
+  const auto& files = std::any_cast<const std::shared_ptr<const std::vector<FileLayer>>&>(description.carry);
+  for (const FileLayer& extra : *files) {
+    TRY_ASSIGN(const Listing listing, file_sets_.store(extra.files, blobs_, doing.stop));
+    TRY_ASSIGN(MadeLayer made, layer({extra.identity, extra.dest, &listing}, doing));
     add(std::move(made));
   }
   for (const Dependency& need : target.needs) {

@@ -37,7 +37,7 @@ struct RuleWorld : Inputs {
   FileDigests digests{files, clock, workspace.root, workspace.cache, tally};
   std::unique_ptr<FileSets> file_sets = std::make_unique<FileSets>(host, workspace, digests);
   std::unique_ptr<Registry> registry = make_layout(host, "/w/.trainmake/images");
-  CodeRule code{host, workspace, blobs, *file_sets};
+  CodeRule code{blobs, *file_sets};
   DataRule data{{host, workspace, space, rooms, blobs, *file_sets, tally}};
   ImageRule image{host, workspace, blobs, *file_sets, *registry};
   bool afresh = false;
