@@ -210,6 +210,18 @@ Result<Description> ImageRule::describe(const Subject& subject) {
   return description;
 }
 
+// The files of `code`, as they were when it ran.
+Result<Listing> ImageRule::snapshot(const Artifact& tree, const Label& code) {
+  const std::optional<Sha256> digest = Sha256::parse(tree.sha256);
+  CHECK(digest.has_value());
+  TRY_ASSIGN(const std::optional<std::string> bytes, blobs_.read(*digest));
+  std::optional<Listing> listing = bytes ? decode_listing(*bytes) : std::nullopt;
+  if (!listing)
+    return fail(step_error(cat("The snapshot of ", quoted(code.text()), " is damaged and was removed"),
+                           "Run again: it is made anew"));
+  return *std::move(listing);
+}
+
 Result<ImageRule::MadeLayer> ImageRule::layer(const LayerSource& source, const Doing& doing) {
   TRY_ASSIGN(const std::optional<Layer> known, layers_.remembered(registry_, source.tree, source.dest));
   if (known && !doing.afresh) return MadeLayer{*known, false};
@@ -233,24 +245,16 @@ Result<Done> ImageRule::execute(const Subject& subject, const Description& descr
   Artifacts from_code;
   const auto& files = std::any_cast<const std::shared_ptr<const std::vector<FileLayer>>&>(description.carry);
   for (const FileLayer& extra : *files) {
-    TRY_ASSIGN(const Listing listing, file_sets_.store(extra.files, blobs_, doing.stop));
-    TRY_ASSIGN(MadeLayer made, layer({extra.identity, extra.dest, &listing}, doing));
+    const auto stored = [&] { return file_sets_.store(extra.files, blobs_, doing.stop); };
+    TRY_ASSIGN(MadeLayer made, layer({extra.identity, extra.dest, stored}, doing));
     add(std::move(made));
   }
   for (const Dependency& need : target.needs) {
     const Artifacts* code = subject.inputs.artifacts(need.target);
     CHECK(code != nullptr);
     const Artifact* tree = find_role(*code, "tree");
-    const std::optional<Sha256> digest = Sha256::parse(tree->sha256);
-    CHECK(digest.has_value());
-    TRY_ASSIGN(const std::optional<std::string> bytes, blobs_.read(*digest));
-    const std::optional<Listing> listing = bytes ? decode_listing(*bytes) : std::nullopt;
-    if (!listing)
-      return fail(step_error(cat("The snapshot of ", quoted(subject.graph[need.target].label.text()),
-                                 " is damaged and was removed"),
-                             "Run again: it is made anew")
-                      .at(target.where));
-    TRY_ASSIGN(MadeLayer made, layer({tree->identity, std::string(kCodeFolder), &*listing}, doing));
+    const auto listed = [&] { return snapshot(*tree, subject.graph[need.target].label); };
+    TRY_ASSIGN(MadeLayer made, layer({tree->identity, std::string(kCodeFolder), listed}, doing));
     add(std::move(made));
     from_code.push_back({"code", tree->identity, tree->sha256, tree->size, tree->address});
   }

@@ -26,6 +26,7 @@ class ImageRule final : public Rule {
  private:
   struct FileLayer;
   Result<std::vector<FileLayer>> file_layers(const Target& target, Looks& looks);
+  Result<Listing> snapshot(const Artifact& tree, const Label& code);
   struct MadeLayer {
     Layer layer;
     bool is_new = false;

@@ -69,11 +69,11 @@ Result<void> Layers::copy_into(const ListedFile& file, TarWriter& tar) {
                          "Run again: it is made anew"));
 }
 
-Result<void> Layers::write_tar(const LayerSource& source, const ByteSink& sink) {
+Result<void> Layers::write_tar(const Listing& files, const std::string& dest, const ByteSink& sink) {
   TarWriter tar(sink);
   std::set<std::string> written;
-  for (const ListedFile& file : *source.files) {
-    const std::string path = path_join(source.dest.substr(1), file.key);
+  for (const ListedFile& file : files) {
+    const std::string path = path_join(dest.substr(1), file.key);
     for (const std::string& folder : new_folders(path, written))
       TRY(tar.entry({TarEntry::Kind::kFolder, folder, 0755, 0, {}}));
     if (!file.link_target.empty()) {
@@ -87,11 +87,12 @@ Result<void> Layers::write_tar(const LayerSource& source, const ByteSink& sink) 
 }
 
 Result<Layer> Layers::build(Registry& registry, const LayerSource& source, const std::stop_token& stop) {
+  TRY_ASSIGN(const Listing files, source.files());
   Sha256Hasher diff_id;
   Layer layer;
   TRY_ASSIGN(layer.blob, registry.put(kLayerType, [&](const ByteSink& out) -> Result<void> {
     GzipMembers gzip(out);
-    TRY(write_tar(source, [&](std::string_view bytes) -> Result<void> {
+    TRY(write_tar(files, source.dest, [&](std::string_view bytes) -> Result<void> {
       if (stop.stop_requested()) return fail(interrupted_error());
       diff_id.raw(bytes);
       return gzip.add(bytes);

@@ -2,6 +2,7 @@
 // neither tarred nor hashed again.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -21,7 +22,8 @@ struct Layer {
 struct LayerSource {
   std::string tree;  // identity
   std::string dest;  // absolute folder in the image
-  const Listing* files = nullptr;
+  // What lies there, its bytes in the cache. Asked for only when the layer is built.
+  std::function<Result<Listing>()> files;
 };
 
 class Layers {
@@ -35,7 +37,7 @@ class Layers {
 
  private:
   std::string memo_path(const std::string& tree, const std::string& dest) const;
-  Result<void> write_tar(const LayerSource& source, const ByteSink& sink);
+  Result<void> write_tar(const Listing& files, const std::string& dest, const ByteSink& sink);
   Result<void> copy_into(const ListedFile& file, TarWriter& tar);
   Host& host_;
   std::string folder_;

@@ -175,6 +175,33 @@ TEST(Image, AFileThatChangesAfterItWasDescribedIsNotRecorded) {
   EXPECT_FALSE(world.execute(id, description));
 }
 
+TEST(Image, FilesOfALayerThatIsKnownAreNotCopied) {
+  RuleWorld world;
+  const Value layer = RuleWorld::table(
+      {{"srcs", RuleWorld::glob("data/**")}, {"dest", RuleWorld::value(std::string("/data"))}});
+  const auto tagged = [&](const char* tag) {
+    return world.add("image", {{"base", RuleWorld::value(std::string("scratch"))},
+                               {"files", RuleWorld::value(Table{{layer}, {}})},
+                               {"tags", RuleWorld::list({tag})}});
+  };
+  const auto copied_for = [&](TargetId id) {
+    world.files.take_log();
+    EXPECT_TRUE(world.execute(id));
+    const std::vector<std::string> log = world.files.take_log();
+    return std::count_if(log.begin(), log.end(), [](const std::string& line) {
+      return line.starts_with("create /w/.trainmake/blobs/incoming/");
+    });
+  };
+  EXPECT_EQ(copied_for(tagged("one")), 2);
+  const TargetId two = tagged("two");
+  EXPECT_EQ(copied_for(two), 0);
+  EXPECT_EQ(world.tally.pushed_layers, 1U);
+  EXPECT_EQ(find_role(world.results.at(two), "layer")->identity,
+            find_role(world.results.at(0), "layer")->identity);
+  world.afresh = true;
+  EXPECT_EQ(copied_for(two), 2);
+}
+
 TEST(Image, AStopEndsALayerInItsMiddleAndLeavesNoneOfIt) {
   ImageWorld world;
   const std::string large(4'000'000, 'x');
