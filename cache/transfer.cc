@@ -12,7 +12,7 @@ namespace trainmake {
 namespace {
 
 // What travels beside the database. Proofs do not: they are of this machine's files.
-constexpr std::string_view kFolders[] = {"blobs", "files", "images", "layers"};
+constexpr std::string_view kFolders[] = {"blobs", "files", kImagesFolder, "layers"};
 constexpr std::string_view kDatabase = "state.db";
 constexpr std::size_t kBuffer = 256 * 1024;
 
@@ -188,7 +188,7 @@ Result<Transferred> import_cache(Host& host, const std::string& cache_folder, co
   TRY_ASSIGN(const std::unique_ptr<State> state, State::open(cache_folder, State::Access::kWrite));
   for (const std::string_view folder : kFolders)
     TRY(merge(files, path_join(aside.path(), folder), path_join(cache_folder, folder), Links::kFollow));
-  TRY(merge_images(path_join(aside.path(), "images"), path_join(cache_folder, "images")));
+  TRY(merge_images(path_join(aside.path(), kImagesFolder), path_join(cache_folder, kImagesFolder)));
   // The records come last, so that there is none of what is not there.
   TRY(state->add_from(path_join(aside.path(), kDatabase)));
   return sum;

@@ -15,6 +15,9 @@ namespace trainmake {
 // How the folders begin in which imports gather what they read, in the cache folder.
 inline constexpr std::string_view kImportFolder = "import-";
 
+// Where the image layout lies in the cache folder.
+inline constexpr std::string_view kImagesFolder = "images";
+
 struct Transferred {
   std::uint64_t files = 0, bytes = 0;
 };

@@ -5,6 +5,7 @@
 #include "rules/code/code_rule.h"
 #include "rules/data/data_rule.h"
 #include "rules/image/image_rule.h"
+#include "rules/image/registries/layout/layout.h"
 #include "rules/job/job_rule.h"
 #include "rules/job/job_schema.h"
 #include "rules/job/platforms/local/local_platform.h"
@@ -18,7 +19,8 @@ std::vector<std::unique_ptr<Rule>> all_rules(const RuleServices& services) {
                                                           all_store_rooms(), services.blobs,
                                                           services.file_sets, services.tally}));
   rules.push_back(std::make_unique<ImageRule>(services.host, services.workspace, services.blobs,
-                                              services.file_sets, services.registry));
+                                              services.file_sets,
+                                              make_layout(services.host, services.workspace)));
   rules.push_back(std::make_unique<JobRule>(
       JobServices{services.host, services.workspace, services.space, services.platform_name, services.blobs,
                   services.digests, services.runs, services.platform, TRAINMAKE_VERSION}));

@@ -16,7 +16,6 @@
 namespace trainmake {
 
 class Platform;
-class Registry;
 
 struct RuleServices {
   Host& host;
@@ -25,7 +24,6 @@ struct RuleServices {
   Blobs& blobs;
   FileDigests& digests;
   FileSets& file_sets;
-  Registry& registry;
   Runs& runs;
   Platform& platform;
   std::string platform_name;

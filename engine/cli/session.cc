@@ -4,8 +4,6 @@
 #include "engine/cli/report.h"
 #include "lua/load.h"
 #include "rules/all.h"
-#include "rules/image/registries/layout/layout.h"
-#include "rules/image/registry.h"
 #include "rules/job/platform.h"
 
 namespace trainmake {
@@ -49,8 +47,7 @@ Session::Session(CommandLine line, const Environment& environment, Position posi
       began_ns_(host_.clock.steady_ns()),
       blobs_(host_.files, workspace().cache),
       digests_(host_.files, host_.clock, workspace().root, workspace().cache, tally_),
-      file_sets_(host_, workspace(), digests_),
-      registry_(make_layout(host_, path_join(workspace().cache, "images"))) {}
+      file_sets_(host_, workspace(), digests_) {}
 
 Session::~Session() = default;
 
@@ -118,8 +115,8 @@ Result<const Rules*> Session::rules() {
   TRY_ASSIGN(const Space* space, Session::space());
   TRY_ASSIGN(const std::string name, platform_name());
   TRY_ASSIGN(Platform * platform, Session::platform());
-  owned_rules_ = all_rules({host_, workspace(), *space, blobs_, digests_, file_sets_, *registry_, state(),
-                            *platform, name, tally_});
+  owned_rules_ =
+      all_rules({host_, workspace(), *space, blobs_, digests_, file_sets_, state(), *platform, name, tally_});
   for (const std::unique_ptr<Rule>& rule : owned_rules_) rules_.push_back(rule.get());
   return &rules_;
 }

@@ -23,7 +23,6 @@
 namespace trainmake {
 
 class Platform;
-class Registry;
 class Reporter;
 
 class Session {
@@ -54,7 +53,6 @@ class Session {
   Result<Platform*> platform_named(const std::string& name);
   Blobs& blobs() { return blobs_; }
   FileDigests& digests() { return digests_; }
-  Registry& registry() { return *registry_; }
   const StoreRooms& store_rooms() const;
 
   std::vector<const Schema*> schemas();
@@ -75,7 +73,6 @@ class Session {
   Blobs blobs_;
   FileDigests digests_;
   FileSets file_sets_;
-  std::unique_ptr<Registry> registry_;
   std::optional<Space> space_;
   std::unique_ptr<State> state_;
   std::map<std::string, std::unique_ptr<Platform>> platforms_;

@@ -126,12 +126,10 @@ struct ImageRule::FileLayer {
 };
 
 ImageRule::ImageRule(Host& host, const Workspace& workspace, Blobs& blobs, FileSets& file_sets,
-                     Registry& registry)
-    : host_(host),
-      workspace_(workspace),
-      blobs_(blobs),
+                     std::unique_ptr<Registry> registry)
+    : blobs_(blobs),
       file_sets_(file_sets),
-      registry_(registry),
+      registry_(std::move(registry)),
       layers_(host, workspace.cache, blobs) {}
 
 const Schema& image_schema() {
@@ -185,7 +183,7 @@ Result<Description> ImageRule::describe(const Subject& subject) {
                        .finish());
     }
     TRY_ASSIGN(const std::optional<Layer> known,
-               layers_.remembered(registry_, files[i].identity, files[i].dest));
+               layers_.remembered(*registry_, files[i].identity, files[i].dest));
     if (!known) ++description.work.layers;
   }
   for (const Dependency& need : target.needs) {
@@ -200,7 +198,7 @@ Result<Description> ImageRule::describe(const Subject& subject) {
     }
     manifest.add(Section::kUpstream, name, tree->identity);
     TRY_ASSIGN(const std::optional<Layer> known,
-               layers_.remembered(registry_, tree->identity, std::string(kCodeFolder)));
+               layers_.remembered(*registry_, tree->identity, std::string(kCodeFolder)));
     if (known) continue;
     ++description.work.layers;
     description.work.layer_bytes += tree->size;
@@ -223,9 +221,9 @@ Result<Listing> ImageRule::snapshot(const Artifact& tree, const Label& code) {
 }
 
 Result<ImageRule::MadeLayer> ImageRule::layer(const LayerSource& source, const Doing& doing) {
-  TRY_ASSIGN(const std::optional<Layer> known, layers_.remembered(registry_, source.tree, source.dest));
+  TRY_ASSIGN(const std::optional<Layer> known, layers_.remembered(*registry_, source.tree, source.dest));
   if (known && !doing.afresh) return MadeLayer{*known, false};
-  TRY_ASSIGN(const Layer built, layers_.build(registry_, source, doing.stop));
+  TRY_ASSIGN(const Layer built, layers_.build(*registry_, source, doing.stop));
   const bool is_new = !known || known->blob.digest != built.blob.digest;
   if (is_new) {
     doing.tally.pushed_layers += 1;
@@ -264,12 +262,12 @@ Result<Done> ImageRule::execute(const Subject& subject, const Description& descr
                            map_of(target.fields("labels"))};
   const std::string config_json = render_config(config, layers);
   TRY_ASSIGN(const BlobRef config_blob,
-             registry_.put(kConfigType, [&](const ByteSink& out) { return out(config_json); }));
+             registry_->put(kConfigType, [&](const ByteSink& out) { return out(config_json); }));
   const std::string manifest_json = render_manifest(config_blob, layers);
-  TRY_ASSIGN(const auto known, registry_.size_of(sha256_of(manifest_json)));
+  TRY_ASSIGN(const auto known, registry_->size_of(sha256_of(manifest_json), nullptr));
   TRY_ASSIGN(const BlobRef manifest,
-             registry_.put(kManifestType, [&](const ByteSink& out) { return out(manifest_json); }));
-  TRY(registry_.name(manifest, names_of(target)));
+             registry_->put(kManifestType, [&](const ByteSink& out) { return out(manifest_json); }));
+  TRY(registry_->name(manifest, names_of(target)));
   if (!known) {
     doing.tally.pushed_manifests += 1;
     doing.tally.pushed_bytes += config_blob.size + manifest.size;
@@ -293,30 +291,18 @@ Result<bool> ImageRule::holds(const Subject& subject, const Record& record, bool
   const Artifact* image = find_role(record.artifacts, "image");
   const std::optional<Sha256> manifest = image == nullptr ? std::nullopt : Sha256::parse(image->sha256);
   if (!manifest) return false;
-  std::vector<std::pair<Sha256, std::uint64_t>> blobs;
   for (const Artifact& artifact : record.artifacts) {
     if (artifact.role != "image" && artifact.role != "config" && artifact.role != "layer") continue;
     const std::optional<Sha256> blob = Sha256::parse(artifact.sha256);
     if (!blob) return false;
-    blobs.emplace_back(*blob, artifact.size);
+    TRY_ASSIGN(const std::optional<std::uint64_t> there, registry_->size_of(*blob, &looks));
+    if (there != artifact.size) return false;
   }
-  const std::string folder = path_below(path_join(workspace_.cache, "images"), workspace_.root)
-                                 .value_or(path_join(workspace_.cache, "images"));
-  for (const auto& [blob, size] : blobs) {
-    TRY_ASSIGN(const std::optional<std::uint64_t> there, registry_.size_of(blob));
-    if (there != size) return false;
-    const std::string path = path_join(folder, cat("blobs/sha256/", blob.hex()));
-    if (const Result<Stat> stat = host_.files.look(path_join(workspace_.root, path)))
-      looks.files.push_back({path, *stat});
-  }
+  if (!current) return true;
   for (const std::string& name : names_of(subject.target())) {
-    if (!current) break;
-    TRY_ASSIGN(const std::optional<BlobRef> named, registry_.find(name));
+    TRY_ASSIGN(const std::optional<BlobRef> named, registry_->find(name, &looks));
     if (!named || named->digest != *manifest) return false;
   }
-  const std::string index = path_join(folder, "index.json");
-  if (const Result<Stat> stat = host_.files.look(path_join(workspace_.root, index)))
-    looks.files.push_back({index, *stat});
   return true;
 }
 
@@ -324,7 +310,7 @@ Result<void> ImageRule::restore(const Subject& subject, const Record& record) {
   const Artifact* image = find_role(record.artifacts, "image");
   const std::optional<Sha256> manifest = image == nullptr ? std::nullopt : Sha256::parse(image->sha256);
   CHECK(manifest.has_value());
-  return registry_.name({kManifestType, *manifest, image->size}, names_of(subject.target()));
+  return registry_->name({kManifestType, *manifest, image->size}, names_of(subject.target()));
 }
 
 }  // namespace trainmake

@@ -2,6 +2,10 @@
 // what runs in it.
 #pragma once
 
+#include <memory>
+#include <string>
+#include <vector>
+
 #include "cache/blobs.h"
 #include "cache/file_set.h"
 #include "engine/model/rule.h"
@@ -14,7 +18,8 @@ const Schema& image_schema();
 
 class ImageRule final : public Rule {
  public:
-  ImageRule(Host& host, const Workspace& workspace, Blobs& blobs, FileSets& file_sets, Registry& registry);
+  ImageRule(Host& host, const Workspace& workspace, Blobs& blobs, FileSets& file_sets,
+            std::unique_ptr<Registry> registry);
 
   const Schema& schema() const override { return image_schema(); }
   Pool pool() const override { return Pool::kCpu; }
@@ -33,11 +38,9 @@ class ImageRule final : public Rule {
   };
   Result<MadeLayer> layer(const LayerSource& source, const Doing& doing);
 
-  Host& host_;
-  const Workspace& workspace_;
   Blobs& blobs_;
   FileSets& file_sets_;
-  Registry& registry_;
+  std::unique_ptr<Registry> registry_;
   Layers layers_;
 };
 

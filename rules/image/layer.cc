@@ -45,7 +45,7 @@ Result<std::optional<Layer>> Layers::remembered(Registry& registry, const std::s
   const std::optional<Sha256> diff_id = Sha256::parse(memo["diff_id"].get<std::string>());
   if (!digest || !diff_id) return std::optional<Layer>();
   const auto size = memo["size"].get<std::uint64_t>();
-  TRY_ASSIGN(const std::optional<std::uint64_t> there, registry.size_of(*digest));
+  TRY_ASSIGN(const std::optional<std::uint64_t> there, registry.size_of(*digest, nullptr));
   if (there != size) return std::optional<Layer>();
   return std::optional<Layer>({{kLayerType, *digest, size}, *diff_id});
 }

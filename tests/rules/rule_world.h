@@ -36,10 +36,10 @@ struct RuleWorld : Inputs {
   Blobs blobs{files, workspace.cache};
   FileDigests digests{files, clock, workspace.root, workspace.cache, tally};
   std::unique_ptr<FileSets> file_sets = std::make_unique<FileSets>(host, workspace, digests);
-  std::unique_ptr<Registry> registry = make_layout(host, "/w/.trainmake/images");
+  std::unique_ptr<Registry> registry = make_layout(host, workspace);
   CodeRule code{blobs, *file_sets};
   DataRule data{{host, workspace, space, rooms, blobs, *file_sets, tally}};
-  ImageRule image{host, workspace, blobs, *file_sets, *registry};
+  ImageRule image{host, workspace, blobs, *file_sets, make_layout(host, workspace)};
   bool afresh = false;
   std::stop_source stop;
   std::map<TargetId, Artifacts> results;

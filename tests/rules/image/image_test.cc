@@ -1,3 +1,7 @@
+#include "rules/image/image_rule.h"
+
+#include <algorithm>
+#include <set>
 
 #include "cache/listing.h"
 #include "engine/base/text.h"
@@ -80,6 +84,59 @@ TEST(Image, HoldsWhileItsBlobsAndNamesAreThere) {
   EXPECT_TRUE(world.holds(world.made));
   world.files.take_away("/w/.trainmake/images/blobs/sha256/" + world.identity());
   EXPECT_FALSE(world.holds(world.made, false));
+}
+
+TEST(Image, WhatItHoldsByIsAmongTheLooksEachLookedAtOnce) {
+  ImageWorld world;
+  ASSERT_TRUE(world.make());
+  world.files.take_log();
+  Looks looks;
+  ASSERT_TRUE(*world.image.holds(world.subject(world.made), world.record_of(world.made), true, looks));
+  const std::vector<std::string> log = world.files.take_log();
+  std::set<std::string> expected = {".trainmake/images/index.json", ".trainmake/images/oci-layout"};
+  for (const char* role : {"image", "config", "layer"})
+    expected.insert(".trainmake/images/blobs/sha256/" +
+                    find_role(world.results.at(world.made), role)->sha256);
+  std::set<std::string> seen;
+  for (const Look& look : looks.files) {
+    EXPECT_TRUE(seen.insert(look.path).second) << look.path;
+    EXPECT_EQ(look.stat, *world.files.look("/w/" + look.path)) << look.path;
+    EXPECT_EQ(std::count(log.begin(), log.end(), "look /w/" + look.path), 1) << look.path;
+  }
+  EXPECT_EQ(seen, expected);
+}
+
+TEST(Image, LooksTellOfABlobThatIsGoneAndOfAnotherIndex) {
+  ImageWorld world;
+  ASSERT_TRUE(world.make());
+  Looks looks;
+  ASSERT_TRUE(*world.image.holds(world.subject(world.made), world.record_of(world.made), true, looks));
+  const auto differing = [&] {
+    std::set<std::string> paths;
+    for (const Look& look : looks.files) {
+      if (look.stat != *world.files.look("/w/" + look.path)) paths.insert(look.path);
+    }
+    return paths;
+  };
+  EXPECT_EQ(differing(), std::set<std::string>());
+  const std::string config = ".trainmake/images/blobs/sha256/" + world.identity();
+  world.files.take_away("/w/" + config);
+  world.files.put("/w/.trainmake/images/index.json", "{}");
+  EXPECT_EQ(differing(), (std::set<std::string>{config, ".trainmake/images/index.json"}));
+}
+
+TEST(Image, OfACacheElsewhereItsLooksAreAbsolute) {
+  ImageWorld world;
+  world.workspace.cache = "/cache";
+  ImageRule image(world.host, world.workspace, world.blobs, *world.file_sets,
+                  make_layout(world.host, world.workspace));
+  ASSERT_TRUE(world.execute(world.snapshot));
+  const Description description = *image.describe(world.subject(world.made));
+  const Doing doing{description.manifest.fingerprint(), {}, {}, world.tally, {}};
+  world.results[world.made] = image.execute(world.subject(world.made), description, doing)->artifacts;
+  Looks looks;
+  ASSERT_TRUE(*image.holds(world.subject(world.made), world.record_of(world.made), true, looks));
+  for (const Look& look : looks.files) EXPECT_TRUE(look.path.starts_with("/cache/images/")) << look.path;
 }
 
 TEST(Image, TagsThatNobodyTakesAreToldFirst) {

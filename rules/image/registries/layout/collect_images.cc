@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "cache/transfer.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
 
@@ -76,7 +77,7 @@ Result<void> forget_layers(FileSystem& files, const std::string& folder, const D
 
 Result<Swept> collect_images(FileSystem& files, const std::string& cache_folder,
                              const std::vector<Record>& kept) {
-  const std::string layout = path_join(cache_folder, "images");
+  const std::string layout = path_join(cache_folder, kImagesFolder);
   Digests digests = digests_of(kept);
   TRY(add_named(files, layout, digests));
   Swept swept;

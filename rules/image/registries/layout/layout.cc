@@ -6,9 +6,9 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "cache/transfer.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
-#include "engine/model/looks.h"
 
 namespace trainmake {
 namespace {
@@ -38,10 +38,12 @@ std::string ref_of(const Json& entry) {
 
 class Layout final : public Registry {
  public:
-  Layout(Host& host, std::string folder) : host_(host), files_(host.files), folder_(std::move(folder)) {}
+  // `root` is the workspace's, from where looks are told.
+  Layout(Host& host, std::string folder, std::string root = {})
+      : host_(host), files_(host.files), folder_(std::move(folder)), root_(std::move(root)) {}
 
-  Result<std::optional<std::uint64_t>> size_of(const Sha256& digest) override {
-    TRY_ASSIGN(const Stat stat, files_.look(blob_path(digest.hex())));
+  Result<std::optional<std::uint64_t>> size_of(const Sha256& digest, Looks* looks) override {
+    TRY_ASSIGN(const Stat stat, look(blob_path(digest.hex()), looks));
     return stat.is(FileKind::kFile) ? std::optional(stat.size) : std::nullopt;
   }
 
@@ -92,23 +94,29 @@ class Layout final : public Registry {
     return write_file(files_, index_path(), index.dump(), {0644, true});
   }
 
-  Result<std::optional<BlobRef>> find(const std::string& name) override {
+  Result<std::optional<BlobRef>> find(const std::string& name, Looks* looks) override {
     const std::lock_guard lock(mutex_);
-    TRY(look_at_names());
+    TRY(look_at_names(looks));
     const auto found = named_.find(name);
     return found == named_.end() ? std::nullopt : std::optional(found->second);
   }
 
  private:
+  Result<Stat> look(const std::string& path, Looks* looks) {
+    TRY_ASSIGN(const Stat stat, files_.look(path));
+    if (looks != nullptr) looks->files.push_back({path_below(path, root_).value_or(path), stat});
+    return stat;
+  }
+
   std::string blob_path(const std::string& hex) const {
     return path_join(folder_, cat("blobs/sha256/", hex));
   }
 
   // Reads the index when it is another one than it was: with many images it is long. With mutex_ held.
-  Result<void> look_at_names() {
+  Result<void> look_at_names(Looks* looks) {
     const std::int64_t now_ns = host_.clock.now_ns();
-    TRY_ASSIGN(const Stat layout, files_.look(path_join(folder_, "oci-layout")));
-    TRY_ASSIGN(Stat stat, files_.look(index_path()));
+    TRY_ASSIGN(const Stat layout, look(path_join(folder_, "oci-layout"), looks));
+    TRY_ASSIGN(Stat stat, look(index_path(), looks));
     if (!layout.exists()) stat = Stat();  // whatever its index names is not found by others
     if (stat == seen_ && !is_racy(stat, seen_at_ns_)) return {};
     named_.clear();
@@ -157,6 +165,7 @@ class Layout final : public Registry {
   Host& host_;
   FileSystem& files_;
   std::string folder_;
+  std::string root_;
   std::mutex mutex_;  // guards what follows
   Stat seen_;         // the index that `named_` was read from
   std::int64_t seen_at_ns_ = 0;
@@ -165,8 +174,8 @@ class Layout final : public Registry {
 
 }  // namespace
 
-std::unique_ptr<Registry> make_layout(Host& host, const std::string& folder) {
-  return std::make_unique<Layout>(host, folder);
+std::unique_ptr<Registry> make_layout(Host& host, const Workspace& workspace) {
+  return std::make_unique<Layout>(host, path_join(workspace.cache, kImagesFolder), workspace.root);
 }
 
 Result<void> add_names(Host& host, const std::string& from, const std::string& to) {

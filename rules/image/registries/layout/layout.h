@@ -7,11 +7,13 @@
 
 #include "engine/base/file_system.h"
 #include "engine/base/host.h"
+#include "engine/model/project.h"
 #include "rules/image/registry.h"
 
 namespace trainmake {
 
-std::unique_ptr<Registry> make_layout(Host& host, const std::string& folder);
+// The one in the workspace's cache folder.
+std::unique_ptr<Registry> make_layout(Host& host, const Workspace& workspace);
 // Adds the names of the layout at `from` that the one at `to` does not have. REQUIRES: its blobs are there.
 Result<void> add_names(Host& host, const std::string& from, const std::string& to);
 
