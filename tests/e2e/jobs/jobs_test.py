@@ -3,6 +3,7 @@
 import os
 import pathlib
 import signal
+import subprocess
 
 from story import Story, eventually
 
@@ -147,6 +148,18 @@ class WhileItRuns(Story):
         answer = place.make("job:slow")
         self.assertEqual((answer.finished["submitted"], answer.ran[-1]), (0, "//job:slow"))
         self.assertEqual([run["status"] for run in place.runs()], ["succeeded"])
+
+    def test_a_copy_of_the_workspace_lets_it_be(self):
+        place, gate = self.waiting()
+        going = place.start("job:slow", "--json").until("at the gate")
+        copy = self.place(home=place.home)
+        subprocess.run(["cp", "-r", f"{place.root}/.", copy.root], check=True)
+        copy.ask("job:slow", "--no-wait").exits(0)
+        copy.ask("cancel", "job:slow").exits(0)
+        gate.open()
+        going.end().exits(0)
+        self.assertEqual([run["status"] for run in place.runs()], ["succeeded"])
+        self.assertEqual([run["status"] for run in copy.runs()], ["cancelled", "lost"])
 
     def test_code_edited_while_it_runs_does_not_reach_it(self):
         place, gate = self.waiting(then='. ./late.sh\ncp late.sh "$TRAINMAKE_OUTPUT_DIR/late.sh"')

@@ -13,7 +13,7 @@ namespace {
 using Says = Witness::Says;
 
 constexpr int kSupervisor = 100;
-const Start kStart{kSupervisor, 1, 50, "boot"};
+const Start kStart{kSupervisor, 1, 50, "boot", 0};
 
 std::vector<int> numbers_of(const std::vector<Process>& processes) {
   std::vector<int> numbers;
@@ -62,9 +62,16 @@ TEST(Leftovers, ASessionOfAnUnknownBootIsNotOurs) {
   ASSERT_TRUE(write_file(files, "/proc/7/stat",
                          "7 (sh) S 1 7 100 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 60 5349376 200\n"));
   const RunFolder run{"/runs/1"};
-  EXPECT_EQ(numbers_of(*leftovers_of(files, run, {kSupervisor, 1, 50, ""})), std::vector<int>{});
+  files.put_folder(run.top);
+  Start start = kStart;
+  start.folder = files.look(run.top)->inode;
+  start.boot = "";
+  EXPECT_EQ(numbers_of(*leftovers_of(files, run, start)), std::vector<int>{});
+  start.boot = kStart.boot;
   ASSERT_TRUE(write_file(files, "/proc/sys/kernel/random/boot_id", "boot\n"));
-  EXPECT_EQ(numbers_of(*leftovers_of(files, run, kStart)), std::vector<int>{7});
+  EXPECT_EQ(numbers_of(*leftovers_of(files, run, start)), std::vector<int>{7});
+  files.put_folder("/copy/runs/1");
+  EXPECT_EQ(numbers_of(*leftovers_of(files, {"/copy/runs/1"}, start)), std::vector<int>{}) << "a copy";
 }
 
 // Processes in a list, which end when they are asked or killed, or refuse either.
@@ -196,6 +203,57 @@ TEST(LocalPlatform, WhatRunsElsewhereUnderTheSameIdIsLetBe) {
   EXPECT_EQ(copy.world.platform.poll(copy.job)->status, RunStatus::kRunning);
   EXPECT_TRUE(copy.world.platform.cancel(copy.job));
   EXPECT_EQ(copy.world.await_end(copy.job).status, RunStatus::kCancelled);
+}
+
+// The platform of a workspace that lies elsewhere.
+struct LocalElsewhere {
+  LocalElsewhere(LocalWorld& world, const std::string& root)
+      : workspace{root, path_join(root, "cache"), ""},
+        blobs(real_file_system(), workspace.cache),
+        platform(world.host, workspace, blobs) {}
+  Workspace workspace;
+  Blobs blobs;
+  LocalPlatform platform;
+};
+
+void copy_tree(const std::string& from, const std::string& to) {
+  std::filesystem::copy(
+      from, to, std::filesystem::copy_options::recursive | std::filesystem::copy_options::copy_symlinks);
+}
+
+TEST(LocalPlatform, ACopyOfItsFolderLetsBeWhatRunsInTheOriginal) {
+  Abandoned original({"", "setsid", "env -i"});
+  ScratchFolder place;
+  LocalElsewhere copy(original.world, place.path("copy"));
+  copy_tree(original.world.folder.path(), copy.workspace.root);
+  EXPECT_EQ(copy.platform.poll(original.job)->status, RunStatus::kLost);
+  EXPECT_TRUE(copy.platform.cancel(original.job));
+  EXPECT_EQ(original.living(), 3U);
+  EXPECT_EQ(original.world.platform.poll(original.job)->status, RunStatus::kRunning);
+  original.kill_supervisor();
+  EXPECT_TRUE(copy.platform.cancel(original.job));
+  EXPECT_EQ(original.living(), 3U);
+}
+
+TEST(LocalPlatform, WhatAKilledSupervisorLeavesIsEndedWhereItsFolderWasMoved) {
+  Abandoned left({"", "setsid", "env -i"});
+  left.kill_supervisor();
+  ScratchFolder place;
+  LocalElsewhere moved(left.world, place.path("moved"));
+  std::filesystem::create_directories(moved.workspace.root);
+  std::filesystem::rename(left.world.folder.path("cache"), moved.workspace.cache);
+  EXPECT_TRUE(moved.platform.cancel(left.job));
+  EXPECT_EQ(left.living(), 0U);
+}
+
+TEST(LocalPlatform, SoItIsWhereACopyTookThePlaceOfItsFolder) {
+  Abandoned left({"", "setsid", "env -i"});
+  left.kill_supervisor();
+  copy_tree(left.world.folder.path("cache"), left.world.folder.path("copy"));
+  std::filesystem::rename(left.world.folder.path("cache"), left.world.folder.path("gone"));
+  std::filesystem::rename(left.world.folder.path("copy"), left.world.folder.path("cache"));
+  EXPECT_TRUE(left.world.platform.cancel(left.job));
+  EXPECT_EQ(left.living(), 0U);
 }
 
 TEST(LocalPlatform, CancelLetsBeWhatHasTheNumberOfASupervisorElsewhere) {

@@ -336,14 +336,17 @@ TEST(RunFolder, AnOrderSurvivesTheDisk) {
 }
 
 TEST(RunFolder, AStartSurvivesTheDisk) {
-  const Start start{17, 5, 9, "a-boot"};
+  const Start start{17, 5, 9, "a-boot", 77};
   EXPECT_EQ(parse_start(render(start)), start);
-  const Start of_no_session{17, 5, 0, ""};
+  const Start of_no_session{17, 5, 0, "", 77};
   EXPECT_EQ(parse_start(render(of_no_session)), of_no_session);
-  EXPECT_EQ(parse_start("17 5\n"), of_no_session) << "as it was written before";
+  const Start before{17, 5, 9, "a-boot", 0};
+  EXPECT_EQ(parse_start("17 5 9 a-boot\n"), before) << "as it was written before";
+  EXPECT_EQ(parse_start("17 5\n"), (Start{17, 5, 0, "", 0})) << "and before that";
   EXPECT_FALSE(parse_start("17\n"));
   EXPECT_FALSE(parse_start("a 5\n"));
   EXPECT_FALSE(parse_start("17 5x\n"));
+  EXPECT_FALSE(parse_start("17 5 9 a-boot x\n"));
 }
 
 TEST(RunFolder, AnEndIsToldAsAStatus) {

@@ -15,6 +15,8 @@ constexpr milliseconds kLook{10};             // between looks at what is left
 constexpr milliseconds kTimeToEnd{3'000};     // between SIGTERM and SIGKILL
 constexpr milliseconds kTimeToVanish{3'000};  // after SIGKILL; one in a system call may take a while
 
+constexpr const char* kOutputFolder = "TRAINMAKE_OUTPUT_DIR";
+
 std::int64_t in_ns(milliseconds time) { return std::chrono::nanoseconds(time).count(); }
 
 // What every process of the run was given and nobody else is: an id alone may be that of a run in a copy of
@@ -24,12 +26,21 @@ std::vector<std::string> marks_of(FileSystem& files, const RunFolder& run) {
   const std::optional<Order> order = bytes ? parse_order(*bytes) : std::nullopt;
   std::vector<std::string> marks;
   if (!order) return marks;
-  for (const char* name : {"TRAINMAKE_RUN", "TRAINMAKE_OUTPUT_DIR"}) {
+  for (const char* name : {"TRAINMAKE_RUN", kOutputFolder}) {
     const auto given = order->job.environment.find(name);
     if (given == order->job.environment.end()) return {};
     marks.push_back(cat(name, "=", given->second));
   }
   return marks;
+}
+
+// A moved folder is still the one that the run was started in; a copy is another, and its marks name the one
+// that it was copied from. One that was copied to where the marks lead has taken that one's place.
+Result<bool> is_its_own(FileSystem& files, const RunFolder& run, const Start& start,
+                        const std::vector<std::string>& marks) {
+  TRY_ASSIGN(const Stat folder, files.look(run.top));
+  if (folder.exists() && folder.inode == start.folder) return true;
+  return std::find(marks.begin(), marks.end(), cat(kOutputFolder, "=", run.output())) != marks.end();
 }
 
 Witness::Says whose(const std::optional<std::vector<std::string>>& environment,
@@ -78,8 +89,9 @@ std::vector<Process> members_of(const std::vector<Witness>& witnesses, const Sta
   return with_descendants(all, std::move(members));
 }
 
-Start start_of_this_process(FileSystem& files, std::int64_t now_ns) {
-  Start start{process_id(), now_ns, 0, {}};
+Result<Start> start_of_this_process(FileSystem& files, const RunFolder& run, std::int64_t now_ns) {
+  TRY_ASSIGN(const Stat folder, files.look(run.top));
+  Start start{process_id(), now_ns, 0, {}, folder.inode};
   const std::optional<Process> self = find_process(files, start.supervisor);
   if (!self || self->session != self->number) return start;
   start.birth = self->birth;
@@ -89,6 +101,8 @@ Start start_of_this_process(FileSystem& files, std::int64_t now_ns) {
 
 Result<std::vector<Process>> leftovers_of(FileSystem& files, const RunFolder& run, const Start& start) {
   const std::vector<std::string> marks = marks_of(files, run);
+  TRY_ASSIGN(const bool own, is_its_own(files, run, start, marks));
+  if (!own) return std::vector<Process>();
   TRY_ASSIGN(const std::vector<Process> living, living_processes(files));
   std::vector<Witness> witnesses;
   for (const Process& process : living) {

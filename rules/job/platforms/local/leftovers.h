@@ -23,9 +23,10 @@ struct Witness {
 std::vector<Process> members_of(const std::vector<Witness>& witnesses, const Start& start, bool same_boot);
 
 // This process as the one that starts a run.
-Start start_of_this_process(FileSystem& files, std::int64_t now_ns);
+Result<Start> start_of_this_process(FileSystem& files, const RunFolder& run, std::int64_t now_ns);
 
-// What lives of a run. REQUIRES: its supervisor is gone. Never this process.
+// What lives of a run. REQUIRES: its supervisor is gone. Never this process, and nothing when the folder is a
+// copy: what its words tell of is another's.
 Result<std::vector<Process>> leftovers_of(FileSystem& files, const RunFolder& run, const Start& start);
 // What descends from this process.
 Result<std::vector<Process>> descendants_of_this_process(FileSystem& files);

@@ -67,7 +67,8 @@ std::optional<Order> parse_order(std::string_view bytes) {
 }
 
 std::string render(const Start& start) {
-  return cat(start.supervisor, " ", start.when_ns, " ", start.birth, " ", start.boot, "\n");
+  return cat(start.supervisor, " ", start.when_ns, " ", start.birth, " ", start.boot, " ", start.folder,
+             "\n");
 }
 
 std::optional<Start> parse_start(std::string_view text) {
@@ -76,12 +77,14 @@ std::optional<Start> parse_start(std::string_view text) {
   const auto supervisor = whole_number<int>(words[0]);
   const auto when_ns = whole_number<std::int64_t>(words[1]);
   if (!supervisor || !when_ns) return std::nullopt;
-  Start start{*supervisor, *when_ns, 0, {}};
-  if (words.size() != 4) return start;  // as it was written before there was a session in it
+  Start start{*supervisor, *when_ns, 0, {}, 0};
+  if (words.size() < 4) return start;  // as it was written before there was a session in it
   const auto birth = whole_number<std::uint64_t>(words[2]);
-  if (!birth) return std::nullopt;
+  const auto folder = whole_number<std::uint64_t>(words.size() > 4 ? words[4] : "0");
+  if (!birth || !folder) return std::nullopt;
   start.birth = *birth;
   start.boot = words[3];
+  start.folder = *folder;
   return start;
 }
 

@@ -58,6 +58,7 @@ struct Start {
   // from: they tell that session from a later one of the same number. 0: it leads none, or it is not known.
   std::uint64_t birth = 0;
   std::string boot;
+  std::uint64_t folder = 0;  // the run folder's inode, which a move keeps and a copy has not; 0: not known
   friend bool operator==(const Start&, const Start&) = default;
 };
 std::string render(const Start& start);

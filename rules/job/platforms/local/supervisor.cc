@@ -33,8 +33,8 @@ Result<std::optional<FileLock>> claim(FileSystem& files, Clock& clock, const Run
   TRY_ASSIGN(std::optional<FileLock> lock,
              hold_undecided(files, clock, run, decided, std::chrono::nanoseconds::max()));
   if (!lock) return lock;
-  TRY_ASSIGN(const bool first,
-             files.create_exclusive(run.started(), render(start_of_this_process(files, now_ns))));
+  TRY_ASSIGN(const Start start, start_of_this_process(files, run, now_ns));
+  TRY_ASSIGN(const bool first, files.create_exclusive(run.started(), render(start)));
   return first ? std::move(lock) : std::optional<FileLock>();
 }
 
