@@ -170,9 +170,10 @@ Result<void> Attempt::check_data() {
   const std::vector<std::string>& paths = changed ? found.changed : found.doubtful;
   if (paths.empty()) return {};
   run_.reusable = false;
-  run_.reason += cat(run_.reason.empty() ? "" : "; ", names_of(paths),
-                     changed ? " changed" : " was written or touched, and may have been something else,",
-                     " while the job read ", paths.size() == 1 ? "it" : "them");
+  run_.reason +=
+      cat(run_.reason.empty() ? "" : "; ", names_of(paths),
+          changed ? " changed" : " was written, moved or touched, and may have been something else,",
+          " while the job read ", paths.size() == 1 ? "it" : "them");
   return {};
 }
 

@@ -2,18 +2,29 @@
 // taken back shows in the ctime alone, and a touch shows the same: either is doubtful. Knows no platform.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "cache/file_digests.h"
+#include "engine/base/file_system.h"
 #include "engine/model/project.h"
 #include "rules/job/job_spec.h"
 
 namespace trainmake {
 
-// How the files looked, and the links that lead to them: one digest of stats a file, in the trees' order.
-using Sight = std::vector<Digest128>;
+struct Looked {
+  Stat itself;  // what stands at the path, a link perhaps
+  Stat target;  // where that leads
+};
+
+// How the files looked, and the links that lead to them: one digest of stats a file, in the trees' order. And
+// the folders between the workspace's root and them, each by its path from there.
+struct Sight {
+  std::vector<Digest128> files;
+  std::map<std::string, Looked> folders;
+};
 Result<Sight> sight_of(Host& host, const Workspace& workspace, const std::vector<GivenTree>& trees);
 
 // When the job may have begun to read. Without a sight of that moment, as of a run that another process
@@ -23,8 +34,8 @@ struct Since {
   std::optional<Sight> sight = {};
 };
 
-// Paths, from their project's folder. `changed` are not what the listings say; `doubtful` are, but something
-// happened to them, or to the link that leads there, since then.
+// Paths, from their project's folder; of a folder, from the workspace's. `changed` are not what the listings
+// say; `doubtful` are, but something happened to them, or to a link or folder that leads there, since then.
 struct InPlace {
   std::vector<std::string> changed, doubtful;
 };

@@ -354,7 +354,7 @@ TEST(JobRun, DataThatChangedAndChangedBackIsDoubtful) {
   EXPECT_FALSE(world.execute());
   EXPECT_EQ(world.runs.runs[0].status, RunStatus::kSucceeded);
   EXPECT_FALSE(world.runs.runs[0].reusable);
-  EXPECT_TRUE(world.runs.runs[0].reason.starts_with("`d.txt` was written or touched"))
+  EXPECT_TRUE(world.runs.runs[0].reason.starts_with("`d.txt` was written, moved or touched"))
       << world.runs.runs[0].reason;
 }
 
@@ -376,6 +376,77 @@ TEST(JobRun, ALinkThatLedElsewhereForAWhileIsDoubtful) {
   };
   EXPECT_FALSE(world.execute());
   EXPECT_FALSE(world.runs.runs[0].reusable);
+}
+
+// A job that reads `data/sub/d.txt`, and waits until `meanwhile` was done.
+struct WorldWithAFolder : JobWorld {
+  explicit WorldWithAFolder(std::function<void(const std::filesystem::path&)> meanwhile) {
+    need("data", kData);
+    give_data(kData, {{"data/sub/d.txt", "one\n"}});
+    folder.write("data2/sub/d.txt", "two\n");
+    set("command", command({"wait"}));
+    clock.on_wait = [this, meanwhile = std::move(meanwhile)] {
+      wait_for_the_file_clock(folder, runs.runs[0].created_ns);
+      meanwhile(folder.path());
+      platform.release();
+    };
+  }
+};
+
+void swap_and_swap_back(const std::filesystem::path& root) {
+  for (int i = 0; i < 2; ++i) {
+    std::filesystem::rename(root / "data", root / "aside");
+    std::filesystem::rename(root / "data2", root / "data");
+    std::filesystem::rename(root / "aside", root / "data2");
+  }
+}
+
+TEST(JobRun, AFolderThatWasSwappedForAWhileIsDoubtful) {
+  WorldWithAFolder world(swap_and_swap_back);
+  EXPECT_FALSE(world.execute());
+  EXPECT_FALSE(world.runs.runs[0].reusable);
+  EXPECT_TRUE(world.runs.runs[0].reason.starts_with("`data` was written, moved or touched"))
+      << world.runs.runs[0].reason;
+}
+
+TEST(JobRun, SoItIsForWhoeverTakesTheRunUp) {
+  WorldWithAFolder world(swap_and_swap_back);
+  world.wait = false;
+  ASSERT_TRUE(world.execute());
+  world.clock.on_wait();
+  world.wait = true;
+  EXPECT_FALSE(world.execute());
+  EXPECT_FALSE(world.runs.runs[0].reusable);
+}
+
+TEST(JobRun, AFolderLinkThatLedElsewhereForAWhileIsDoubtful) {
+  WorldWithAFolder world([](const std::filesystem::path& root) {
+    for (const char* to : {"data2", "data1"}) {
+      std::filesystem::remove(root / "data");
+      std::filesystem::create_directory_symlink(to, root / "data");
+    }
+  });
+  std::filesystem::rename(world.folder.path("data"), world.folder.path("data1"));
+  std::filesystem::create_directory_symlink("data1", world.folder.path("data"));
+  EXPECT_FALSE(world.execute());
+  EXPECT_FALSE(world.runs.runs[0].reusable);
+}
+
+TEST(JobRun, WhatComesAndGoesBesideTheDataDoubtsNothing) {
+  for (const bool taken_up : {false, true}) {
+    WorldWithAFolder world([](const std::filesystem::path& root) {
+      for (const char* name : {"data/other", "data/sub/other", "data/sub/gone"})
+        std::ofstream(root / name) << name;
+      std::filesystem::remove(root / "data/sub/gone");
+      std::filesystem::create_directory(root / "data/more");
+    });
+    world.wait = !taken_up;
+    EXPECT_TRUE(world.execute());
+    if (taken_up) world.clock.on_wait();
+    world.wait = true;
+    EXPECT_TRUE(world.execute());
+    EXPECT_TRUE(world.runs.runs[0].reusable) << world.runs.runs[0].reason;
+  }
 }
 
 TEST(JobRun, ASecretIsGivenAndNotTold) {
