@@ -12,6 +12,9 @@ namespace trainmake {
 
 namespace {
 
+constexpr std::size_t kLongest = 2 * 4096;  // PATH_MAX, each byte of it escaped
+constexpr std::size_t kShown = 60;          // of one that is longer
+constexpr std::size_t kMostBraces = 100;
 constexpr std::size_t kMostAlternatives = 1000;
 
 // A place in a name: one byte out of a set, or `*`.
@@ -80,6 +83,20 @@ Result<std::optional<Braces>> find_braces(std::string_view text, std::string_vie
   if (depth > 0)
     return fail(pattern_error(whole, "has a `{` that is not closed", "Write `\\{` for the character itself"));
   return std::nullopt;
+}
+
+// What expanding the braces may cost is bounded before it begins: it goes one call deeper for each pair.
+Result<void> check_size(std::string_view text) {
+  if (text.size() > kLongest) {
+    return fail(
+        pattern_error(cat(text.substr(0, kShown), "..."), cat("is longer than ", kLongest, " bytes")));
+  }
+  std::size_t braces = 0;
+  for (std::size_t i = 0; i < text.size(); i = token_end(text, i)) {
+    if (text[i] == '{') ++braces;
+  }
+  if (braces > kMostBraces) return fail(pattern_error(text, cat("has more than ", kMostBraces, " braces")));
+  return {};
 }
 
 Result<void> expand_braces(const std::string& text, std::string_view whole, std::vector<std::string>& into) {
@@ -282,6 +299,7 @@ Result<std::vector<PathPattern::Segment>> PathPattern::Segment::parse_row(std::s
 Result<PathPattern> PathPattern::parse(std::string_view text) {
   PathPattern pattern;
   pattern.text_ = text;
+  TRY(check_size(text));
   std::vector<std::string> expanded;
   TRY(expand_braces(pattern.text_, text, expanded));
   for (const std::string& alternative : expanded) {

@@ -15,7 +15,8 @@ namespace trainmake {
 
 class PathPattern {
  public:
-  // Refuses an absolute pattern, one that climbs (`..`), an empty one, and unclosed brackets or braces.
+  // Refuses an absolute pattern, one that climbs (`..`), an empty one, unclosed brackets or braces, and one
+  // too large: longer than any escaped path, or of too many braces or alternatives.
   static Result<PathPattern> parse(std::string_view text);
   bool matches(std::string_view path) const;
   // Whether something below `folder` could match, so that a walk need not enter where nothing can.

@@ -100,6 +100,30 @@ TEST(Glob, TooManyAlternativesAreRefused) {
   EXPECT_FALSE(PathPattern::parse(text).has_value());
 }
 
+std::string repeated(std::string_view text, std::size_t times) {
+  std::string all;
+  for (std::size_t i = 0; i < times; ++i) all += text;
+  return all;
+}
+
+TEST(Glob, TooManyBracesAreRefusedHoweverTheyStand) {
+  for (const std::size_t times : {101UL, 1000UL, 100'000UL}) {
+    EXPECT_FALSE(PathPattern::parse(repeated("{", times) + repeated("}", times)).has_value());
+    EXPECT_FALSE(PathPattern::parse(repeated("{a}", times)).has_value());
+    EXPECT_FALSE(PathPattern::parse(repeated("{", times)).has_value());
+  }
+  EXPECT_EQ(PathPattern::parse(repeated("{a}", 101)).error().message,
+            cat("Pattern `", repeated("{a}", 101), "` has more than 100 braces"));
+  EXPECT_TRUE(matches(repeated("{a}", 100), repeated("a", 100)));
+  EXPECT_TRUE(matches(repeated("[{]", 200), repeated("{", 200))) << "these are none";
+}
+
+TEST(Glob, TheLongestPathCanBeWrittenEscapedAndNoLongerOne) {
+  EXPECT_TRUE(matches(repeated("\\{", 4095), repeated("{", 4095)));
+  EXPECT_EQ(PathPattern::parse(repeated("*", 8193)).error().message,
+            cat("Pattern `", repeated("*", 60), "...` is longer than 8192 bytes"));
+}
+
 TEST(Glob, ALiteralNamesOnePath) {
   EXPECT_TRUE(pattern("a/b\\*c").is_literal());
   EXPECT_EQ(pattern("./a//b\\*c").path(), "a/b*c");
