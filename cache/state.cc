@@ -133,6 +133,7 @@ Result<void> State::add_from(const std::string& path) {
 
 Result<void> State::copy_to(const std::string& path) {
   return inside_->read([&](Database& database) -> Result<void> {
+    TRY(real_file_system().remove(path));  // of a try before: SQLite writes over no file
     TRY_ASSIGN(Statement statement, database.prepare("VACUUM INTO ?"));
     return statement.text(path).run();
   });

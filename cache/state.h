@@ -47,7 +47,7 @@ class State final : public Memory, public Runs {
   // Adds the records and runs of another database, of our schema and sound, that are not known here; a run
   // that did not succeed here gives way to one that succeeded there.
   Result<void> add_from(const std::string& path);
-  // A consistent copy, as a new file.
+  // A consistent copy, in place of what is at `path`.
   Result<void> copy_to(const std::string& path);
 
   // Moves a damaged database aside and starts one with what can still be read; returns where the old one is,

@@ -82,6 +82,27 @@ TEST_F(StateTest, ALookThatBeganBeforeAWriteSeesIt) {
   EXPECT_TRUE(same(**looker->last(record.label), second));
 }
 
+TEST_F(StateTest, ACopyThatBeganBeforeAWriteHasIt) {
+  ASSERT_TRUE(open()->remember(record));
+  const auto looker = open(Access::kLook);
+  const Record second = some_record("mnist", 2);
+  ASSERT_TRUE(open()->remember(second));
+  std::filesystem::create_directories(folder.path("copy"));
+  const Result<void> copied = looker->copy_to(folder.path("copy/state.db"));
+  ASSERT_TRUE(copied) << copied.error().message;
+  cache = folder.path("copy");
+  EXPECT_TRUE(same(**open()->last(record.label), second));
+}
+
+TEST_F(StateTest, ACopyTakesThePlaceOfWhatWasThere) {
+  ASSERT_TRUE(open()->remember(record));
+  folder.write("copy/state.db", "something else");
+  const Result<void> copied = open(Access::kLook)->copy_to(folder.path("copy/state.db"));
+  ASSERT_TRUE(copied) << copied.error().message;
+  cache = folder.path("copy");
+  EXPECT_TRUE(same(**open()->last(record.label), record));
+}
+
 TEST_F(StateTest, ALogThatACrashLeftIsReadWithoutATrace) {
   {
     const auto writer = open();
