@@ -143,6 +143,10 @@ void FileSets::look_at_ignore_files(const std::string& folder, const IgnoreRules
     if (at == rules.worktree()) break;
   }
   for (const std::string& source : rules.sources()) add(path_below(source, workspace_.root).value_or(source));
+  if (const std::optional<IgnoreRules::Index> index = rules.index()) {
+    looks.files.push_back({path_below(index->path, workspace_.root).value_or(index->path), index->stat,
+                           std::nullopt, Links::kFollow});
+  }
 }
 
 // A repository that appears, here or above, ignores files from then on; and git looks for its own settings

@@ -34,6 +34,9 @@ namespace {
   USE(diff_tree_to_workdir_with_index) \
   USE(error_last) \
   USE(ignore_path_is_ignored) \
+  USE(index_find) \
+  USE(index_find_prefix) \
+  USE(index_free) \
   USE(libgit2_init) \
   USE(libgit2_opts) \
   USE(object_free) \
@@ -46,6 +49,7 @@ namespace {
   USE(repository_commondir) \
   USE(repository_config_snapshot) \
   USE(repository_free) \
+  USE(repository_index) \
   USE(repository_open) \
   USE(repository_path) \
   USE(revparse_single) \
@@ -228,6 +232,26 @@ struct IgnoreRules::Inside {
   FileSystem& files;
   Repository repository;
   mutable std::mutex mutex;
+  std::optional<Index> seen;  // what was there when `index` was read
+  Owned<git_index> index{nullptr, nullptr};
+
+  // An index that libgit2 cannot read (a split or a sparse one) is taken for an empty one. It is looked at
+  // before it is read, so that a change in between is one since the look.
+  Result<void> read_index() {
+    const Library& git = *repository.git;
+    Index now{path_join(git.repository_path(repository.handle.get()), "index"), {}};
+    TRY_ASSIGN(now.stat, files.look(now.path, Links::kFollow));
+    git_index* opened = nullptr;
+    if (git.repository_index(&opened, repository.handle.get()) == 0) index = {opened, git.index_free};
+    seen = std::move(now);
+    return {};
+  }
+
+  bool is_tracked(const std::string& path) const {  // a folder, with its slash, when something in it is
+    if (index == nullptr) return false;
+    const auto find = path.ends_with('/') ? repository.git->index_find_prefix : repository.git->index_find;
+    return find(nullptr, index.get(), path.c_str()) == 0;
+  }
 };
 
 IgnoreRules::IgnoreRules(std::unique_ptr<Inside> inside) : inside_(std::move(inside)) {}
@@ -237,7 +261,7 @@ Result<std::unique_ptr<IgnoreRules>> IgnoreRules::of(FileSystem& files, const st
   TRY_ASSIGN(auto repository, open_around(files, folder));
   if (!repository) return nullptr;
   // An aggregate with a mutex can be made in place alone. NOLINTNEXTLINE(modernize-make-unique)
-  auto inside = std::unique_ptr<Inside>(new Inside{files, std::move(*repository), {}});
+  auto inside = std::unique_ptr<Inside>(new Inside{files, std::move(*repository), {}, {}});
   return std::unique_ptr<IgnoreRules>(new IgnoreRules(std::move(inside)));
 }
 
@@ -250,7 +274,14 @@ Result<bool> IgnoreRules::ignores(const std::string& absolute_path, bool is_fold
   const Repository& repository = inside_->repository;
   if (repository.git->ignore_path_is_ignored(&ignored, repository.handle.get(), path->c_str()) != 0)
     return fail(repository.error("ask for the ignored files of"));
-  return ignored != 0;
+  if (ignored == 0) return false;
+  if (!inside_->seen) TRY(inside_->read_index());
+  return !inside_->is_tracked(*path);
+}
+
+std::optional<IgnoreRules::Index> IgnoreRules::index() const {
+  const std::lock_guard lock(inside_->mutex);
+  return inside_->seen;
 }
 
 std::vector<std::string> IgnoreRules::sources() const {

@@ -19,11 +19,19 @@ class IgnoreRules {
   // nullptr when `folder` lies in no repository.
   static Result<std::unique_ptr<IgnoreRules>> of(FileSystem& files, const std::string& folder);
   ~IgnoreRules();
+  // As git itself, which ignores nothing that is in its index, and no folder of it.
   Result<bool> ignores(const std::string& absolute_path, bool is_folder) const;
   // Files outside the tree itself whose change would change the answers (info/exclude, core.excludesFile,
   // configs and what they include), whether they exist or not. The tree's own .gitignore files are not
   // listed.
   std::vector<std::string> sources() const;
+  // The index file as it was when it was read, which is once; nothing as long as no pattern ignored anything
+  // and so no answer depended on it.
+  struct Index {
+    std::string path;
+    Stat stat;
+  };
+  std::optional<Index> index() const;
   const std::string& worktree() const;  // absolute, no trailing slash
 
  private:

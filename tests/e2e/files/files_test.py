@@ -52,6 +52,26 @@ class Files(Story):
         code, data = self.seen(place)
         self.assertEqual((sorted(code), sorted(data)), (["list.sh", "sub/.gitignore"], ["plain.txt", "x.log"]))
 
+    def test_what_git_tracks_is_code_though_a_pattern_ignores_it(self):
+        place = self.listing(**{".gitignore": "*.log\nbuilt/\n/.trainmake\n", "code/x.log": "1", "code/built/x": "1", "code/built/y": "1"})
+        place.git("init", "-q")
+        place.git("add", ".")
+        ours = ["list.sh"]
+        self.assertEqual(sorted(self.seen(place)[0]), ours)
+        for words, names in (
+            (("add", "-f", "code/x.log"), [*ours, "x.log"]),
+            (("add", "-f", "code/built/x"), ["built/x", *ours, "x.log"]),
+            (("rm", "-q", "--cached", "code/x.log"), ["built/x", *ours]),
+            (("rm", "-q", "--cached", "code/built/x"), ours),
+        ):
+            for _ in range(2):
+                self.assert_nothing_ran(place.make("job:j"))
+            place.git(*words)
+            self.assertEqual(sorted(self.seen(place)[0]), names)
+        place.write("other/file", "1")
+        place.git("add", "other/file")
+        self.assert_nothing_ran(place.make("job:j"))
+
     def test_gitignore_false_takes_all_of_the_code(self):
         place = self.listing(more=", gitignore = false", **{".gitignore": "*.log\n", "code/x.log": "1"})
         place.git("init", "-q")

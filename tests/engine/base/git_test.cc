@@ -155,6 +155,60 @@ TEST_F(Git, IgnoresWhatGitignoreSays) {
   EXPECT_FALSE(ignore->ignores(at("secret"), false).value());
 }
 
+TEST_F(Git, WhatIsInTheIndexIsNotIgnored) {
+  scratch_.write(".gitignore", "*.log\n/build/\n");
+  for (const char* path : {"a.log", "b.log", "build/in/x", "build/in/y", "build/out/x", "build2/x"})
+    scratch_.write(path, "x");
+  git({"add", "--force", "a.log", "build/in/x"});
+  const auto ignore = rules();
+  EXPECT_FALSE(ignore->ignores(at("a.log"), false).value());
+  EXPECT_TRUE(ignore->ignores(at("b.log"), false).value());
+  EXPECT_FALSE(ignore->ignores(at("build"), true).value());
+  EXPECT_FALSE(ignore->ignores(at("build/in"), true).value());
+  EXPECT_FALSE(ignore->ignores(at("build/in/x"), false).value());
+  EXPECT_TRUE(ignore->ignores(at("build/in/y"), false).value());
+  EXPECT_TRUE(ignore->ignores(at("build/out"), true).value());
+  EXPECT_TRUE(ignore->ignores(at("build/i"), true).value());
+  git({"rm", "--quiet", "--cached", "a.log"});
+  EXPECT_TRUE(rules()->ignores(at("a.log"), false).value());
+}
+
+TEST_F(Git, AWorktreeHasAnIndexOfItsOwn) {
+  scratch_.write(".gitignore", "*.log\n");
+  commit_all();
+  git({"worktree", "add", "--quiet", "-b", "side", at("side")});
+  scratch_.write("a.log", "x");
+  scratch_.write("side/a.log", "x");
+  git({"add", "--force", "a.log"}, at("side"));
+  EXPECT_FALSE(rules("side")->ignores(at("side/a.log"), false).value());
+  EXPECT_TRUE(rules()->ignores(at("a.log"), false).value());
+}
+
+TEST_F(Git, TheIndexIsLookedAtOnceSomethingIsIgnored) {
+  scratch_.write(".gitignore", "*.log\n");
+  const auto ignore = rules();
+  EXPECT_FALSE(ignore->ignores(at("a.py"), false).value());
+  EXPECT_FALSE(ignore->index().has_value());
+  EXPECT_TRUE(ignore->ignores(at("a.log"), false).value());
+  ASSERT_TRUE(ignore->index().has_value());
+  EXPECT_EQ(ignore->index()->path, at(".git/index"));
+  EXPECT_FALSE(ignore->index()->stat.exists()) << "nothing was added yet";
+  git({"add", ".gitignore"});
+  const auto later = rules();
+  EXPECT_TRUE(later->ignores(at("a.log"), false).value());
+  EXPECT_EQ(later->index()->stat, real_file_system().look(at(".git/index")).value());
+}
+
+TEST_F(Git, AnIndexThatCannotBeReadIsTakenForAnEmptyOne) {
+  scratch_.write(".gitignore", "*.log\n");
+  scratch_.write("a.log", "x");
+  git({"add", "--force", "a.log"});
+  git({"update-index", "--split-index"});
+  const auto ignore = rules();
+  EXPECT_TRUE(ignore->ignores(at("a.log"), false).value());
+  EXPECT_TRUE(ignore->index().has_value());
+}
+
 TEST_F(Git, WhatLiesOutsideIsNotIgnored) {
   scratch_.write(".gitignore", "*\n");
   EXPECT_FALSE(rules()->ignores("/elsewhere/a", false).value());
