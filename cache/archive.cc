@@ -154,13 +154,15 @@ ArchiveWriter::ArchiveWriter(FileWriter& out) : inside_(new Inside{out}) {
 
 ArchiveWriter::~ArchiveWriter() = default;
 
-Result<std::uint64_t> ArchiveWriter::add(FileSystem& files, const std::string& path, std::string_view name) {
+Result<std::uint64_t> ArchiveWriter::add(FileSystem& files, const std::string& path, std::string_view name,
+                                         const std::stop_token& stop) {
   CHECK(stays_below(name));
   TRY_ASSIGN(const std::unique_ptr<FileReader> reader, files.open(path));
   TRY_ASSIGN(const Stat stat, reader->stat());
   TRY(inside_->begin(name, stat.size));
   const auto buffer = std::make_unique_for_overwrite<char[]>(kBuffer);
   for (std::uint64_t left = stat.size; left > 0;) {
+    if (stop.stop_requested()) return fail(interrupted_error());
     TRY_ASSIGN(
         const std::size_t count,
         reader->read({buffer.get(), static_cast<std::size_t>(std::min<std::uint64_t>(left, kBuffer))}));

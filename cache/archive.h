@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -21,7 +22,8 @@ class ArchiveWriter {
   explicit ArchiveWriter(FileWriter& out);
   ~ArchiveWriter();
   // The whole file under `name`; returns its size. One that shrinks while it is read is an error.
-  Result<std::uint64_t> add(FileSystem& files, const std::string& path, std::string_view name);
+  Result<std::uint64_t> add(FileSystem& files, const std::string& path, std::string_view name,
+                            const std::stop_token& stop = {});
   Result<void> finish();  // REQUIRES: called once, last; the caller commits
 
  private:

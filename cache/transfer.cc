@@ -21,6 +21,10 @@ std::string fresh_name(std::string_view stem) {
   return cat(stem, random(), "-", random());
 }
 
+Result<void> go_on(const std::stop_token& stop) {
+  return stop.stop_requested() ? fail(interrupted_error()) : Result<void>();
+}
+
 // A folder that goes with its object.
 class Aside {
  public:
@@ -35,13 +39,31 @@ class Aside {
   std::string path_;
 };
 
+bool is_digest_with(std::string_view name, std::string_view ending) {
+  return name.ends_with(ending) && Digest128::parse(name.substr(0, name.size() - ending.size()));
+}
+
+// The names that a cache of ours has, and no others: a file where a folder belongs would break each run from
+// then on. What is still being written, and locks, do not travel.
+bool is_ours(std::string_view name) {
+  const std::string_view folder = path_folder(name), file = path_name(name);
+  if (folder == "files") return is_digest_with(file, ".idx");
+  if (folder == "layers") return is_digest_with(file, ".json");
+  if (folder == kImagesFolder) return file == "oci-layout" || file == "index.json";
+  if (folder == cat(kImagesFolder, "/blobs/sha256")) return Sha256::parse(file).has_value();
+  if (path_folder(folder) == "blobs/sha256")
+    return Sha256::parse(file) && path_name(folder) == file.substr(0, 2);
+  return name == kDatabase;
+}
+
 struct Sending {
   FileSystem& files;
+  const std::stop_token& stop;
   ArchiveWriter archive;
   Transferred sum;
 
   Result<void> add(const std::string& path, const std::string& name) {
-    TRY_ASSIGN(const std::uint64_t size, archive.add(files, path, name));
+    TRY_ASSIGN(const std::uint64_t size, archive.add(files, path, name, stop));
     ++sum.files;
     sum.bytes += size;
     return {};
@@ -49,13 +71,11 @@ struct Sending {
 
   Result<void> add_tree(const std::string& path, const std::string& name, Links links = Links::kKeep) {
     TRY_ASSIGN(const Stat stat, files.look(path, links));
-    if (stat.is(FileKind::kFile)) return add(path, name);
+    if (stat.is(FileKind::kFile)) return is_ours(name) ? add(path, name) : Result<void>();
     if (!stat.is(FileKind::kFolder)) return {};
     TRY_ASSIGN(const std::vector<FolderEntry> entries, files.list(path));
-    for (const FolderEntry& entry : entries) {
-      if (entry.name.starts_with(".tm-tmp-")) continue;  // still being written
+    for (const FolderEntry& entry : entries)
       TRY(add_tree(path_join(path, entry.name), path_join(name, entry.name)));
-    }
     return {};
   }
 };
@@ -65,19 +85,14 @@ std::optional<Sha256> promised(std::string_view name) {
   return name.find("sha256/") == std::string_view::npos ? std::nullopt : Sha256::parse(path_name(name));
 }
 
-bool is_ours(std::string_view name) {
-  if (name == kDatabase) return true;
-  const std::string_view top = name.substr(0, name.find('/'));
-  return top != name && std::find(std::begin(kFolders), std::end(kFolders), top) != std::end(kFolders);
-}
-
 Result<void> receive(FileSystem& files, ArchiveReader& archive, const ArchiveReader::Entry& entry,
-                     const std::string& to) {
+                     const std::string& to, const std::stop_token& stop) {
   const std::optional<Sha256> digest = promised(entry.name);
   TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files.create(to, {.mode = digest ? 0444U : 0644U}));
   Sha256Hasher hasher;
   const auto buffer = std::make_unique_for_overwrite<char[]>(kBuffer);
   while (true) {
+    TRY(go_on(stop));
     TRY_ASSIGN(const std::size_t count, archive.read({buffer.get(), kBuffer}));
     if (count == 0) break;
     const std::string_view bytes(buffer.get(), count);
@@ -90,7 +105,8 @@ Result<void> receive(FileSystem& files, ArchiveReader& archive, const ArchiveRea
   return writer->commit();
 }
 
-Result<Transferred> receive_all(FileSystem& files, const std::string& from, const std::string& folder) {
+Result<Transferred> receive_all(FileSystem& files, const std::string& from, const std::string& folder,
+                                const std::stop_token& stop) {
   TRY_ASSIGN(const std::unique_ptr<FileReader> reader, files.open(from));
   ArchiveReader archive(*reader, from);
   Transferred sum;
@@ -104,7 +120,7 @@ Result<Transferred> receive_all(FileSystem& files, const std::string& from, cons
                      "`trainmake cache export FILE` writes one"));
     }
     has_database = has_database || entry->name == kDatabase;
-    TRY(receive(files, archive, *entry, path_join(folder, entry->name)));
+    TRY(receive(files, archive, *entry, path_join(folder, entry->name), stop));
     ++sum.files;
     sum.bytes += entry->size;
   }
@@ -123,12 +139,14 @@ Result<void> check_database(const std::string& folder) {
   return state->compact();
 }
 
-Result<void> copy(FileSystem& files, const std::string& from, const std::string& to) {
+Result<void> copy(FileSystem& files, const std::string& from, const std::string& to,
+                  const std::stop_token& stop) {
   TRY_ASSIGN(const Stat stat, files.look(from));
   TRY_ASSIGN(const std::unique_ptr<FileReader> reader, files.open(from));
   TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files.create(to, {.mode = stat.mode & 0777U}));
   const auto buffer = std::make_unique_for_overwrite<char[]>(kBuffer);
   while (true) {
+    TRY(go_on(stop));
     TRY_ASSIGN(const std::size_t count, reader->read({buffer.get(), kBuffer}));
     if (count == 0) return writer->commit();
     TRY(writer->append({buffer.get(), count}));
@@ -137,25 +155,27 @@ Result<void> copy(FileSystem& files, const std::string& from, const std::string&
 
 // Moves what is not there yet; to another disk, where a folder of ours is a link to one, by copying.
 Result<void> merge(FileSystem& files, const std::string& from, const std::string& to,
-                   Links links = Links::kKeep) {
+                   const std::stop_token& stop, Links links = Links::kKeep) {
+  TRY(go_on(stop));
   TRY_ASSIGN(const Stat theirs, files.look(from));
   if (!theirs.exists()) return {};
   TRY_ASSIGN(const Stat ours, files.look(to, links));
   if (!ours.exists()) {
     TRY(files.make_folder(std::string(path_folder(to))));
     if (files.rename(from, to)) return {};
-    if (theirs.is(FileKind::kFile)) return copy(files, from, to);
+    if (theirs.is(FileKind::kFile)) return copy(files, from, to, stop);
   }
   if (!theirs.is(FileKind::kFolder) || (ours.exists() && !ours.is(FileKind::kFolder))) return {};
   TRY_ASSIGN(const std::vector<FolderEntry> entries, files.list(from));
   for (const FolderEntry& entry : entries)
-    TRY(merge(files, path_join(from, entry.name), path_join(to, entry.name)));
+    TRY(merge(files, path_join(from, entry.name), path_join(to, entry.name), stop));
   return {};
 }
 
 }  // namespace
 
-Result<Transferred> export_cache(Host& host, const std::string& cache_folder, const std::string& to) {
+Result<Transferred> export_cache(Host& host, const std::string& cache_folder, const std::string& to,
+                                 const std::stop_token& stop) {
   FileSystem& files = host.files;
   TRY_ASSIGN(const Stat there, files.look(path_join(cache_folder, kDatabase)));
   if (!there.exists())
@@ -167,7 +187,7 @@ Result<Transferred> export_cache(Host& host, const std::string& cache_folder, co
   TRY_ASSIGN(const std::unique_ptr<State> state, State::open(cache_folder, State::Access::kLook));
   TRY(state->copy_to(copy));
   TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files.create(to));
-  Sending sending{files, ArchiveWriter(*writer), {}};
+  Sending sending{files, stop, ArchiveWriter(*writer), {}};
   TRY(sending.add(copy, std::string(kDatabase)));
   for (const std::string_view folder : kFolders)
     TRY(sending.add_tree(path_join(cache_folder, folder), std::string(folder), Links::kFollow));
@@ -177,17 +197,17 @@ Result<Transferred> export_cache(Host& host, const std::string& cache_folder, co
 }
 
 Result<Transferred> import_cache(Host& host, const std::string& cache_folder, const std::string& from,
-                                 const Merge& merge_images) {
+                                 const Merge& merge_images, const std::stop_token& stop) {
   FileSystem& files = host.files;
   const Aside aside(files, path_join(cache_folder, fresh_name(kImportFolder)));
-  TRY_ASSIGN(const Transferred sum, receive_all(files, from, aside.path()));
+  TRY_ASSIGN(const Transferred sum, receive_all(files, from, aside.path(), stop));
   if (Result<void> sound = check_database(aside.path()); !sound) {
     return fail(user_error(cat("Cannot import ", quoted(from), ": ", sound.error().message),
                            "Nothing was changed; export it again, with this trainmake"));
   }
   TRY_ASSIGN(const std::unique_ptr<State> state, State::open(cache_folder, State::Access::kWrite));
   for (const std::string_view folder : kFolders)
-    TRY(merge(files, path_join(aside.path(), folder), path_join(cache_folder, folder), Links::kFollow));
+    TRY(merge(files, path_join(aside.path(), folder), path_join(cache_folder, folder), stop, Links::kFollow));
   TRY(merge_images(path_join(aside.path(), kImagesFolder), path_join(cache_folder, kImagesFolder)));
   // The records come last, so that there is none of what is not there.
   TRY(state->add_from(path_join(aside.path(), kDatabase)));

@@ -31,8 +31,9 @@ Result<int> cache_command(const Call& call) {
   const auto merge_images = [&](const std::string& from, const std::string& to) {
     return add_names(session.host(), from, to);
   };
-  TRY_ASSIGN(const Transferred done, is_import ? import_cache(session.host(), cache, file, merge_images)
-                                               : export_cache(session.host(), cache, file));
+  TRY_ASSIGN(const Transferred done, is_import
+                                         ? import_cache(session.host(), cache, file, merge_images, call.stop)
+                                         : export_cache(session.host(), cache, file, call.stop));
   if (session.json())
     write_stdout(nlohmann::ordered_json{
                      {is_import ? "imported" : "exported", {{"files", done.files}, {"bytes", done.bytes}}}}

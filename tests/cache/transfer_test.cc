@@ -11,6 +11,7 @@
 #include "cache/sqlite.h"
 #include "cache/state.h"
 #include "tests/cache/some_records.h"
+#include "tests/support/forwarding_fs.h"
 #include "tests/support/scratch_folder.h"
 
 namespace trainmake {
@@ -20,8 +21,12 @@ struct TransferTest : testing::Test {
   TransferTest() {
     EXPECT_TRUE(open(here)->remember(record));
     blob = *blobs_of(here).put("the model");
-    folder.write("here/images/vision/mnist/index.json", "{}");
-    folder.write("here/files/abc.idx", "index");
+    folder.write("here/images/index.json", "{}");
+    folder.write(cat("here/files/", digest_of("project").hex(), ".idx"), "index");
+    folder.write("here/images/.lock", "");
+    folder.write("here/images/blobs/.waiting-1-2", "half");
+    folder.write("here/blobs/incoming/3-4", "half");
+    folder.write("here/blobs/sha256/ab/.tm-tmp-5", "half");
     folder.write("here/proofs/abc.proof", "proof");
     folder.write("here/lock", "");
   }
@@ -29,12 +34,13 @@ struct TransferTest : testing::Test {
     return *State::open(cache, State::Access::kWrite);
   }
   static Blobs blobs_of(const std::string& cache) { return {real_file_system(), cache}; }
-  Result<Transferred> send() { return export_cache(host, here, file); }
+  Result<Transferred> send() { return export_cache(host, here, file, {}); }
   Result<Transferred> receive() {
-    return import_cache(host, there, file, [this](const std::string& from, const std::string& to) {
+    const auto merge_images = [this](const std::string& from, const std::string& to) {
       images.emplace_back(from, to);
       return Result<void>();
-    });
+    };
+    return import_cache(host, there, file, merge_images, {});
   }
   std::vector<std::pair<std::string, std::string>> images;  // that were to be merged
   std::set<std::string> names_in(const std::string& path) {
@@ -61,7 +67,7 @@ TEST_F(TransferTest, WhatIsExportedCanBeImportedElsewhere) {
   EXPECT_EQ(std::tie(sent->files, sent->bytes), std::tie(received->files, received->bytes));
   EXPECT_TRUE(same(**open(there)->last(record.label), record));
   EXPECT_EQ(**blobs_of(there).read(blob), "the model");
-  EXPECT_EQ(folder.read("there/images/vision/mnist/index.json"), "{}");
+  EXPECT_EQ(folder.read("there/images/index.json"), "{}");
   EXPECT_EQ(names_in(there), (std::set<std::string>{"blobs", "files", "images", "state.db"}));
   EXPECT_EQ(names_in(folder.path("out")), std::set<std::string>{"cache.tar.zst"});
 }
@@ -102,7 +108,7 @@ TEST_F(TransferTest, ImportAddsToWhatIsThere) {
   ASSERT_TRUE(open(there)->remember(other));
   ASSERT_TRUE(open(there)->remember(mine));
   const Sha256 old_blob = *blobs_of(there).put("old");
-  folder.write("there/images/vision/mnist/index.json", "mine");
+  folder.write("there/images/index.json", "mine");
   folder.write("there/lock", "");
   const std::uint64_t before = *open(there)->generation();
   ASSERT_TRUE(receive());
@@ -111,7 +117,7 @@ TEST_F(TransferTest, ImportAddsToWhatIsThere) {
   EXPECT_TRUE(same(**open(there)->find(record.label, record.fingerprint), record));
   EXPECT_TRUE(*blobs_of(there).has(old_blob));
   EXPECT_TRUE(*blobs_of(there).has(blob));
-  EXPECT_EQ(folder.read("there/images/vision/mnist/index.json"), "mine");
+  EXPECT_EQ(folder.read("there/images/index.json"), "mine");
   ASSERT_EQ(images.size(), 1U);
   EXPECT_EQ(images[0].second, folder.path("there/images"));
   EXPECT_TRUE(folder.has("there/lock"));
@@ -207,7 +213,7 @@ TEST_F(TransferTest, ANewerStateIsRefused) {
   ASSERT_TRUE(receive());
   ASSERT_TRUE(
       (*Database::open(there + "/state.db", Database::Mode::kWrite))->run("PRAGMA user_version = 9999"));
-  EXPECT_FALSE(export_cache(host, there, file));
+  EXPECT_FALSE(export_cache(host, there, file, {}));
   // As a newer program would have written it.
   const auto writer = *real_file_system().create(file);
   ArchiveWriter archive(*writer);
@@ -221,7 +227,31 @@ TEST_F(TransferTest, ANewerStateIsRefused) {
 }
 
 TEST_F(TransferTest, AnArchiveOfSomethingElseIsRefused) {
-  for (const char* name : {"README.md", "blobs", "lock", "proofs/a.proof", "state.db-wal"}) {
+  const std::string hex = blob.hex(), half = hex.substr(0, 32);
+  for (const std::string& name : {std::string("README.md"),
+                                  std::string("blobs"),
+                                  std::string("lock"),
+                                  std::string("proofs/a.proof"),
+                                  std::string("state.db-wal"),
+                                  std::string("state.db/x"),
+                                  std::string("blobs/sha256"),
+                                  cat("blobs/sha256/", hex),
+                                  cat("blobs/sha256/zz/", hex),
+                                  cat("blobs/sha256/", hex.substr(0, 2)),
+                                  cat("blobs/sha256/", hex.substr(0, 2), "/", half),
+                                  cat("blobs/incoming/", hex),
+                                  cat("blobs/sha256/", hex.substr(0, 2), "/", hex, "/x"),
+                                  std::string("images/blobs"),
+                                  std::string("images/index.json/z"),
+                                  std::string("images/.lock"),
+                                  cat("images/blobs/", hex),
+                                  cat("images/blobs/sha256/", half),
+                                  std::string("layers/q/z"),
+                                  std::string("layers/q.json"),
+                                  cat("layers/", half),
+                                  cat("layers/x/", half, ".json"),
+                                  std::string("files/abc.idx"),
+                                  cat("files/", half, ".idx/x")}) {
     folder.write("one", "x");
     const auto writer = *real_file_system().create(file);
     ArchiveWriter archive(*writer);
@@ -230,12 +260,68 @@ TEST_F(TransferTest, AnArchiveOfSomethingElseIsRefused) {
     ASSERT_TRUE(writer->commit());
     const Result<Transferred> received = receive();
     ASSERT_FALSE(received) << name;
-    EXPECT_NE(received.error().message.find("no exported cache"), std::string::npos);
+    EXPECT_NE(received.error().message.find("no exported cache"), std::string::npos) << name;
+    EXPECT_FALSE(std::filesystem::exists(there));
   }
 }
 
+// Asks to stop when the last of `left` files is opened or made.
+class StoppingFileSystem : public ForwardingFileSystem {
+ public:
+  StoppingFileSystem(std::stop_source stop, int left)
+      : ForwardingFileSystem(real_file_system()), stop_(std::move(stop)), left_(left) {}
+  Result<std::unique_ptr<FileReader>> open(const std::string& path) override {
+    count();
+    return ForwardingFileSystem::open(path);
+  }
+  Result<std::unique_ptr<FileWriter>> create(const std::string& path, WriteOptions options) override {
+    count();
+    return ForwardingFileSystem::create(path, options);
+  }
+
+ private:
+  void count() {
+    if (--left_ == 0) stop_.request_stop();
+  }
+  std::stop_source stop_;
+  int left_;
+};
+
+TEST_F(TransferTest, BothStopBetweenPiecesAndLeaveNothing) {
+  const Merge no_images = [](const std::string&, const std::string&) { return Result<void>(); };
+  const auto stopped_after = [&](int files, auto transfer) {
+    const std::stop_source now;
+    StoppingFileSystem stopping(now, files);
+    Host other{stopping, real_processes(), real_http(), real_clock(), environment};
+    const Result<Transferred> done = transfer(other, now.get_token());
+    EXPECT_EQ(done.has_value(), !now.stop_requested()) << files;
+    if (!done) {
+      EXPECT_EQ(done.error().blame, Blame::kInterrupted) << done.error().message;
+    }
+    return now.stop_requested();
+  };
+  std::filesystem::create_directories(folder.path("out"));
+  std::filesystem::create_directories(there);
+  int files = 1;
+  while (stopped_after(files, [&](Host& other, const std::stop_token& token) {
+    return export_cache(other, here, file, token);
+  })) {
+    EXPECT_EQ(names_in(folder.path("out")), std::set<std::string>{}) << files;
+    ++files;
+  }
+  EXPECT_GT(files, 4);
+  files = 1;
+  while (stopped_after(files, [&](Host& other, const std::stop_token& token) {
+    return import_cache(other, there, file, no_images, token);
+  })) {
+    EXPECT_EQ(names_in(there), std::set<std::string>{}) << files;
+    ++files;
+  }
+  EXPECT_GT(files, 4);
+}
+
 TEST_F(TransferTest, ThereMustBeSomethingToExport) {
-  const Result<Transferred> sent = export_cache(host, folder.path("nothing"), file);
+  const Result<Transferred> sent = export_cache(host, folder.path("nothing"), file, {});
   ASSERT_FALSE(sent);
   EXPECT_NE(sent.error().message.find("nothing to export"), std::string::npos);
   EXPECT_FALSE(folder.has("out/cache.tar.zst"));
