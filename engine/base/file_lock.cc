@@ -44,8 +44,7 @@ Result<std::optional<FileLock>> wait_for_lock(const Host& host, const std::strin
     TRY_ASSIGN(std::optional<FileLock> lock, host.files.lock(path, mode));
     if (lock || !wait.may_wait) return lock;
     if (!told && wait.on_wait) wait.on_wait();
-    if (host.clock.wait(kLockPause, wait.stop))
-      return fail(step_error("Interrupted while it waited").because(Blame::kInterrupted));
+    if (host.clock.wait(kLockPause, wait.stop)) return fail(interrupted_error());
   }
 }
 

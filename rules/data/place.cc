@@ -115,7 +115,7 @@ Result<void> StorePlace::check_neighbours(const Target& target, const Listing& l
 }
 
 Result<std::optional<FileLock>> StorePlace::hold(Host& host, const Target& target, const Doing& doing) const {
-  return lock(host, target, doing, cat(kOwnFolder, "/", prefix, "/.lock"), text());
+  return lock(host, target, doing, cat(kOwnFolder, "/", prefix, ".lock"), text());
 }
 
 Result<std::optional<FileLock>> StorePlace::hold_store(Host& host, const Target& target,

@@ -5,8 +5,6 @@ namespace {
 
 constexpr std::int64_t kTellEvery_ns = 20'000'000'000;
 
-Error interrupted() { return step_error("Interrupted").because(Blame::kInterrupted); }
-
 }  // namespace
 
 Transfer::Transfer(Host& host, const Workspace& workspace, const StorePlace& place, const Label& label,
@@ -55,7 +53,7 @@ Result<void> Transfer::move(const Doing& doing) {
 }
 
 Result<void> Transfer::go_on(const Doing& doing) {
-  if (doing.stop.stop_requested()) return fail(interrupted());
+  if (doing.stop.stop_requested()) return fail(interrupted_error());
   if (host_.clock.steady_ns() - told_ns_ < kTellEvery_ns) return {};
   return tell();
 }

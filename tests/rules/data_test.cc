@@ -334,7 +334,7 @@ TEST(Data, AStoreIsNoPlace) {
 }
 
 TEST(Data, WithoutWaitingABusyPlaceIsToldOf) {
-  for (const char* lock : {"/w/bucket-one/.trainmake/p/.lock", "/w/bucket-one/.trainmake/.lock"}) {
+  for (const char* lock : {"/w/bucket-one/.trainmake/p.lock", "/w/bucket-one/.trainmake/.lock"}) {
     MovedWorld world;
     world.files.locked.insert(lock);
     const TargetId id = world.at("p");

@@ -9,6 +9,9 @@
 namespace trainmake {
 namespace {
 
+// More files than that are cheaper to bring to the disk together with all that others write there.
+constexpr int kSyncedOneByOne = 16;
+
 class DirStore final : public Store {
  public:
   DirStore(FileSystem& files, std::string folder) : files_(files), folder_(std::move(folder)) {}
@@ -17,13 +20,14 @@ class DirStore final : public Store {
                         const std::stop_token& stop) override {
     TRY_ASSIGN(const std::string to, own_path(key));
     TRY_ASSIGN(const std::unique_ptr<FileReader> reader, files_.open(path));
-    TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(to));
+    const bool durable = put_++ < kSyncedOneByOne;
+    TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(to, {0644, durable}));
     std::vector<char> buffer(std::size_t{256} << 10U);
     ContentHasher hasher;
     for (;;) {
       TRY_ASSIGN(const std::size_t count, reader->read(buffer));
       if (count == 0) break;
-      if (stop.stop_requested()) return fail(step_error("Interrupted").because(Blame::kInterrupted));
+      if (stop.stop_requested()) return fail(interrupted_error());
       const std::string_view bytes(buffer.data(), count);
       hasher.add(bytes);
       TRY(writer->append(bytes));
@@ -31,7 +35,7 @@ class DirStore final : public Store {
     if (hasher.finish() != content)
       return fail(step_error(cat(quoted(path), " changed while it was sent"),
                              "Run again: it was not put into the store"));
-    unsynced_ = true;
+    if (!durable) unsynced_ = true;
     return writer->commit();
   }
 
@@ -104,7 +108,8 @@ class DirStore final : public Store {
 
   FileSystem& files_;
   std::string folder_;
-  std::atomic<bool> unsynced_ = false;  // files were put since the last sync
+  std::atomic<int> put_ = 0;
+  std::atomic<bool> unsynced_ = false;
 };
 
 }  // namespace
