@@ -26,15 +26,22 @@ struct Group {
   std::vector<std::string> exclude;
   bool allow_empty = false;
   bool plain = false;
-  int line = 0;
+  std::vector<int> lines;  // of include, or one for all of it
+
+  int line_of(const std::string& pattern) const {
+    const auto at =
+        static_cast<std::size_t>(std::find(include.begin(), include.end(), pattern) - include.begin());
+    return at < lines.size() ? lines[at] : lines.front();
+  }
 };
 
 void add_group(const Value& value, std::vector<Group>& groups) {
   if (const Glob* glob = value.glob()) {
-    groups.push_back({glob->include, glob->exclude, glob->allow_empty, false, value.line});
+    groups.push_back({glob->include, glob->exclude, glob->allow_empty, false, {value.line}});
   } else if (const std::string* path = value.string()) {
-    if (groups.empty() || !groups.back().plain) groups.push_back({{}, {}, false, true, value.line});
+    if (groups.empty() || !groups.back().plain) groups.push_back({{}, {}, false, true, {}});
     groups.back().include.push_back(escaped(*path));
+    groups.back().lines.push_back(value.line);
   }
 }
 
@@ -47,6 +54,11 @@ std::vector<Group> groups_of(const Value& files) {
   return groups;
 }
 
+Location line_of(const Group& group, const std::string& pattern, const Location& where) {
+  const int line = group.line_of(pattern);
+  return {where.file, line != 0 ? line : where.line};
+}
+
 std::string unescaped(std::string_view pattern) {
   std::string path;
   for (std::size_t i = 0; i < pattern.size(); ++i) {
@@ -56,34 +68,39 @@ std::string unescaped(std::string_view pattern) {
   return path;
 }
 
-// `patterns` are those of the group that match nothing.
-Error unmatched(Host& host, const std::string& top, const Group& group,
-                const std::vector<std::string>& patterns, const Location& where) {
-  const Location place{where.file, group.line != 0 ? group.line : where.line};
-  std::vector<std::string> names;
-  for (const std::string& pattern : patterns)
-    names.push_back(quoted(group.plain ? unescaped(pattern) : pattern));
-  const bool several = names.size() > 1;
-  if (!group.plain) {
-    return user_error(cat(several ? "Patterns " : "Pattern ", join(names, ", "),
-                          several ? " match no file" : " matches no file"),
-                      "Correct it, or write `glob { \"...\", allow_empty = true }` when that is fine")
-        .at(place);
+Error unmatched(Host& host, const std::string& top, bool is_plain, const std::string& pattern) {
+  if (!is_plain) {
+    return user_error(cat("Pattern ", quoted(pattern), " matches no file"),
+                      "Correct it, or write `glob { \"...\", allow_empty = true }` when that is fine");
   }
-  for (const std::string& pattern : patterns) {
-    const std::string path = unescaped(pattern);
-    const Result<Stat> stat = host.files.look(path_join(top, path), Links::kFollow);
-    if (stat && stat->is(FileKind::kFolder))
-      return user_error(cat(quoted(path), " is a folder"),
-                        cat("Write `glob \"", path, "/**\"` for all that is in it"))
-          .at(place);
+  const std::string path = unescaped(pattern);
+  const Result<Stat> stat = host.files.look(path_join(top, path), Links::kFollow);
+  if (stat && stat->is(FileKind::kFolder))
+    return user_error(cat(quoted(path), " is a folder"),
+                      cat("Write `glob \"", path, "/**\"` for all that is in it"));
+  const bool wild = path.find_first_of("*?[{") != std::string::npos;
+  return user_error(cat("There is no file ", quoted(path)),
+                    wild ? cat("A pattern is written `glob \"", path, "\"`")
+                         : std::string("Paths are from the project's folder"));
+}
+
+Error all_of(std::vector<Error> errors) {
+  Error first = std::move(errors.front());
+  first.beside.assign(std::make_move_iterator(errors.begin() + 1), std::make_move_iterator(errors.end()));
+  return first;
+}
+
+Result<void> check_patterns(const Value& files, const Location& where) {
+  std::vector<Error> wrong;
+  for (const Group& group : groups_of(files)) {
+    for (const auto* patterns : {&group.include, &group.exclude}) {
+      for (const std::string& pattern : *patterns) {
+        auto parsed = PathPattern::parse(pattern);
+        if (!parsed) wrong.push_back(std::move(parsed).error().at(line_of(group, pattern, where)));
+      }
+    }
   }
-  const std::string first = unescaped(patterns.front());
-  const bool wild = first.find_first_of("*?[{") != std::string::npos;
-  return user_error(cat(several ? "There are no files " : "There is no file ", join(names, ", ")),
-                    wild ? cat("A pattern is written `glob \"", first, "\"`")
-                         : std::string("Paths are from the project's folder"))
-      .at(place);
+  return wrong.empty() ? Result<void>() : fail(all_of(std::move(wrong)));
 }
 
 std::string common_folder(const std::string& a, const std::string& b) {
@@ -181,18 +198,21 @@ void FileSets::look_for_boundaries(const FileSetRequest& request, const std::vec
 Result<FileSets::Gathered> FileSets::gather(const FileSetRequest& request, const IgnoreRules* ignore) {
   Gathered all;
   const std::string top = workspace_.path(request.folder);
+  std::vector<Error> wrong;
   for (const Group& group : groups_of(*request.files)) {
-    const Location place{request.where.file, group.line != 0 ? group.line : request.where.line};
     WalkRequest walking{top,           group.include, group.exclude,   "TRAINFILE.lua",
                         request.links, ignore,        workspace_.cache};
     Result<Walked> walked = walk(host_.files, walking);
     if (!walked) {
       Error error = std::move(walked).error();
-      if (!error.where.known()) error.where = place;
+      if (!error.where.known()) error.where = line_of(group, group.include.front(), request.where);
       return fail(std::move(error));
     }
-    if (!group.allow_empty && !walked->unmatched.empty())
-      return fail(unmatched(host_, top, group, walked->unmatched, request.where));
+    for (const std::string& pattern : walked->unmatched) {
+      if (!group.allow_empty)
+        wrong.push_back(
+            unmatched(host_, top, group.plain, pattern).at(line_of(group, pattern, request.where)));
+    }
     for (const auto& [folder, stat] : walked->folders) {
       all.looks.folders.push_back({path_join(request.folder, folder), stat});
       all.folders.push_back(folder);
@@ -214,6 +234,7 @@ Result<FileSets::Gathered> FileSets::gather(const FileSetRequest& request, const
     all.files.insert(all.files.end(), std::make_move_iterator(walked->files.begin()),
                      std::make_move_iterator(walked->files.end()));
   }
+  if (!wrong.empty()) return fail(all_of(std::move(wrong)));
   const auto by_path = [](const WalkedFile& a, const WalkedFile& b) { return a.path < b.path; };
   if (!std::is_sorted(all.files.begin(), all.files.end(), by_path))
     std::stable_sort(all.files.begin(), all.files.end(), by_path);
@@ -224,6 +245,7 @@ Result<FileSets::Gathered> FileSets::gather(const FileSetRequest& request, const
 }
 
 Result<FileSet> FileSets::read(const FileSetRequest& request) {
+  TRY(check_patterns(*request.files, request.where));
   const IgnoreRules* ignore = nullptr;
   if (request.gitignore) {
     TRY_ASSIGN(ignore, ignore_rules(request.folder));

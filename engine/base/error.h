@@ -8,6 +8,7 @@
 #include <string_view>
 #include <tl/expected.hpp>
 #include <utility>
+#include <vector>
 
 namespace trainmake {
 
@@ -38,6 +39,7 @@ struct Error {
   std::string hint;     // the next step; may be empty
   Location where;
   Blame blame = Blame::kUser;
+  std::vector<Error> beside = {};  // found by the same call, and told with it
 
   Error&& at(Location place) &&;
   Error&& because(Blame whose) &&;

@@ -86,7 +86,7 @@ class Resolver {
   void check_uses(const Label& label, const Declaration& declaration);
   void check_request(std::vector<Label>& asked);
   std::vector<Label> sound() const;
-  void build(const std::vector<Label>& asked, Graph& graph);
+  bool build(const std::vector<Label>& asked, Graph& graph);
 
   std::vector<const Schema*> schemas_;
   std::string here_;

@@ -20,8 +20,31 @@ std::string joined(const std::string& a, const std::string& b) {
   return cat(a, a.ends_with('?') ? " " : ". ", b);
 }
 
+constexpr int kMostCircles = 100;
+
 bool before(const Error& a, const Error& b) {
   return std::tie(a.where.file, a.where.line) < std::tie(b.where.file, b.where.line);
+}
+
+// A loop declares many targets with one mistake. REQUIRES: sorted by place.
+std::vector<Error> each_once(std::vector<Error> errors) {
+  std::vector<Error> kept;
+  std::map<std::string, std::pair<std::size_t, int>> first;  // by message, of one place: where, how often
+  const auto finish_place = [&] {
+    for (const auto& [message, told] : first) {
+      if (told.second > 1)
+        kept[told.first].hint = joined(kept[told.first].hint, cat("The same ", told.second, " times"));
+    }
+    first.clear();
+  };
+  for (Error& error : errors) {
+    if (!kept.empty() && !(kept.back().where == error.where)) finish_place();
+    const auto [at, is_new] = first.emplace(error.message, std::pair(kept.size(), 0));
+    ++at->second.second;
+    if (is_new) kept.push_back(std::move(error));
+  }
+  finish_place();
+  return kept;
 }
 
 }  // namespace
@@ -209,8 +232,11 @@ void Resolver::check_request(std::vector<Label>& asked) {
     }
     std::sort(fitting.begin(), fitting.end());
     if (fitting.empty() && errors_.empty()) {
-      errors_.push_back(user_error(cat("Nothing fits ", quoted(pattern.text())),
-                                   "`trainmake query //...` lists every target of the workspace"));
+      errors_.push_back(user_error(
+          cat("Nothing fits ", quoted(pattern.text())),
+          declared_.empty()
+              ? "No project that it names declares a target; `trainmake new NAME` makes one that does"
+              : "`trainmake query //...` lists every target of the workspace"));
     }
     asked.insert(asked.end(), fitting.begin(), fitting.end());
   }
@@ -231,7 +257,7 @@ std::vector<Label> Resolver::sound() const {
     demanded.push_back(label);
     for (const LabelUse& need : label_uses(*schema, found->second->attributes)) {
       const Result<Label> needed = parse_label(need.text, label.folder);
-      if (needed && demanded_.contains(*needed) && *needed != label)
+      if (needed && demanded_.contains(*needed))
         needed_by[*needed].push_back(label);
       else
         waiting.push_back(label);
@@ -251,8 +277,8 @@ std::vector<Label> Resolver::sound() const {
 }
 
 // Depth first, without recursion (a chain may be as long as the file), so that what is needed comes before
-// what needs it.
-void Resolver::build(const std::vector<Label>& asked, Graph& graph) {
+// what needs it. False at the first circle, which is told, and whose targets are known to be wrong then.
+bool Resolver::build(const std::vector<Label>& asked, Graph& graph) {
   struct Frame {
     Label label;
     std::vector<std::pair<LabelUse, Label>> needs;
@@ -295,18 +321,21 @@ void Resolver::build(const std::vector<Label>& asked, Graph& graph) {
         enter(needed);
         continue;
       }
-      std::string cycle;
       const auto start =
           std::find_if(path.begin(), path.end(), [&](const Frame& f) { return f.label == needed; });
-      for (auto at = start; at != path.end(); ++at)
-        cycle += cat("`", at->label.shortest_from(here_), "` needs ");
-      errors_.push_back(user_error(cat("Targets need each other in a circle: ", cycle, "`",
+      std::string circle;
+      for (auto at = start; at != path.end(); ++at) {
+        circle += cat("`", at->label.shortest_from(here_), "` needs ");
+        wrong_.insert(at->label);
+      }
+      errors_.push_back(user_error(cat("Targets need each other in a circle: ", circle, "`",
                                        needed.shortest_from(here_), "`"),
                                    "One of these must not need the next")
                             .at(declared_.at(needed)->where));
-      return;
+      return false;
     }
   }
+  return true;
 }
 
 Resolver::Outcome Resolver::finish() {
@@ -320,7 +349,9 @@ Resolver::Outcome Resolver::finish() {
   }
   std::vector<Label> asked;
   check_request(asked);
-  build(errors_.empty() ? asked : sound(), outcome.graph);
+  for (int circles = 0; !build(errors_.empty() ? asked : sound(), outcome.graph) && circles < kMostCircles;
+       ++circles)
+    outcome.graph = {};
   std::set<TargetId> seen;
   if (errors_.empty()) {
     for (const Label& label : asked) {
@@ -329,7 +360,7 @@ Resolver::Outcome Resolver::finish() {
     }
   }
   std::stable_sort(errors_.begin(), errors_.end(), before);
-  outcome.errors = std::move(errors_);
+  outcome.errors = each_once(std::move(errors_));
   return outcome;
 }
 

@@ -128,8 +128,10 @@ std::string_view shape_text(Shape shape) {
   return "something else";
 }
 
-// "a table", and of a table which entry is not what was expected.
+// "a table", and of a table which entry is not what was expected; of a duration, what it says.
 std::string got(Shape shape, const Value& value) {
+  if (shape == Shape::kDuration && value.is_scalar())
+    return value.string() != nullptr ? quoted(*value.string()) : scalar_text(value);
   const Table* table = value.table();
   if (table == nullptr || shape == Shape::kString || shape == Shape::kLabel || shape == Shape::kBoolean ||
       shape == Shape::kNumber)
@@ -169,6 +171,8 @@ struct Check {
   std::string_view target;
   std::vector<Error> errors;
 
+  std::vector<std::string> meant = {};  // names that a wrong one stands for, as far as can be told
+
   void named_fields(const std::vector<Attribute>& known, const Table& table, std::string_view of,
                     const std::string& before) {
     if (!table.items.empty()) {
@@ -181,10 +185,12 @@ struct Check {
     for (const auto& [name, value] : table.fields) {
       const Attribute* attribute = named(known, name);
       if (attribute == nullptr) {
-        const std::string meant = did_you_mean(name, names_of(known));
+        const std::optional<std::string> near = nearest(name, names_of(known));
+        if (near) meant.push_back(before + *near);
         errors.push_back(user_error(cat(quoted(name), " is not ", before.empty() ? "an attribute" : "a field",
                                         " of ", quoted(of)),
-                                    meant.empty() ? cat("It has ", join(names_of(known), ", ")) : meant)
+                                    near ? cat("Did you mean ", quoted(*near), "?")
+                                         : cat("It has ", join(names_of(known), ", ")))
                              .at(line_of(value, where)));
       } else if (!value.is_nil()) {  // nil: its error is told already
         one(*attribute, value, before + name);
@@ -251,7 +257,9 @@ std::vector<Error> check(const Schema& schema, const Table& attributes, const Lo
   Check check{where, target, {}};
   check.named_fields(schema.attributes, attributes, schema.kind, "");
   for (const Attribute& attribute : schema.attributes) {
-    if (attribute.required && attributes.find(attribute.name) == nullptr) {
+    const bool is_meant =
+        std::find(check.meant.begin(), check.meant.end(), attribute.name) != check.meant.end();
+    if (attribute.required && !is_meant && attributes.find(attribute.name) == nullptr) {
       check.errors.push_back(user_error(cat(quoted(target), " has no ", quoted(attribute.name), ": expected ",
                                             expected(attribute)))
                                  .at(where));

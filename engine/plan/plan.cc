@@ -1,6 +1,7 @@
 #include "engine/plan/plan.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/base/threads.h"
 
@@ -147,7 +148,10 @@ Plan make_plan(const Decider& decider, unsigned threads) {
       plan.steps[id] = *std::move(step);
     } else {
       plan.steps[id].description.certain = false;
-      plan.errors.emplace_back(located(std::move(step).error(), subject.target()), label);
+      Error error = std::move(step).error();
+      std::vector<Error> beside = std::exchange(error.beside, {});
+      plan.errors.emplace_back(located(std::move(error), subject.target()), label);
+      for (Error& more : beside) plan.errors.emplace_back(located(std::move(more), subject.target()), label);
     }
   }
   return plan;

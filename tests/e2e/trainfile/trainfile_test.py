@@ -77,11 +77,11 @@ class Wrong(Story):
         self.assertEqual({error["file"] for error in errors}, {"TRAINFILE.lua"})
 
     def test_what_values_mean_is_checked_with_the_rest(self):
-        errors = self.errors('code "c" { srcs = glob { "../x", "[z-a]" } }\ndata "d" { files = { "no.txt", "nor.txt" } }\ndata "e" { files = "code/a.sh", prefix = "../up" }\n'
+        errors = self.errors('code "c" { srcs = glob { "../x", "[z-a]" } }\ndata "d" { files = { "no.txt",\n"nor.txt", glob "no/**", glob "nor/**" } }\ndata "e" { files = "code/a.sh", prefix = "../up" }\n'
                              'job "j" { image = "image:none", params = { x = 0/0 },\noutputs = { a = "../x", b = "" },\nmetrics = { m = "[", n = "(" },\n'
                              'args = { d = data_dir "../x" } }\nimage "i" { base = "scratch", tags = { "a b", ".c" } }\n')
-        self.assertEqual(sorted(error["line"] for error in errors), [1, 1, 2, 3, 4, 4, 5, 5, 6, 6, 7, 8, 8], errors)
-        self.assert_told(" ".join(error["message"] for error in errors), "There are no files `no.txt`, `nor.txt`", "There is no target `image:none`")
+        self.assertEqual(sorted(error["line"] for error in errors), [1, 1, 2, 3, 3, 3, 4, 5, 5, 6, 6, 7, 7, 8, 9, 9], errors)
+        self.assert_told(" ".join(error["message"] for error in errors), "There is no file `nor.txt`", "Pattern `nor/**` matches no file", "There is no target `image:none`")
 
     def test_errors_of_files_come_with_those_of_declarations(self):
         trainfile = ('code "none" { srcs = glob "none/**" }\ndata "gone" { files = { "missing.json" } }\nimage "i" { code = "code:zzz", base = "scratch" }\n'
@@ -224,6 +224,13 @@ class New(Story):
         self.assertTrue(place.make("//My Proj/...").ran)
         place.ask("query", 'deps("//My Proj/job:my-proj")').exits(0)
         self.assert_told(place.ask("new", "a*b").exits(2).err, "`a*b`")
+
+    def test_within_a_project_that_is_no_workspace_it_says_so(self):
+        place = self.place()
+        place.ask("new", "outer").exits(0)
+        self.assert_told(place.ask("-C", "outer", "new", "inner").exits(0).err, "TRAINSPACE.lua")
+        place.write("outer/TRAINSPACE.lua", "")
+        self.assertNotIn("TRAINSPACE.lua", place.ask("-C", "outer", "new", "other").exits(0).err)
 
     def test_it_leaves_what_editors_need(self):
         place = self.place()

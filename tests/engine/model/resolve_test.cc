@@ -80,6 +80,32 @@ TEST(Resolve, ACircleIsToldBesideOtherErrors) {
   EXPECT_TRUE(outcome.graph.targets.empty());
 }
 
+TEST(Resolve, EveryCircleIsTold) {
+  const Resolver::Outcome outcome =
+      resolve("*:*", {declare("job", "a", 1, {{"data", text("job:b")}}),
+                      declare("job", "b", 2, {{"data", text("job:a")}}),
+                      declare("job", "self", 3, {{"data", text("job:self")}}),
+                      declare("job", "above", 4, {{"data", text("job:self")}}), some_code("fine", 5)});
+  ASSERT_EQ(outcome.errors.size(), 2U);
+  EXPECT_NE(outcome.errors[1].message.find("`job:self` needs `job:self`"), std::string::npos);
+  ASSERT_EQ(outcome.graph.targets.size(), 1U);
+  EXPECT_EQ(outcome.graph[0].label.name, "fine");
+}
+
+TEST(Resolve, OneMistakeOfALoopIsToldOnce) {
+  std::vector<Declaration> swept;
+  for (int i = 0; i < 200; ++i) swept.push_back(declare("job", cat("j", i), 7, {{"mian", text("x")}}));
+  const Resolver::Outcome outcome = resolve("*:*", std::move(swept));
+  ASSERT_EQ(outcome.errors.size(), 1U);
+  EXPECT_NE(outcome.errors[0].hint.find("200 times"), std::string::npos) << outcome.errors[0].hint;
+}
+
+TEST(Resolve, ANameThatIsNearlyTheRequiredOneIsOneMistake) {
+  const Resolver::Outcome outcome = resolve("*:*", {declare("code", "c", 1, {{"src", text("x")}})});
+  ASSERT_EQ(outcome.errors.size(), 1U);
+  EXPECT_NE(outcome.errors[0].hint.find("`srcs`"), std::string::npos);
+}
+
 TEST(Resolve, AsksForTheProjectsThatLabelsName) {
   Resolver made = resolver("job:j", {declare("job", "j", 1, {{"code", text("//other/code:c")}})});
   EXPECT_EQ(made.missing(), std::vector<std::string>{"other"});
