@@ -113,6 +113,10 @@ Summary Runner::run() {
   waiting_for_.resize(count);
   needed_by_ = graph_.needed_by();
   unfinished_ = count;
+  // A failure that is remembered stops as one that happens does, and before anything is begun: which step
+  // comes first is chance.
+  failed_ = std::any_of(plan_.steps.begin(), plan_.steps.end(),
+                        [](const PlannedStep& step) { return step.verdict == Verdict::kFailed; });
   for (TargetId id = 0; id < count; ++id) {
     if (const Artifacts* outcome = plan_.steps[id].outcome()) foreseen_[id] = *outcome;
     for (const TargetId user : needed_by_[id]) ++waiting_for_[user];
@@ -163,7 +167,8 @@ void Runner::needs_are_done(TargetId id) {
   const std::vector<Dependency>& needs = graph_[id].needs;
   const bool usable = std::all_of(needs.begin(), needs.end(),
                                   [&](const Dependency& need) { return steps_[need.target].usable(); });
-  if (!usable) return finish(id, Outcome::kSkipped, "");
+  if (!usable && plan_.steps[id].verdict != Verdict::kFailed) return finish(id, Outcome::kSkipped, "");
+  if (!usable) return take_up(id);
   if (as_planned(id)) return take_up(id);
   if (stopping()) return finish(id, Outcome::kSkipped, "");
   steps_[id].set(StepState::kDescribing);
@@ -202,6 +207,7 @@ void Runner::take_up(TargetId id) {
 
 void Runner::reuse(TargetId id) {
   Record record = *plan_.steps[id].record;
+  record.when_ns = services_.clock.now_ns();  // it is the label's result from now on
   record.manifest = plan_.steps[id].description.manifest;
   if (Result<void> restored = rule(id).restore(subject(id), record); !restored)
     return fail_step(id, std::move(restored).error());

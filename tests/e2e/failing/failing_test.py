@@ -25,10 +25,23 @@ class Failing(Story):
 
     def test_without_k_what_was_not_started_is_skipped(self):
         place = self.broken()
-        place.append("TRAINFILE.lua", 'job "after" { image = "image:tiny", main = "fine.sh", data = { x = "job:fine" } }\n')
-        answer = place.ask("-j1", "job:train", "job:after", "--json").exits(1)
-        self.assertIn("//job:train", answer.labels("failed"))
+        place.append("TRAINFILE.lua", 'job "bad" { image = "image:tiny", main = "train.sh" }\n'
+                     'job "after" { image = "image:tiny", main = "fine.sh", data = { x = "job:fine" } }\n')
+        answer = place.ask("-j1", "job:bad", "job:after", "--json").exits(1)
+        self.assertIn("//job:bad", answer.labels("failed"))
         self.assertIn("//job:after", answer.labels("skipped"))
+
+    def test_a_failure_that_is_remembered_stops_as_one_that_happens(self):
+        place = self.broken()
+        place.append("TRAINFILE.lua", 'data "new" { files = glob "data/**" }\n')
+        place.ask("job:train").exits(1)
+        place.append("TRAINFILE.lua", 'code "new" { srcs = glob "code/**" }\n')
+        self.assert_told(place.ask("plan", "//...").exits(0).out, "code:new", "nothing else is begun while job:train counts as failed", "-k")
+        self.assertNotIn("nothing else", place.ask("-n", "-k", "//...").exits(0).out)
+        answer = place.ask("//...", "--json").exits(1)
+        self.assertEqual((answer.ran, answer.labels("failed")), ([], ["//job:train"]))
+        self.assertIn("//code:new", answer.labels("skipped"))
+        self.assertIn("//code:new", place.ask("-k", "//...", "--json").exits(1).ran)
 
     def test_plan_and_why_know_what_a_failure_holds_up(self):
         place = self.broken()
