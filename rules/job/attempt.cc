@@ -47,7 +47,7 @@ Error failure_of(const Run& run, const std::string& label, const LastLines& last
   for (const std::string& line : last_lines.all()) message += cat("\n  ", printable(line));
   const bool again = run.status == RunStatus::kLost;
   return step_error(std::move(message),
-                    cat("`trainmake ", label, again ? "`" : " --retry`", " tries again",
+                    cat("`trainmake ", shell_word(label), again ? "`" : " --retry`", " tries again",
                         run.started_ns != 0 ? cat(", `trainmake logs ", run.id, "` shows all it said") : ""));
 }
 
@@ -72,8 +72,8 @@ Result<void> Attempt::hand_over(bool is_new) {
   if (status && (!status->known || status->status == RunStatus::kQueued)) {
     if (status->known || run_.status == RunStatus::kQueued) return submit();
   }
-  const bool over = status && is_over(status->status);
-  say(cat(over ? "Ended while nobody looked, as run " : "Found in flight, as run ", run_.id));
+  had_ended_ = status && is_over(status->status);
+  say(cat(had_ended_ ? "Ended while nobody looked, as run " : "Found in flight, as run ", run_.id));
   return {};
 }
 
@@ -203,8 +203,9 @@ void Attempt::say(std::string text) { doing_.events(Message{run_.label, std::mov
 
 Error Attempt::failure() const {
   if (run_.status != RunStatus::kSucceeded) return failure_of(run_, plan_.shortest, last_lines_);
-  return step_error(cat("The result of ", quoted(plan_.shortest), " is not taken: ", run_.reason),
-                    cat("`trainmake ", plan_.shortest, "` runs it again with the data as it is now"));
+  return step_error(
+      cat("The result of ", quoted(plan_.shortest), " is not taken: ", run_.reason),
+      cat("`trainmake ", shell_word(plan_.shortest), "` runs it again with the data as it is now"));
 }
 
 std::string Attempt::success() const {

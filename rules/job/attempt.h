@@ -37,6 +37,7 @@ class Attempt {
   Result<void> conclude();
 
   const Run& run() const { return run_; }
+  bool had_ended() const { return had_ended_; }  // before this one took it up
   Error failure() const;        // why there is no result; REQUIRES: concluded, and no success
   std::string success() const;  // "succeeded in 2.1 s, loss 0.5"
 
@@ -54,6 +55,7 @@ class Attempt {
   const Doing& doing_;
   Metrics metrics_;
   Run run_;
+  bool had_ended_ = false;
   std::optional<Sight> sight_;  // of the data in place, from before it was started
   Redactor redactor_;
   LogLines lines_;

@@ -102,7 +102,7 @@ std::string code_label(const Subject& subject, const std::string& here) {
 
 Error gone(const std::string& label) {
   return step_error(cat("The list of files of ", quoted(label), " is no longer in the cache, or damaged"),
-                    cat("`trainmake ", label, " --force` makes it again"));
+                    cat("`trainmake ", shell_word(label), " --force` makes it again"));
 }
 
 }  // namespace
@@ -278,12 +278,15 @@ Result<Done> JobRule::execute(const Subject& subject, const Description& descrip
     TRY(attempt.hand_over(is_new));
     TRY_ASSIGN(const bool over, attempt.watch());
     if (!over) {
-      doing.events(Message{subject.target().label,
-                           cat("Left running; `trainmake attach ", plan.shortest,
-                               "` comes back to it, `trainmake cancel ", plan.shortest, "` ends it")});
+      doing.events(
+          Message{subject.target().label,
+                  cat("Left running; `trainmake attach ", shell_word(plan.shortest),
+                      "` comes back to it, `trainmake cancel ", shell_word(plan.shortest), "` ends it")});
       return Done{{}, cat("run ", attempt.run().id), true, attempt.run().id};
     }
     TRY(attempt.conclude());
+    // Asked for anew: one that had ended by then is not that.
+    if (doing.afresh && attempt.had_ended()) continue;
     const Run& run = attempt.run();
     if (run.status == RunStatus::kSucceeded && run.reusable)
       return Done{artifacts_of(run.outputs), attempt.success(), false, run.id};

@@ -140,7 +140,7 @@ Result<void> copy_outputs(Blobs& blobs, const Run& run, const std::string& label
     if (!copied) {
       return fail(step_error(cat("Output ", quoted(output.name), " of run ", quoted(run.id),
                                  " is no longer in the cache, or damaged"),
-                             cat("`trainmake ", label, "` makes it again")));
+                             cat("`trainmake ", shell_word(label), "` makes it again")));
     }
   }
   return {};

@@ -92,6 +92,20 @@ TEST(JobRun, AJobThatOutlivedItsClientIsTakenUp) {
   EXPECT_EQ(world.runs.runs.size(), 1U);
 }
 
+TEST(JobRun, WhoForcesItIsNotGivenOneThatHadEnded) {
+  JobWorld world;
+  world.set("command", command({"wait"}));
+  world.wait = false;
+  ASSERT_TRUE(world.execute());
+  world.platform.release();
+  world.wait = world.retry = true;
+  world.clock.on_wait = [&] { world.platform.release(); };
+  ASSERT_TRUE(world.execute());
+  EXPECT_EQ(world.platform.starts, 2);
+  ASSERT_EQ(world.runs.runs.size(), 2U);
+  for (const auto& run : world.runs.runs) EXPECT_EQ(run.status, RunStatus::kSucceeded);
+}
+
 TEST(JobRun, TakingUpAJobNeedsNoneOfItsSecrets) {
   JobWorld world;
   world.set("command", command({"wait"}));

@@ -48,6 +48,13 @@ std::string common_folder(const std::vector<std::string>& paths) {
   return shared;
 }
 
+// `../..` out of `a/b`.
+std::string way_up(std::string_view folder) {
+  std::string up = "..";
+  for (const char c : folder) up += c == '/' ? "/.." : "";
+  return up;
+}
+
 // Data that is read in place is a tree of links into read-only views of the folders that it lies in.
 class DataView {
  public:
@@ -66,13 +73,16 @@ class DataView {
     if (links.empty()) return {};
     const std::string top = common_folder(sources);
     TRY_ASSIGN(const std::string at, view_of(top));
-    std::string made;
+    const std::string view = *path_below(at, run_.top);
+    std::string made, up;
     for (const auto& [where, source] : links) {
       if (std::string above(path_folder(where)); above != made) {
         TRY(files_.make_folder(above));
+        up = way_up(*path_below(above, run_.top));
         made = std::move(above);
       }
-      TRY(files_.make_link(path_join(at, *path_below(source, top)), where));
+      // From where it lies: a short link costs no block of the disk.
+      TRY(files_.make_link(path_join(up, path_join(view, *path_below(source, top))), where));
     }
     return {};
   }
