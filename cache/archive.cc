@@ -189,7 +189,8 @@ struct ArchiveReader::Inside {
   std::size_t padding = 0;  // after it
 
   Error damaged(std::string_view why) const {
-    return user_error(cat("Archive ", quoted(name), " cannot be read: ", why));
+    return user_error(cat("Archive ", quoted(name), " cannot be read: ", why),
+                      "`trainmake cache export FILE` writes one");
   }
 
   // Fills `into` unless the archive ends.

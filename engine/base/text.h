@@ -39,6 +39,8 @@ bool is_utf8(std::string_view text);
 std::string printable(std::string_view text);
 // The same in backticks, for messages.
 std::string quoted(std::string_view text);
+// As a person types it to a shell: `a b` in quotation marks.
+std::string shell_word(std::string_view text);
 // Exact matches, or else argument-dependent lookup would find std::quoted first.
 inline std::string quoted(const std::string& text) { return quoted(std::string_view(text)); }
 inline std::string quoted(const char* text) { return quoted(std::string_view(text)); }

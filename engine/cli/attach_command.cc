@@ -21,7 +21,7 @@ Result<Run> run_to_attach_to(Session& session) {
   const std::vector<std::string>& words = session.line().words;
   if (words.size() > 1)
     return fail(user_error(cat("`trainmake attach` takes one run or label, got ", words.size())));
-  if (!words.empty()) return find_run(session, words.front(), WhichRun::kInFlight);
+  if (!words.empty()) return find_run(session, words.front(), WhichRun::kUnfinished);
   TRY_ASSIGN(std::vector<Run> runs, session.state().all());
   std::erase_if(runs, [](const Run& run) { return is_over(run.status); });
   if (runs.size() == 1) return runs.front();
@@ -68,8 +68,9 @@ Result<int> told(Session& session, const Run& run) {
 }
 
 Result<int> left_running(const Session& session, const Run& run) {
-  write_stderr(cat("left running; `trainmake attach ", session.shown(run.label),
-                   "` comes back to it, `trainmake cancel ", session.shown(run.label), "` ends it\n"));
+  const std::string label = shell_word(session.shown(run.label));
+  write_stderr(cat("left running; `trainmake attach ", label, "` comes back to it, `trainmake cancel ", label,
+                   "` ends it\n"));
   return exit_code_of(Blame::kInterrupted);
 }
 

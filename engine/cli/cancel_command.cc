@@ -54,7 +54,7 @@ Result<int> cancel_command(const Call& call) {
   TRY(session.open_state(State::Access::kLook));
   std::vector<Run> runs;
   for (const std::string& word : session.line().words) {
-    TRY_ASSIGN(Run run, find_run(session, word, WhichRun::kInFlight));
+    TRY_ASSIGN(Run run, find_run(session, word, WhichRun::kUnfinished));
     runs.push_back(std::move(run));
   }
   TRY_ASSIGN(const FileLock workspace, hold_workspace(session, FileLock::Mode::kShared, call.stop));

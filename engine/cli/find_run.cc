@@ -4,6 +4,7 @@
 #include <set>
 
 #include "engine/base/text.h"
+#include "engine/cli/live_run.h"
 
 namespace trainmake {
 namespace {
@@ -42,7 +43,7 @@ Error never_ran(const Label& label, const std::vector<Run>& runs, std::string_vi
                       "`trainmake runs` lists them");
   const std::string meant = did_you_mean(shown, labels_of(runs, here));
   return user_error(cat(quoted(shown), " has not run yet"),
-                    cat(meant.empty() ? "" : cat(meant, " "), "`trainmake ", shown, "` runs it"));
+                    cat(meant.empty() ? "" : cat(meant, " "), "`trainmake ", shell_word(shown), "` runs it"));
 }
 
 }  // namespace
@@ -51,21 +52,23 @@ bool is_label_like(std::string_view word) {
   return word.find(':') != word.npos || word.starts_with("//") || word.ends_with("...");
 }
 
-Result<Run> run_of_label(State& state, const Label& label, std::string_view here, WhichRun which) {
+Result<Run> run_of_label(State& state, const Label& label, std::string_view here, WhichRun which,
+                         const std::function<bool(const Run&)>& goes_on) {
   TRY_ASSIGN(const std::vector<Run> runs, state.all());
   const auto latest =
       std::find_if(runs.begin(), runs.end(), [&](const Run& run) { return run.label == label; });
   if (latest == runs.end()) return fail(never_ran(label, runs, here));
-  if (which == WhichRun::kInFlight) {
-    const auto in_flight = std::find_if(
-        latest, runs.end(), [&](const Run& run) { return run.label == label && !is_over(run.status); });
-    if (in_flight != runs.end()) return *in_flight;
+  if (which != WhichRun::kResult) {
+    const auto unfinished = std::find_if(latest, runs.end(), [&](const Run& run) {
+      return run.label == label && !is_over(run.status) && (which == WhichRun::kUnfinished || goes_on(run));
+    });
+    if (unfinished != runs.end()) return *unfinished;
   }
   TRY_ASSIGN(const std::optional<Record> record, state.last(label));
   const auto result =
       record ? std::find_if(runs.begin(), runs.end(), [&](const Run& run) { return run.id == record->run; })
              : runs.end();
-  const bool tried_since = which == WhichRun::kInFlight && record && record->when_ns < latest->created_ns;
+  const bool tried_since = which != WhichRun::kResult && record && record->when_ns < latest->created_ns;
   return result != runs.end() && !tried_since ? *result : *latest;
 }
 
@@ -89,7 +92,8 @@ Result<Run> find_run(Session& session, const std::string& word, WhichRun which) 
   if (!patterns.front().is_label())
     return fail(user_error(cat("One run is wanted, and ", quoted(word), " may name many"),
                            cat("`trainmake runs ", word, "` lists them")));
-  return run_of_label(session.state(), patterns.front().label(), session.here(), which);
+  const auto goes_on = [&](const Run& run) { return !is_over(live(session, run).status); };
+  return run_of_label(session.state(), patterns.front().label(), session.here(), which, goes_on);
 }
 
 }  // namespace trainmake

@@ -4,7 +4,9 @@
 
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "engine/cli/hold.h"
 #include "engine/cli/live_run.h"
+#include "engine/cli/report.h"
 #include "engine/cli/run_inputs.h"
 #include "rules/job/attempt.h"
 #include "rules/job/outputs.h"
@@ -18,7 +20,7 @@ using Json = nlohmann::json;
 Error not_known(const Run& run, const std::string& shown) {
   return step_error(
       cat("What run ", quoted(run.id), " was given is not remembered any more, so its end cannot be"),
-      cat("`trainmake ", shown, "` runs it again, `trainmake cancel ", run.id, "` ends it"));
+      cat("`trainmake ", shell_word(shown), "` runs it again, `trainmake cancel ", run.id, "` ends it"));
 }
 
 // What the job was given, by the records of that.
@@ -67,6 +69,12 @@ Result<void> remember_result(Session& session, const Run& run) {
   return session.state().remember_late(record, run.created_ns);
 }
 
+class Silent final : public Reporter {
+ public:
+  void event(const Event&) override {}
+  void finished(const Summary&, const Tally&) override {}
+};
+
 }  // namespace
 
 Metrics declared_metrics(Session& session, const Label& label) {
@@ -95,6 +103,35 @@ Result<bool> finish_run(Session& session, const Run& run, Reporter& reporter, st
   TRY(remember_result(session, attempt.run()));
   reporter.event(StepEnded{run.label, Outcome::kRan, attempt.success(), 0});
   return true;
+}
+
+bool record_ended(Session& session, const std::vector<Run>& runs, std::stop_token stop) {
+  std::vector<std::string> ended;
+  for (const Run& run : runs) {
+    if (is_over(run.status)) continue;
+    const RunStatus now = live(session, run).status;
+    if (is_over(now) && now != RunStatus::kLost) ended.push_back(run.id);
+  }
+  if (ended.empty()) return false;
+  const auto workspace =
+      session.host().files.lock(path_join(session.workspace().cache, "lock"), FileLock::Mode::kShared);
+  if (!workspace || !*workspace || !session.open_state(State::Access::kWrite)) return false;
+  Silent reporter;
+  for (const std::string& id : ended) {
+    const auto run = session.state().get(id);
+    if (!run || !*run || is_over((*run)->status)) continue;
+    const auto step = try_hold_step(session, (*run)->label);
+    if (!step || !*step) continue;
+    // Its end is remembered whether it is one to be glad of or not.
+    static_cast<void>(finish_run(session, **run, reporter, stop));
+  }
+  return true;
+}
+
+Run as_ended(Session& session, Run run, std::stop_token stop) {
+  if (!record_ended(session, {run}, std::move(stop))) return run;
+  Result<std::optional<Run>> now = session.state().get(run.id);
+  return now && *now ? **std::move(now) : run;
 }
 
 }  // namespace trainmake

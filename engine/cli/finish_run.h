@@ -17,4 +17,11 @@ Metrics declared_metrics(Session& session, const Label& label);
 // running. An end that is none to be glad of is an error.
 Result<bool> finish_run(Session& session, const Run& run, Reporter& reporter, std::stop_token stop);
 
+// How those of `runs` ended that did so while nobody looked, and that no other trainmake watches, is
+// remembered, as attach would. What cannot be now stays as it is. True when there is news in the state, which
+// was opened to write then.
+bool record_ended(Session& session, const std::vector<Run>& runs, std::stop_token stop);
+// The run, after that.
+Run as_ended(Session& session, Run run, std::stop_token stop);
+
 }  // namespace trainmake

@@ -156,6 +156,11 @@ struct Parser {
   }
 
   Result<void> choose_command() {
+    for (const std::string& word : line.words) {
+      if (word.empty())
+        return fail(user_error("A word is empty",
+                               "A variable of the shell may not be set; name a label, as `job:mnist`"));
+    }
     line.command = command_named("");
     if (line.words.empty() || looks_like_label(line.words.front())) return {};
     line.command = command_named(line.words.front());

@@ -16,7 +16,7 @@ Result<int> logs_command(const Call& call) {
     return fail(user_error(cat("`trainmake logs` needs one run or label, got ", words.size()),
                            "`trainmake runs` lists runs"));
   TRY(session.open_state(State::Access::kLook));
-  TRY_ASSIGN(Run run, find_run(session, words.front(), WhichRun::kInFlight));
+  TRY_ASSIGN(Run run, find_run(session, words.front(), WhichRun::kLatest));
   const FollowOptions options{.to_the_end = session.line().has("--follow")};
   bool left_early = false, any = false;
   if (session.json()) {

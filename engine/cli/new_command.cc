@@ -89,18 +89,6 @@ Result<void> check_template(const CommandLine& line) {
   return fail(user_error(cat("There is no template ", quoted(name), ": expected `basic`")));
 }
 
-// As a shell takes it.
-std::string typed(const std::string& path) {
-  const bool plain = std::all_of(path.begin(), path.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("_./+=@%,:-").find(c) != std::string_view::npos;
-  });
-  if (plain) return path;
-  std::string text = "'";
-  for (const char c : path) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return text + "'";
-}
-
 void report(const CommandLine& line, const std::string& folder, const std::string& name,
             const std::vector<NewFile>& files) {
   if (line.has("--json")) {
@@ -113,9 +101,22 @@ void report(const CommandLine& line, const std::string& folder, const std::strin
   const std::string given = path_join(line.value("--directory").value_or(""), line.words.front());
   write_stderr(
       cat("Made ", printable(path_join(given, kTrainfile)), ", with code and data to begin with. Next:\n\n"));
-  if (folder != current_folder()) write_stderr(cat("  cd ", printable(typed(given)), "\n"));
+  if (folder != current_folder()) write_stderr(cat("  cd ", shell_word(given), "\n"));
   write_stderr(cat("  trainmake plan job:", name, "    what would happen\n  trainmake job:", name,
                    "         do it\n"));
+}
+
+// A project around it that is no workspace does not know of it.
+void tell_of_project_around(const Host& host, const std::string& folder) {
+  const Result<Position> around = find_workspace(host, std::string(path_folder(folder)), "");
+  if (!around) return;
+  const Workspace& workspace = around->workspace;
+  const Result<Stat> space = host.files.look(path_join(workspace.root, kTrainspace), Links::kFollow);
+  const Result<Stat> file = host.files.look(path_join(workspace.root, kTrainfile), Links::kFollow);
+  if (!space || space->exists() || !file || !file->exists()) return;
+  write_stderr(cat("\nIt is a workspace of its own. `touch ",
+                   shell_word(path_join(workspace.root, kTrainspace)),
+                   "` makes one of both, with one state and labels from one to the other.\n"));
 }
 
 }  // namespace
@@ -134,6 +135,7 @@ Result<int> new_command(const CommandLine& line, const Environment& environment)
   TRY(refuse_to_overwrite(host.files, folder, files));
   for (const NewFile& file : files) TRY(write_file(host.files, path_join(folder, file.path), file.text));
   report(line, folder, name, files);
+  if (!line.has("--json")) tell_of_project_around(host, folder);
   return 0;
 }
 

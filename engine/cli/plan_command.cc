@@ -141,6 +141,17 @@ std::string padded(std::string text, std::size_t width) {
   return text;
 }
 
+// The failed step for which a run would leave out steps that do not need it; nullptr when there are none.
+const Label* what_stops_others(const Session& session, const Planned& planned) {
+  const std::vector<PlannedStep>& steps = planned.plan.steps;
+  const bool others =
+      std::any_of(steps.begin(), steps.end(), [](const PlannedStep& step) { return step.may_run(); });
+  const auto failed = std::find_if(steps.begin(), steps.end(),
+                                   [](const PlannedStep& step) { return step.verdict == Verdict::kFailed; });
+  if (!others || failed == steps.end() || session.line().has("--keep-going")) return nullptr;
+  return &planned.graph[static_cast<TargetId>(failed - steps.begin())].label;
+}
+
 std::string plan_text(const Session& session, const Planned& planned) {
   std::size_t width = 0;
   for (const Target& target : planned.graph.targets)
@@ -156,6 +167,9 @@ std::string plan_text(const Session& session, const Planned& planned) {
   const Totals totals = totals_of(planned);
   const std::uint64_t same = totals.verdicts[static_cast<std::size_t>(Verdict::kUpToDate)];
   if (text.empty()) return "nothing to do\n";
+  if (const Label* failed = what_stops_others(session, planned))
+    text += cat("nothing else is begun while ", session.shown(*failed),
+                " counts as failed: `-k` goes on with the rest, `--retry` tries it again\n");
   return cat(text, plural(totals.layers, "layer"), ", ", plural(totals.objects, "object"), ", ",
              human_bytes(totals.bytes), ", ", plural(totals.jobs, "job"), " at most; ", same,
              " up to date\n");
@@ -201,8 +215,8 @@ std::string why_text(const Session& session, const Planned& planned, TargetId id
     const std::string margin(2 * cause.depth + 2, ' ');
     if (cause.depth > 0 && is_end && ++told[cause.of] > kShownReasons) {
       if (told[cause.of] == kShownReasons + 1)
-        text += cat(margin, "and more; `trainmake why ", session.shown(planned.graph[cause.of].label),
-                    "` lists them\n");
+        text += cat(margin, "and more; `trainmake why ",
+                    shell_word(session.shown(planned.graph[cause.of].label)), "` lists them\n");
       continue;
     }
     text += cat(margin, reason_text(cause.reason, session.here()),

@@ -4,6 +4,7 @@
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/find_run.h"
+#include "engine/cli/finish_run.h"
 #include "engine/cli/live_run.h"
 #include "engine/cli/typed_path.h"
 #include "rules/job/outputs.h"
@@ -63,7 +64,8 @@ Result<int> pull_command(const Call& call) {
         "Leave it out: each then gets a folder of its name"));
   TRY(session.open_state(State::Access::kLook));
   for (const std::string& word : words) {
-    TRY_ASSIGN(const Run run, find_run(session, word));
+    TRY_ASSIGN(const Run found, find_run(session, word));
+    const Run run = as_ended(session, found, call.stop);
     TRY(check_has_outputs(session, run));
     const std::string to = given.value_or(run.label.name);
     const std::string folder = typed_path(session, to);

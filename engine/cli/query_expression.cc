@@ -243,9 +243,23 @@ std::vector<TargetId> sorted(const Graph& graph, const Flags& flags) {
   return targets;
 }
 
+// A label with blanks, and nothing else that would need quotation marks around it.
+bool is_one_label(std::string_view text) {
+  if (text.find(' ') == text.npos || text.find_first_of("(),\"'") != text.npos) return false;
+  for (const char* sign : {" - ", " & ", " + "}) {
+    if (text.find(sign) != text.npos) return false;
+  }
+  return text.find(':') != text.npos && text.find(':') == text.rfind(':');
+}
+
 }  // namespace
 
 Result<Expression> parse_expression(std::string_view text, const WordParser& parse_word) {
+  if (is_one_label(text)) {
+    Expression expression;
+    TRY_ASSIGN(expression.pattern, parse_word(std::string(text)));
+    return expression;
+  }
   Parser parser{text, parse_word};
   TRY_ASSIGN(Expression expression, parser.expression());
   parser.skip_blanks();

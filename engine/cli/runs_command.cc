@@ -1,9 +1,11 @@
-// `runs` and `ps`: the history of jobs, and those that go on. They change nothing.
+// `runs` and `ps`: the history of jobs, and those that go on. They change nothing but what is remembered of
+// jobs that ended while nobody looked.
 #include <algorithm>
 
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/find_run.h"
+#include "engine/cli/finish_run.h"
 #include "engine/cli/live_run.h"
 #include "engine/cli/run_json.h"
 #include "engine/cli/table.h"
@@ -24,7 +26,8 @@ Result<std::optional<std::size_t>> limit_of(const CommandLine& line) {
 }
 
 // The runs of what was asked for, the newest first, as they are remembered.
-Result<std::vector<Run>> remembered(Session& session) {
+Result<std::vector<Run>> remembered(const Call& call) {
+  Session& session = call.session;
   TRY_ASSIGN(const std::vector<Pattern> patterns, session.requests(session.line().words));
   TRY(session.open_state(State::Access::kLook));
   TRY_ASSIGN(std::vector<Run> runs, session.state().all());
@@ -32,6 +35,9 @@ Result<std::vector<Run>> remembered(Session& session) {
     return patterns.empty() || std::any_of(patterns.begin(), patterns.end(),
                                            [&](const Pattern& pattern) { return pattern.fits(run.label); });
   };
+  std::erase_if(runs, [&](const Run& run) { return !is_wanted(run); });
+  if (!record_ended(session, runs, call.stop)) return runs;
+  TRY_ASSIGN(runs, session.state().all());
   std::erase_if(runs, [&](const Run& run) { return !is_wanted(run); });
   return runs;
 }
@@ -65,7 +71,7 @@ Result<int> runs_command(const Call& call) {
           cat(quoted(word), " is no label"),
           cat("A label looks like `job:mnist`; `trainmake show ", printable(word), "` shows one run")));
   }
-  TRY_ASSIGN(std::vector<Run> runs, remembered(session));
+  TRY_ASSIGN(std::vector<Run> runs, remembered(call));
   const std::size_t all = runs.size();
   runs.resize(std::min(all, limit.value_or(session.json() ? all : kShownRuns)));
   write_runs(session, live(session, std::move(runs)));
@@ -79,7 +85,7 @@ Result<int> runs_command(const Call& call) {
 
 Result<int> ps_command(const Call& call) {
   Session& session = call.session;
-  TRY_ASSIGN(std::vector<Run> runs, remembered(session));
+  TRY_ASSIGN(std::vector<Run> runs, remembered(call));
   std::erase_if(runs, [](const Run& run) { return is_over(run.status); });
   runs = live(session, std::move(runs));
   std::erase_if(runs, [](const Run& run) { return is_over(run.status); });

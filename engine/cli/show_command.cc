@@ -1,10 +1,12 @@
-// `show RUN`: all that is known of one run, and how to repeat it. Changes nothing.
+// `show RUN`: all that is known of one run, and how to repeat it. Changes nothing but what is remembered of a
+// job that ended while nobody looked.
 #include <nlohmann/json.hpp>
 
 #include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/find_run.h"
+#include "engine/cli/finish_run.h"
 #include "engine/cli/live_run.h"
 #include "engine/cli/run_json.h"
 #include "engine/cli/table.h"
@@ -39,7 +41,7 @@ std::string command_text(const Json& provenance) {
 
 // What is said of the code, and the command that gets it back; empty outside of git.
 struct Source {
-  std::string text, checkout;
+  std::string text, checkout;  // no command brings back what was not committed
 };
 
 Source source_of(const Json& provenance) {
@@ -50,7 +52,7 @@ Source source_of(const Json& provenance) {
   const bool dirty = dirty_at != git.end() && *dirty_at == true;
   return {cat("commit ", commit.substr(0, kShortDigest), branch.empty() ? "" : cat(" on ", printable(branch)),
               dirty ? ", with changes that were not committed" : ""),
-          cat("git checkout ", commit.substr(0, kShortDigest), " && ")};
+          dirty ? std::string() : cat("git checkout ", commit.substr(0, kShortDigest), " && ")};
 }
 
 void add_outputs(Rows& rows, const Run& run) {
@@ -59,6 +61,19 @@ void add_outputs(Rows& rows, const Run& run) {
     rows.push_back(
         {name, cat(printable(output.name), "  ", printable(output.path), "  ", human_bytes(output.bytes),
                    "  sha256:", output.sha256.substr(0, kShortDigest))});
+    name = "";
+  }
+}
+
+void add_data(Rows& rows, const Json& provenance) {
+  const char* name = "data";
+  const Json trees = provenance.value("data", Json());
+  for (const Json& tree : trees.is_array() ? trees : Json::array()) {
+    if (!tree.is_object()) continue;
+    const std::string channel = string_at(tree, "channel"), identity = string_at(tree, "identity");
+    rows.push_back({name, cat(printable(string_at(tree, "label")),
+                              channel.empty() ? "" : cat(" as ", printable(channel)),
+                              identity.empty() ? "" : cat("  tree ", identity.substr(0, kShortDigest)))});
     name = "";
   }
 }
@@ -94,13 +109,14 @@ std::string show_text(Session& session, const Run& run) {
   add(rows, "metrics", metrics_text(run));
   add_outputs(rows, run);
   add(rows, "code", source.text);
+  add_data(rows, provenance);
   if (const std::string image = string_at(provenance, "image"); !image.empty())
     add(rows, "image", cat("config sha256:", image.substr(0, kShortDigest)));
   add(rows, "command", command_text(provenance));
   if (may_have_log(session, run)) add(rows, "log", cat("trainmake logs ", run.id));
   if (!run.outputs.empty()) add(rows, "get", cat("trainmake pull ", run.id));
   if (!is_over(run.status)) add(rows, "end", cat("trainmake cancel ", run.id));
-  add(rows, "repeat", cat(source.checkout, "trainmake ", label, platform));
+  add(rows, "repeat", cat(source.checkout, "trainmake ", shell_word(label), " --force", platform));
   return table_text(rows);
 }
 
@@ -113,7 +129,7 @@ Result<int> show_command(const Call& call) {
   TRY(session.open_state(State::Access::kLook));
   for (const std::string& word : session.line().words) {
     TRY_ASSIGN(Run run, find_run(session, word));
-    run = live(session, std::move(run));
+    run = live(session, as_ended(session, std::move(run), call.stop));
     write_stdout(session.json() ? run_json(run, RunDetail::kAll) + "\n" : show_text(session, run));
   }
   return 0;

@@ -60,7 +60,8 @@ TEST(DirStore, FilesReachTheDiskBeforeWhatIsSaidOfThem) {
   for (const std::string& asked : under.files->take_log()) {
     if (asked.starts_with("commit") || asked.starts_with("sync")) told.push_back(asked);
   }
-  EXPECT_EQ(told, (std::vector<std::string>{"sync_disk /w/bucket", "commit /w/bucket/m", "commit /w/bucket/m"}));
+  EXPECT_EQ(told,
+            (std::vector<std::string>{"sync_disk /w/bucket", "commit /w/bucket/m", "commit /w/bucket/m"}));
 }
 
 TEST(DirStore, NothingIsWrittenOrRemovedBeyondALink) {

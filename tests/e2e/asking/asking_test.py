@@ -163,10 +163,14 @@ class Overview(Story):
         place = self.tiny()
         self.assertEqual(place.ask("--json").exits(0).lines, place.ask("query", "*:*", "--json").exits(0).lines)
 
-    def test_where_no_project_is_it_says_what_to_type(self):
+    def test_where_no_project_is_it_lists_those_below(self):
         place = self.place({"TRAINSPACE.lua": "", "vision/TRAINFILE.lua": 'data "d" { files = { "TRAINFILE.lua" } }\n'})
-        answer = place.ask().exits(2)
-        self.assert_told(answer.err, "trainmake query //...", "Name a target")
+        self.assert_told(place.ask().exits(0).out, "  vision\n", "trainmake query //...")
+        place.remove("vision")
+        self.assert_told(place.ask().exits(2).err, "trainmake new")
+
+    def test_an_attribute_that_no_kind_has_is_an_error(self):
+        self.assert_told(self.tiny().ask("query", "attr(parms.lr, 1, //...)").exits(2).err, "`parms`", "`params`")
 
 
 class Graph(Story):

@@ -20,6 +20,15 @@ class WrongWords(Story):
     def test_an_unknown_command_is_a_usage_error_with_the_nearest(self):
         self.assert_told(self.tiny().ask("paln", "job:train").exits(2), "plan")
 
+    def test_an_empty_word_is_a_usage_error(self):
+        for words in ([""], ["plan", ""], ["job:train", ""]):
+            self.assert_told(self.tiny().ask(*words).exits(2).err, "empty")
+
+    def test_what_is_typed_next_is_quoted_where_a_shell_needs_it(self):
+        place = self.place({"TRAINSPACE.lua": "", "p q/TRAINFILE.lua": 'image "i" { base = "scratch" }\njob "bad" { image = "image:i", command = { "false" } }\n'})
+        self.assert_told(place.ask("p q/job:bad").exits(1).err, "`trainmake 'p q/job:bad' --retry`")
+        self.assertEqual(place.ask("query", "p q/job:bad").exits(0).out, "p q/job:bad\n")
+
     def test_an_unknown_kind_in_a_label_is_a_usage_error(self):
         self.tiny().ask("jib:train").exits(2)
 

@@ -138,6 +138,34 @@ class WhileItRuns(Story):
         eventually(lambda: place.make("job:slow").finished["submitted"] == 0, "it was submitted again")
         self.assertEqual(len(place.runs()), 1)
 
+    def test_who_looks_at_one_that_ended_alone_finds_how_it_ended(self):
+        place, gate = self.waiting(then="echo loss=0.5", job='metrics = { loss = "loss=([%d.]+)" }')
+        place.ask("job:slow", "--no-wait").exits(0)
+        gate.open()
+        eventually(lambda: not place.ask("ps", "--json").exits(0).lines, "it does not end")
+        run = place.ask("show", "job:slow", "--json").exits(0).only
+        self.assertEqual((run["status"], run["metrics"], [output["name"] for output in run["outputs"]]), ("succeeded", {"loss": 0.5}, ["out"]))
+        self.assert_nothing_ran(place.make("job:slow"))
+        self.assert_told(place.pull("job:slow", "out.txt"), "done")
+
+    def test_one_that_ended_alone_without_its_output_is_no_success(self):
+        place, gate = self.waiting(then="rm -rf $TRAINMAKE_OUTPUT_DIR; exit 0")
+        place.ask("job:slow", "--no-wait").exits(0)
+        gate.open()
+        eventually(lambda: not place.ask("ps", "--json").exits(0).lines, "it does not end")
+        self.assertEqual([(run["status"], bool(run["reason"])) for run in place.runs()], [("failed", True)])
+
+    def test_logs_of_a_label_are_those_of_its_result(self):
+        place = self.tiny()
+        place.make("job:train")
+        first = place.read("code/train.sh")
+        place.write("code/train.sh", "echo something else\n" + first)
+        place.make("job:train")
+        self.assert_told(place.ask("logs", "job:train").exits(0).out, "something else")
+        place.write("code/train.sh", first)
+        place.make("job:train")
+        self.assertNotIn("something else", place.ask("logs", "job:train").exits(0).out)
+
     def test_it_outlives_its_client_and_is_taken_up_again(self):
         place, gate = self.waiting()
         going = place.start("job:slow", "--json").until("at the gate")

@@ -1,5 +1,7 @@
 #include "engine/cli/find_run.h"
 
+#include <set>
+
 #include "tests/engine/cli/looking_back.h"
 
 namespace trainmake {
@@ -7,8 +9,10 @@ namespace {
 
 struct FindRun : testing::Test, LookingBack {
   std::string of_id(const std::string& start) { return told(run_of_id(*state, start, "")); }
+  std::set<std::string> going_on;
   std::string of_label(const Label& label, WhichRun which = WhichRun::kResult) {
-    return told(run_of_label(*state, label, "", which));
+    return told(run_of_label(*state, label, "", which,
+                             [&](const trainmake::Run& run) { return going_on.contains(run.id); }));
   }
 
  private:
@@ -61,10 +65,13 @@ TEST_F(FindRun, InFlightIsPreferredWhenThatIsWhatIsWanted) {
   const auto done = run_of({"aaa000000000", job("x"), RunStatus::kSucceeded, 1});
   put(done);
   remember(done);
-  EXPECT_EQ(of_label(job("x"), WhichRun::kInFlight), "aaa000000000");
-  put(run_of({"bbb000000000", job("x"), RunStatus::kRunning, 2, "b"}));
+  EXPECT_EQ(of_label(job("x"), WhichRun::kLatest), "aaa000000000");
+  put(run_of({"bbb000000000", job("x"), RunStatus::kRunning, 0, "b"}));
   EXPECT_EQ(of_label(job("x")), "aaa000000000");
-  EXPECT_EQ(of_label(job("x"), WhichRun::kInFlight), "bbb000000000");
+  EXPECT_EQ(of_label(job("x"), WhichRun::kLatest), "aaa000000000") << "it ended, and was not looked at since";
+  EXPECT_EQ(of_label(job("x"), WhichRun::kUnfinished), "bbb000000000");
+  going_on.insert("bbb000000000");
+  EXPECT_EQ(of_label(job("x"), WhichRun::kLatest), "bbb000000000");
 }
 
 TEST_F(FindRun, OneThatJustFailedIsNotTakenForAnEarlierSuccess) {
@@ -72,7 +79,7 @@ TEST_F(FindRun, OneThatJustFailedIsNotTakenForAnEarlierSuccess) {
   put(done);
   remember(done);
   put(run_of({"bbb000000000", job("x"), RunStatus::kFailed, 2, "b"}));
-  EXPECT_EQ(of_label(job("x"), WhichRun::kInFlight), "bbb000000000");
+  EXPECT_EQ(of_label(job("x"), WhichRun::kLatest), "bbb000000000");
   EXPECT_EQ(of_label(job("x")), "aaa000000000");
 }
 
