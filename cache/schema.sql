@@ -1,5 +1,5 @@
 -- The state database, schema 1. A change here is a new schema: raise State::kSchemaVersion and add the step from the
--- one before to kMigrations in state.cc.
+-- one before to kMigrations in state_database.cc.
 
 -- One row. `generation` is another random number after every write: numbers that count could meet again in a database
 -- that was restored, repaired or imported.

@@ -1,5 +1,5 @@
 // One call of trainmake: where it is, what it was asked, and the parts it is put together from, each made
-// when first needed. The one place where rules, rooms and state meet.
+// when first needed.
 #pragma once
 
 #include <memory>

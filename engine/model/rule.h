@@ -1,4 +1,5 @@
-// What the engine knows of a kind of target: four calls. Rules describe, the engine decides and runs.
+// What the engine knows of a kind of target. Rules describe, execute and say whether a result still holds; the
+// engine decides and runs.
 // Thread rule: describe and execute are called from workers, of several targets at once.
 #pragma once
 
