@@ -11,7 +11,7 @@ namespace trainmake {
 
 namespace {
 
-constexpr std::chrono::milliseconds kLockPause{50};
+constexpr std::chrono::milliseconds kLockPause{10};
 
 Descriptor open_lock(const std::string& path, FileLock::Mode mode) {
   Descriptor opened(retried([&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644); }));

@@ -11,7 +11,6 @@ namespace trainmake {
 namespace {
 
 constexpr int kFormat = 1;
-constexpr std::string_view kManifestFolder = ".trainmake";
 
 // Keys are bytes; JSON is UTF-8. Each byte is written as the code point of the same number.
 std::string as_utf8(std::string_view bytes) {
@@ -59,11 +58,13 @@ std::optional<std::string> key_text(const nlohmann::json& json) {
 std::optional<std::string> key_from(const nlohmann::json& json) {
   std::optional<std::string> key = key_text(json);
   if (!key || key->empty() || key->front() == '/' || path_clean(*key) != *key) return std::nullopt;
-  if (*key == kManifestFolder || path_below(*key, kManifestFolder)) return std::nullopt;
+  if (is_own_key(*key)) return std::nullopt;
   return key;
 }
 
 }  // namespace
+
+bool is_own_key(std::string_view key) { return path_below(key, kOwnFolder).has_value(); }
 
 Mirror mirror_of(const Listing& listing, std::string label) {
   Mirror mirror{std::move(label), tree_identity(listing, false).hex(), {}, {}};

@@ -13,6 +13,10 @@
 
 namespace trainmake {
 
+// The folder of a store that is trainmake's own: manifest objects and locks lie there, and no data.
+inline constexpr std::string_view kOwnFolder = ".trainmake";
+bool is_own_key(std::string_view key);
+
 struct MirrorObject {
   std::string key;
   std::uint64_t size = 0;

@@ -8,7 +8,6 @@
 namespace trainmake {
 namespace {
 
-constexpr std::string_view kOwnFolder = ".trainmake";
 constexpr std::string_view kManifestEnd = ".json";
 
 std::string manifest_key_of(const std::string& prefix) { return cat(kOwnFolder, "/", prefix, kManifestEnd); }
@@ -45,10 +44,6 @@ bool has_sorted_below(const std::vector<std::string>& sorted, const std::string&
 }
 
 }  // namespace
-
-bool is_own_key(const std::string& path) {
-  return path == kOwnFolder || path_below(path, kOwnFolder).has_value();
-}
 
 Result<std::string> clean_prefix(const std::string& given) {
   std::optional<std::string> clean = path_clean(given);

@@ -16,8 +16,6 @@
 
 namespace trainmake {
 
-// The folder of a store that is trainmake's own: manifest objects and locks lie there.
-bool is_own_key(const std::string& path);
 // A prefix as its clean path.
 Result<std::string> clean_prefix(const std::string& given);
 std::vector<Error> wrong_prefix(const Value& prefix);

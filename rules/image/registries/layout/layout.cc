@@ -1,12 +1,12 @@
 #include "rules/image/registries/layout/layout.h"
 
-#include <chrono>
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "cache/transfer.h"
+#include "engine/base/file_lock.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
 
@@ -67,7 +67,7 @@ class Layout final : public Registry {
   }
 
   Result<void> name(const BlobRef& manifest, const std::vector<std::string>& names) override {
-    TRY_ASSIGN(const FileLock lock, wait_for_lock());
+    TRY_ASSIGN(const std::optional<FileLock> held, lock());
     TRY_ASSIGN(Json index, read_index());
     Json kept = Json::array();
     for (Json& entry : index["manifests"]) {
@@ -81,7 +81,7 @@ class Layout final : public Registry {
   }
 
   Result<void> add_names_of(Layout& other) {
-    TRY_ASSIGN(const FileLock lock, wait_for_lock());
+    TRY_ASSIGN(const std::optional<FileLock> held, lock());
     TRY_ASSIGN(Json index, read_index());
     TRY_ASSIGN(Json theirs, other.read_index());
     std::set<std::string> known;
@@ -137,14 +137,9 @@ class Layout final : public Registry {
 
   std::string index_path() const { return path_join(folder_, "index.json"); }
 
-  Result<FileLock> wait_for_lock() {
-    TRY(files_.make_folder(folder_));
-    for (;;) {
-      TRY_ASSIGN(std::optional<FileLock> lock,
-                 files_.lock(path_join(folder_, ".lock"), FileLock::Mode::kExclusive));
-      if (lock) return *std::move(lock);
-      host_.clock.wait(std::chrono::milliseconds(5), {});
-    }
+  // Nobody holds it for long.
+  Result<std::optional<FileLock>> lock() {
+    return wait_for_lock(host_, path_join(folder_, ".lock"), FileLock::Mode::kExclusive, {});
   }
 
   Result<Json> read_index() {
