@@ -1,5 +1,4 @@
-// What the engine knows of a kind of target. Rules describe, execute and say whether a result still holds; the
-// engine decides and runs.
+// What the engine knows of a kind of target: how it is described and done, and whether a result still holds.
 // Thread rule: describe and execute are called from workers, of several targets at once.
 #pragma once
 
