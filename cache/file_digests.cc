@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t kBuffer = 256 * 1024;
 constexpr std::size_t kSmallestPiece = 16;  // files for which another thread is worth its start
 constexpr std::size_t kBatchFiles =
-    4096;  // after so much, what was learnt is kept, even if the rest is not read
+    16384;  // after so much, what was learnt is kept, even if the rest is not read
 constexpr std::uint64_t kBatchBytes = 1U << 30U;
 constexpr std::int64_t kSaveEvery_ns = 10'000'000'000;
 constexpr std::uint32_t kKeptSaves = 50;  // that an entry outlives without being asked for
@@ -372,11 +372,13 @@ struct FileDigests::Inside {
   Result<void> read_batch(Readers& readers, std::span<Reading> readings) {
     const std::int64_t began_ns = clock.now_ns();
     TRY(readers.read(readings));
+    std::uint64_t bytes = 0;
     for (Reading& reading : readings) {
       reading.racy = is_racy(reading.file->stat, began_ns);
-      ++tally.hashed_files;
-      tally.hashed_bytes += reading.file->stat.size;
+      bytes += reading.file->stat.size;
     }
+    tally.hashed_files += readings.size();
+    tally.hashed_bytes += bytes;
     return {};
   }
 };

@@ -6,8 +6,11 @@ bool holds_private_key(std::string_view bytes) {
   constexpr std::string_view kBegin = "-----BEGIN ";
   constexpr std::string_view kEnds[] = {"PRIVATE KEY-----", "PRIVATE KEY BLOCK-----"};
   constexpr std::string_view kKind = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ";
-  for (std::size_t at = bytes.find(kBegin); at != bytes.npos; at = bytes.find(kBegin, at + 1)) {
-    const std::string_view line = bytes.substr(at + kBegin.size(), 80);
+  // By its rarest byte: every file that is digested is looked through.
+  constexpr std::size_t kDashes = kBegin.find('B');
+  for (std::size_t at = bytes.find('B', kDashes); at != bytes.npos; at = bytes.find('B', at + 1)) {
+    if (bytes[at - 1] != '-' || bytes.substr(at - kDashes, kBegin.size()) != kBegin) continue;
+    const std::string_view line = bytes.substr(at - kDashes + kBegin.size(), 80);
     for (const std::string_view last : kEnds) {
       const std::size_t end = line.find(last);
       if (end == line.npos || line.find_first_not_of(kKind) < end) continue;

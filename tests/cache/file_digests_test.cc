@@ -77,22 +77,23 @@ TEST_F(FileDigestsTest, KnowsWithinOneProcessWithoutSaving) {
 }
 
 TEST_F(FileDigestsTest, WhatWasReadBeforeALongReadingEndedIsKept) {
-  constexpr std::size_t kFiles = 10'000;
+  constexpr std::size_t kBatch = 16384, kFiles = 2 * kBatch + 1000;
   for (std::size_t i = 0; i < kFiles; ++i) files.put(cat("/root/vision/", 10'000 + i), "x");
+  const std::string last = cat("open /root/vision/", 10'000 + kFiles - 1);
   const auto asked = all_seen();
   std::atomic<std::size_t> opened_files = 0;
   files.on_open = [&](const std::string&) {
-    if (++opened_files == 5000) clock.advance(std::chrono::minutes(1));
+    if (++opened_files == kBatch + 1000) clock.advance(std::chrono::minutes(1));
   };
-  files.refuse("open /root/vision/19999", EIO);
+  files.refuse(last, EIO);
   {
     FileDigests digests(files, clock, "/root", "/cache", tally);
     EXPECT_FALSE(digests.digest("vision", asked, clock.now_ns()));
   }  // and nobody saves
-  EXPECT_EQ(hashed(), 8192U);
-  files.refuse("open /root/vision/19999", 0);
+  EXPECT_EQ(hashed(), 2 * kBatch);
+  files.refuse(last, 0);
   digest(asked);
-  EXPECT_EQ(hashed(), kFiles - 8192);
+  EXPECT_EQ(hashed(), kFiles - 2 * kBatch);
 }
 
 TEST_F(FileDigestsTest, AFileThatWentAndCameBackWhileItWasOpenedIsUnsteady) {
