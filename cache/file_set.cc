@@ -27,12 +27,6 @@ struct Group {
   bool allow_empty = false;
   bool plain = false;
   std::vector<int> lines;  // of include, or one for all of it
-
-  int line_of(const std::string& pattern) const {
-    const auto at =
-        static_cast<std::size_t>(std::find(include.begin(), include.end(), pattern) - include.begin());
-    return at < lines.size() ? lines[at] : lines.front();
-  }
 };
 
 void add_group(const Value& value, std::vector<Group>& groups) {
@@ -55,7 +49,9 @@ std::vector<Group> groups_of(const Value& files) {
 }
 
 Location line_of(const Group& group, const std::string& pattern, const Location& where) {
-  const int line = group.line_of(pattern);
+  const auto found = std::find(group.include.begin(), group.include.end(), pattern);
+  const auto at = static_cast<std::size_t>(found - group.include.begin());
+  const int line = at < group.lines.size() ? group.lines[at] : group.lines.front();
   return {where.file, line != 0 ? line : where.line};
 }
 

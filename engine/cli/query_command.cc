@@ -41,12 +41,10 @@ class Hidden {
 
   void add(const Table& attributes) {
     const Value* names = attributes.find("secrets");
-    if (names == nullptr || names->table() == nullptr) return;
-    for (const Value& name : names->table()->items) {
-      const std::string value = name.string() != nullptr ? environment_.get(*name.string()).value_or("") : "";
-      if (value.size() < kTellingSize || !values_.insert(value).second) continue;
-      redactor_ = Redactor({values_.begin(), values_.end()});
-    }
+    if (names == nullptr) return;
+    add(*names);
+    if (names->table() == nullptr) return;
+    for (const Value& name : names->table()->items) add(name);
   }
 
   std::string hide(const std::string& text) const { return redactor_.redact(text); }
@@ -68,6 +66,12 @@ class Hidden {
   }
 
  private:
+  void add(const Value& name) {
+    const std::string value = name.string() != nullptr ? environment_.get(*name.string()).value_or("") : "";
+    if (value.size() < kTellingSize || !values_.insert(value).second) return;
+    redactor_ = Redactor({values_.begin(), values_.end()});
+  }
+
   const Environment& environment_;
   std::set<std::string> values_;
   Redactor redactor_{{}};

@@ -30,16 +30,17 @@ Result<std::vector<Run>> remembered(const Call& call) {
   Session& session = call.session;
   TRY_ASSIGN(const std::vector<Pattern> patterns, session.requests(session.line().words));
   TRY(session.open_state(State::Access::kLook));
-  TRY_ASSIGN(std::vector<Run> runs, session.state().all());
   const auto is_wanted = [&](const Run& run) {
     return patterns.empty() || std::any_of(patterns.begin(), patterns.end(),
                                            [&](const Pattern& pattern) { return pattern.fits(run.label); });
   };
-  std::erase_if(runs, [&](const Run& run) { return !is_wanted(run); });
-  if (!record_ended(session, runs, call.stop)) return runs;
-  TRY_ASSIGN(runs, session.state().all());
-  std::erase_if(runs, [&](const Run& run) { return !is_wanted(run); });
-  return runs;
+  const auto read = [&]() -> Result<std::vector<Run>> {
+    TRY_ASSIGN(std::vector<Run> runs, session.state().all());
+    std::erase_if(runs, [&](const Run& run) { return !is_wanted(run); });
+    return runs;
+  };
+  TRY_ASSIGN(std::vector<Run> runs, read());
+  return record_ended(session, runs, call.stop) ? read() : std::move(runs);
 }
 
 std::string runs_text(Session& session, const std::vector<Run>& runs) {

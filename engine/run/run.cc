@@ -168,8 +168,7 @@ void Runner::needs_are_done(TargetId id) {
   const bool usable = std::all_of(needs.begin(), needs.end(),
                                   [&](const Dependency& need) { return steps_[need.target].usable(); });
   if (!usable && plan_.steps[id].verdict != Verdict::kFailed) return finish(id, Outcome::kSkipped, "");
-  if (!usable) return take_up(id);
-  if (as_planned(id)) return take_up(id);
+  if (!usable || as_planned(id)) return take_up(id);
   if (stopping()) return finish(id, Outcome::kSkipped, "");
   steps_[id].set(StepState::kDescribing);
   ++busy_;

@@ -4,6 +4,12 @@ from story import EVERYTHING, TRAIN, Story
 
 
 class Plan(Story):
+    def test_query_hides_a_secret_that_is_no_list(self):
+        place = self.tiny()
+        place.append("TRAINFILE.lua", 'job "x" { image = "image:tiny", main = "train.sh", secrets = "TOK", params = { t = env("TOK") } }\n')
+        for words in (["query", "job:x", "--json"], ["query", "--declared"], ["query", "--declared", "--json"]):
+            self.assertNotIn("s3cr3t-value", place.ask(*words, env={"TOK": "s3cr3t-value"}).exits(0).out)
+
     def test_query_hides_what_is_declared_a_secret(self):
         place = self.tiny()
         place.append("TRAINFILE.lua", 'job "x" { image = "image:tiny", main = "train.sh", secrets = { "TOK" }, params = { t = env("TOK") }, notes = "is " .. env("TOK") }\n')
