@@ -43,6 +43,13 @@ def in_turn(rivals, rounds):
     return {name: Cost(statistics.median(c.seconds for c in of), max(c.megabytes for c in of)) for name, of in costs.items()}
 
 
+def program(path, how):
+    """The absolute path of a program that must be there; leaves with what to do where it is not."""
+    if not os.access(path, os.X_OK):
+        sys.exit(f"no program at {path}: {how}")
+    return os.path.abspath(path)
+
+
 class Table:
     """Rows of measurement against limit; remembers whether one was missed."""
 
