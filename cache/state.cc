@@ -66,11 +66,14 @@ Result<void> State::remember(const Record& record) {
   });
 }
 
-Result<void> State::remember_late(const Record& record, std::int64_t begun_ns) {
+Result<void> State::remember_late(const Record& record) {
   return inside_->write([&](Database& database) -> Result<void> {
+    TRY_ASSIGN(const std::optional<Record> same,
+               find_record(database, record.label.text(), record.fingerprint));
+    if (same && same->when_ns > record.when_ns) return {};
     TRY_ASSIGN(const std::optional<Record> last, last_record(database, record.label));
     TRY(put_record(database, record));
-    return last && last->when_ns > begun_ns ? Result<void>() : make_last(database, record);
+    return last && last->when_ns > record.when_ns ? Result<void>() : make_last(database, record);
   });
 }
 

@@ -28,8 +28,9 @@ class State final : public Memory, public Runs {
   Result<std::optional<Record>> last(const Label& label) override;
   Result<std::optional<Record>> find(const Label& label, const Fingerprint& fingerprint) override;
   Result<void> remember(const Record& record) override;
-  // The same, of a step begun at `begun_ns` and left to itself: what was remembered since stays the label's.
-  Result<void> remember_late(const Record& record, std::int64_t begun_ns);
+  // The same, of a step that was left to itself; the record's `when_ns` is when that began. What is of later
+  // than that stays: as the label's result, and as the one of this fingerprint.
+  Result<void> remember_late(const Record& record);
 
   Result<void> put(const Run& run) override;
   Result<std::optional<Run>> get(std::string_view id) override;

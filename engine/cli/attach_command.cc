@@ -36,9 +36,9 @@ Result<Run> run_to_attach_to(Session& session) {
 Result<void> check_handed_over(Session& session, const Run& run) {
   if (!run.job.empty() || live(session, run).status != RunStatus::kQueued) return {};
   const std::string label = session.shown(run.label);
-  return fail(
-      user_error(cat("Run ", quoted(run.id), " was cut short before it was handed over"),
-                 cat("`trainmake ", label, "` goes on with it, `trainmake cancel ", run.id, "` forgets it")));
+  return fail(user_error(cat("Run ", quoted(run.id), " was cut short before it was handed over"),
+                         cat("`trainmake ", shell_word(label), "` goes on with it, `trainmake cancel ",
+                             run.id, "` forgets it")));
 }
 
 // Another trainmake watches it and will remember its end: shows the log meanwhile. The step, held, when

@@ -4,6 +4,7 @@
 
 #include "engine/base/text.h"
 #include "engine/cli/flags.h"
+#include "engine/cli/help_text.h"
 
 namespace trainmake {
 namespace {
@@ -147,7 +148,7 @@ _trainmake_candidates() {
   esac
   case $chosen in
   @LABEL_COMMANDS@) _trainmake_ask labels "$current" ;;
-  help) printf '%s\n' @COMMANDS@ code data image job ;;
+  help) printf '%s\n' @HELP_WORDS@ ;;
   esac
 }
 )SH";
@@ -255,6 +256,12 @@ complete -c trainmake -f
 complete -c trainmake -n 'test (count (__trainmake_words)) -eq 0' -a @COMMAND_WORDS@
 @LINES@)SH";
 
+std::string help_words() {
+  std::string words = command_names();
+  for (const std::string& topic : help_topics()) words += cat(" ", topic);
+  return words;
+}
+
 std::string or_of(std::string_view list) {
   std::string out;
   for (const char c : list) out += c == '|' ? ' ' : c;
@@ -293,7 +300,7 @@ std::string fish_lines() {
   }
   return cat(lines, "complete -c trainmake -n ", in_quotes(cat("__trainmake_is ", trim(takers))),
              " -a '(__trainmake_ask labels)'\n", "complete -c trainmake -n '__trainmake_is help' -a ",
-             in_quotes(cat(command_names(), " code data image job")), "\n");
+             in_quotes(help_words()), "\n");
 }
 
 }  // namespace
@@ -310,7 +317,8 @@ std::optional<std::string> completion_text(std::string_view shell) {
                                               {"FILE_FLAGS", flags_with("FILE")},
                                               {"VALUE_FLAGS", flags_with("")},
                                               {"LABEL_COMMANDS", label_commands()},
-                                              {"COMMANDS", command_names()}});
+                                              {"COMMANDS", command_names()},
+                                              {"HELP_WORDS", help_words()}});
   return filled(shell == "bash" ? kBash : kZsh, {{"SHARED", shared}});
 }
 

@@ -1,5 +1,6 @@
-// The scripts that complete trainmake's commands, flags and labels in a shell, from the tables of commands
-// and flags. What cannot stand in a table is asked of `trainmake completion labels|platforms PREFIX`. Pure.
+// The scripts that complete trainmake's commands, flags and labels in a shell, from the tables of commands,
+// flags and topics. What cannot stand in a table is asked of `trainmake completion labels|platforms PREFIX`.
+// Pure.
 #pragma once
 
 #include <optional>

@@ -1,11 +1,11 @@
-// `diff RUN RUN` and `why RUN`: what two runs differ in. They change nothing.
+// `diff RUN RUN` and `why RUN`: what two runs differ in.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
-#include "engine/cli/find_run.h"
+#include "engine/cli/finish_run.h"
 #include "engine/cli/live_run.h"
 #include "engine/cli/reasons.h"
 #include "engine/cli/run_changes.h"
@@ -173,8 +173,8 @@ Result<int> diff_command(const Call& call) {
     return fail(user_error(cat("`trainmake diff` compares two runs, got ", words.size()),
                            "`trainmake runs` lists runs"));
   TRY(session.open_state(State::Access::kLook));
-  TRY_ASSIGN(Run before, find_run(session, words[0]));
-  TRY_ASSIGN(Run now, find_run(session, words[1]));
+  TRY_ASSIGN(Run before, find_settled_run(session, words[0], call.stop));
+  TRY_ASSIGN(Run now, find_settled_run(session, words[1], call.stop));
   TRY_ASSIGN(const Difference difference,
              difference_of(session, live(session, std::move(before)), live(session, std::move(now))));
   if (session.json())
@@ -189,7 +189,7 @@ Result<int> why_run_command(const Call& call) {
   Session& session = call.session;
   TRY(session.open_state(State::Access::kLook));
   for (const std::string& word : session.line().words) {
-    TRY_ASSIGN(const Run run, find_run(session, word));
+    TRY_ASSIGN(const Run run, find_settled_run(session, word, call.stop));
     TRY_ASSIGN(const std::optional<Run> before, previous(session.state(), run));
     if (session.json()) {
       write_stdout(Json{{"label", run.label.text()},

@@ -42,8 +42,9 @@ Error never_ran(const Label& label, const std::vector<Run>& runs, std::string_vi
     return user_error(cat(quoted(shown), " is no job, and only jobs have runs"),
                       "`trainmake runs` lists them");
   const std::string meant = did_you_mean(shown, labels_of(runs, here));
-  return user_error(cat(quoted(shown), " has not run yet"),
-                    cat(meant.empty() ? "" : cat(meant, " "), "`trainmake ", shell_word(shown), "` runs it"));
+  return user_error(
+      cat(quoted(shown), " has not run yet"),
+      meant.empty() ? cat("`trainmake plan ", shell_word(shown), "` says what would run") : meant);
 }
 
 }  // namespace

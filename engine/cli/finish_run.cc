@@ -4,6 +4,7 @@
 
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "engine/cli/find_run.h"
 #include "engine/cli/hold.h"
 #include "engine/cli/live_run.h"
 #include "engine/cli/report.h"
@@ -59,14 +60,8 @@ Result<JobPlan> plan_of(Session& session, const Run& run) {
 
 // Its result is the label's, as it would have been; unless something newer is already.
 Result<void> remember_result(Session& session, const Run& run) {
-  const Record record{run.label,
-                      run.fingerprint,
-                      run.manifest,
-                      artifacts_of(run.outputs),
-                      session.host().clock.now_ns(),
-                      TRAINMAKE_VERSION,
-                      run.id};
-  return session.state().remember_late(record, run.created_ns);
+  return session.state().remember_late({run.label, run.fingerprint, run.manifest, artifacts_of(run.outputs),
+                                        run.created_ns, TRAINMAKE_VERSION, run.id});
 }
 
 class Silent final : public Reporter {
@@ -122,16 +117,30 @@ bool record_ended(Session& session, const std::vector<Run>& runs, std::stop_toke
     if (!run || !*run || is_over((*run)->status)) continue;
     const auto step = try_hold_step(session, (*run)->label);
     if (!step || !*step) continue;
-    // Its end is remembered whether it is one to be glad of or not.
-    static_cast<void>(finish_run(session, **run, reporter, stop));
+    write_stderr(cat("run ", id, " of ", session.shown((*run)->label), " has ended: keeping what it left\n"));
+    const Result<bool> finished = finish_run(session, **run, reporter, stop);
+    // An end that is remembered is no error of the one who looks, whether it is one to be glad of or not.
+    const auto now = session.state().get(id);
+    if (!finished && now && *now && !is_over((*now)->status)) write_stderr(error_text(finished.error()));
   }
   return true;
 }
 
-Run as_ended(Session& session, Run run, std::stop_token stop) {
-  if (!record_ended(session, {run}, std::move(stop))) return run;
-  Result<std::optional<Run>> now = session.state().get(run.id);
-  return now && *now ? **std::move(now) : run;
+Result<Run> find_settled_run(Session& session, const std::string& word, std::stop_token stop) {
+  TRY_ASSIGN(Run run, find_run(session, word));
+  TRY_ASSIGN(std::vector<Run> runs, session.state().all());
+  std::erase_if(runs, [&](const Run& other) { return other.label != run.label; });
+  return record_ended(session, runs, std::move(stop)) ? find_run(session, word) : std::move(run);
+}
+
+Result<void> tell_of_later_failure(Session& session, const std::string& word, const Run& run) {
+  if (!is_label_like(word)) return {};
+  TRY_ASSIGN(const Run latest, find_run(session, word, WhichRun::kLatest));
+  if (latest.id == run.id || latest.status == RunStatus::kSucceeded) return {};
+  write_stderr(cat("this is run ", run.id, ", whose result ", session.shown(run.label), " has; a later one, ",
+                   latest.id, ", ", is_over(latest.status) ? cat("is ", name_of(latest.status)) : "goes on",
+                   "\n"));
+  return {};
 }
 
 }  // namespace trainmake

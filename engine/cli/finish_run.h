@@ -4,6 +4,8 @@
 #pragma once
 
 #include <stop_token>
+#include <string>
+#include <vector>
 
 #include "engine/cli/session.h"
 #include "rules/job/metrics.h"
@@ -21,7 +23,10 @@ Result<bool> finish_run(Session& session, const Run& run, Reporter& reporter, st
 // remembered, as attach would. What cannot be now stays as it is. True when there is news in the state, which
 // was opened to write then.
 bool record_ended(Session& session, const std::vector<Run>& runs, std::stop_token stop);
-// The run, after that.
-Run as_ended(Session& session, Run run, std::stop_token stop);
+// The run that `word` names, after that: of a label, which run's result it has may hang on it.
+// REQUIRES: session.open_state.
+Result<Run> find_settled_run(Session& session, const std::string& word, std::stop_token stop);
+// Says on stderr when `word` is a label, and its latest run came to nothing since the one that it has.
+Result<void> tell_of_later_failure(Session& session, const std::string& word, const Run& run);
 
 }  // namespace trainmake

@@ -25,6 +25,7 @@ constexpr FlagSpec kFlags[] = {
     {"--since", 0, "REV", "The commit to compare with"},
     {"--output", 0, "FORMAT", "text, dot, html or json"},
     {"--to", 0, "DIR", "Where to put the files"},
+    {"--overwrite", 0, "", "Replace files that lie there and are no run's outputs"},
     {"--follow", 'f', "", "Go on as the job writes"},
     {"--template", 0, "NAME", "What to begin with: basic"},
     {"--declared", 0, "", "As the files declare it, before anything is resolved"},
@@ -49,7 +50,7 @@ constexpr CommandSpec kCommands[] = {
     {"logs", "RUN|LABEL", "do", "What a job printed", "--follow"},
     {"attach", "[RUN|LABEL]", "do", "Follow a running job to its end, and record it", ""},
     {"cancel", "RUN|LABEL", "do", "End a running job", ""},
-    {"pull", "LABEL|RUN", "do", "Put a job's outputs on disk", "--to"},
+    {"pull", "LABEL|RUN", "do", "Put a job's outputs on disk", "--to --overwrite"},
     {"new", "NAME", "do", "Begin a project that builds and runs as it is", "--template"},
     {"runs", "[LABEL]", "look back", "The history of jobs, the newest first", "--limit"},
     {"show", "RUN|LABEL", "look back", "One run: what went in, what came out, how to repeat it", ""},
@@ -155,12 +156,17 @@ struct Parser {
     return {};
   }
 
+  // A shell that completes asks of a word that is not begun.
+  Result<void> check_no_word_is_empty() const {
+    const bool empty = std::any_of(line.words.begin(), line.words.end(),
+                                   [](const std::string& word) { return word.empty(); });
+    if (!empty || line.words.front() == "completion") return {};
+    return fail(user_error("A word is empty",
+                           "A variable of the shell may not be set; name a label, as `job:mnist`"));
+  }
+
   Result<void> choose_command() {
-    for (const std::string& word : line.words) {
-      if (word.empty())
-        return fail(user_error("A word is empty",
-                               "A variable of the shell may not be set; name a label, as `job:mnist`"));
-    }
+    TRY(check_no_word_is_empty());
     line.command = command_named("");
     if (line.words.empty() || looks_like_label(line.words.front())) return {};
     line.command = command_named(line.words.front());

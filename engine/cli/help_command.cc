@@ -10,13 +10,6 @@
 namespace trainmake {
 namespace {
 
-std::vector<std::string> topics_beside_commands() {
-  std::vector<std::string> topics;
-  for (const Schema* schema : all_schemas()) topics.push_back(schema->kind);
-  for (const HelpDocument& document : help_documents()) topics.emplace_back(document.topic);
-  return topics;
-}
-
 void write_help(const CommandLine& line, const std::string& topic, const std::string& text) {
   if (!line.has("--json")) return write_stdout(text);
   const nlohmann::ordered_json json = {{"topic", topic.empty() ? nullptr : nlohmann::ordered_json(topic)},
@@ -53,12 +46,12 @@ Result<int> help_command(const CommandLine& line) {
   const std::string topic =
       lower_case(asks_for_topic ? std::string_view(line.words.front()) : line.command->name);
   if (topic == "help" || topic.empty()) {
-    write_help(line, "", overview_text(topics_beside_commands()));
+    write_help(line, "", overview_text(help_topics()));
     return 0;
   }
   const std::optional<std::string> text = find_help(topic);
   if (!text) {
-    std::vector<std::string> names = topics_beside_commands();
+    std::vector<std::string> names = help_topics();
     for (const CommandSpec& command : all_commands()) names.emplace_back(command.name);
     for (const Global& global : globals()) names.push_back(global.name);
     const std::string meant = did_you_mean(topic, names);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/base/text.h"
+#include "rules/all.h"
 
 namespace trainmake {
 namespace {
@@ -68,6 +69,13 @@ Rows commands_of(std::string_view group) {
 }
 
 }  // namespace
+
+std::vector<std::string> help_topics() {
+  std::vector<std::string> topics;
+  for (const Schema* schema : all_schemas()) topics.push_back(schema->kind);
+  for (const HelpDocument& document : help_documents()) topics.emplace_back(document.topic);
+  return topics;
+}
 
 std::string overview_text(const std::vector<std::string>& topics) {
   const CommandSpec& build = all_commands().front();

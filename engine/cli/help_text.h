@@ -1,5 +1,4 @@
 // What `help` says, from the tables of commands and flags, the schemas of kinds, and the documents of rooms.
-// Pure.
 #pragma once
 
 #include <string>
@@ -17,6 +16,8 @@ struct HelpDocument {
   const char* text;
 };
 const std::vector<HelpDocument>& help_documents();
+
+std::vector<std::string> help_topics();  // beside the commands
 
 std::string overview_text(const std::vector<std::string>& topics);
 std::string help_text(const CommandSpec& command);

@@ -1,9 +1,9 @@
 // `pull`: a run's outputs as files, each verified as it is copied.
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
-#include "engine/cli/find_run.h"
 #include "engine/cli/finish_run.h"
 #include "engine/cli/live_run.h"
 #include "engine/cli/typed_path.h"
@@ -31,6 +31,41 @@ Result<void> check_has_outputs(Session& session, const Run& run) {
                            cat("`trainmake attach ", run.id, "` keeps them")));
   return fail(user_error(cat(name, " has no outputs"),
                          "A job says what it leaves with `outputs = { model = \"model.npz\" }`"));
+}
+
+Result<Sha256> digest_of_file(FileSystem& files, const std::string& path) {
+  TRY_ASSIGN(const std::unique_ptr<FileReader> reader, files.open(path));
+  std::vector<char> buffer(std::size_t{256} << 10U);
+  Sha256Hasher hasher;
+  while (true) {
+    TRY_ASSIGN(const std::size_t count, reader->read(buffer));
+    if (count == 0) return hasher.finish();
+    hasher.raw({buffer.data(), count});
+  }
+}
+
+// What lies where an output goes is replaced when it is itself an output of a run, as an earlier pull leaves
+// it.
+Result<void> check_replaceable(Session& session, const Run& run, const std::string& folder) {
+  std::set<std::string> outputs;
+  std::set<std::uint64_t> sizes;
+  TRY_ASSIGN(const std::vector<Run> runs, session.state().all());
+  for (const Run& each : runs) {
+    for (const RunOutput& output : each.outputs) outputs.insert(output.sha256), sizes.insert(output.bytes);
+  }
+  FileSystem& files = session.host().files;
+  for (const RunOutput& output : run.outputs) {
+    const std::string path = path_join(folder, output.path);
+    TRY_ASSIGN(const Stat there, files.look(path));
+    if (!there.exists()) continue;
+    if (there.is(FileKind::kFile) && sizes.contains(there.size)) {
+      TRY_ASSIGN(const Sha256 digest, digest_of_file(files, path));
+      if (outputs.contains(digest.hex())) continue;
+    }
+    return fail(user_error(cat(quoted(path), " is there already, and is no output of a run"),
+                           "`--to DIR` puts the outputs elsewhere, `--overwrite` replaces it"));
+  }
+  return {};
 }
 
 void write_pulled(const Session& session, const Run& run, const std::string& to, const std::string& folder) {
@@ -64,11 +99,12 @@ Result<int> pull_command(const Call& call) {
         "Leave it out: each then gets a folder of its name"));
   TRY(session.open_state(State::Access::kLook));
   for (const std::string& word : words) {
-    TRY_ASSIGN(const Run found, find_run(session, word));
-    const Run run = as_ended(session, found, call.stop);
+    TRY_ASSIGN(const Run run, find_settled_run(session, word, call.stop));
+    TRY(tell_of_later_failure(session, word, run));
     TRY(check_has_outputs(session, run));
     const std::string to = given.value_or(run.label.name);
     const std::string folder = typed_path(session, to);
+    if (!session.line().has("--overwrite")) TRY(check_replaceable(session, run, folder));
     TRY(copy_outputs(session.blobs(), run, session.shown(run.label), folder));
     write_pulled(session, run, to, folder);
   }

@@ -5,7 +5,6 @@
 #include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
-#include "engine/cli/find_run.h"
 #include "engine/cli/finish_run.h"
 #include "engine/cli/live_run.h"
 #include "engine/cli/run_json.h"
@@ -128,8 +127,9 @@ Result<int> show_command(const Call& call) {
     return fail(user_error("`trainmake show` needs a run or a label", "`trainmake runs` lists runs"));
   TRY(session.open_state(State::Access::kLook));
   for (const std::string& word : session.line().words) {
-    TRY_ASSIGN(Run run, find_run(session, word));
-    run = live(session, as_ended(session, std::move(run), call.stop));
+    TRY_ASSIGN(Run found, find_settled_run(session, word, call.stop));
+    TRY(tell_of_later_failure(session, word, found));
+    const Run run = live(session, std::move(found));
     write_stdout(session.json() ? run_json(run, RunDetail::kAll) + "\n" : show_text(session, run));
   }
   return 0;

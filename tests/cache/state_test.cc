@@ -57,10 +57,10 @@ TEST_F(StateTest, LookingWhereNothingIsMakesNothing) {
 
 TEST_F(StateTest, LookingLeavesNoFilesBeside) {
   ASSERT_TRUE(open()->remember(record));
-  ASSERT_EQ(names(), std::set<std::string>{"state.db"});
+  ASSERT_EQ(names(), (std::set<std::string>{".gitignore", "state.db"}));
   const auto state = open(Access::kLook);
   EXPECT_TRUE(same(**state->last(record.label), record));
-  EXPECT_EQ(names(), std::set<std::string>{"state.db"});
+  EXPECT_EQ(names(), (std::set<std::string>{".gitignore", "state.db"}));
 }
 
 TEST_F(StateTest, LookingSeesWhatAnotherIsWriting) {
@@ -203,7 +203,7 @@ TEST_F(StateTest, NewerIsRefused) {
     EXPECT_EQ(error.blame, Blame::kUser);
   }
   EXPECT_FALSE(State::repair(cache));  // it is sound, and not ours to set aside
-  EXPECT_EQ(names(), std::set<std::string>{"state.db"});
+  EXPECT_EQ(names(), (std::set<std::string>{".gitignore", "state.db"}));
 }
 
 TEST_F(StateTest, ADamagedHeadIsToldWithTheWayOut) {
@@ -309,14 +309,41 @@ TEST_F(StateTest, RepairLeavesASoundOneAlone) {
 
 TEST_F(StateTest, AResultThatComesLateIsTheLastUnlessSomethingNewerIs) {
   const auto state = open();
-  const Record late = some_record("mnist", 2);
+  Record late = some_record("mnist", 2);
+  late.when_ns = record.when_ns;
   ASSERT_TRUE(state->remember(record));
-  ASSERT_TRUE(state->remember_late(late, record.when_ns));
+  ASSERT_TRUE(state->remember_late(late));
   EXPECT_TRUE(same(**state->last(record.label), late));
   ASSERT_TRUE(state->remember(record));
-  ASSERT_TRUE(state->remember_late(late, record.when_ns - 1));
+  late = some_record("mnist", 3);
+  late.when_ns = record.when_ns - 1;
+  ASSERT_TRUE(state->remember_late(late));
   EXPECT_TRUE(same(**state->last(record.label), record));
   EXPECT_TRUE(same(**state->find(late.label, late.fingerprint), late));
+}
+
+TEST_F(StateTest, OfTwoThatComeLateTheOneBegunLaterIsTheLastWhicheverComesFirst) {
+  const auto state = open();
+  Record earlier = some_record("mnist", 2);
+  Record later = some_record("mnist", 3);
+  earlier.when_ns = 5;
+  later.when_ns = 6;
+  ASSERT_TRUE(state->remember_late(earlier));
+  ASSERT_TRUE(state->remember_late(later));
+  EXPECT_TRUE(same(**state->last(later.label), later));
+  ASSERT_TRUE(state->remember_late(earlier));
+  EXPECT_TRUE(same(**state->last(later.label), later));
+}
+
+TEST_F(StateTest, AResultThatComesLateDoesNotReplaceANewerOfItsFingerprint) {
+  const auto state = open();
+  ASSERT_TRUE(state->remember(record));
+  Record late = record;
+  late.run = "fedcba987654";
+  late.when_ns = record.when_ns - 1;
+  ASSERT_TRUE(state->remember_late(late));
+  EXPECT_TRUE(same(**state->find(record.label, record.fingerprint), record));
+  EXPECT_TRUE(same(**state->last(record.label), record));
 }
 
 TEST_F(StateTest, AResultThatComesTooLateIsNotTheLastForAMoment) {
@@ -324,7 +351,9 @@ TEST_F(StateTest, AResultThatComesTooLateIsNotTheLastForAMoment) {
   ASSERT_TRUE(state->remember(record));
   sql("CREATE TRIGGER kept BEFORE INSERT ON last BEGIN SELECT RAISE(ABORT, 'another is the last'); END");
   EXPECT_FALSE(state->remember(some_record("mnist", 2)));
-  EXPECT_TRUE(state->remember_late(some_record("mnist", 2), record.when_ns - 1));
+  Record late = some_record("mnist", 2);
+  late.when_ns = record.when_ns - 1;
+  EXPECT_TRUE(state->remember_late(late));
 }
 
 TEST_F(StateTest, ForgettingSparesTheLast) {

@@ -68,7 +68,7 @@ TEST_F(TransferTest, WhatIsExportedCanBeImportedElsewhere) {
   EXPECT_TRUE(same(**open(there)->last(record.label), record));
   EXPECT_EQ(**blobs_of(there).read(blob), "the model");
   EXPECT_EQ(folder.read("there/images/index.json"), "{}");
-  EXPECT_EQ(names_in(there), (std::set<std::string>{"blobs", "files", "images", "state.db"}));
+  EXPECT_EQ(names_in(there), (std::set<std::string>{".gitignore", "blobs", "files", "images", "state.db"}));
   EXPECT_EQ(names_in(folder.path("out")), std::set<std::string>{"cache.tar.zst"});
 }
 
@@ -122,7 +122,8 @@ TEST_F(TransferTest, ImportAddsToWhatIsThere) {
   EXPECT_EQ(images[0].second, folder.path("there/images"));
   EXPECT_TRUE(folder.has("there/lock"));
   EXPECT_NE(*open(there)->generation(), before);
-  EXPECT_EQ(names_in(there), (std::set<std::string>{"blobs", "files", "images", "lock", "state.db"}));
+  EXPECT_EQ(names_in(there),
+            (std::set<std::string>{".gitignore", "blobs", "files", "images", "lock", "state.db"}));
 }
 
 TEST_F(TransferTest, RunsOfBothStayAndSuccessWins) {
@@ -195,7 +196,7 @@ TEST_F(TransferTest, NothingIsReplacedByADamagedArchive) {
     EXPECT_FALSE(receive()) << size;
   }
   EXPECT_TRUE(same(**open(there)->last(other.label), other));
-  EXPECT_EQ(names_in(there), std::set<std::string>{"state.db"});
+  EXPECT_EQ(names_in(there), (std::set<std::string>{".gitignore", "state.db"}));
 }
 
 TEST_F(TransferTest, ABlobThatIsNotWhatItsNameSaysIsRefused) {

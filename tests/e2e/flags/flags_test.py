@@ -180,3 +180,10 @@ class Completion(Story):
 
     def test_an_unknown_shell_is_a_usage_error(self):
         self.tiny().ask("completion", "tcsh").exits(2)
+
+    def test_a_word_that_is_not_begun_may_be_any_label(self):
+        self.assert_told(self.tiny().ask("completion", "labels", "").exits(0).out, "job:train", "data:letters")
+
+    def test_topics_of_help_are_completed(self):
+        for shell in ("bash", "zsh", "fish"):
+            self.assert_told(self.script(shell), " trainfile", " local")

@@ -148,6 +148,28 @@ class WhileItRuns(Story):
         self.assert_nothing_ran(place.make("job:slow"))
         self.assert_told(place.pull("job:slow", "out.txt"), "done")
 
+    def test_a_label_has_the_result_of_what_ended_alone_last(self):
+        place, gate = self.waiting(then="echo first")
+        place.ask("job:slow", "--no-wait").exits(0)
+        gate.open()
+        eventually(lambda: place.ask("show", "job:slow", "--json").exits(0).only["status"] == "succeeded", "it does not end")
+        place.write("code/slow.sh", 'echo second > "$TRAINMAKE_OUTPUT_DIR/out.txt"\n')
+        place.ask("job:slow", "--no-wait").exits(0)
+        eventually(lambda: place.pull("job:slow", "out.txt") == "second\n", "its output is not taken")
+
+    def test_whoever_looks_takes_no_try_away(self):
+        place, gate = self.waiting(then="exit 3", job="retries = 1")
+        place.ask("job:slow", "--no-wait").exits(0)
+        gate.open()
+        eventually(lambda: not place.ask("ps", "--json").exits(0).lines, "it does not end")
+        self.assertEqual([run["status"] for run in place.runs()], ["failed"])
+        self.assertEqual(place.plan("job:slow")["totals"]["jobs"], 1)
+        place.ask("job:slow", "--no-wait").exits(0)
+        gate.open()
+        eventually(lambda: not place.ask("ps", "--json").exits(0).lines, "it does not end")
+        self.assertEqual(place.ask("job:slow", "--json").exits(1).finished["submitted"], 0)
+        self.assertEqual([run["status"] for run in place.runs()], ["failed", "failed"])
+
     def test_one_that_ended_alone_without_its_output_is_no_success(self):
         place, gate = self.waiting(then="rm -rf $TRAINMAKE_OUTPUT_DIR; exit 0")
         place.ask("job:slow", "--no-wait").exits(0)
@@ -373,13 +395,38 @@ class Afterwards(Story):
         self.assertEqual(place.files_below("out"), ["model.txt"])
         self.assertIn("rate 0.25", place.read("out/model.txt"))
 
+    def test_pull_replaces_outputs_and_nothing_else(self):
+        place = self.tiny()
+        place.make("job:train")
+        place.ask("pull", "job:train").exits(0)
+        pulled = place.read("train/model.txt")
+        place.append("data/a.txt", "more\n")
+        place.make("job:train")
+        place.ask("pull", "job:train").exits(0)
+        self.assertNotEqual(place.read("train/model.txt"), pulled)
+        place.write("train/model.txt", "precious\n")
+        self.assert_told(place.ask("pull", "job:train").exits(2).err, "train/model.txt", "--to", "--overwrite")
+        self.assertEqual(place.read("train/model.txt"), "precious\n")
+        place.ask("pull", "job:train", "--overwrite").exits(0)
+        self.assertNotEqual(place.read("train/model.txt"), "precious\n")
+
+    def test_a_label_whose_latest_run_failed_says_so(self):
+        place = self.tiny()
+        place.make("job:train")
+        self.assertEqual(place.ask("show", "job:train").exits(0).err, "")
+        place.write("code/train.sh", "exit 3\n")
+        place.ask("job:train").exits(1)
+        failed, good = [run["run"] for run in place.runs() if run["label"] == "//job:train"]
+        self.assert_told(place.ask("show", "job:train").exits(0).err, good, failed, "is failed")
+        self.assert_told(place.ask("pull", "job:train", "--to", "out").exits(0).err, good, failed)
+
     def test_pull_of_an_earlier_run(self):
         place = self.trained()
         place.ask("pull", place.runs("//job:train")[1]["run"], "--to", "out").exits(0)
         self.assertIn("rate 0.5", place.read("out/model.txt"))
 
     def test_pull_of_what_never_ran_says_what_to_do(self):
-        self.assert_told(self.tiny().ask("pull", "job:train").exits(2), "trainmake job:train")
+        self.assert_told(self.tiny().ask("pull", "job:train").exits(2), "trainmake plan job:train")
 
     def test_logs_of_a_run_that_is_over(self):
         place = self.trained()

@@ -85,9 +85,9 @@ TEST_F(FindRun, OneThatJustFailedIsNotTakenForAnEarlierSuccess) {
 
 TEST_F(FindRun, ALabelThatNeverRanSaysHowToRunIt) {
   put(run_of({"aaa000000000", job("train")}));
-  EXPECT_EQ(of_label(job("eval")), "`job:eval` has not run yet | `trainmake job:eval` runs it");
-  EXPECT_EQ(of_label(job("trein")),
-            "`job:trein` has not run yet | Did you mean `job:train`? `trainmake job:trein` runs it");
+  EXPECT_EQ(of_label(job("eval")),
+            "`job:eval` has not run yet | `trainmake plan job:eval` says what would run");
+  EXPECT_EQ(of_label(job("trein")), "`job:trein` has not run yet | Did you mean `job:train`?");
   EXPECT_EQ(of_label({"", "data", "d"}),
             "`data:d` is no job, and only jobs have runs | `trainmake runs` lists them");
 }
