@@ -62,7 +62,7 @@ struct Doing {
   Tally& tally;
   std::function<void(std::function<void()>)> on_owner;  // runs it on the thread that owns memory, and waits
   bool afresh = false;                                  // --force: an earlier result is not taken
-  bool wait = true;                                     // false: hand the job over and leave
+  bool wait = true;  // false: hand the job over and leave, and do not wait while another trainmake is busy
 };
 
 struct Done {

@@ -140,6 +140,7 @@ Result<Done> DataRule::send(const Subject& subject, const Description& descripti
       there.root != done.artifacts.front().identity) {
     Transfer transfer(services_.host, services_.workspace, *place, target.label, listing, changed);
     {
+      const std::lock_guard among_ours(announcing_);
       TRY_ASSIGN(const std::optional<FileLock> alone, place->hold_store(services_.host, target, doing));
       TRY(place->check_neighbours(target, listing));
       TRY(transfer.announce());

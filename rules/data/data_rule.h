@@ -38,6 +38,7 @@ class DataRule final : public Rule {
 
   DataServices services_;
   PlaceClaims claims_;
+  std::mutex announcing_;  // one target at a time looks at neighbours and tells of itself
 };
 
 }  // namespace trainmake

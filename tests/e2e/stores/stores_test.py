@@ -79,6 +79,16 @@ class Stores(Story):
         self.assertEqual(one.make("data:d").finished["uploaded"]["objects"], 2)
         self.assertEqual((one.home / "far/d/a.txt").read_text(), "of A\n")
 
+    def test_many_targets_of_one_run_do_not_take_each_other_for_another_trainmake(self):
+        names = [f"d{number}" for number in range(12)]
+        place = self.place({
+            "TRAINSPACE.lua": 'store "bucket" { url = "dir:bucket" }\ndefault_store "bucket"\n',
+            "TRAINFILE.lua": "".join(f'data "{name}" {{ files = {{ "{name}.txt" }} }}\n' for name in names),
+            **{f"{name}.txt": name for name in names},
+        })
+        answer = place.ask("//...", "--no-wait").exits(0)
+        self.assertNotIn("another trainmake", str(answer))
+
     def test_what_others_put_there_stays(self):
         place = self.tiny()
         place.make("data:letters")
