@@ -39,11 +39,12 @@ std::string duration_of(const Run& run) {
 
 }  // namespace
 
-Error failure_of(const Run& run, const std::string& label, const LastLines& last_lines) {
+Error failure_of(const Run& run, const std::string& label, const LastLines& last_lines, Told told) {
   std::string message = cat(quoted(label), run.status == RunStatus::kCancelled ? " was cancelled"
                                            : run.status == RunStatus::kLost    ? " was lost: "
                                                                                : " failed: ");
   if (run.status != RunStatus::kCancelled) message += run.reason;
+  if (told == Told::kLater) message += "; nothing changed since, so it was not tried again";
   for (const std::string& line : last_lines.all()) message += cat("\n  ", printable(line));
   const bool again = run.status == RunStatus::kLost;
   return step_error(std::move(message),
@@ -202,7 +203,7 @@ void Attempt::take_line(std::string_view line) {
 void Attempt::say(std::string text) { doing_.events(Message{run_.label, std::move(text)}); }
 
 Error Attempt::failure() const {
-  if (run_.status != RunStatus::kSucceeded) return failure_of(run_, plan_.shortest, last_lines_);
+  if (run_.status != RunStatus::kSucceeded) return failure_of(run_, plan_.shortest, last_lines_, Told::kNow);
   return step_error(
       cat("The result of ", quoted(plan_.shortest), " is not taken: ", run_.reason),
       cat("`trainmake ", shell_word(plan_.shortest), "` runs it again with the data as it is now"));

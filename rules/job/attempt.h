@@ -63,7 +63,8 @@ class Attempt {
   LastLines last_lines_;
 };
 
-// "`job:x` failed: exit code 3" with its last lines, and what to do.
-Error failure_of(const Run& run, const std::string& label, const LastLines& last_lines);
+// "`job:x` failed: exit code 3" with its last lines, and what to do. Later: it was not tried now.
+enum class Told : std::uint8_t { kNow, kLater };
+Error failure_of(const Run& run, const std::string& label, const LastLines& last_lines, Told told);
 
 }  // namespace trainmake

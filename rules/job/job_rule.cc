@@ -56,6 +56,25 @@ void add_upstream(const Subject& subject, Description& description) {
   }
 }
 
+// One that never started, or read data that changed, says nothing about a next one.
+bool has_failed(const Run& run) {
+  return run.status == RunStatus::kFailed && run.started_ns != 0 && run.reusable;
+}
+
+// How often it was tried in vain, by its runs, the newest first. Tries that somebody else began count:
+// whoever looks may remember how they ended.
+int failed_in_a_row(const std::vector<Run>& runs) {
+  auto run = std::find_if(runs.begin(), runs.end(), [](const Run& each) { return is_over(each.status); });
+  int count = 0;
+  for (; run != runs.end() && has_failed(*run); ++run) ++count;
+  return count;
+}
+
+int retries_of(const Target& target) {
+  const Value* retries = target.find("retries");
+  return retries == nullptr ? 0 : static_cast<int>(std::clamp<std::int64_t>(*retries->integer(), 0, 1000));
+}
+
 // What no platform does yet is told, not passed over: a check that never runs must not look like one that
 // passed.
 Result<void> check_supported(const Target& target, const PlatformTraits& traits) {
@@ -205,8 +224,7 @@ Result<JobPlan> JobRule::plan_of(const Subject& subject) {
   if (const Value* resources = target.find("resources")) spec.resources = *resources->table();
   if (const Value* distribution = target.find("distribution")) spec.distribution = *distribution->table();
   if (const Value* timeout = target.find("timeout")) spec.timeout_s = seconds_of(*timeout).value_or(0);
-  if (const Value* retries = target.find("retries"))
-    plan.retries = static_cast<int>(std::clamp<std::int64_t>(*retries->integer(), 0, 1000));
+  plan.retries = retries_of(target);
   const Redactor redactor = redactor_of(services_.host.environment, spec.secrets);
   plan.params_json = params_json(redacted(spec.params, redactor), Folders{});
   plan.provenance_json =
@@ -266,7 +284,12 @@ Result<Done> JobRule::execute(const Subject& subject, const Description& descrip
                              .finish()
                              .hex();
   bool afresh = doing.afresh;
-  for (int failures = 0;;) {
+  std::optional<Result<std::vector<Run>>> earlier;
+  doing.on_owner([&] { earlier = services_.runs.of(subject.target().label, doing.fingerprint); });
+  if (!*earlier) return fail(std::move(*earlier).error());
+  int failures = failed_in_a_row(**earlier);
+  if (afresh || failures > plan.retries) failures = 0;  // its tries were used up, and it was asked for again
+  while (true) {
     std::optional<Result<Choice>> chosen;
     doing.on_owner([&] { chosen = choose(subject, description, plan, afresh); });
     TRY_ASSIGN(Choice choice, std::move(*chosen));
@@ -319,8 +342,7 @@ Result<std::optional<Error>> JobRule::failed_before(const Subject& subject, cons
              services_.runs.of(target.label, description.manifest.fingerprint()));
   if (runs.empty()) return std::optional<Error>();
   const Run& run = runs.front();
-  // One that never started, or read data that changed, says nothing about a next one.
-  const bool failed = run.status == RunStatus::kFailed && run.started_ns != 0 && run.reusable;
+  const bool failed = has_failed(run) && failed_in_a_row(runs) > retries_of(target);
   if (!failed && run.status != RunStatus::kCancelled) return std::optional<Error>();
   const Redactor redactor = redactor_of(services_.host.environment, target.strings("secrets"));
   constexpr std::size_t kTail = 8U << 10U;
@@ -331,7 +353,7 @@ Result<std::optional<Error>> JobRule::failed_before(const Subject& subject, cons
     lines.add(*tail, keep);
     lines.finish(keep);
   }
-  return std::optional<Error>(failure_of(run, label_here(target), last_lines).at(target.where));
+  return std::optional<Error>(failure_of(run, label_here(target), last_lines, Told::kLater).at(target.where));
 }
 
 }  // namespace trainmake

@@ -43,6 +43,21 @@ class Failing(Story):
         self.assertIn("//code:new", answer.labels("skipped"))
         self.assertIn("//code:new", place.ask("-k", "//...", "--json").exits(1).ran)
 
+    def test_plan_knows_that_nothing_is_reused_beside_a_failure(self):
+        place = self.broken()
+        place.make("job:fine")
+        place.ask("job:train").exits(1)
+        first = place.read("TRAINFILE.lua")
+        fine = 'main = "fine.sh"'
+        place.write("TRAINFILE.lua", first.replace(fine, fine + ", params = { x = 1 }"))
+        place.make("job:fine")
+        place.write("TRAINFILE.lua", first)
+        plan = place.plan("job:train", "job:fine")
+        self.assertEqual((plan["totals"]["reuse"], plan["stopped_by"]), (1, "//job:train"))
+        self.assert_told(place.ask("plan", "job:train", "job:fine").exits(0).out, "nothing else is begun while job:train counts as failed")
+        self.assertEqual(place.ask("job:train", "job:fine", "--json").exits(1).labels("skipped"), ["//job:fine"])
+        self.assertIsNone(place.plan("job:fine")["stopped_by"])
+
     def test_plan_and_why_know_what_a_failure_holds_up(self):
         place = self.broken()
         place.ask("job:train").exits(1)
@@ -58,7 +73,7 @@ class Failing(Story):
         place.ask("job:train").exits(1)
         answer = place.ask("job:train", "--json").exits(1)
         self.assertEqual((answer.labels("failed"), answer.finished["submitted"]), (["//job:train"], 0))
-        self.assert_told(place.ask("job:train").exits(1), "about to break", "--retry")
+        self.assert_told(place.ask("job:train").exits(1), "about to break", "was not tried again", "--retry")
 
     def test_retry_and_force_submit_it_again(self):
         place = self.broken()

@@ -174,6 +174,21 @@ TEST(JobRun, RetriesAreNewAttempts) {
   EXPECT_EQ(world.runs.runs.size(), 3U);
 }
 
+TEST(JobRun, TriesOfEarlierClientsCount) {
+  JobWorld world;
+  world.set("command", command({"fail"}));
+  EXPECT_FALSE(world.execute());  // one, and nobody went on with the others
+  world.set("retries", value_of(std::int64_t{2}));
+  const auto before = world.rule().failed_before(world.subject(), *world.describe());
+  ASSERT_TRUE(before);
+  EXPECT_FALSE(*before);
+  EXPECT_FALSE(world.execute());
+  EXPECT_EQ(world.runs.runs.size(), 3U);
+  EXPECT_TRUE(*world.rule().failed_before(world.subject(), *world.describe()));
+  EXPECT_FALSE(world.execute());  // asked for again
+  EXPECT_EQ(world.runs.runs.size(), 6U);
+}
+
 TEST(JobRun, AnEndIsNoticedSoonAndALongJobIsSeldomLookedAt) {
   struct Case {
     std::int64_t ms, latest_ms;

@@ -21,7 +21,8 @@ std::map<std::string, What> what_is_kept(const std::vector<Run>& runs, std::size
 
 Result<std::uint64_t> keep_log(FileSystem& files, const RunFolder& run) {
   std::set<std::string_view> wanted;
-  const std::string names[] = {run.log(), run.exit(), run.started(), run.settled(), run.lock()};
+  const std::string names[] = {run.log(),     run.exit(), run.started(),
+                               run.settled(), run.lock(), run.log_folder()};
   for (const std::string& path : names) wanted.insert(path_name(path));
   return remove_others(files, run.top, [&](const std::string& name) { return wanted.contains(name); });
 }
