@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "engine/base/text.h"
 
@@ -81,6 +82,12 @@ Error&& Error::because(Blame whose) && {
 Error&& Error::advise(std::string next_step) && {
   hint = std::move(next_step);
   return std::move(*this);
+}
+
+std::vector<Error> each_of(Error error) {
+  std::vector<Error> all = std::exchange(error.beside, {});
+  all.insert(all.begin(), std::move(error));
+  return all;
 }
 
 Error user_error(std::string message, std::string hint) {

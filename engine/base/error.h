@@ -46,6 +46,9 @@ struct Error {
   Error&& advise(std::string next_step) &&;  // sets the hint
 };
 
+// The error and those beside it, each for itself.
+std::vector<Error> each_of(Error error);
+
 Error user_error(std::string message, std::string hint = {});
 Error step_error(std::string message, std::string hint = {});
 Error interrupted_error();  // of what Ctrl-C ended before it was done

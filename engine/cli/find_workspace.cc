@@ -16,6 +16,17 @@ Result<std::string> nearest_with(FileSystem& files, const std::string& folder, c
   }
 }
 
+// In a folder of `folder`.
+Result<bool> has_project_below(FileSystem& files, const std::string& folder) {
+  TRY_ASSIGN(const std::vector<FolderEntry> entries, files.list(folder));
+  for (const FolderEntry& entry : entries) {
+    TRY_ASSIGN(const Stat stat,
+               files.look(path_join(path_join(folder, entry.name), kTrainfile), Links::kFollow));
+    if (stat.is(FileKind::kFile)) return true;
+  }
+  return false;
+}
+
 bool has_project(const Host& host, const Workspace& workspace, const std::string& folder) {
   const Result<Stat> stat = host.files.look(path_join(workspace.path(folder), kTrainfile), Links::kFollow);
   return stat && stat->is(FileKind::kFile);
@@ -27,8 +38,11 @@ Result<Position> find_workspace(const Host& host, const std::string& folder, con
   TRY_ASSIGN(const std::string space, nearest_with(host.files, folder, kTrainspace));
   TRY_ASSIGN(const std::string project, nearest_with(host.files, folder, kTrainfile));
   if (space.empty() && project.empty()) {
-    return fail(user_error("There is no TRAINFILE.lua in this folder or above it",
-                           "`trainmake new NAME` makes a project to begin with"));
+    TRY_ASSIGN(const bool above_projects, has_project_below(host.files, folder));
+    return fail(user_error(
+        "There is no TRAINFILE.lua in this folder or above it",
+        above_projects ? "An empty TRAINSPACE.lua here makes the projects in its folders one workspace"
+                       : "`trainmake new NAME` makes a project to begin with"));
   }
   Position position;
   Workspace& workspace = position.workspace;

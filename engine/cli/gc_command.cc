@@ -34,7 +34,8 @@ std::string removed_text(const Removed& removed) {
   add(removed.results, "old result");
   add(removed.blobs, "blob");
   add(removed.layers, "image blob");
-  add(removed.runs, "run folder");
+  if (removed.runs > 0)
+    text += cat(text.empty() ? "" : ", ", "what ", plural(removed.runs, "run"), " left beside outputs");
   return text.empty()
              ? cat("nothing to remove",
                    removed.bytes > 0 ? cat(" but ", human_bytes(removed.bytes), " of leftovers") : "", "\n")

@@ -92,7 +92,17 @@ Json held_up_json(const Planned& planned, TargetId id) {
   return failed ? Json(planned.graph[*failed].label.text()) : Json();
 }
 
-Json plan_json(const Planned& planned) {
+// The failed step for which a run would leave out steps that do not need it; nullptr when there are none.
+const Label* what_stops_others(const Session& session, const Planned& planned) {
+  const std::vector<PlannedStep>& steps = planned.plan.steps;
+  const bool others = std::any_of(steps.begin(), steps.end(), [](const PlannedStep& step) {
+    return step.may_run() || step.verdict == Verdict::kReuse;
+  });
+  const std::optional<TargetId> failed = planned.plan.failed();
+  return !others || !failed || session.line().has("--keep-going") ? nullptr : &planned.graph[*failed].label;
+}
+
+Json plan_json(const Session& session, const Planned& planned) {
   Json json = {{"steps", Json::array()}, {"totals", Json::object()}};
   for (TargetId id = 0; id < planned.plan.steps.size(); ++id) {
     const PlannedStep& step = planned.plan.steps[id];
@@ -115,6 +125,8 @@ Json plan_json(const Planned& planned) {
   sums["bytes"] = totals.bytes;
   sums["layers"] = totals.layers;
   sums["jobs"] = totals.jobs;
+  const Label* stops_others = what_stops_others(session, planned);
+  json["stopped_by"] = stops_others == nullptr ? Json() : Json(stops_others->text());
   return json;
 }
 
@@ -139,17 +151,6 @@ std::string verdict_text(const Session& session, const Planned& planned, TargetI
 std::string padded(std::string text, std::size_t width) {
   if (text.size() < width) text.append(width - text.size(), ' ');
   return text;
-}
-
-// The failed step for which a run would leave out steps that do not need it; nullptr when there are none.
-const Label* what_stops_others(const Session& session, const Planned& planned) {
-  const std::vector<PlannedStep>& steps = planned.plan.steps;
-  const bool others =
-      std::any_of(steps.begin(), steps.end(), [](const PlannedStep& step) { return step.may_run(); });
-  const auto failed = std::find_if(steps.begin(), steps.end(),
-                                   [](const PlannedStep& step) { return step.verdict == Verdict::kFailed; });
-  if (!others || failed == steps.end() || session.line().has("--keep-going")) return nullptr;
-  return &planned.graph[static_cast<TargetId>(failed - steps.begin())].label;
 }
 
 std::string plan_text(const Session& session, const Planned& planned) {
@@ -232,7 +233,8 @@ Result<int> plan_command(const Call& call) {
   if (words.empty())
     return fail(user_error("`trainmake plan` needs a label", "`trainmake plan //...` plans everything"));
   TRY_ASSIGN(const Planned planned, make(call, words));
-  write_stdout(call.session.json() ? plan_json(planned).dump() + "\n" : plan_text(call.session, planned));
+  write_stdout(call.session.json() ? plan_json(call.session, planned).dump() + "\n"
+                                   : plan_text(call.session, planned));
   return 0;
 }
 

@@ -35,7 +35,7 @@ std::string reason_text(const Reason& reason, std::string_view here) {
   const std::string name = shown_name(reason, here);
   switch (reason.kind) {
     case ReasonKind::kNeverBuilt:
-      return "never built before";
+      return "it has no result yet";
     case ReasonKind::kOutputMissing:
       return "what it left is not there any more";
     case ReasonKind::kInputChanged:

@@ -34,7 +34,10 @@ Result<std::string> absolute_folder(std::string_view text, std::string_view writ
   if (rest.starts_with('/')) return fail(bad_label(text, "has three slashes at its start"));
   while (rest.ends_with('/')) rest.remove_suffix(1);
   std::optional<std::string> folder = path_clean(from_root ? std::string(rest) : path_join(here, rest));
-  if (!folder) return fail(bad_label(text, "leads out of the workspace"));
+  if (!folder)
+    return fail(
+        bad_label(text, "leads out of the workspace")
+            .advise("A TRAINSPACE.lua in a folder that holds both projects makes them one workspace"));
   for (const char c : *folder) {
     if (c == '*' || static_cast<unsigned char>(c) < 0x20)
       return fail(bad_label(text, "has a folder with a `*` or a control character"));

@@ -349,9 +349,10 @@ Resolver::Outcome Resolver::finish() {
   }
   std::vector<Label> asked;
   check_request(asked);
-  for (int circles = 0; !build(errors_.empty() ? asked : sound(), outcome.graph) && circles < kMostCircles;
-       ++circles)
+  for (int circles = 0; !build(errors_.empty() ? asked : sound(), outcome.graph); ++circles) {
     outcome.graph = {};
+    if (circles == kMostCircles) break;
+  }
   std::set<TargetId> seen;
   if (errors_.empty()) {
     for (const Label& label : asked) {

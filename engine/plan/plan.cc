@@ -117,6 +117,12 @@ Result<PlannedStep> Decider::decide(const Subject& subject, Description descript
   return step;
 }
 
+std::optional<TargetId> Plan::failed() const {
+  const auto found = std::find_if(steps.begin(), steps.end(),
+                                  [](const PlannedStep& step) { return step.verdict == Verdict::kFailed; });
+  return found == steps.end() ? std::nullopt : std::optional<TargetId>(found - steps.begin());
+}
+
 Plan make_plan(const Decider& decider, unsigned threads) {
   const Graph& graph = decider.graph;
   Plan plan;
@@ -148,10 +154,8 @@ Plan make_plan(const Decider& decider, unsigned threads) {
       plan.steps[id] = *std::move(step);
     } else {
       plan.steps[id].description.certain = false;
-      Error error = std::move(step).error();
-      std::vector<Error> beside = std::exchange(error.beside, {});
-      plan.errors.emplace_back(located(std::move(error), subject.target()), label);
-      for (Error& more : beside) plan.errors.emplace_back(located(std::move(more), subject.target()), label);
+      for (Error& error : each_of(std::move(step).error()))
+        plan.errors.emplace_back(located(std::move(error), subject.target()), label);
     }
   }
   return plan;

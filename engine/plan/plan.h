@@ -39,6 +39,8 @@ struct Plan {
   std::vector<PlannedStep> steps;               // by TargetId
   std::vector<std::pair<Error, Label>> errors;  // bad input, found before anything runs
   Looks looks;
+
+  std::optional<TargetId> failed() const;  // a step of kFailed: unless asked to keep going, a run begins none
 };
 
 // The state of one step, its inputs being known as far as they are. Called again when a step is ready and its

@@ -115,8 +115,7 @@ Summary Runner::run() {
   unfinished_ = count;
   // A failure that is remembered stops as one that happens does, and before anything is begun: which step
   // comes first is chance.
-  failed_ = std::any_of(plan_.steps.begin(), plan_.steps.end(),
-                        [](const PlannedStep& step) { return step.verdict == Verdict::kFailed; });
+  failed_ = plan_.failed().has_value();
   for (TargetId id = 0; id < count; ++id) {
     if (const Artifacts* outcome = plan_.steps[id].outcome()) foreseen_[id] = *outcome;
     for (const TargetId user : needed_by_[id]) ++waiting_for_[user];
@@ -319,10 +318,12 @@ void Runner::executed(TargetId id, Result<Done> done) {
 
 void Runner::fail_step(TargetId id, Error error) {
   if (error.blame == Blame::kInterrupted) return finish(id, Outcome::kSkipped, "interrupted");
-  if (!error.where.known()) error.where = graph_[id].where;
   failed_ = true;
   blames_.push_back(error.blame);
-  services_.events(Problem{std::move(error), graph_[id].label});
+  for (Error& each : each_of(std::move(error))) {
+    if (!each.where.known()) each.where = graph_[id].where;
+    services_.events(Problem{std::move(each), graph_[id].label});
+  }
   finish(id, Outcome::kFailed, "");
 }
 

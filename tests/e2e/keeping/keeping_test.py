@@ -157,6 +157,20 @@ class Cleaning(Story):
         self.assert_nothing_ran(place.make("job:eval"))
         self.assertIn("0.9", place.pull("job:train", "model.txt"))
 
+    def test_gc_leaves_what_a_job_wrote_as_its_log(self):
+        place = self.tiny()
+        place.append("code/train.sh", 'echo event >"$TRAINMAKE_LOG_DIR/events.tb"\necho x >"$TRAINMAKE_OUTPUT_DIR/undeclared"\n')
+        place.make("job:train")
+        self.assert_told(place.ask("gc").exits(0).err, "what 1 run left beside outputs")
+        self.assertEqual([path.name for path in place.path(".trainmake/runs").rglob("events.tb")], ["events.tb"])
+        self.assertEqual(list(place.path(".trainmake/runs").rglob("undeclared")), [])
+
+    def test_git_takes_nothing_of_the_cache(self):
+        place = self.tiny()
+        place.git("init", "-q")
+        place.make("job:train")
+        self.assertNotIn(".trainmake", place.git("status", "--porcelain"))
+
     def test_gc_removes_what_nothing_refers_to(self):
         place = self.tiny()
         place.write("code/train.sh", "# " + "x" * 100_000 + "\n" + place.read("code/train.sh"))

@@ -97,6 +97,11 @@ class Workspaces(Story):
         self.assertLess(built - began, 60)
         self.assertLess(once, 5)
 
+    def test_two_projects_that_are_no_workspace_yet_are_told_how_to_be_one(self):
+        place = self.place({"a/TRAINFILE.lua": "", "b/TRAINFILE.lua": ""})
+        self.assert_told(place.ask("//...").exits(2).err, "TRAINSPACE.lua")
+        self.assert_told(place.ask("-C", "a", "../b/code:x").exits(2).err, "leads out of the workspace", "TRAINSPACE.lua")
+
     def test_a_project_without_a_workspace_file_is_its_own_root(self):
         place = self.space()
         place.remove("TRAINSPACE.lua")
