@@ -8,18 +8,37 @@
 namespace trainmake {
 namespace {
 
-constexpr std::string_view kManifestEnd = ".json";
+// In a place's folder of our own. No prefix has a folder of these names.
+constexpr std::string_view kManifest = ".mirror.json";
+constexpr std::string_view kLock = ".lock";
 
-std::string manifest_key_of(const std::string& prefix) { return cat(kOwnFolder, "/", prefix, kManifestEnd); }
+std::string own_folder_of(const std::string& prefix) { return cat(kOwnFolder, "/", prefix, "/"); }
+std::string manifest_key_of(const std::string& prefix) { return cat(own_folder_of(prefix), kManifest); }
 
-// Of anything sorted by key.
+bool has_folder_of_ours(const std::string& prefix) {
+  const std::vector<std::string> folders = split(prefix, '/');
+  return std::any_of(folders.begin(), folders.end(), [](const std::string& folder) {
+    return folder == kManifest || folder == kLock || folder == kOwnFolder;
+  });
+}
+
+const std::string& key_of(const std::string& key) { return key; }
 template <typename Keyed>
-bool has_key_below(const std::vector<Keyed>& sorted, const std::string& folder) {
-  const std::string first = cat(folder, "/");
-  const auto found =
-      std::lower_bound(sorted.begin(), sorted.end(), first,
-                       [](const Keyed& entry, const std::string& asked) { return entry.key < asked; });
-  return found != sorted.end() && found->key.starts_with(first);
+const std::string& key_of(const Keyed& keyed) {
+  return keyed.key;
+}
+
+// A key at or below `folder`; of anything sorted by key. A file where another has a folder is as bad as a
+// file in it.
+template <typename Keyed>
+bool has_key_in(const std::vector<Keyed>& sorted, const std::string& folder) {
+  const auto from = [&](const std::string& first) {
+    const auto found =
+        std::lower_bound(sorted.begin(), sorted.end(), first,
+                         [](const Keyed& entry, const std::string& asked) { return key_of(entry) < asked; });
+    return found == sorted.end() ? std::string_view() : std::string_view(key_of(*found));
+  };
+  return from(folder) == folder || from(cat(folder, "/")).starts_with(cat(folder, "/"));
 }
 
 Error meeting(const std::string& one, const Target& other, const std::string& place) {
@@ -37,20 +56,16 @@ Error meeting_itself(const Target& target, const std::string& place, const std::
       .at(target.place_of("prefix"));
 }
 
-bool has_sorted_below(const std::vector<std::string>& sorted, const std::string& folder) {
-  const std::string first = cat(folder, "/");
-  const auto found = std::lower_bound(sorted.begin(), sorted.end(), first);
-  return found != sorted.end() && found->starts_with(first);
-}
-
 }  // namespace
 
 Result<std::string> clean_prefix(const std::string& given) {
   std::optional<std::string> clean = path_clean(given);
-  if (clean && !clean->empty() && !clean->starts_with('/') && !is_own_key(*clean)) return *std::move(clean);
-  return fail(
-      user_error(cat("`prefix` ", quoted(given), " is no place in a store for data"),
-                 "Write it as `sets/mnist`: a folder, no `..`, no first slash, and not below `.trainmake`"));
+  if (clean && !clean->empty() && !clean->starts_with('/') && !has_folder_of_ours(*clean))
+    return *std::move(clean);
+  return fail(user_error(
+      cat("`prefix` ", quoted(given), " is no place in a store for data"),
+      "Write it as `sets/mnist`: a folder, no `..`, no first slash, and no name of trainmake's own, as "
+      "`.trainmake`"));
 }
 
 std::vector<Error> wrong_prefix(const Value& prefix) {
@@ -91,16 +106,17 @@ Result<void> StorePlace::check_neighbours(const Target& target, const Listing& l
   for (std::string outer(path_folder(prefix)); !outer.empty(); outer = path_folder(outer)) {
     TRY_ASSIGN(const std::optional<Mirror> there, neighbour(outer));
     const std::string inside = *path_below(prefix, outer);
-    if (there && (has_key_below(there->objects, inside) || has_sorted_below(there->unsettled, inside)))
+    if (there && (has_key_in(there->objects, inside) || has_key_in(there->unsettled, inside)))
       return fail(met(*there, outer, target));
   }
   std::vector<std::string> inner;
-  const std::string folder = cat(kOwnFolder, "/", prefix, "/");
+  const std::string folder = own_folder_of(prefix);
+  const std::string end = cat("/", kManifest);
   TRY(store->list(folder, [&](const StoredObject& object) {
     std::string inside = object.key.substr(folder.size());
-    if (!inside.ends_with(kManifestEnd)) return;
-    inside.resize(inside.size() - kManifestEnd.size());
-    if (has_key_below(listing, inside)) inner.push_back(path_join(prefix, inside));
+    if (!inside.ends_with(end)) return;  // among them, the manifest of this place itself
+    inside.resize(inside.size() - end.size());
+    if (has_key_in(listing, inside)) inner.push_back(path_join(prefix, inside));
   }));
   for (const std::string& other : inner) {
     TRY_ASSIGN(const std::optional<Mirror> there, neighbour(other));
@@ -110,12 +126,12 @@ Result<void> StorePlace::check_neighbours(const Target& target, const Listing& l
 }
 
 Result<std::optional<FileLock>> StorePlace::hold(Host& host, const Target& target, const Doing& doing) const {
-  return lock(host, target, doing, cat(kOwnFolder, "/", prefix, ".lock"), text());
+  return lock(host, target, doing, cat(own_folder_of(prefix), kLock), text());
 }
 
 Result<std::optional<FileLock>> StorePlace::hold_store(Host& host, const Target& target,
                                                        const Doing& doing) const {
-  return lock(host, target, doing, cat(kOwnFolder, "/.lock"), name);
+  return lock(host, target, doing, cat(kOwnFolder, "/", kLock), name);
 }
 
 Result<std::optional<FileLock>> StorePlace::lock(Host& host, const Target& target, const Doing& doing,
@@ -142,12 +158,12 @@ Result<void> PlaceClaims::claim(const StorePlace& place, const Target& target,
     return fail(meeting(owner->second.label.text(), target, path));
   for (std::string outer(path_folder(path)); !outer.empty(); outer = path_folder(outer)) {
     const auto found = owners_.find(outer);
-    if (found != owners_.end() && has_key_below(*found->second.listing, *path_below(path, outer)))
+    if (found != owners_.end() && has_key_in(*found->second.listing, *path_below(path, outer)))
       return fail(meeting(found->second.label.text(), target, path));
   }
   for (auto inner = owners_.upper_bound(path + "/");
        inner != owners_.end() && path_below(inner->first, path).has_value(); ++inner) {
-    if (has_key_below(*listing, *path_below(inner->first, path)))
+    if (has_key_in(*listing, *path_below(inner->first, path)))
       return fail(meeting(inner->second.label.text(), target, inner->first));
   }
   return {};

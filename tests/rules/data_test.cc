@@ -116,8 +116,8 @@ TEST(Data, TwoTargetsOfOnePlaceAreAnError) {
   ASSERT_FALSE(description);
   EXPECT_EQ(description.error().blame, Blame::kUser);
   RuleWorld later;  // of another run, which knows only what the store says
-  later.files.put("/w/bucket-one/.trainmake/same.json",
-                  world.files.content("/w/bucket-one/.trainmake/same.json"));
+  later.files.put("/w/bucket-one/.trainmake/same/.mirror.json",
+                  world.files.content("/w/bucket-one/.trainmake/same/.mirror.json"));
   later.add("code", {});
   EXPECT_FALSE(later.describe(later.add("data", attributes)));
 }
@@ -306,6 +306,31 @@ TEST(Data, APlaceThatWasItsOwnIsNotWrittenOver) {
   EXPECT_FALSE(world.sends(moved));
 }
 
+TEST(Data, AFileAtANeighboursPlaceMeetsItToo) {
+  MovedWorld world;
+  world.files.put("/w/data/q", "a file");
+  const TargetId outer = world.at("p");
+  world.files.fail_nth("commit", 3, EIO);  // of `q`: nobody knows whether it is there
+  EXPECT_FALSE(world.sends(outer));
+  const TargetId inner = world.at("p/q", "code/**", "code");
+  EXPECT_FALSE(world.sends(inner));
+  world.files.take_away("/w/data/q");
+  ASSERT_TRUE(world.sends(outer));
+  ASSERT_TRUE(world.sends(inner));
+  world.files.put("/w/data/q", "a file");
+  EXPECT_FALSE(world.sends(outer));
+}
+
+TEST(Data, WhatIsOursHasNoNameThatAPlaceMayHave) {
+  MovedWorld world;
+  for (const char* prefix : {"x", "x.json/y", "x.lock/y", "x/lock"}) {
+    world.files.put("/w/data/z/f", prefix);
+    EXPECT_TRUE(world.sends(world.at(prefix))) << prefix;
+  }
+  for (const char* prefix : {".lock/y", "x/.mirror.json", "x/.lock/y"})
+    EXPECT_FALSE(world.sends(world.at(prefix))) << prefix;
+}
+
 TEST(Data, EveryNeighbourIsLookedAt) {
   MovedWorld world;
   const TargetId other = world.at("p/c");
@@ -334,7 +359,7 @@ TEST(Data, AStoreIsNoPlace) {
 }
 
 TEST(Data, WithoutWaitingABusyPlaceIsToldOf) {
-  for (const char* lock : {"/w/bucket-one/.trainmake/p.lock", "/w/bucket-one/.trainmake/.lock"}) {
+  for (const char* lock : {"/w/bucket-one/.trainmake/p/.lock", "/w/bucket-one/.trainmake/.lock"}) {
     MovedWorld world;
     world.files.locked.insert(lock);
     const TargetId id = world.at("p");

@@ -81,6 +81,12 @@ TEST_P(StoreConformance, WhatIsRemovedIsGoneAndItsNeighboursStay) {
   EXPECT_TRUE(*store.get("a/2"));
 }
 
+TEST_P(StoreConformance, RemovingAKeyLeavesThoseBelowItsNameAlone) {
+  ASSERT_TRUE(store.put("a/b", "x"));
+  ASSERT_TRUE(store.remove("a"));
+  EXPECT_EQ(store.get("a/b").value(), "x");
+}
+
 TEST_P(StoreConformance, RemovingWhatIsNotThereIsFine) { EXPECT_TRUE(store.remove("nothing")); }
 
 TEST_P(StoreConformance, KeysThatLeadOutAreRefused) {

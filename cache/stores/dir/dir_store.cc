@@ -58,6 +58,8 @@ class DirStore final : public Store {
 
   Result<void> remove(const std::string& key) override {
     TRY_ASSIGN(const std::string path, own_path(key));
+    TRY_ASSIGN(const Stat stat, files_.look(path));
+    if (stat.is(FileKind::kFolder)) return {};  // of other objects; of this key there is none
     TRY(files_.remove(path));
     // Folders are no objects: an empty one goes with its last object.
     for (std::string folder(path_folder(path)); !path_below(folder, folder_).value_or("").empty();

@@ -1,6 +1,7 @@
 """A `dir:` store: what is sent, what is removed, and what is nobody's business."""
 
 import fcntl
+import json
 import shutil
 
 from story import Story
@@ -42,6 +43,31 @@ class Stores(Story):
         place.append("TRAINFILE.lua", 'data "o" { files = { "data/a.txt" }, store = "bukcet" }\n')
         self.assert_told(place.ask("data:o").exits(2), "bucket")
 
+    def test_stores_within_each_other_are_refused(self):
+        place = self.tiny()
+        place.append("TRAINSPACE.lua", 'store "inner" { url = "dir:bucket/sub" }\n')
+        place.append("TRAINFILE.lua", 'data "o" { files = { "data/a.txt" }, store = "inner" }\n')
+        for label in ("data:letters", "data:o"):
+            self.assert_told(place.ask(label).exits(2).err, "Store `inner` lies within store `bucket`", "TRAINSPACE.lua:")
+
+    def test_what_was_cut_short_takes_nothing_of_a_neighbour_away(self):
+        place = self.place({
+            "TRAINSPACE.lua": 'store "bucket" { url = "dir:bucket" }\ndefault_store "bucket"\n',
+            "TRAINFILE.lua": 'data "a" { files = glob "A/**", prefix = "p" }\ndata "b" { files = glob "B/**", prefix = "p/q" }\n',
+            "A/q": "1", "A/z": "keep", "B/x": "B1"})
+        place.make("data:a")
+        mirror = json.loads(place.read("bucket/.trainmake/p/.mirror.json"))
+        mirror["unsettled"] = ["q"]
+        mirror["objects"] = [entry for entry in mirror["objects"] if "q" not in entry]
+        place.write("bucket/.trainmake/p/.mirror.json", json.dumps(mirror))
+        place.remove("bucket/p/q")
+        place.remove("A/q")
+        self.assert_told(place.ask("data:b").exits(2).err, "//data:a", "//data:b")
+        place.make("data:a")
+        place.make("data:b")
+        place.make("data:a")
+        self.assertEqual(place.objects(), ["p/q/x", "p/z"])
+
     def test_a_store_at_an_absolute_path(self):
         place = self.tiny()
         place.write("TRAINSPACE.lua", f'store "bucket" {{ url = "dir:{place.home}/far" }}\ndefault_store "bucket"\n')
@@ -69,7 +95,7 @@ class Stores(Story):
         other.write("TRAINSPACE.lua", one.read("TRAINSPACE.lua"))
         one.write("in/b.fifo-sized", "x" * 1000)
         one.make("data:d")
-        with open(one.home / "far/.trainmake/d.lock", "r+") as lock:
+        with open(one.home / "far/.trainmake/d/.lock", "r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             waiting = other.start("data:d", "--json")
             waiting.until("Waiting for another trainmake")
