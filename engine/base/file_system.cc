@@ -74,4 +74,36 @@ Result<std::string> link_between(FileSystem& files, const std::string& base, std
   return std::string();
 }
 
+Result<std::string> follow_links(FileSystem& files, std::string_view path) {
+  constexpr int kMostLinks = 40;  // as the kernel has it
+  std::vector<std::string> left;  // names still to go, the next one last
+  const auto push = [&left](std::string_view names) {
+    std::vector<std::string> parts = split(names, '/');
+    left.insert(left.end(), std::make_move_iterator(parts.rbegin()), std::make_move_iterator(parts.rend()));
+  };
+  push(path);
+  std::string at = "/";
+  for (int links = 0; !left.empty();) {
+    const std::string name = std::move(left.back());
+    left.pop_back();
+    if (name.empty() || name == ".") continue;
+    if (name == "..") {
+      at = std::string(path_folder(at));
+      if (at.empty()) at = "/";
+      continue;
+    }
+    const std::string next = path_join(at, name);
+    TRY_ASSIGN(const Stat stat, files.look(next));
+    if (!stat.is(FileKind::kLink)) {
+      at = next;
+      continue;
+    }
+    if (++links > kMostLinks) return fail(step_error(cat("Too many links lead on from ", quoted(path))));
+    TRY_ASSIGN(const std::string target, files.read_link(next));
+    if (target.starts_with('/')) at = "/";
+    push(target);
+  }
+  return at;
+}
+
 }  // namespace trainmake

@@ -130,6 +130,9 @@ std::optional<std::string> path_below(std::string_view path, std::string_view ba
 // The first link among the folders between `base`, which may be one, and what lies at `path` below it; ""
 // when there is none. Whoever removes or writes there would reach beyond.
 Result<std::string> link_between(FileSystem& files, const std::string& base, std::string_view path);
+// Where an absolute path leads once every link on the way is followed, in the order in which whoever opens it
+// follows them: a `..` after a link leads up from where that led. What is missing at the end stays as it is.
+Result<std::string> follow_links(FileSystem& files, std::string_view path);
 std::string current_folder();
 std::string absolute_path(std::string_view path);
 std::string real_path(const std::string& path);  // every link followed; as it came when that cannot be done

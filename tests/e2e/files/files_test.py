@@ -97,6 +97,22 @@ class Files(Story):
         place.write("elsewhere.txt", "changed")
         self.assertIn("//data:d", place.make("job:j").ran)
 
+    def test_a_link_is_read_through_as_the_system_does(self):
+        place = self.listing(**{"disk/2026/sets/y": "", "disk/2026/right": "right one", "disk/right": "wrong"})
+        place.path("disk/current").symlink_to("2026/sets")
+        place.path("data/link.txt").symlink_to("../disk/current/../right")
+        self.assertEqual(self.seen(place)[1]["link.txt"], len("right one"))
+
+    def test_a_workspace_behind_a_link(self):
+        place = self.place({"real/deep/f": "right one", "f": "wrong"})
+        ours = self.listing()
+        ours.root.rename(place.root / "real/deep/ws")
+        place.path("lws").symlink_to("real/deep/ws")
+        (place.root / "lws/data/link.txt").symlink_to("../../f")
+        place.ask("-C", "lws", "job:j").exits(0)
+        place.ask("-C", "real/deep/ws", "pull", "job:j", "--to", "out").exits(0)
+        self.assertIn("link.txt|9", place.read("real/deep/ws/out/list.txt"))
+
     def test_retargeting_a_link_in_the_code_is_an_edit(self):
         place = self.listing()
         place.path("code/link.sh").symlink_to("list.sh")

@@ -300,6 +300,20 @@ TYPED_TEST(FileSystemConformance, OddNamesWork) {
   EXPECT_EQ(this->names(""), Names{name});
 }
 
+TYPED_TEST(FileSystemConformance, LinksAreFollowedInTheOrderOfThePath) {
+  this->write("disk/2026/sets/y", "");
+  this->write("disk/2026/right", "");
+  ASSERT_TRUE(this->files().make_link("2026/sets", this->at("disk/current")));
+  ASSERT_TRUE(this->files().make_link(this->at("disk/current/../right"), this->at("link")));
+  ASSERT_TRUE(this->files().make_link("loop", this->at("loop")));
+  const std::string top = follow_links(this->files(), this->at("")).value();
+  EXPECT_EQ(follow_links(this->files(), this->at("link")).value(), top + "/disk/2026/right");
+  EXPECT_EQ(follow_links(this->files(), this->at("disk/./current/y")).value(), top + "/disk/2026/sets/y");
+  EXPECT_EQ(follow_links(this->files(), this->at("link/../missing/x")).value(), top + "/disk/2026/missing/x");
+  EXPECT_EQ(follow_links(this->files(), "/../..").value(), "/");
+  EXPECT_FALSE(follow_links(this->files(), this->at("loop")));
+}
+
 TYPED_TEST(FileSystemConformance, WholeFilesHaveALimit) {
   this->write("a", std::string(100, 'x'));
   EXPECT_EQ(read_file(this->files(), this->at("a"), 100).value().size(), 100U);

@@ -91,15 +91,10 @@ class DataView {
 
  private:
   // A link among the data is read through; a relative one would mean something else in a view.
-  Result<std::string> resolved(std::string path) {
-    for (int hops = 0; hops < 40; ++hops) {
-      TRY_ASSIGN(const Stat stat, files_.look(path));
-      if (!stat.is(FileKind::kLink)) return path;
-      TRY_ASSIGN(const std::string target, files_.read_link(path));
-      const std::string joined = path_join(path_folder(path), target);
-      path = path_clean(joined).value_or(joined);
-    }
-    return fail(step_error(cat("Too many links lead on from ", quoted(path))));
+  Result<std::string> resolved(const std::string& path) {
+    TRY_ASSIGN(const Stat stat, files_.look(path));
+    if (!stat.is(FileKind::kLink)) return path;
+    return follow_links(files_, path);
   }
 
   Result<std::string> view_of(const std::string& folder) {
@@ -120,7 +115,8 @@ class DataView {
 Result<std::vector<ReadOnlyFolder>> lay_out_data(FileSystem& files, Blobs& blobs, const JobSpec& spec,
                                                  const RunFolder& run, const std::string& root) {
   TRY(files.make_folder(run.data()));
-  DataView view(files, run, root);
+  TRY_ASSIGN(std::string real_root, follow_links(files, root));
+  DataView view(files, run, std::move(real_root));
   for (const GivenTree& tree : spec.data) {
     const std::string folder = path_join(run.data(), tree.channel);
     TRY(files.make_folder(folder));
