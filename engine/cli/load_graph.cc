@@ -4,6 +4,7 @@
 
 #include "engine/base/text.h"
 #include "engine/base/threads.h"
+#include "engine/cli/hidden.h"
 #include "engine/cli/session.h"
 #include "lua/load.h"
 
@@ -71,6 +72,7 @@ struct Wave {
   LoadOptions options;
   Resolver& resolver;
   Looks& looks;
+  Hidden& hidden;
 
   bool has_file(const std::string& folder) const {
     const std::string file = path_join(folder, kTrainfile);
@@ -85,16 +87,19 @@ struct Wave {
       resolver.add_absent(folder);
       return true;
     });
-    for (Project& project : load_projects(session, options, folders)) resolver.add(std::move(project));
+    for (Project& project : load_projects(session, options, folders)) {
+      for (const Declaration& declaration : project.declarations) hidden.add(declaration.attributes);
+      resolver.add(std::move(project));
+    }
   }
 };
 
 Result<void> load_into(Session& session, const std::vector<Pattern>& patterns, Resolver& resolver,
-                       Looks& looks) {
+                       Looks& looks, Hidden& hidden) {
   TRY_ASSIGN(const Space* space, session.space());
   looks.add(space->looks);
   TRY_ASSIGN(LoadOptions options, load_options(session));
-  const Wave wave{session, std::move(options), resolver, looks};
+  const Wave wave{session, std::move(options), resolver, looks, hidden};
   resolver.ask(patterns);
   TRY_ASSIGN(std::vector<std::string> everywhere, folders_found(session, patterns, looks));
   wave.load(std::move(everywhere));
@@ -108,7 +113,8 @@ Result<void> load_into(Session& session, const std::vector<Pattern>& patterns, R
 Loaded load_graph(Session& session, const std::vector<Pattern>& patterns) {
   Loaded loaded;
   Resolver resolver(session.schemas(), session.here());
-  if (Result<void> read = load_into(session, patterns, resolver, loaded.looks); !read) {
+  Hidden hidden(session.host().environment);
+  if (Result<void> read = load_into(session, patterns, resolver, loaded.looks, hidden); !read) {
     loaded.errors = session.space_errors();  // all of a file's errors, where it is the file
     if (loaded.errors.empty()) loaded.errors.push_back(std::move(read).error());
     return loaded;
@@ -117,6 +123,7 @@ Loaded load_graph(Session& session, const std::vector<Pattern>& patterns) {
   loaded.graph = std::move(outcome.graph);
   loaded.looks.add(outcome.looks);
   loaded.errors = std::move(outcome.errors);
+  for (Error& error : loaded.errors) hidden.hide_in(error);
   return loaded;
 }
 

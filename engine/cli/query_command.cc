@@ -1,13 +1,11 @@
 // `query EXPR`: what there is, after resolve; with --declared, what the files say before it.
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "engine/base/text.h"
+#include "engine/cli/hidden.h"
 #include "engine/cli/lua_text.h"
 #include "engine/cli/select_targets.h"
 #include "engine/cli/target_json.h"
-#include "rules/job/redactor.h"
-#include "rules/job/secrets.h"
 
 namespace trainmake {
 namespace {
@@ -33,55 +31,8 @@ Result<Pattern> declared_pattern(const Call& call, const std::string& text) {
   return expression.pattern;
 }
 
-// What is in the environment under the names that targets declare as secrets: never shown, wherever a file
-// may have put it.
-class Hidden {
- public:
-  explicit Hidden(const Environment& environment) : environment_(environment) {}
-
-  void add(const Table& attributes) {
-    const Value* names = attributes.find("secrets");
-    if (names == nullptr) return;
-    add(*names);
-    if (names->table() == nullptr) return;
-    for (const Value& name : names->table()->items) add(name);
-  }
-
-  std::string hide(const std::string& text) const { return redactor_.redact(text); }
-
-  Json hide(const Json& json) const {
-    if (values_.empty()) return json;
-    if (json.is_string()) return hide(json.get<std::string>());
-    if (json.is_array()) {
-      Json list = Json::array();
-      for (const Json& item : json) list.push_back(hide(item));
-      return list;
-    }
-    if (json.is_object()) {
-      Json object = Json::object();
-      for (const auto& [name, value] : json.items()) object[hide(name)] = hide(value);
-      return object;
-    }
-    return json;
-  }
-
- private:
-  void add(const Value& name) {
-    const std::string value = name.string() != nullptr ? environment_.get(*name.string()).value_or("") : "";
-    if (value.size() < kTellingSize || !values_.insert(value).second) return;
-    redactor_ = Redactor({values_.begin(), values_.end()});
-  }
-
-  const Environment& environment_;
-  std::set<std::string> values_;
-  Redactor redactor_{{}};
-};
-
-std::string declared_text(const Call& call, const Pattern& pattern, const std::vector<Project>& projects) {
-  Hidden hidden(call.session.host().environment);
-  for (const Project& project : projects) {
-    for (const Declaration& declaration : project.declarations) hidden.add(declaration.attributes);
-  }
+std::string declared_text(const Call& call, const Pattern& pattern, const std::vector<Project>& projects,
+                          const Hidden& hidden) {
   std::string text;
   for (const Project& project : projects) {
     for (const Declaration& declaration : project.declarations) {
@@ -97,11 +48,16 @@ std::string declared_text(const Call& call, const Pattern& pattern, const std::v
 Result<int> query_declared(const Call& call, const std::string& query) {
   TRY_ASSIGN(const Pattern pattern, declared_pattern(call, query));
   TRY_ASSIGN(const std::vector<Project> projects, load_declared(call.session, {pattern}));
-  const std::string text = declared_text(call, pattern, projects);
+  Hidden hidden(call.session.host().environment);
+  for (const Project& project : projects) {
+    for (const Declaration& declaration : project.declarations) hidden.add(declaration.attributes);
+  }
+  const std::string text = declared_text(call, pattern, projects, hidden);
   write_stdout(text);
   std::vector<Error> errors;
   for (const Project& project : projects)
     errors.insert(errors.end(), project.errors.begin(), project.errors.end());
+  for (Error& error : errors) hidden.hide_in(error);
   if (text.empty() && errors.empty()) {
     errors.push_back(user_error(cat("Nothing fits ", quoted(pattern.text())),
                                 "`trainmake query //...` lists every target of the workspace"));
