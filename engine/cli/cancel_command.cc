@@ -7,6 +7,7 @@
 #include "engine/cli/live_run.h"
 #include "engine/cli/table.h"
 #include "rules/job/platform.h"
+#include "rules/job/provenance.h"
 #include "rules/job/runs.h"
 
 namespace trainmake {
@@ -19,7 +20,7 @@ Result<bool> remember_end(Session& session, Platform& platform, Run ended) {
   if (!step) return false;
   TRY_ASSIGN(const std::optional<Run> now, session.state().get(ended.id));
   if (now && is_over(now->status)) return true;
-  ended.metrics = metrics_told(platform, ended, declared_metrics(session, ended.label));
+  ended.metrics = metrics_told(platform, ended, metrics_declared_of(ended));
   TRY(session.state().put(ended));
   TRY(platform.settled(JobHandle::of(ended), ended.status, {}));
   return true;

@@ -8,10 +8,9 @@
 #include "engine/cli/hold.h"
 #include "engine/cli/live_run.h"
 #include "engine/cli/report.h"
-#include "engine/cli/run_inputs.h"
 #include "rules/job/attempt.h"
 #include "rules/job/outputs.h"
-#include "rules/job/upstream.h"
+#include "rules/job/provenance.h"
 
 namespace trainmake {
 namespace {
@@ -22,23 +21,6 @@ Error not_known(const Run& run, const std::string& shown) {
   return step_error(
       cat("What run ", quoted(run.id), " was given is not remembered any more, so its end cannot be"),
       cat("`trainmake ", shell_word(shown), "` runs it again, `trainmake cancel ", run.id, "` ends it"));
-}
-
-// What the job was given, by the records of that.
-Result<std::vector<GivenTree>> trees_of(Session& session, const Run& run, const std::string& shown) {
-  TRY_ASSIGN(const std::vector<RunInputs> inputs, inputs_of(session.state(), {&run}));
-  if (!inputs.front().complete) return fail(not_known(run, shown));
-  Listings listings(session.blobs());
-  std::vector<GivenTree> trees;
-  for (const DataInput& input : inputs.front().data) {
-    const Artifact* tree = find_role(input.record.artifacts, "tree");
-    CHECK(tree != nullptr);
-    GivenTree given{input.record.label.text(), input.channel, nullptr, tree->identity};
-    TRY_ASSIGN(given.files, listings.get(tree->sha256));
-    if (!given.files) return fail(not_known(run, shown));
-    trees.push_back(std::move(given));
-  }
-  return trees;
 }
 
 // As much of it as an attempt needs that hands nothing over.
@@ -54,7 +36,6 @@ Result<JobPlan> plan_of(Session& session, const Run& run) {
   for (const Json& name : provenance.contains("secrets") ? provenance["secrets"] : Json::array()) {
     if (name.is_string()) plan.spec.secrets.push_back(name.get<std::string>());
   }
-  TRY_ASSIGN(plan.spec.data, trees_of(session, run, plan.shortest));
   return plan;
 }
 
@@ -72,14 +53,6 @@ class Silent final : public Reporter {
 
 }  // namespace
 
-Metrics declared_metrics(Session& session, const Label& label) {
-  const Loaded loaded = load_graph(session, {Pattern{label.folder, false, label.kind, label.name}});
-  for (const Target& target : loaded.graph.targets) {
-    if (target.label == label) return Metrics::of(target.find("metrics"));
-  }
-  return Metrics::of(nullptr);
-}
-
 Result<bool> finish_run(Session& session, const Run& run, Reporter& reporter, std::stop_token stop) {
   TRY_ASSIGN(Platform * platform, platform_of(session, run));
   TRY_ASSIGN(const Space* space, session.space());
@@ -89,7 +62,10 @@ Result<bool> finish_run(Session& session, const Run& run, Reporter& reporter, st
                              session.state(), *platform,           TRAINMAKE_VERSION};
   const Doing doing{run.fingerprint, std::move(stop), [&](const Event& event) { reporter.event(event); },
                     session.tally(), [](const std::function<void()>& work) { work(); }};
-  Attempt attempt(services, plan, doing, declared_metrics(session, run.label), run);
+  Listings listings(session.blobs());
+  TRY_ASSIGN(std::optional<std::vector<GivenTree>> given, data_given_to(listings, run));
+  if (!given) return fail(not_known(run, plan.shortest));
+  Attempt attempt(services, plan, doing, metrics_declared_of(run), std::move(given), run);
   TRY_ASSIGN(const bool over, attempt.watch());
   if (!over) return false;
   TRY(attempt.conclude());

@@ -1,6 +1,6 @@
 // Takes up a run where another client left it: watches it to its end, keeps what it left and remembers how it
-// ended, as if that client had stayed. Needs no TRAINFILE but for the metrics: what the run was to leave
-// stands in its provenance.
+// ended, as if that client had stayed. Needs no TRAINFILE: what the run was given and was to leave stands in
+// its provenance.
 #pragma once
 
 #include <stop_token>
@@ -8,12 +8,8 @@
 #include <vector>
 
 #include "engine/cli/session.h"
-#include "rules/job/metrics.h"
 
 namespace trainmake {
-
-// A job's, as the TRAINFILE has them now; nothing depends on them.
-Metrics declared_metrics(Session& session, const Label& label);
 
 // REQUIRES: the step is held, and the state open to write. True when it ended, well; false when it was left
 // running. An end that is none to be glad of is an error.

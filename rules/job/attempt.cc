@@ -53,11 +53,12 @@ Error failure_of(const Run& run, const std::string& label, const LastLines& last
 }
 
 Attempt::Attempt(const JobServices& services, const JobPlan& plan, const Doing& doing, Metrics metrics,
-                 Run run)
+                 std::optional<std::vector<GivenTree>> given, Run run)
     : services_(services),
       plan_(plan),
       doing_(doing),
       metrics_(std::move(metrics)),
+      given_(std::move(given)),
       run_(std::move(run)),
       redactor_(redactor_of(services.host.environment, plan.spec.secrets)) {}
 
@@ -71,6 +72,10 @@ Result<void> Attempt::hand_over(bool is_new) {
   const auto status = services_.platform.poll(JobHandle::of(run_));
   // One that waits may have lost whoever was to start it; submitting it again starts it once.
   if (status && (!status->known || status->status == RunStatus::kQueued)) {
+    if (!status->known && run_.status == RunStatus::kQueued) {  // there is nothing of it: it is given this
+      run_.provenance_json = plan_.provenance_json;
+      given_ = plan_.spec.data;
+    }
     if (status->known || run_.status == RunStatus::kQueued) return submit();
   }
   had_ended_ = status && is_over(status->status);
@@ -164,9 +169,14 @@ Result<void> Attempt::keep_result() {
 Result<void> Attempt::check_data() {
   if (!services_.platform.traits.reads_in_place) return {};
   if (run_.started_ns == 0 && run_.status != RunStatus::kSucceeded) return {};
+  if (!given_) {
+    run_.reusable = false;
+    run_.reason += cat(run_.reason.empty() ? "" : "; ", "what data it was given is not known any more");
+    return {};
+  }
   // From the intent on, not from the start: in between the platform may look where links lead.
   TRY_ASSIGN(const InPlace found, look_in_place(services_.host, services_.workspace, services_.digests,
-                                                plan_.spec.data, {run_.created_ns, std::move(sight_)}));
+                                                *given_, {run_.created_ns, std::move(sight_)}));
   const bool changed = !found.changed.empty();
   const std::vector<std::string>& paths = changed ? found.changed : found.doubtful;
   if (paths.empty()) return {};

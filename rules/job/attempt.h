@@ -27,7 +27,10 @@ struct JobPlan {
 
 class Attempt {
  public:
-  Attempt(const JobServices& services, const JobPlan& plan, const Doing& doing, Metrics metrics, Run run);
+  // `given` is the data that the run was given, or will be: that of the plan may lie elsewhere by now.
+  // Nothing when that is not known any more.
+  Attempt(const JobServices& services, const JobPlan& plan, const Doing& doing, Metrics metrics,
+          std::optional<std::vector<GivenTree>> given, Run run);
 
   // Asks the platform to start it, unless it did so before.
   Result<void> hand_over(bool is_new);
@@ -54,6 +57,7 @@ class Attempt {
   const JobPlan& plan_;
   const Doing& doing_;
   Metrics metrics_;
+  std::optional<std::vector<GivenTree>> given_;
   Run run_;
   bool had_ended_ = false;
   std::optional<Sight> sight_;  // of the data in place, from before it was started

@@ -229,8 +229,8 @@ Result<JobPlan> JobRule::plan_of(const Subject& subject) {
   plan.params_json = params_json(redacted(spec.params, redactor), Folders{});
   plan.provenance_json =
       provenance_.json_of(spec, redactor,
-                          {services_.workspace.path(target.label.folder), services_.platform_name,
-                           services_.platform.traits.contract, services_.version});
+                          {target.find("metrics"), services_.workspace.path(target.label.folder),
+                           services_.platform_name, services_.platform.traits.contract, services_.version});
   return plan;
 }
 
@@ -296,7 +296,11 @@ Result<Done> JobRule::execute(const Subject& subject, const Description& descrip
     if (choice.what == Choice::What::kTake)
       return Done{artifacts_of(choice.run.outputs), "had succeeded already", false, choice.run.id};
     const bool is_new = choice.what == Choice::What::kStart;
-    Attempt attempt(services_, plan, doing, Metrics::of(subject.target().find("metrics")),
+    std::optional<std::vector<GivenTree>> given = plan.spec.data;
+    if (!is_new) {
+      TRY_ASSIGN(given, data_given_to(listings_, choice.run));
+    }
+    Attempt attempt(services_, plan, doing, Metrics::of(subject.target().find("metrics")), std::move(given),
                     std::move(choice.run));
     TRY(attempt.hand_over(is_new));
     TRY_ASSIGN(const bool over, attempt.watch());

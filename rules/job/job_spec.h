@@ -21,6 +21,7 @@ struct GivenTree {
   std::string channel;
   std::shared_ptr<const Listing> files;  // a file with a `source` is read in place, another is a blob
   std::string identity = {};             // of a data target's tree
+  std::string listing = {};              // the blob of `files`, of a data target
 };
 
 // How the main file of the code is started.

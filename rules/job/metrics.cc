@@ -83,6 +83,14 @@ Metrics Metrics::of(const Value* declared) {
   return metrics;
 }
 
+Metrics Metrics::of(const std::map<std::string, std::string>& patterns) {
+  Metrics metrics;
+  for (const auto& [name, text] : patterns) {
+    if (auto pattern = LuaPattern::parse(text)) metrics.metrics_.push_back({name, *std::move(pattern)});
+  }
+  return metrics;
+}
+
 std::vector<Error> Metrics::wrong(const Value& declared) {
   std::vector<Error> errors;
   for (const auto& [name, value] : declared.table()->fields) {

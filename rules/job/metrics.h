@@ -18,7 +18,8 @@ class Metrics {
  public:
   // `declared` is the attribute `metrics`, or nullptr.
   static Metrics of(const Value* declared);
-  static std::vector<Error> wrong(const Value& declared);  // patterns that are none
+  static Metrics of(const std::map<std::string, std::string>& patterns);  // what is none is left out
+  static std::vector<Error> wrong(const Value& declared);                 // patterns that are none
   // What a person should know of a pattern that met the line; empty almost always.
   std::string line(std::string_view text);
   const std::map<std::string, double>& values() const { return values_; }

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/base/git.h"
+#include "engine/base/json.h"
 #include "rules/job/contract.h"
 
 namespace trainmake {
@@ -15,12 +16,52 @@ Json data_json(const JobSpec& spec) {
   for (const GivenTree& tree : spec.data) {
     trees.push_back({{"label", tree.label},
                      {"channel", tree.channel.empty() ? Json() : Json(tree.channel)},
-                     {"identity", tree.identity.empty() ? Json() : Json(tree.identity)}});
+                     {"identity", tree.identity.empty() ? Json() : Json(tree.identity)},
+                     {"listing", tree.listing.empty() ? Json() : Json(tree.listing)}});
   }
   return trees;
 }
 
+Json metrics_json(const Value* declared) {
+  Json patterns = Json::object();
+  if (declared == nullptr) return patterns;
+  for (const auto& [name, pattern] : declared->table()->fields) patterns[name] = *pattern.string();
+  return patterns;
+}
+
+std::string text_at(const Json& object, const char* name) {
+  return object.is_object() && object.contains(name) && object[name].is_string()
+             ? object[name].get<std::string>()
+             : std::string();
+}
+
 }  // namespace
+
+Result<std::optional<std::vector<GivenTree>>> data_given_to(Listings& listings, const Run& run) {
+  std::optional<std::vector<GivenTree>> trees(std::in_place);
+  const Json provenance = parse_json<Json>(run.provenance_json);
+  if (!provenance.is_object() || !provenance.contains("data")) return std::optional<std::vector<GivenTree>>();
+  for (const Json& given : provenance["data"]) {
+    GivenTree tree{text_at(given, "label"), text_at(given, "channel"), nullptr, text_at(given, "identity"),
+                   text_at(given, "listing")};
+    if (tree.identity.empty()) continue;  // what another job left: copied, and not read in place
+    TRY_ASSIGN(tree.files, listings.get(tree.listing));
+    if (!tree.files) return std::optional<std::vector<GivenTree>>();
+    trees->push_back(std::move(tree));
+  }
+  return trees;
+}
+
+Metrics metrics_declared_of(const Run& run) {
+  const Json provenance = parse_json<Json>(run.provenance_json);
+  std::map<std::string, std::string> patterns;
+  if (provenance.is_object() && provenance.contains("metrics") && provenance["metrics"].is_object()) {
+    for (const auto& [name, pattern] : provenance["metrics"].items()) {
+      if (pattern.is_string()) patterns[name] = pattern.get<std::string>();
+    }
+  }
+  return Metrics::of(patterns);
+}
 
 std::string Provenance::git_json(const std::string& folder) {
   std::lock_guard lock(mutex_);
@@ -41,17 +82,12 @@ std::string Provenance::json_of(const JobSpec& spec, const Redactor& redactor,
   std::map<std::string, std::string> environment = spec.environment;
   for (auto& [name, value] : environment) value = redactor.redact(value);
   const Json json = {
-      {"version", options.version},
-      {"platform", options.platform},
-      {"contract", options.contract},
-      {"image", spec.image},
-      {"command", command},
-      {"main", spec.main.empty() ? Json() : Json(spec.main)},
-      {"env", environment},
-      {"secrets", spec.secrets},
-      {"outputs", spec.outputs},
-      {"data", data_json(spec)},
-      {"git", Json::parse(git_json(options.folder))},
+      {"version", options.version},   {"platform", options.platform},
+      {"contract", options.contract}, {"image", spec.image},
+      {"command", command},           {"main", spec.main.empty() ? Json() : Json(spec.main)},
+      {"env", environment},           {"secrets", spec.secrets},
+      {"outputs", spec.outputs},      {"metrics", metrics_json(options.metrics)},
+      {"data", data_json(spec)},      {"git", Json::parse(git_json(options.folder))},
   };
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

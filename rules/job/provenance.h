@@ -1,18 +1,28 @@
-// How a run could be repeated, and taken up by who knows no TRAINFILE: commit, command, image, data, outputs,
-// versions, as JSON. Knows no secrets.
+// How a run could be repeated, and taken up by who knows no TRAINFILE, or another one by now: commit,
+// command, image, data, outputs, metrics, versions, as JSON. Knows no secrets.
 #pragma once
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "engine/model/record.h"
 #include "rules/job/job_spec.h"
+#include "rules/job/metrics.h"
 #include "rules/job/redactor.h"
+#include "rules/job/upstream.h"
 
 namespace trainmake {
 
+// The trees of data that the run was given. Nothing when one of them is not in the cache any more.
+Result<std::optional<std::vector<GivenTree>>> data_given_to(Listings& listings, const Run& run);
+Metrics metrics_declared_of(const Run& run);  // when it was submitted
+
 struct ProvenanceOptions {
-  std::string folder;  // of the project, absolute
+  const Value* metrics = nullptr;  // as declared
+  std::string folder;              // of the project, absolute
   std::string platform;
   std::string contract;
   std::string version;  // of trainmake

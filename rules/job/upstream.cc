@@ -118,6 +118,7 @@ Result<std::optional<GivenTree>> tree_of(Listings& listings, const Subject& job,
   } else if (const Artifact* artifact = artifacts != nullptr ? find_role(*artifacts, "tree") : nullptr) {
     TRY_ASSIGN(tree.files, listings.get(artifact->sha256));
     tree.identity = artifact->identity;
+    tree.listing = artifact->sha256;
   }
   if (!tree.files && which == Files::kForeseen) tree.files = foreseen(job, need.target);
   if (!tree.files) return std::optional<GivenTree>();

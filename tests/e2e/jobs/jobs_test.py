@@ -4,6 +4,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 
 from story import Story, eventually
 
@@ -169,6 +170,35 @@ class WhileItRuns(Story):
         eventually(lambda: not place.ask("ps", "--json").exits(0).lines, "it does not end")
         self.assertEqual(place.ask("job:slow", "--json").exits(1).finished["submitted"], 0)
         self.assertEqual([run["status"] for run in place.runs()], ["failed", "failed"])
+
+    def test_its_metrics_are_told_whatever_the_trainfile_is_by_now(self):
+        place, gate = self.waiting(then="echo loss=0.5", job='metrics = { loss = "loss=([%d.]+)" }')
+        place.ask("job:slow", "--no-wait").exits(0)
+        gate.open()
+        sound = place.read("TRAINFILE.lua")
+        place.append("TRAINFILE.lua", 'job "y" {\n')
+        eventually(lambda: not place.ask("ps", "--json").exits(0).lines, "it does not end")
+        place.write("TRAINFILE.lua", sound)
+        self.assertEqual(place.ask("show", "job:slow", "--json").exits(0).only["metrics"], {"loss": 0.5})
+
+    def test_data_that_lies_elsewhere_by_now_is_not_what_it_was_given(self):
+        for by_attach in (True, False):
+            place, gate = self.waiting(then='cat "$TRAINMAKE_DATA_DIR/x" >"$TRAINMAKE_LOG_DIR/x"', job='data = { "data:d" }')
+            place.write("a/x", "old\n")
+            place.write("b/x", "old\n")
+            place.append("TRAINFILE.lua", 'data "d" { files = glob "a/**" }\n')
+            time.sleep(0.1)
+            place.ask("job:slow", "--no-wait").exits(0)
+            place.replace("TRAINFILE.lua", "a/**", "b/**")
+            place.write("a/x", "new\n")
+            if by_attach:
+                gate.open()
+                self.assert_told(place.ask("job:slow").exits(1).err, "changed while the job read it")
+            else:
+                place.make("data:d")
+                gate.open()
+                eventually(lambda: not place.ask("ps", "--json").exits(0).lines, "it does not end")
+            self.assertEqual(place.plan("job:slow")["totals"]["jobs"], 1)
 
     def test_one_that_ended_alone_without_its_output_is_no_success(self):
         place, gate = self.waiting(then="rm -rf $TRAINMAKE_OUTPUT_DIR; exit 0")
@@ -464,6 +494,15 @@ class Secrets(Story):
             for path in top.rglob("*"):
                 if path.is_file():
                     self.assertNotIn(self.SECRET.encode(), path.read_bytes(), str(path))
+
+    def test_an_error_does_not_tell_it_either(self):
+        place = self.tiny()
+        for broken in ('image = "image:" .. t', 'image = "image:tiny", data = { "data:" .. t }', 'image = "image:tiny", timeout = t'):
+            place.write("TRAINFILE.lua", f'local t = env("TOKEN", "")\njob "x" {{ secrets = {{ "TOKEN" }}, {broken} }}\n')
+            for words in (["job:x"], ["plan", "job:x"], ["job:x", "--json"], ["query", "//...", "--json"]):
+                answer = place.ask(*words, env={"TOKEN": self.SECRET}).exits(2)
+                self.assertNotIn(self.SECRET, answer.text, words)
+                self.assertIn("***", answer.text, words)
 
     def test_another_value_is_no_edit(self):
         place = self.tiny()
