@@ -26,7 +26,9 @@ Project load_bytes(std::string_view bytes) {
   LoadOptions options;
   options.root = "/work";
   options.platform = options.platform_type = "local";
-  options.limits = {500'000, std::size_t{32} << 20U};
+  options.limits = {.instructions = 500'000,
+                    .memory_bytes = std::size_t{32} << 20U,
+                    .declared_bytes = std::size_t{32} << 20U};  // the sanitizers are slow with many values
   return load_project({files, processes, http, clock, environment}, options, "");
 }
 
