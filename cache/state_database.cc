@@ -45,9 +45,9 @@ std::string state_path(const std::string& cache_folder) { return path_join(cache
 
 Result<std::unique_ptr<Database>> open_to_write(const std::string& cache_folder) {
   TRY(real_file_system().make_folder(cache_folder));
-  // In a clone nothing of it is to be committed, nor does it make the clone dirty.
-  if (const std::string ignore = path_join(cache_folder, ".gitignore"); !is_there(state_path(cache_folder)))
-    TRY(write_file(real_file_system(), ignore, "*\n"));
+  // In a clone nothing of it is to be committed, nor does it make the clone dirty. One that is there stays.
+  if (!is_there(state_path(cache_folder)))
+    TRY(real_file_system().create_exclusive(path_join(cache_folder, ".gitignore"), "*\n"));
   TRY_ASSIGN(std::unique_ptr<Database> database,
              Database::open(state_path(cache_folder), Database::Mode::kWrite));
   TRY(raise_schema(*database, state_migrations()));

@@ -1,5 +1,7 @@
 #include "engine/cli/find_workspace.h"
 
+#include <algorithm>
+
 #include "engine/base/text.h"
 #include "lua/load.h"
 
@@ -16,15 +18,14 @@ Result<std::string> nearest_with(FileSystem& files, const std::string& folder, c
   }
 }
 
-// In a folder of `folder`.
-Result<bool> has_project_below(FileSystem& files, const std::string& folder) {
-  TRY_ASSIGN(const std::vector<FolderEntry> entries, files.list(folder));
-  for (const FolderEntry& entry : entries) {
-    TRY_ASSIGN(const Stat stat,
-               files.look(path_join(path_join(folder, entry.name), kTrainfile), Links::kFollow));
-    if (stat.is(FileKind::kFile)) return true;
-  }
-  return false;
+// In a folder of `folder`, as far as that can be seen.
+bool has_project_below(FileSystem& files, const std::string& folder) {
+  const auto entries = files.list(folder);
+  return entries && std::any_of(entries->begin(), entries->end(), [&](const FolderEntry& entry) {
+           if (entry.kind != FileKind::kFolder && entry.kind != FileKind::kLink) return false;
+           const auto stat = files.look(path_join(path_join(folder, entry.name), kTrainfile), Links::kFollow);
+           return stat && stat->is(FileKind::kFile);
+         });
 }
 
 bool has_project(const Host& host, const Workspace& workspace, const std::string& folder) {
@@ -38,7 +39,7 @@ Result<Position> find_workspace(const Host& host, const std::string& folder, con
   TRY_ASSIGN(const std::string space, nearest_with(host.files, folder, kTrainspace));
   TRY_ASSIGN(const std::string project, nearest_with(host.files, folder, kTrainfile));
   if (space.empty() && project.empty()) {
-    TRY_ASSIGN(const bool above_projects, has_project_below(host.files, folder));
+    const bool above_projects = has_project_below(host.files, folder);
     return fail(user_error(
         "There is no TRAINFILE.lua in this folder or above it",
         above_projects ? "An empty TRAINSPACE.lua here makes the projects in its folders one workspace"

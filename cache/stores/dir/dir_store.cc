@@ -123,7 +123,7 @@ Result<std::unique_ptr<Store>> make_dir_store(Host& host, const Workspace& works
     return fail(user_error(cat("Store ", quoted(service.name), " names no folder"),
                            "It looks like `url = \"dir:bucket\"`")
                     .at(service.where));
-  return std::unique_ptr<Store>(std::make_unique<DirStore>(host.files, workspace.path(path)));
+  return std::unique_ptr<Store>(std::make_unique<DirStore>(host.files, absolute_path(workspace.path(path))));
 }
 
 }  // namespace trainmake

@@ -166,10 +166,12 @@ class Cleaning(Story):
         self.assertEqual(list(place.path(".trainmake/runs").rglob("undeclared")), [])
 
     def test_git_takes_nothing_of_the_cache(self):
-        place = self.tiny()
+        place = self.tiny(**{".gitignore": "bucket/\n", "ci/cache/.gitignore": "*\n!.gitignore\n"})
         place.git("init", "-q")
         place.make("job:train")
         self.assertNotIn(".trainmake", place.git("status", "--porcelain"))
+        place.make("job:train", "--cache-dir", "ci/cache")
+        self.assertEqual(place.read("ci/cache/.gitignore"), "*\n!.gitignore\n")
 
     def test_gc_removes_what_nothing_refers_to(self):
         place = self.tiny()

@@ -47,7 +47,8 @@ class Stores(Story):
         place = self.tiny()
         place.append("TRAINSPACE.lua", 'store "inner" { url = "dir:bucket/sub" }\n')
         place.append("TRAINFILE.lua", 'data "o" { files = { "data/a.txt" }, store = "inner" }\n')
-        for label in ("data:letters", "data:o"):
+        for label, url in (("data:letters", "bucket/sub"), ("data:o", "./bucket/sub"), ("data:o", "bucket/../bucket/sub/")):
+            place.write("TRAINSPACE.lua", f'store "bucket" {{ url = "dir:./bucket/" }}\nstore "inner" {{ url = "dir:{url}" }}\ndefault_store "bucket"\n')
             self.assert_told(place.ask(label).exits(2).err, "Store `inner` lies within store `bucket`", "TRAINSPACE.lua:")
 
     def test_what_was_cut_short_takes_nothing_of_a_neighbour_away(self):
