@@ -97,7 +97,9 @@ bool record_ended(Session& session, const std::vector<Run>& runs, std::stop_toke
     const Result<bool> finished = finish_run(session, **run, reporter, stop);
     // An end that is remembered is no error of the one who looks, whether it is one to be glad of or not.
     const auto now = session.state().get(id);
-    if (!finished && now && *now && !is_over((*now)->status)) write_stderr(error_text(finished.error()));
+    const bool told = now && *now && is_over((*now)->status) &&
+                      ((*now)->status != RunStatus::kSucceeded || !(*now)->reusable);
+    if (!finished && !told) write_stderr(error_text(finished.error()));
   }
   return true;
 }
@@ -111,8 +113,11 @@ Result<Run> find_settled_run(Session& session, const std::string& word, std::sto
 
 Result<void> tell_of_later_failure(Session& session, const std::string& word, const Run& run) {
   if (!is_label_like(word)) return {};
-  TRY_ASSIGN(const Run latest, find_run(session, word, WhichRun::kLatest));
-  if (latest.id == run.id || latest.status == RunStatus::kSucceeded) return {};
+  TRY_ASSIGN(const std::optional<Record> record, session.state().last(run.label));
+  TRY_ASSIGN(const Run found, find_run(session, word, WhichRun::kLatest));
+  if (!record || record->run != run.id || found.created_ns <= run.created_ns) return {};
+  const Run latest = live(session, found);
+  if (latest.status == RunStatus::kSucceeded) return {};
   write_stderr(cat("this is run ", run.id, ", whose result ", session.shown(run.label), " has; a later one, ",
                    latest.id, ", ", is_over(latest.status) ? cat("is ", name_of(latest.status)) : "goes on",
                    "\n"));

@@ -72,9 +72,14 @@ Result<void> Attempt::hand_over(bool is_new) {
   const auto status = services_.platform.poll(JobHandle::of(run_));
   // One that waits may have lost whoever was to start it; submitting it again starts it once.
   if (status && (!status->known || status->status == RunStatus::kQueued)) {
-    if (!status->known && run_.status == RunStatus::kQueued) {  // there is nothing of it: it is given this
+    if (!status->known && run_.status == RunStatus::kQueued) {
+      // There is nothing of it: it is given this, and begins now.
       run_.provenance_json = plan_.provenance_json;
       given_ = plan_.spec.data;
+      if (services_.platform.traits.reads_in_place) {
+        TRY_ASSIGN(sight_, sight_of(services_.host, services_.workspace, *given_));
+      }
+      TRY(remember());
     }
     if (status->known || run_.status == RunStatus::kQueued) return submit();
   }

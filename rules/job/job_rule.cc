@@ -70,6 +70,11 @@ int failed_in_a_row(const std::vector<Run>& runs) {
   return count;
 }
 
+// Of one round of tries: when `retries` of them were in vain too, somebody asks for the next round.
+int failed_of_round(const std::vector<Run>& runs, int retries) {
+  return failed_in_a_row(runs) % (retries + 1);
+}
+
 int retries_of(const Target& target) {
   const Value* retries = target.find("retries");
   return retries == nullptr ? 0 : static_cast<int>(std::clamp<std::int64_t>(*retries->integer(), 0, 1000));
@@ -287,8 +292,7 @@ Result<Done> JobRule::execute(const Subject& subject, const Description& descrip
   std::optional<Result<std::vector<Run>>> earlier;
   doing.on_owner([&] { earlier = services_.runs.of(subject.target().label, doing.fingerprint); });
   if (!*earlier) return fail(std::move(*earlier).error());
-  int failures = failed_in_a_row(**earlier);
-  if (afresh || failures > plan.retries) failures = 0;  // its tries were used up, and it was asked for again
+  int failures = afresh ? 0 : failed_of_round(**earlier, plan.retries);
   while (true) {
     std::optional<Result<Choice>> chosen;
     doing.on_owner([&] { chosen = choose(subject, description, plan, afresh); });
@@ -346,7 +350,7 @@ Result<std::optional<Error>> JobRule::failed_before(const Subject& subject, cons
              services_.runs.of(target.label, description.manifest.fingerprint()));
   if (runs.empty()) return std::optional<Error>();
   const Run& run = runs.front();
-  const bool failed = has_failed(run) && failed_in_a_row(runs) > retries_of(target);
+  const bool failed = has_failed(run) && failed_of_round(runs, retries_of(target)) == 0;
   if (!failed && run.status != RunStatus::kCancelled) return std::optional<Error>();
   const Redactor redactor = redactor_of(services_.host.environment, target.strings("secrets"));
   constexpr std::size_t kTail = 8U << 10U;

@@ -40,7 +40,8 @@ std::string text_at(const Json& object, const char* name) {
 Result<std::optional<std::vector<GivenTree>>> data_given_to(Listings& listings, const Run& run) {
   std::optional<std::vector<GivenTree>> trees(std::in_place);
   const Json provenance = parse_json<Json>(run.provenance_json);
-  if (!provenance.is_object() || !provenance.contains("data")) return std::optional<std::vector<GivenTree>>();
+  if (!provenance.is_object() || !provenance.contains("data") || !provenance["data"].is_array())
+    return std::optional<std::vector<GivenTree>>();
   for (const Json& given : provenance["data"]) {
     GivenTree tree{text_at(given, "label"), text_at(given, "channel"), nullptr, text_at(given, "identity"),
                    text_at(given, "listing")};

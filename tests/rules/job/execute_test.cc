@@ -58,6 +58,10 @@ TEST(JobRun, AnIntentWithoutASubmissionIsCompleted) {
   EXPECT_FALSE(world.execute());
   ASSERT_EQ(world.runs.runs.size(), 1U);
   EXPECT_EQ(world.runs.runs[0].status, RunStatus::kQueued);
+  world.runs.runs[0].provenance_json = "{}";  // what it was to be given then
+  world.platform.failing_submits = 1;
+  EXPECT_FALSE(world.execute());
+  EXPECT_NE(world.runs.runs[0].provenance_json, "{}") << "what it is given is remembered before it may start";
   ASSERT_TRUE(world.execute());
   EXPECT_EQ(world.runs.runs.size(), 1U);
   EXPECT_EQ(world.platform.starts, 1);
@@ -185,8 +189,14 @@ TEST(JobRun, TriesOfEarlierClientsCount) {
   EXPECT_FALSE(world.execute());
   EXPECT_EQ(world.runs.runs.size(), 3U);
   EXPECT_TRUE(*world.rule().failed_before(world.subject(), *world.describe()));
-  EXPECT_FALSE(world.execute());  // asked for again
+  world.set("retries", value_of(std::int64_t{0}));
+  EXPECT_FALSE(world.execute());  // asked for again, and left after its first try
+  EXPECT_EQ(world.runs.runs.size(), 4U);
+  world.set("retries", value_of(std::int64_t{2}));
+  EXPECT_FALSE(*world.rule().failed_before(world.subject(), *world.describe()));
+  EXPECT_FALSE(world.execute());
   EXPECT_EQ(world.runs.runs.size(), 6U);
+  EXPECT_TRUE(*world.rule().failed_before(world.subject(), *world.describe()));
 }
 
 TEST(JobRun, AnEndIsNoticedSoonAndALongJobIsSeldomLookedAt) {
