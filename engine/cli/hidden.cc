@@ -1,47 +1,44 @@
 #include "engine/cli/hidden.h"
 
 #include <nlohmann/json.hpp>
+#include <set>
 
+#include "engine/cli/report.h"
 #include "rules/job/secrets.h"
 
 namespace trainmake {
+namespace {
 
-using Json = nlohmann::ordered_json;
-
-void Hidden::add(const Table& attributes) {
-  const Value* names = attributes.find("secrets");
-  if (names == nullptr) return;
-  add(*names);
-  if (names->table() == nullptr) return;
-  for (const Value& name : names->table()->items) add(name);
-}
-
-void Hidden::add(const Value& name) {
-  const std::string value = name.string() != nullptr ? environment_.get(*name.string()).value_or("") : "";
-  if (value.size() < kTellingSize || !values_.insert(value).second) return;
-  redactor_ = Redactor({values_.begin(), values_.end()});
-}
-
-Json Hidden::hide(const Json& json) const {
-  if (values_.empty()) return json;
-  if (json.is_string()) return hide(json.get<std::string>());
-  if (json.is_array()) {
-    Json list = Json::array();
-    for (const Json& item : json) list.push_back(hide(item));
-    return list;
+std::vector<std::string> secrets_named(const Table& attributes) {
+  std::vector<std::string> names;
+  const Value* secrets = attributes.find("secrets");
+  if (secrets == nullptr) return names;
+  if (secrets->string() != nullptr) names.push_back(*secrets->string());
+  for (const Value& name : secrets->table() != nullptr ? secrets->table()->items : std::vector<Value>()) {
+    if (name.string() != nullptr) names.push_back(*name.string());
   }
-  if (json.is_object()) {
-    Json object = Json::object();
-    for (const auto& [name, value] : json.items()) object[hide(name)] = hide(value);
-    return object;
-  }
-  return json;
+  return names;
 }
 
-void Hidden::hide_in(Error& error) const {
-  error.message = hide(error.message);
-  error.hint = hide(error.hint);
-  for (Error& more : error.beside) hide_in(more);
+// As it stands between the quotes of a JSON text.
+std::string in_json(const std::string& text) {
+  const std::string quoted =
+      nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return quoted.substr(1, quoted.size() - 2);
+}
+
+}  // namespace
+
+void hide_secrets(const Environment& environment, const Project& project) {
+  static std::set<std::string> values;
+  const std::size_t before = values.size();
+  for (const Declaration& declaration : project.declarations) {
+    for (const std::string& name : secrets_named(declaration.attributes)) {
+      const std::string value = environment.get(name).value_or("");
+      if (value.size() >= kTellingSize) values.insert({value, in_json(value)});
+    }
+  }
+  if (values.size() != before) hide_in_output(Redactor({values.begin(), values.end()}));
 }
 
 }  // namespace trainmake

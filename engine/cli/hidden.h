@@ -2,31 +2,12 @@
 // may have put it.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
-#include <set>
-#include <string>
-
 #include "engine/base/host.h"
-#include "engine/model/value.h"
-#include "rules/job/redactor.h"
+#include "engine/model/project.h"
 
 namespace trainmake {
 
-class Hidden {
- public:
-  explicit Hidden(const Environment& environment) : environment_(environment) {}
-
-  void add(const Table& attributes);  // of a declaration
-  std::string hide(const std::string& text) const { return redactor_.redact(text); }
-  nlohmann::ordered_json hide(const nlohmann::ordered_json& json) const;
-  void hide_in(Error& error) const;
-
- private:
-  void add(const Value& name);
-
-  const Environment& environment_;
-  std::set<std::string> values_;
-  Redactor redactor_{{}};
-};
+// From now on no output shows the secrets that the project's targets name.
+void hide_secrets(const Environment& environment, const Project& project);
 
 }  // namespace trainmake

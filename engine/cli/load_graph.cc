@@ -72,7 +72,6 @@ struct Wave {
   LoadOptions options;
   Resolver& resolver;
   Looks& looks;
-  Hidden& hidden;
 
   bool has_file(const std::string& folder) const {
     const std::string file = path_join(folder, kTrainfile);
@@ -88,18 +87,18 @@ struct Wave {
       return true;
     });
     for (Project& project : load_projects(session, options, folders)) {
-      for (const Declaration& declaration : project.declarations) hidden.add(declaration.attributes);
+      hide_secrets(session.host().environment, project);
       resolver.add(std::move(project));
     }
   }
 };
 
 Result<void> load_into(Session& session, const std::vector<Pattern>& patterns, Resolver& resolver,
-                       Looks& looks, Hidden& hidden) {
+                       Looks& looks) {
   TRY_ASSIGN(const Space* space, session.space());
   looks.add(space->looks);
   TRY_ASSIGN(LoadOptions options, load_options(session));
-  const Wave wave{session, std::move(options), resolver, looks, hidden};
+  const Wave wave{session, std::move(options), resolver, looks};
   resolver.ask(patterns);
   TRY_ASSIGN(std::vector<std::string> everywhere, folders_found(session, patterns, looks));
   wave.load(std::move(everywhere));
@@ -113,8 +112,7 @@ Result<void> load_into(Session& session, const std::vector<Pattern>& patterns, R
 Loaded load_graph(Session& session, const std::vector<Pattern>& patterns) {
   Loaded loaded;
   Resolver resolver(session.schemas(), session.here());
-  Hidden hidden(session.host().environment);
-  if (Result<void> read = load_into(session, patterns, resolver, loaded.looks, hidden); !read) {
+  if (Result<void> read = load_into(session, patterns, resolver, loaded.looks); !read) {
     loaded.errors = session.space_errors();  // all of a file's errors, where it is the file
     if (loaded.errors.empty()) loaded.errors.push_back(std::move(read).error());
     return loaded;
@@ -123,7 +121,6 @@ Loaded load_graph(Session& session, const std::vector<Pattern>& patterns) {
   loaded.graph = std::move(outcome.graph);
   loaded.looks.add(outcome.looks);
   loaded.errors = std::move(outcome.errors);
-  for (Error& error : loaded.errors) hidden.hide_in(error);
   return loaded;
 }
 
@@ -135,7 +132,9 @@ Result<std::vector<Project>> load_declared(Session& session, const std::vector<P
     if (!pattern.recursive && std::find(folders.begin(), folders.end(), pattern.folder) == folders.end())
       folders.push_back(pattern.folder);
   }
-  return load_projects(session, options, folders);
+  std::vector<Project> projects = load_projects(session, options, folders);
+  for (const Project& project : projects) hide_secrets(session.host().environment, project);
+  return projects;
 }
 
 }  // namespace trainmake

@@ -2,7 +2,6 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/base/text.h"
-#include "engine/cli/hidden.h"
 #include "engine/cli/lua_text.h"
 #include "engine/cli/select_targets.h"
 #include "engine/cli/target_json.h"
@@ -31,15 +30,14 @@ Result<Pattern> declared_pattern(const Call& call, const std::string& text) {
   return expression.pattern;
 }
 
-std::string declared_text(const Call& call, const Pattern& pattern, const std::vector<Project>& projects,
-                          const Hidden& hidden) {
+std::string declared_text(const Call& call, const Pattern& pattern, const std::vector<Project>& projects) {
   std::string text;
   for (const Project& project : projects) {
     for (const Declaration& declaration : project.declarations) {
       const Label label{project.folder, declaration.kind, declaration.name};
       if (!pattern.fits(label)) continue;
-      text += call.session.json() ? json_line(hidden.hide(declaration_json(label, declaration)))
-                                  : cat(text.empty() ? "" : "\n", hidden.hide(lua_text(declaration)));
+      text += call.session.json() ? json_line(declaration_json(label, declaration))
+                                  : cat(text.empty() ? "" : "\n", lua_text(declaration));
     }
   }
   return text;
@@ -48,16 +46,11 @@ std::string declared_text(const Call& call, const Pattern& pattern, const std::v
 Result<int> query_declared(const Call& call, const std::string& query) {
   TRY_ASSIGN(const Pattern pattern, declared_pattern(call, query));
   TRY_ASSIGN(const std::vector<Project> projects, load_declared(call.session, {pattern}));
-  Hidden hidden(call.session.host().environment);
-  for (const Project& project : projects) {
-    for (const Declaration& declaration : project.declarations) hidden.add(declaration.attributes);
-  }
-  const std::string text = declared_text(call, pattern, projects, hidden);
+  const std::string text = declared_text(call, pattern, projects);
   write_stdout(text);
   std::vector<Error> errors;
   for (const Project& project : projects)
     errors.insert(errors.end(), project.errors.begin(), project.errors.end());
-  for (Error& error : errors) hidden.hide_in(error);
   if (text.empty() && errors.empty()) {
     errors.push_back(user_error(cat("Nothing fits ", quoted(pattern.text())),
                                 "`trainmake query //...` lists every target of the workspace"));
@@ -77,12 +70,10 @@ Result<int> query_command(const Call& call) {
                            "As `trainmake query //...` or `trainmake query \"deps(job:mnist)\"`"));
   TRY_ASSIGN(const Selection selection, select_targets(call, query));
   std::string text;
-  Hidden hidden(session.host().environment);
-  for (const Target& target : selection.graph.targets) hidden.add(target.attributes);
   const std::vector<const Schema*> schemas = session.schemas();
   for (const TargetId id : selection.targets) {
     const Target& target = selection.graph[id];
-    text += session.json() ? json_line(hidden.hide(target_json(schemas, selection.graph, target)))
+    text += session.json() ? json_line(target_json(schemas, selection.graph, target))
                            : session.shown(target.label) + "\n";
   }
   write_stdout(text);

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <optional>
 
 #include "engine/base/text.h"
 
@@ -12,6 +13,17 @@ namespace {
 
 bool stdout_was_written = false;
 int stdout_errno = 0;  // of the first write that failed
+
+std::optional<Redactor>& hidden() {
+  static std::optional<Redactor> redactor;
+  return redactor;
+}
+
+bool write_shown(std::string_view text, std::FILE* to) {
+  const std::string shown = hidden() ? hidden()->redact(text) : std::string();
+  if (hidden()) text = shown;
+  return std::fwrite(text.data(), 1, text.size(), to) == text.size();
+}
 
 void part(std::string& text, std::size_t count, std::string_view what) {
   if (count == 0) return;
@@ -60,9 +72,11 @@ std::string time_text(std::int64_t since_1970_ns) {
   return text;
 }
 
+void hide_in_output(Redactor redactor) { hidden() = std::move(redactor); }
+
 void write_stdout(std::string_view text) {
   stdout_was_written = true;
-  const bool whole = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  const bool whole = write_shown(text, stdout);
   if ((!whole || std::fflush(stdout) != 0) && stdout_errno == 0) stdout_errno = errno;
 }
 
@@ -78,7 +92,7 @@ Result<void> close_stdout() {
 }
 
 void write_stderr(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stderr);
+  write_shown(text, stderr);
   std::fflush(stderr);
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/model/event.h"
+#include "rules/job/redactor.h"
 
 namespace trainmake {
 
@@ -40,5 +41,7 @@ void write_stdout(std::string_view text);
 // The last of stdout: the first write of all that failed, as an error. A reader that went away is none.
 Result<void> close_stdout();
 void write_stderr(std::string_view text);
+// What it hides is written no more, by either. REQUIRES: nobody writes meanwhile.
+void hide_in_output(Redactor redactor);
 
 }  // namespace trainmake

@@ -503,6 +503,12 @@ class Secrets(Story):
                 answer = place.ask(*words, env={"TOKEN": self.SECRET}).exits(2)
                 self.assertNotIn(self.SECRET, answer.text, words)
                 self.assertIn("***", answer.text, words)
+        place.write("TRAINFILE.lua", 'local t = env("TOKEN", "")\ndata "d" { files = { "data/" .. t } }\njob "x" { image = "image:i", secrets = { "TOKEN" } }\n'
+                    'code "c" { srcs = glob "code/**" }\nimage "i" { code = "code:c", base = "scratch" }\n')
+        for words in (["//..."], ["plan", "//..."], ["//...", "--json"]):
+            answer = place.ask(*words, env={"TOKEN": self.SECRET}).exits(2)
+            self.assertNotIn(self.SECRET, answer.text, words)
+            self.assertIn("data/***", answer.text, words)
 
     def test_another_value_is_no_edit(self):
         place = self.tiny()
