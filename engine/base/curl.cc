@@ -19,6 +19,7 @@ namespace trainmake {
 namespace {
 
 constexpr long kConnectMs = 15'000;
+constexpr long kUploadBuffer = 512L << 10U;
 constexpr long kSilentSeconds = 60;  // a transfer that moves nothing for so long has failed
 
 // clang-format off
@@ -85,12 +86,17 @@ struct Transfer {
   }
 
   void prepare();
+  void add_body();
   void add_headers();
+  bool take(std::string_view bytes);
+  std::size_t give(std::span<char> into);
   Result<HttpResponse> answer(CURLcode code);
 
   static std::size_t take_body(char* bytes, std::size_t, std::size_t count, void* self) {
-    static_cast<Transfer*>(self)->response.body.append(bytes, count);
-    return count;
+    return static_cast<Transfer*>(self)->take({bytes, count}) ? count : 0;
+  }
+  static std::size_t give_body(char* into, std::size_t, std::size_t count, void* self) {
+    return static_cast<Transfer*>(self)->give({into, count});
   }
   static std::size_t take_header(char* bytes, std::size_t, std::size_t count, void* self) {
     const std::string_view line = trim({bytes, count});
@@ -110,6 +116,7 @@ struct Transfer {
   CURL* easy;
   curl_slist* headers = nullptr;
   HttpResponse response;
+  std::optional<Error> ours;  // of body_from or body_to: what ended the transfer
   std::array<char, CURL_ERROR_SIZE> reason{};
   std::promise<CURLcode> done;
 };
@@ -133,14 +140,46 @@ void Transfer::prepare() {
     set(CURLOPT_NOBODY, 1L);
   } else {
     set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
-    const bool has_body = request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
-    if (has_body || !request.body.empty()) {
-      set(CURLOPT_POSTFIELDS, request.body.data());
-      set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
-    }
+    add_body();
   }
   add_headers();
   set(CURLOPT_HTTPHEADER, headers);
+}
+
+void Transfer::add_body() {
+  const auto set = [&](CURLoption option, auto value) { curl.easy_setopt(easy, option, value); };
+  if (request.body_from) {
+    set(CURLOPT_UPLOAD, 1L);
+    set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request.body_size));
+    set(CURLOPT_UPLOAD_BUFFERSIZE, kUploadBuffer);
+    set(CURLOPT_READFUNCTION, &Transfer::give_body);
+    set(CURLOPT_READDATA, static_cast<void*>(this));
+    return;
+  }
+  const bool has_body = request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
+  if (!has_body && request.body.empty()) return;
+  set(CURLOPT_POSTFIELDS, request.body.data());
+  set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+}
+
+bool Transfer::take(std::string_view bytes) {
+  long status = 0;
+  curl.easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+  if (!request.body_to || (status != 200 && status != 206)) {
+    response.body.append(bytes);
+    return true;
+  }
+  Result<void> taken = request.body_to(static_cast<int>(status), bytes);
+  if (taken) return true;
+  ours = std::move(taken).error();
+  return false;
+}
+
+std::size_t Transfer::give(std::span<char> into) {
+  Result<std::size_t> given = request.body_from(into);
+  if (given) return *given;
+  ours = std::move(given).error();
+  return CURL_READFUNC_ABORT;
 }
 
 // As they were given and nothing added: a signature may cover them all.
@@ -156,6 +195,7 @@ void Transfer::add_headers() {
 
 Result<HttpResponse> Transfer::answer(CURLcode code) {
   const std::string host = quoted(host_of(request.url));
+  if (ours) return fail(*std::move(ours));
   switch (code) {
     case CURLE_OK:
       break;

@@ -3,9 +3,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -66,6 +68,12 @@ struct HttpRequest {
   std::string url;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
+  // In place of `body`: `body_size` bytes, asked for piece by piece on the thread that carries all requests.
+  // It fills as much of `into` as it likes, and more than nothing until all was given.
+  std::function<Result<std::size_t>(std::span<char> into)> body_from = nullptr;
+  std::uint64_t body_size = 0;
+  // In place of the answer's `body`, when its status is 200 or 206; on that thread, too.
+  std::function<Result<void>(int status, std::string_view)> body_to = nullptr;
 };
 
 struct HttpResponse {

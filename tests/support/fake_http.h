@@ -22,12 +22,21 @@ class FakeHttp final : public Http {
   Result<HttpResponse> send(const HttpRequest& request, std::stop_token) override {
     const std::lock_guard lock(mutex_);
     requests_.push_back(request);
-    if (answer) return answer(request);
+    if (request.body_from) {
+      std::string& body = requests_.back().body;
+      while (body.size() < request.body_size) {
+        char piece[4096];
+        TRY_ASSIGN(const std::size_t count, request.body_from(piece));
+        CHECK(count > 0);
+        body.append(piece, count);
+      }
+    }
+    if (answer) return delivered(request, answer(request));
     if (next_ == script_.size()) {
       return fail(
           user_error(cat("Cannot reach ", quoted(request.url), ": nobody answers")).because(Blame::kRemote));
     }
-    return script_[next_++];
+    return delivered(request, script_[next_++]);
   }
 
   std::vector<HttpRequest> requests() const {
@@ -36,6 +45,13 @@ class FakeHttp final : public Http {
   }
 
  private:
+  static Result<HttpResponse> delivered(const HttpRequest& request, Result<HttpResponse> response) {
+    if (!response || !request.body_to || (response->status != 200 && response->status != 206))
+      return response;
+    TRY(request.body_to(response->status, std::exchange(response->body, {})));
+    return response;
+  }
+
   mutable std::mutex mutex_;
   std::vector<HttpRequest> requests_;
   std::vector<Result<HttpResponse>> script_;

@@ -50,6 +50,55 @@ TEST(Http, SendsABodyAndNoHeaderOfItsOwnAboutIt) {
   EXPECT_EQ(request.find("Expect"), std::string::npos);
 }
 
+TEST(Http, ABodyMayBeGivenPieceByPiece) {
+  HttpRequest request{"PUT", "/a", {}, ""};
+  request.body_size = 6;
+  std::string left = "abcdef";
+  request.body_from = [&](std::span<char> into) -> Result<std::size_t> {
+    EXPECT_GE(into.size(), 2U);
+    left.copy(into.data(), 2);
+    left.erase(0, 2);
+    return std::size_t{2};
+  };
+  const std::string got = seen(request);
+  EXPECT_TRUE(got.starts_with("PUT /a HTTP/1.1\r\n")) << got;
+  EXPECT_NE(got.find("\r\nContent-Length: 6\r\n"), std::string::npos);
+  EXPECT_TRUE(got.ends_with("\r\n\r\nabcdef"));
+}
+
+TEST(Http, ABodyThatCannotBeGivenEndsTheRequestWithItsReason) {
+  const LoopbackServer server([](const std::string&) { return ok(""); });
+  HttpRequest request{"PUT", server.url("/a"), {}, ""};
+  request.body_size = 6;
+  request.body_from = [](std::span<char>) -> Result<std::size_t> { return fail(step_error("No such luck")); };
+  const auto response = real_http().send(request, {});
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().message, "No such luck");
+}
+
+TEST(Http, AnAnswerMayBeTakenPieceByPieceWhenItIsGood) {
+  for (const int status : {200, 404}) {
+    const LoopbackServer server([status](const std::string&) {
+      return cat("HTTP/1.1 ", status, " X\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbody");
+    });
+    std::string taken;
+    HttpRequest request{"GET", server.url("/a"), {}, ""};
+    request.body_to = [&](int told, std::string_view bytes) {
+      EXPECT_EQ(told, 200);
+      taken += bytes;
+      return Result<void>();
+    };
+    const HttpResponse response = real_http().send(request, {}).value();
+    EXPECT_EQ(taken, status == 200 ? "body" : "");
+    EXPECT_EQ(response.body, status == 200 ? "" : "body");
+    request.body_to = [](int, std::string_view) -> Result<void> {
+      return fail(step_error("The disk is full"));
+    };
+    const auto refused = real_http().send(request, {});
+    EXPECT_EQ(refused.has_value(), status == 404);
+  }
+}
+
 TEST(Http, KnowsTheOtherMethods) {
   EXPECT_TRUE(seen({"PUT", "/a", {}, "body"}).starts_with("PUT /a "));
   EXPECT_TRUE(seen({"DELETE", "/a", {}, ""}).starts_with("DELETE /a "));
