@@ -5,6 +5,7 @@
 #include "rules/code/code_rule.h"
 #include "rules/data/data_rule.h"
 #include "rules/image/image_rule.h"
+#include "rules/image/registries/http/http_registry.h"
 #include "rules/image/registries/layout/layout.h"
 #include "rules/job/job_rule.h"
 #include "rules/job/job_schema.h"
@@ -18,9 +19,9 @@ std::vector<std::unique_ptr<Rule>> all_rules(const RuleServices& services) {
   rules.push_back(std::make_unique<DataRule>(DataServices{services.host, services.workspace, services.space,
                                                           all_store_rooms(), services.blobs,
                                                           services.file_sets, services.tally}));
-  rules.push_back(std::make_unique<ImageRule>(services.host, services.workspace, services.blobs,
-                                              services.file_sets,
-                                              make_layout(services.host, services.workspace)));
+  rules.push_back(std::make_unique<ImageRule>(ImageServices{services.host, services.workspace, services.space,
+                                                            services.blobs, services.file_sets,
+                                                            all_registry_rooms(), services.tally}));
   rules.push_back(std::make_unique<JobRule>(
       JobServices{services.host, services.workspace, services.space, services.platform_name, services.blobs,
                   services.digests, services.runs, services.platform, TRAINMAKE_VERSION}));
@@ -50,6 +51,11 @@ std::vector<const Schema*> service_schemas() {
                                    {"endpoint", Shape::kString, "Another address for its service"},
                                    {"insecure", Shape::kBoolean, "Whether it speaks plain http"}}};
   return {&platform, &store, &registry};
+}
+
+const RegistryRooms& all_registry_rooms() {
+  static const RegistryRooms rooms = {make_layout, make_remote_registry};
+  return rooms;
 }
 
 const StoreRooms& all_store_rooms() {

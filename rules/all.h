@@ -16,6 +16,7 @@
 namespace trainmake {
 
 class Platform;
+struct RegistryRooms;
 
 struct RuleServices {
   Host& host;
@@ -35,6 +36,7 @@ std::vector<const Schema*> all_schemas();
 // Of what TRAINSPACE.lua declares: platform, store, registry.
 std::vector<const Schema*> service_schemas();
 const StoreRooms& all_store_rooms();
+const RegistryRooms& all_registry_rooms();
 Result<std::unique_ptr<Platform>> make_platform(Host& host, const Workspace& workspace, const Space& space,
                                                 Blobs& blobs, const std::string& name);
 

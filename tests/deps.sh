@@ -10,9 +10,11 @@ build_packages="
   libxxhash-dev libzstd-dev nlohmann-json3-dev
   python3 python3-numpy"
 
-# Unit tests and rivals of the benches; the second compiler with its sanitizers; what reads our sources and scripts.
+# Unit tests and rivals of the benches; registries and who else reads images; the second compiler with its sanitizers; what
+# reads our sources and scripts.
 test_packages="
   libbenchmark-dev libcpp-httplib-dev libgtest-dev make
+  docker-registry openssl skopeo umoci
   clang libclang-rt-14-dev
   clang-format clang-tidy lua-check shellcheck zstd"
 

@@ -12,11 +12,10 @@
 #include "engine/cli/query_expression.h"
 #include "engine/cli/revision_files.h"
 #include "lua/load.h"
+#include "rules/image/base_lock.h"
 
 namespace trainmake {
 namespace {
-
-constexpr std::string_view kLockFile = "TRAINFILE.lock";
 
 // What differs since a revision. `root` is the workspace's, spelled as git spells its work tree.
 struct Change {
@@ -119,7 +118,9 @@ class Reach {
     if (kind == "data")
       return differ("store", target.string_or("store", space_.default_store),
                     target.string_or("store", then.space.default_store));
-    if (kind == "image") return differ("registry", space_.default_registry, then.space.default_registry);
+    if (kind == "image")
+      return differ("registry", target.string_or("registry", space_.default_registry),
+                    target.string_or("registry", then.space.default_registry));
     return false;
   }
 

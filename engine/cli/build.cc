@@ -134,6 +134,12 @@ Result<int> build_with(Session& session, Reporter& reporter) {
   TRY(session.open_state(State::Access::kWrite));
   TRY_ASSIGN(const std::uint64_t generation, session.state().generation());
   TRY_ASSIGN(const Rules* rules, session.rules());
+  Errors unsettled;
+  for (Rule* rule : *rules) {
+    const EventSink tell = [&](const Event& event) { reporter.event(event); };
+    for (auto& error : rule->settle(loaded.graph, tell)) unsettled.push_back(std::move(error));
+  }
+  if (!unsettled.empty()) return report_errors(session, reporter, unsettled);
   const CommandLine& line = session.line();
   const Decider decider{loaded.graph, *rules, session.state(), {line.has("--force"), line.has("--retry")}};
   Plan plan = make_plan(decider, parallel);  // plan

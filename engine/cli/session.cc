@@ -21,10 +21,6 @@ void check_services(Space& space) {
       }
     }
   }
-  if (space.default_registry.empty()) return;
-  space.errors.push_back(user_error("Images go to the workspace's OCI layout so far, not to a registry",
-                                    "Leave out `default_registry`")
-                             .at({"TRAINSPACE.lua", 0}));
 }
 
 }  // namespace

@@ -79,6 +79,12 @@ class Rule {
   virtual ~Rule() = default;
   virtual const Schema& schema() const = 0;
   virtual Pool pool() const = 0;
+  // Before a run is planned: what targets depend on that only somebody else can tell is asked, and written
+  // down where describe finds it. A plan alone asks nobody.
+  virtual std::vector<std::pair<Error, Label>> settle(const Graph& graph, const EventSink& events) {
+    (void)graph, (void)events;
+    return {};
+  }
   // Everything the result depends on. Read-only and deterministic.
   virtual Result<Description> describe(const Subject& subject) = 0;
   virtual Result<Done> execute(const Subject& subject, const Description& description,

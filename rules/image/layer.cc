@@ -24,8 +24,8 @@ std::vector<std::string> new_folders(const std::string& path, std::set<std::stri
 
 }  // namespace
 
-Layers::Layers(Host& host, std::string cache_folder, Blobs& blobs)
-    : host_(host), folder_(std::move(cache_folder)), blobs_(blobs) {}
+Layers::Layers(Host& host, std::string cache_folder, Blobs& blobs, const ImageStore& store)
+    : host_(host), folder_(std::move(cache_folder)), blobs_(blobs), store_(store) {}
 
 std::string Layers::memo_path(const std::string& tree, const std::string& dest) const {
   return path_join(
@@ -33,8 +33,7 @@ std::string Layers::memo_path(const std::string& tree, const std::string& dest) 
       cat("layers/", Hasher().field("layer-gzip-1").field(tree).field(dest).finish().hex(), ".json"));
 }
 
-Result<std::optional<Layer>> Layers::remembered(Registry& registry, const std::string& tree,
-                                                const std::string& dest) {
+Result<std::optional<Layer>> Layers::remembered(const std::string& tree, const std::string& dest) {
   TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(host_.files, memo_path(tree, dest)));
   const nlohmann::json memo = text ? parse_json<nlohmann::json>(*text) : nlohmann::json();
   const bool whole = memo.is_object() && memo.contains("digest") && memo["digest"].is_string() &&
@@ -44,10 +43,7 @@ Result<std::optional<Layer>> Layers::remembered(Registry& registry, const std::s
   const std::optional<Sha256> digest = Sha256::parse(memo["digest"].get<std::string>());
   const std::optional<Sha256> diff_id = Sha256::parse(memo["diff_id"].get<std::string>());
   if (!digest || !diff_id) return std::optional<Layer>();
-  const auto size = memo["size"].get<std::uint64_t>();
-  TRY_ASSIGN(const std::optional<std::uint64_t> there, registry.size_of(*digest, nullptr));
-  if (there != size) return std::optional<Layer>();
-  return std::optional<Layer>({{kLayerType, *digest, size}, *diff_id});
+  return std::optional<Layer>({{kLayerType, *digest, memo["size"].get<std::uint64_t>()}, *diff_id});
 }
 
 Result<void> Layers::copy_into(const ListedFile& file, TarWriter& tar) {
@@ -86,11 +82,11 @@ Result<void> Layers::write_tar(const Listing& files, const std::string& dest, co
   return tar.finish();
 }
 
-Result<Layer> Layers::build(Registry& registry, const LayerSource& source, const std::stop_token& stop) {
+Result<Layer> Layers::build(const LayerSource& source, const std::stop_token& stop) {
   TRY_ASSIGN(const Listing files, source.files());
   Sha256Hasher diff_id;
   Layer layer;
-  TRY_ASSIGN(layer.blob, registry.put(kLayerType, [&](const ByteSink& out) -> Result<void> {
+  TRY_ASSIGN(layer.blob, store_.make(kLayerType, [&](const ByteSink& out) -> Result<void> {
     GzipMembers gzip(out);
     TRY(write_tar(files, source.dest, [&](std::string_view bytes) -> Result<void> {
       if (stop.stop_requested()) return fail(interrupted_error());

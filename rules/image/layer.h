@@ -10,7 +10,7 @@
 #include "cache/blobs.h"
 #include "cache/listing.h"
 #include "engine/base/host.h"
-#include "rules/image/registry.h"
+#include "rules/image/image_store.h"
 
 namespace trainmake {
 
@@ -28,12 +28,11 @@ struct LayerSource {
 
 class Layers {
  public:
-  Layers(Host& host, std::string cache_folder, Blobs& blobs);
-  // What this tree became before, when the registry still has it.
-  Result<std::optional<Layer>> remembered(Registry& registry, const std::string& tree,
-                                          const std::string& dest);
-  // A file whose bytes in the cache are damaged is removed there, and an error.
-  Result<Layer> build(Registry& registry, const LayerSource& source, const std::stop_token& stop);
+  Layers(Host& host, std::string cache_folder, Blobs& blobs, const ImageStore& store);
+  // What this tree became before, wherever that lies now.
+  Result<std::optional<Layer>> remembered(const std::string& tree, const std::string& dest);
+  // Into the store. A file whose bytes in the cache are damaged is removed there, and an error.
+  Result<Layer> build(const LayerSource& source, const std::stop_token& stop);
 
  private:
   std::string memo_path(const std::string& tree, const std::string& dest) const;
@@ -42,6 +41,7 @@ class Layers {
   Host& host_;
   std::string folder_;
   Blobs& blobs_;
+  const ImageStore& store_;
 };
 
 }  // namespace trainmake

@@ -22,7 +22,10 @@ struct ImageConfig {
   std::map<std::string, std::string> labels;
 };
 
-std::string render_config(const ImageConfig& config, const std::vector<Layer>& layers);
+// `base` is the config of the image that it is built on, as JSON; "" is none. What that says stays, but for
+// what `config` says otherwise; its history goes.
+std::string render_config(const ImageConfig& config, const std::vector<Layer>& layers,
+                          const std::string& base);
 std::string render_manifest(const BlobRef& config, const std::vector<Layer>& layers);
 
 }  // namespace trainmake

@@ -1,11 +1,12 @@
-// Where images go: blobs and manifests by digest, names that point at manifests. The corridor's interface.
-// Files that a room looked at for an answer are added to `looks`, unless that is null.
-// Thread rule: any thread.
+// Where images go: repositories with blobs and manifests by digest, and tags that point at manifests. The
+// corridor's interface; every room passes tests/support/registry_conformance.h. Files that a room looked at
+// for an answer are added to `looks`, unless that is null. Thread rule: any thread.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,18 +24,42 @@ struct BlobRef {
   std::uint64_t size = 0;
 };
 
+// A manifest or an index: small, and held whole.
+struct Document {
+  std::string media_type;
+  std::string bytes;
+
+  BlobRef ref() const { return {media_type, sha256_of(bytes), bytes.size()}; }
+};
+
+// A tag, or `sha256:` and 64 digits.
+struct Named {
+  std::string repository;
+  std::string reference;
+};
+
 class Registry {
  public:
   virtual ~Registry() = default;
-  // How many bytes it has of a blob; nothing when it has none of that digest.
-  virtual Result<std::optional<std::uint64_t>> size_of(const Sha256& digest, Looks* looks) = 0;
-  // Takes what `fill` writes; the digest and size are of what was written.
-  virtual Result<BlobRef> put(const std::string& media_type,
-                              const std::function<Result<void>(const ByteSink&)>& fill) = 0;
-  // Points `names` (`vision/mnist:latest`) at the manifest, and nothing else does any more.
-  virtual Result<void> name(const BlobRef& manifest, const std::vector<std::string>& names) = 0;
-  // The manifest that a name points at.
-  virtual Result<std::optional<BlobRef>> find(const std::string& name, Looks* looks) = 0;
+  // How many bytes a repository has of a blob; nothing when it has none of that digest.
+  virtual Result<std::optional<std::uint64_t>> size_of(const std::string& repository, const Sha256& digest,
+                                                       Looks* looks, const std::stop_token& stop) = 0;
+  // Takes a blob from the file at `path`, verified.
+  virtual Result<void> put(const std::string& repository, const BlobRef& blob, const std::string& path,
+                           const std::stop_token& stop) = 0;
+  // Has a blob by another of its repositories; false when that cannot be done.
+  virtual Result<bool> mount(const std::string& repository, const BlobRef& blob, const std::string& from,
+                             const std::stop_token& stop) = 0;
+  // Gives a blob, or a manifest by its media type, verified when it returns well: what was given before an
+  // error is of no use.
+  virtual Result<void> read(const std::string& repository, const BlobRef& blob, const ByteSink& sink,
+                            const std::stop_token& stop) = 0;
+  // Has the manifest, and points `tags` at it, and nothing else of that repository.
+  virtual Result<void> put_manifest(const std::string& repository, const Document& manifest,
+                                    const std::vector<std::string>& tags, const std::stop_token& stop) = 0;
+  // What manifest or index that is; nothing when there is none.
+  virtual Result<std::optional<BlobRef>> find(const Named& named, Looks* looks,
+                                              const std::stop_token& stop) = 0;
 };
 
 }  // namespace trainmake

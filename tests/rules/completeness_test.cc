@@ -58,6 +58,7 @@ std::vector<Kind> kinds() {
         {"user", names},
         {"labels", scalars},
         {"tags", words},
+        {"registry", {text("one"), text("two")}},
         {"variants", words},
         {"dockerfile", names},
         {"secrets", words},

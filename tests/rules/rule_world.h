@@ -14,6 +14,7 @@
 #include "rules/code/code_rule.h"
 #include "rules/data/data_rule.h"
 #include "rules/image/image_rule.h"
+#include "rules/image/registries/http/http_registry.h"
 #include "rules/image/registries/layout/layout.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_http.h"
@@ -36,10 +37,12 @@ struct RuleWorld : Inputs {
   Blobs blobs{files, workspace.cache};
   FileDigests digests{files, clock, workspace.root, workspace.cache, tally};
   std::unique_ptr<FileSets> file_sets = std::make_unique<FileSets>(host, workspace, digests);
+  ImageStore store = ImageStore::of(host, workspace);
   std::unique_ptr<Registry> registry = make_layout(host, workspace);
   CodeRule code{blobs, *file_sets};
   DataRule data{{host, workspace, space, rooms, blobs, *file_sets, tally}};
-  ImageRule image{host, workspace, blobs, *file_sets, make_layout(host, workspace)};
+  RegistryRooms registries{make_layout, make_remote_registry};
+  ImageRule image{{host, workspace, space, blobs, *file_sets, registries, tally}};
   bool afresh = false;
   std::stop_source stop;
   std::map<TargetId, Artifacts> results;
@@ -50,6 +53,8 @@ struct RuleWorld : Inputs {
     for (const char* name : {"one", "two"}) {
       space.services.push_back(
           {"store", name, {{}, {{"url", value(std::string("dir:bucket-") + name)}}}, {}});
+      space.services.push_back(
+          {"registry", name, {{}, {{"url", value(std::string("registry.example.com/") + name)}}}, {}});
     }
     files.put("/w/code/a.py", "print(1)\n");
     files.put("/w/code/b.py", "print(2)\n");

@@ -128,8 +128,8 @@ TEST(Image, LooksTellOfABlobThatIsGoneAndOfAnotherIndex) {
 TEST(Image, OfACacheElsewhereItsLooksAreAbsolute) {
   ImageWorld world;
   world.workspace.cache = "/cache";
-  ImageRule image(world.host, world.workspace, world.blobs, *world.file_sets,
-                  make_layout(world.host, world.workspace));
+  ImageRule image({world.host, world.workspace, world.space, world.blobs, *world.file_sets, world.registries,
+                   world.tally});
   ASSERT_TRUE(world.execute(world.snapshot));
   const Description description = *image.describe(world.subject(world.made));
   const Doing doing{description.manifest.fingerprint(), {}, {}, world.tally, {}};

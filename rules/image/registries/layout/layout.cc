@@ -5,10 +5,10 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "cache/transfer.h"
 #include "engine/base/file_lock.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "rules/image/image_store.h"
 
 namespace trainmake {
 namespace {
@@ -36,48 +36,64 @@ std::string ref_of(const Json& entry) {
                                                             : std::string();
 }
 
+std::string name_of(const std::string& repository, const std::string& tag) {
+  return cat(repository, ":", tag);
+}
+
 class Layout final : public Registry {
  public:
-  // `root` is the workspace's, from where looks are told.
-  Layout(Host& host, std::string folder, std::string root = {})
-      : host_(host), files_(host.files), folder_(std::move(folder)), root_(std::move(root)) {}
+  Layout(Host& host, ImageStore store) : host_(host), files_(host.files), store_(std::move(store)) {}
 
-  Result<std::optional<std::uint64_t>> size_of(const Sha256& digest, Looks* looks) override {
-    TRY_ASSIGN(const Stat stat, look(blob_path(digest.hex()), looks));
-    return stat.is(FileKind::kFile) ? std::optional(stat.size) : std::nullopt;
+  Result<std::optional<std::uint64_t>> size_of(const std::string&, const Sha256& digest, Looks* looks,
+                                               const std::stop_token&) override {
+    return store_.size_of(digest, looks);
   }
 
-  Result<BlobRef> put(const std::string& media_type,
-                      const std::function<Result<void>(const ByteSink&)>& fill) override {
-    const std::string waiting = path_join(folder_, cat("blobs/.waiting-", host_.clock.steady_ns(), "-",
-                                                       reinterpret_cast<std::uintptr_t>(&fill)));
-    TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(waiting));
+  Result<void> put(const std::string&, const BlobRef& blob, const std::string& path,
+                   const std::stop_token& stop) override {
+    TRY_ASSIGN(const std::optional<std::uint64_t> there, store_.size_of(blob.digest, nullptr));
+    if (there == blob.size) return {};
+    TRY_ASSIGN(const BlobRef made,
+               store_.make(blob.media_type, [&](const ByteSink& out) { return copy(path, out, stop); }));
+    if (made.digest == blob.digest) return {};
+    TRY(files_.remove(store_.path(made.digest)));
+    return fail(step_error(cat(quoted(path), " is not the blob sha256:", blob.digest.hex())));
+  }
+
+  Result<bool> mount(const std::string&, const BlobRef& blob, const std::string&,
+                     const std::stop_token&) override {
+    TRY_ASSIGN(const std::optional<std::uint64_t> there, store_.size_of(blob.digest, nullptr));
+    return there == blob.size;
+  }
+
+  Result<void> read(const std::string&, const BlobRef& blob, const ByteSink& sink,
+                    const std::stop_token& stop) override {
     Sha256Hasher hasher;
-    BlobRef descriptor{media_type, {}, 0};
-    TRY(fill([&](std::string_view bytes) {
-      hasher.raw(bytes);
-      descriptor.size += bytes.size();
-      return writer->append(bytes);
-    }));
-    descriptor.digest = hasher.finish();
-    TRY(writer->commit());
-    TRY(files_.make_folder(path_join(folder_, "blobs/sha256")));
-    TRY(files_.rename(waiting, blob_path(descriptor.digest.hex())));
-    return descriptor;
+    TRY(copy(
+        store_.path(blob.digest),
+        [&](std::string_view bytes) {
+          hasher.raw(bytes);
+          return sink(bytes);
+        },
+        stop));
+    if (hasher.finish() == blob.digest) return {};
+    return fail(step_error(cat("The image blob sha256:", blob.digest.hex(), " is damaged"),
+                           "`--force` on the image makes it again"));
   }
 
-  Result<void> name(const BlobRef& manifest, const std::vector<std::string>& names) override {
-    TRY_ASSIGN(const std::optional<FileLock> held, lock());
-    TRY_ASSIGN(Json index, read_index());
-    Json kept = Json::array();
-    for (Json& entry : index["manifests"]) {
-      const std::string ref = ref_of(entry);
-      if (std::find(names.begin(), names.end(), ref) == names.end()) kept.push_back(std::move(entry));
-    }
-    for (const std::string& ref : names) kept.push_back(descriptor_json(manifest, ref));
-    index["manifests"] = std::move(kept);
-    TRY(write_file(files_, path_join(folder_, "oci-layout"), "{\"imageLayoutVersion\":\"1.0.0\"}"));
-    return write_file(files_, index_path(), index.dump(), {0644, true});
+  Result<void> put_manifest(const std::string& repository, const Document& manifest,
+                            const std::vector<std::string>& tags, const std::stop_token&) override {
+    TRY_ASSIGN(const BlobRef blob, store_.make(manifest.media_type, manifest.bytes));
+    std::vector<std::string> names;
+    for (const std::string& tag : tags) names.push_back(name_of(repository, tag));
+    return name(blob, names);
+  }
+
+  Result<std::optional<BlobRef>> find(const Named& named, Looks* looks, const std::stop_token&) override {
+    const std::lock_guard lock(mutex_);
+    TRY(look_at_names(looks));
+    const auto found = named_.find(name_of(named.repository, named.reference));
+    return found == named_.end() ? std::nullopt : std::optional(found->second);
   }
 
   Result<void> add_names_of(Layout& other) {
@@ -94,29 +110,38 @@ class Layout final : public Registry {
     return write_file(files_, index_path(), index.dump(), {0644, true});
   }
 
-  Result<std::optional<BlobRef>> find(const std::string& name, Looks* looks) override {
-    const std::lock_guard lock(mutex_);
-    TRY(look_at_names(looks));
-    const auto found = named_.find(name);
-    return found == named_.end() ? std::nullopt : std::optional(found->second);
-  }
-
  private:
-  Result<Stat> look(const std::string& path, Looks* looks) {
-    TRY_ASSIGN(const Stat stat, files_.look(path));
-    if (looks != nullptr) looks->files.push_back({path_below(path, root_).value_or(path), stat});
-    return stat;
+  Result<void> copy(const std::string& path, const ByteSink& out, const std::stop_token& stop) {
+    TRY_ASSIGN(const std::unique_ptr<FileReader> reader, files_.open(path));
+    std::vector<char> buffer(std::size_t{256} << 10U);
+    while (true) {
+      TRY_ASSIGN(const std::size_t count, reader->read(buffer));
+      if (count == 0) return {};
+      if (stop.stop_requested()) return fail(interrupted_error());
+      TRY(out({buffer.data(), count}));
+    }
   }
 
-  std::string blob_path(const std::string& hex) const {
-    return path_join(folder_, cat("blobs/sha256/", hex));
+  // Points `names` (`vision/mnist:latest`) at the manifest, and nothing else does any more.
+  Result<void> name(const BlobRef& manifest, const std::vector<std::string>& names) {
+    TRY_ASSIGN(const std::optional<FileLock> held, lock());
+    TRY_ASSIGN(Json index, read_index());
+    Json kept = Json::array();
+    for (Json& entry : index["manifests"]) {
+      const std::string ref = ref_of(entry);
+      if (std::find(names.begin(), names.end(), ref) == names.end()) kept.push_back(std::move(entry));
+    }
+    for (const std::string& ref : names) kept.push_back(descriptor_json(manifest, ref));
+    index["manifests"] = std::move(kept);
+    TRY(write_file(files_, path_join(store_.folder(), "oci-layout"), "{\"imageLayoutVersion\":\"1.0.0\"}"));
+    return write_file(files_, index_path(), index.dump(), {0644, true});
   }
 
   // Reads the index when it is another one than it was: with many images it is long. With mutex_ held.
   Result<void> look_at_names(Looks* looks) {
     const std::int64_t now_ns = host_.clock.now_ns();
-    TRY_ASSIGN(const Stat layout, look(path_join(folder_, "oci-layout"), looks));
-    TRY_ASSIGN(Stat stat, look(index_path(), looks));
+    TRY_ASSIGN(const Stat layout, store_.look(path_join(store_.folder(), "oci-layout"), looks));
+    TRY_ASSIGN(Stat stat, store_.look(index_path(), looks));
     if (!layout.exists()) stat = Stat();  // whatever its index names is not found by others
     if (stat == seen_ && !is_racy(stat, seen_at_ns_)) return {};
     named_.clear();
@@ -135,11 +160,11 @@ class Layout final : public Registry {
     return {};
   }
 
-  std::string index_path() const { return path_join(folder_, "index.json"); }
+  std::string index_path() const { return path_join(store_.folder(), "index.json"); }
 
   // Nobody holds it for long.
   Result<std::optional<FileLock>> lock() {
-    return wait_for_lock(host_, path_join(folder_, ".lock"), FileLock::Mode::kExclusive, {});
+    return wait_for_lock(host_, path_join(store_.folder(), ".lock"), FileLock::Mode::kExclusive, {});
   }
 
   Result<Json> read_index() {
@@ -159,8 +184,7 @@ class Layout final : public Registry {
 
   Host& host_;
   FileSystem& files_;
-  std::string folder_;
-  std::string root_;
+  ImageStore store_;
   std::mutex mutex_;  // guards what follows
   Stat seen_;         // the index that `named_` was read from
   std::int64_t seen_at_ns_ = 0;
@@ -170,14 +194,14 @@ class Layout final : public Registry {
 }  // namespace
 
 std::unique_ptr<Registry> make_layout(Host& host, const Workspace& workspace) {
-  return std::make_unique<Layout>(host, path_join(workspace.cache, kImagesFolder), workspace.root);
+  return std::make_unique<Layout>(host, ImageStore::of(host, workspace));
 }
 
 Result<void> add_names(Host& host, const std::string& from, const std::string& to) {
   TRY_ASSIGN(const Stat theirs, host.files.look(path_join(from, "index.json")));
   if (!theirs.exists()) return {};
-  Layout other(host, from);
-  return Layout(host, to).add_names_of(other);
+  Layout other(host, {host, from, ""});
+  return Layout(host, {host, to, ""}).add_names_of(other);
 }
 
 }  // namespace trainmake

@@ -1,0 +1,157 @@
+#include "rules/image/base.h"
+
+#include <nlohmann/json.hpp>
+
+#include "engine/base/json.h"
+#include "engine/base/text.h"
+#include "rules/image/base_lock.h"
+#include "rules/image/manifest_json.h"
+
+namespace trainmake {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::uint64_t kLargestDocument = std::uint64_t{16} << 20U;
+constexpr std::string_view kSha256 = "sha256:";
+
+std::string text_at(const Json& object, const char* name) {
+  return object.is_object() && object.contains(name) && object[name].is_string()
+             ? object[name].get<std::string>()
+             : std::string();
+}
+
+std::optional<Sha256> digest_at(const Json& object, const char* name) {
+  const std::string text = text_at(object, name);
+  return text.starts_with(kSha256) ? Sha256::parse(std::string_view(text).substr(kSha256.size()))
+                                   : std::nullopt;
+}
+
+std::optional<BlobRef> blob_of(const Json& descriptor) {
+  const std::optional<Sha256> digest = digest_at(descriptor, "digest");
+  if (!digest || !descriptor.contains("size") || !descriptor["size"].is_number_unsigned())
+    return std::nullopt;
+  return BlobRef{text_at(descriptor, "mediaType"), *digest, descriptor["size"].get<std::uint64_t>()};
+}
+
+Error unusable(const Reference& reference, std::string_view why) {
+  return user_error(cat("Base ", quoted(reference.text()), " cannot be built on: ", why))
+      .because(Blame::kRemote);
+}
+
+Result<std::string> read_document(Registry& registry, const std::string& repository, const BlobRef& blob,
+                                  const std::stop_token& stop) {
+  if (blob.size > kLargestDocument)
+    return fail(user_error(cat("A document of ", quoted(repository), " is ", human_bytes(blob.size), " long"))
+                    .because(Blame::kRemote));
+  std::string bytes;
+  TRY(registry.read(
+      repository, blob,
+      [&](std::string_view piece) {
+        bytes += piece;
+        return Result<void>();
+      },
+      stop));
+  return bytes;
+}
+
+bool is_index(const std::string& media_type) {
+  return media_type == "application/vnd.oci.image.index.v1+json" ||
+         media_type == "application/vnd.docker.distribution.manifest.list.v2+json";
+}
+
+// Of an index: the entry for Linux on `architecture`; of several, the one of its most common variant.
+std::optional<Sha256> entry_for(const Json& index, const std::string& architecture) {
+  std::optional<Sha256> found;
+  for (const Json& entry :
+       index.contains("manifests") && index["manifests"].is_array() ? index["manifests"] : Json::array()) {
+    const Json platform = entry.is_object() && entry.contains("platform") ? entry["platform"] : Json();
+    if (text_at(platform, "os") != "linux" || text_at(platform, "architecture") != architecture) continue;
+    const std::string variant = text_at(platform, "variant");
+    const bool common = variant.empty() || (architecture == "arm64" && variant == "v8");
+    if (!found || common) found = digest_at(entry, "digest");
+    if (common) break;
+  }
+  return found;
+}
+
+// As OCI calls what docker calls otherwise; "" when it is none that can be passed on.
+std::string layer_type(const std::string& media_type) {
+  if (media_type == "application/vnd.docker.image.rootfs.diff.tar.gzip")
+    return "application/vnd.oci.image.layer.v1.tar+gzip";
+  if (media_type == "application/vnd.docker.image.rootfs.diff.tar")
+    return "application/vnd.oci.image.layer.v1.tar";
+  return media_type.starts_with("application/vnd.oci.image.layer.v1.tar") ? media_type : "";
+}
+
+// From the store, else from the registry and then kept.
+Result<std::string> kept_document(Registry& registry, const std::string& repository, const BlobRef& blob,
+                                  const ImageStore& store, const std::stop_token& stop) {
+  TRY_ASSIGN(const std::optional<std::string> kept, store.read(blob.digest));
+  if (kept) return *kept;
+  TRY_ASSIGN(const std::string bytes, read_document(registry, repository, blob, stop));
+  TRY_ASSIGN(const BlobRef made, store.make(blob.media_type, bytes));
+  return bytes;
+}
+
+}  // namespace
+
+Result<Sha256> resolve_base(Registry& registry, const Reference& reference, const std::string& architecture,
+                            const std::stop_token& stop) {
+  const std::string asked = reference.digest ? cat(kSha256, reference.digest->hex()) : reference.tag;
+  TRY_ASSIGN(const std::optional<BlobRef> found, registry.find({reference.repository, asked}, nullptr, stop));
+  if (!found)
+    return fail(user_error(cat("There is no base ", quoted(reference.text())),
+                           "Check its name and tag; `docker login` may be needed to see it")
+                    .because(Blame::kRemote));
+  if (!is_index(found->media_type)) return found->digest;
+  TRY_ASSIGN(const std::string bytes, read_document(registry, reference.repository, *found, stop));
+  const std::optional<Sha256> digest = entry_for(parse_json<Json>(bytes), architecture);
+  if (digest) return *digest;
+  return fail(unusable(reference, cat("it has no variant for linux/", architecture)));
+}
+
+Result<Base> read_base(Registry& registry, const Reference& reference, const Sha256& manifest,
+                       const std::string& architecture, const ImageStore& store,
+                       const std::stop_token& stop) {
+  std::optional<BlobRef> named;
+  TRY_ASSIGN(std::optional<std::string> bytes, store.read(manifest));
+  if (!bytes) {
+    TRY_ASSIGN(named, registry.find({reference.repository, cat(kSha256, manifest.hex())}, nullptr, stop));
+    if (!named || named->digest != manifest)
+      return fail(unusable(reference, cat("the registry has no ", kSha256, manifest.hex(), ", which ",
+                                          kLockFile, " names"))
+                      .advise("`trainmake update` asks what the tag stands for now"));
+    TRY_ASSIGN(bytes, kept_document(registry, reference.repository, *named, store, stop));
+  }
+  const Json document = parse_json<Json>(*bytes);
+  const std::optional<BlobRef> config =
+      document.is_object() && document.contains("config") ? blob_of(document["config"]) : std::nullopt;
+  if (!config || !document.contains("layers") || !document["layers"].is_array())
+    return fail(unusable(reference, "its manifest is of an old kind, or damaged"));
+  Base base{&registry, reference.repository, {}, ""};
+  TRY_ASSIGN(base.config, kept_document(registry, reference.repository, *config, store, stop));
+  const Json settings = parse_json<Json>(base.config);
+  if (text_at(settings, "architecture") != architecture)
+    return fail(unusable(
+        reference, cat("it is for ", text_at(settings, "architecture"), ", and wanted is ", architecture)));
+  const Json ids =
+      settings.contains("rootfs") && settings["rootfs"].is_object() && settings["rootfs"].contains("diff_ids")
+          ? settings["rootfs"]["diff_ids"]
+          : Json();
+  if (!ids.is_array() || ids.size() != document["layers"].size())
+    return fail(unusable(reference, "its config and its manifest do not agree"));
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    std::optional<BlobRef> blob = blob_of(document["layers"][i]);
+    const std::string id = ids[i].is_string() ? ids[i].get<std::string>() : "";
+    const std::optional<Sha256> diff_id =
+        id.starts_with(kSha256) ? Sha256::parse(std::string_view(id).substr(kSha256.size())) : std::nullopt;
+    if (!blob || !diff_id) return fail(unusable(reference, "its layers have no digests"));
+    if (blob->media_type = layer_type(blob->media_type); blob->media_type.empty())
+      return fail(unusable(reference, "it has a layer that may not be passed on"));
+    base.layers.push_back({*blob, *diff_id});
+  }
+  return base;
+}
+
+}  // namespace trainmake

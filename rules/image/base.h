@@ -1,0 +1,30 @@
+// The image that another is built on, as its registry has it: which manifest a name stands for on a platform,
+// its layers and its config. None of its layers' bytes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "rules/image/image_store.h"
+#include "rules/image/layer.h"
+#include "rules/image/reference.h"
+#include "rules/image/registry.h"
+
+namespace trainmake {
+
+struct Base {
+  Registry* registry = nullptr;
+  std::string repository;
+  std::vector<Layer> layers;
+  std::string config;  // JSON
+};
+
+// The manifest for `architecture` that the reference stands for now.
+Result<Sha256> resolve_base(Registry& registry, const Reference& reference, const std::string& architecture,
+                            const std::stop_token& stop);
+
+// What is built on. Its manifest and config are asked for once, and kept in the store.
+Result<Base> read_base(Registry& registry, const Reference& reference, const Sha256& manifest,
+                       const std::string& architecture, const ImageStore& store, const std::stop_token& stop);
+
+}  // namespace trainmake

@@ -1,0 +1,59 @@
+#include "rules/image/image_store.h"
+
+#include "cache/transfer.h"
+#include "engine/base/text.h"
+
+namespace trainmake {
+
+ImageStore::ImageStore(Host& host, std::string folder, std::string workspace_root)
+    : host_(host), folder_(std::move(folder)), root_(std::move(workspace_root)) {}
+
+ImageStore ImageStore::of(Host& host, const Workspace& workspace) {
+  return {host, path_join(workspace.cache, kImagesFolder), workspace.root};
+}
+
+std::string ImageStore::path(const Sha256& digest) const {
+  return path_join(folder_, cat("blobs/sha256/", digest.hex()));
+}
+
+Result<Stat> ImageStore::look(const std::string& path, Looks* looks) const {
+  TRY_ASSIGN(const Stat stat, host_.files.look(path));
+  if (looks != nullptr) looks->files.push_back({path_below(path, root_).value_or(path), stat});
+  return stat;
+}
+
+Result<std::optional<std::uint64_t>> ImageStore::size_of(const Sha256& digest, Looks* looks) const {
+  TRY_ASSIGN(const Stat stat, look(path(digest), looks));
+  return stat.is(FileKind::kFile) ? std::optional(stat.size) : std::nullopt;
+}
+
+Result<BlobRef> ImageStore::make(const std::string& media_type,
+                                 const std::function<Result<void>(const ByteSink&)>& fill) const {
+  const std::string waiting = path_join(
+      folder_, cat("blobs/.waiting-", host_.clock.steady_ns(), "-", reinterpret_cast<std::uintptr_t>(&fill)));
+  TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, host_.files.create(waiting));
+  Sha256Hasher hasher;
+  BlobRef blob{media_type, {}, 0};
+  TRY(fill([&](std::string_view bytes) {
+    hasher.raw(bytes);
+    blob.size += bytes.size();
+    return writer->append(bytes);
+  }));
+  blob.digest = hasher.finish();
+  TRY(writer->commit());
+  TRY(host_.files.make_folder(path_join(folder_, "blobs/sha256")));
+  TRY(host_.files.rename(waiting, path(blob.digest)));
+  return blob;
+}
+
+Result<BlobRef> ImageStore::make(const std::string& media_type, std::string_view bytes) const {
+  return make(media_type, [&](const ByteSink& out) { return out(bytes); });
+}
+
+Result<std::optional<std::string>> ImageStore::read(const Sha256& digest) const {
+  TRY_ASSIGN(std::optional<std::string> bytes, read_file_if_there(host_.files, path(digest)));
+  if (bytes && sha256_of(*bytes) != digest) return std::optional<std::string>();
+  return bytes;
+}
+
+}  // namespace trainmake
