@@ -9,21 +9,7 @@
 namespace trainmake {
 namespace {
 
-constexpr std::size_t kBuffer = 256 * 1024;
 constexpr std::uint32_t kReadOnly = 0444;
-
-// Feeds `each` the bytes of `path`, piece by piece.
-template <typename Each>
-Result<void> stream(FileSystem& files, const std::string& path, const std::stop_token& stop, Each each) {
-  TRY_ASSIGN(const std::unique_ptr<FileReader> reader, files.open(path));
-  const auto buffer = std::make_unique_for_overwrite<char[]>(kBuffer);
-  while (true) {
-    if (stop.stop_requested()) return fail(interrupted_error());
-    TRY_ASSIGN(const std::size_t count, reader->read({buffer.get(), kBuffer}));
-    if (count == 0) return {};
-    TRY(each(std::string_view(buffer.get(), count)));
-  }
-}
 
 // Two processes that put at once must not meet in a name: what one wrote would get the other's digest.
 std::string name_of_its_own() {
@@ -75,7 +61,7 @@ Result<Blobs::Stored> Blobs::put_file(const std::string& path, const std::stop_t
   Sha256Hasher sha256;
   ContentHasher content;
   Stored stored;
-  TRY(stream(files_, path, stop, [&](std::string_view bytes) {
+  TRY(read_pieces(files_, path, stop, [&](std::string_view bytes) {
     sha256.raw(bytes);
     content.add(bytes);
     stored.size += bytes.size();
@@ -109,7 +95,7 @@ Result<bool> Blobs::copy_out(const Sha256& digest, const std::string& to, WriteO
   if (!there.exists()) return false;
   TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(to, options));
   Sha256Hasher sha256;
-  TRY(stream(files_, from, {}, [&](std::string_view bytes) {
+  TRY(read_pieces(files_, from, {}, [&](std::string_view bytes) {
     sha256.raw(bytes);
     return writer->append(bytes);
   }));

@@ -64,6 +64,19 @@ Result<void> write_file(FileSystem& files, const std::string& path, std::string_
   return writer->commit();
 }
 
+Result<void> read_pieces(FileSystem& files, const std::string& path, const std::stop_token& stop,
+                         const std::function<Result<void>(std::string_view)>& each) {
+  constexpr std::size_t kPiece = 256 * 1024;
+  TRY_ASSIGN(const std::unique_ptr<FileReader> reader, files.open(path));
+  const auto buffer = std::make_unique_for_overwrite<char[]>(kPiece);
+  while (true) {
+    if (stop.stop_requested()) return fail(interrupted_error());
+    TRY_ASSIGN(const std::size_t count, reader->read({buffer.get(), kPiece}));
+    if (count == 0) return {};
+    TRY(each(std::string_view(buffer.get(), count)));
+  }
+}
+
 Result<std::string> link_between(FileSystem& files, const std::string& base, std::string_view path) {
   for (std::size_t slash = path.find('/'); slash != path.npos; slash = path.find('/', slash + 1)) {
     std::string folder = path_join(base, path.substr(0, slash));

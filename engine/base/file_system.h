@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -127,6 +128,9 @@ std::string_view path_name(std::string_view path);
 std::optional<std::string> path_clean(std::string_view path);
 // `path` seen from `base` ("" when equal); an empty optional when it does not lie below.
 std::optional<std::string> path_below(std::string_view path, std::string_view base);
+// Feeds `each` the bytes of a file, piece by piece.
+Result<void> read_pieces(FileSystem& files, const std::string& path, const std::stop_token& stop,
+                         const std::function<Result<void>(std::string_view)>& each);
 // The first link among the folders between `base`, which may be one, and what lies at `path` below it; ""
 // when there is none. Whoever removes or writes there would reach beyond.
 Result<std::string> link_between(FileSystem& files, const std::string& base, std::string_view path);

@@ -34,14 +34,12 @@ Result<void> check_has_outputs(Session& session, const Run& run) {
 }
 
 Result<Sha256> digest_of_file(FileSystem& files, const std::string& path) {
-  TRY_ASSIGN(const std::unique_ptr<FileReader> reader, files.open(path));
-  std::vector<char> buffer(std::size_t{256} << 10U);
   Sha256Hasher hasher;
-  while (true) {
-    TRY_ASSIGN(const std::size_t count, reader->read(buffer));
-    if (count == 0) return hasher.finish();
-    hasher.raw({buffer.data(), count});
-  }
+  TRY(read_pieces(files, path, {}, [&](std::string_view bytes) {
+    hasher.raw(bytes);
+    return Result<void>();
+  }));
+  return hasher.finish();
 }
 
 // What lies where an output goes is replaced when it is itself an output of a run, as an earlier pull leaves

@@ -13,7 +13,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::uint64_t kLargestDocument = std::uint64_t{16} << 20U;
-constexpr std::string_view kSha256 = "sha256:";
 
 std::string text_at(const Json& object, const char* name) {
   return object.is_object() && object.contains(name) && object[name].is_string()
@@ -22,9 +21,7 @@ std::string text_at(const Json& object, const char* name) {
 }
 
 std::optional<Sha256> digest_at(const Json& object, const char* name) {
-  const std::string text = text_at(object, name);
-  return text.starts_with(kSha256) ? Sha256::parse(std::string_view(text).substr(kSha256.size()))
-                                   : std::nullopt;
+  return parse_digest(text_at(object, name));
 }
 
 std::optional<BlobRef> blob_of(const Json& descriptor) {
@@ -90,7 +87,7 @@ Result<std::string> kept_document(Registry& registry, const std::string& reposit
   TRY_ASSIGN(const std::optional<std::string> kept, store.read(blob.digest));
   if (kept) return *kept;
   TRY_ASSIGN(const std::string bytes, read_document(registry, repository, blob, stop));
-  TRY_ASSIGN(const BlobRef made, store.make(blob.media_type, bytes));
+  TRY(store.make(blob.media_type, bytes));
   return bytes;
 }
 
@@ -98,7 +95,7 @@ Result<std::string> kept_document(Registry& registry, const std::string& reposit
 
 Result<Sha256> resolve_base(Registry& registry, const Reference& reference, const std::string& architecture,
                             const std::stop_token& stop) {
-  const std::string asked = reference.digest ? cat(kSha256, reference.digest->hex()) : reference.tag;
+  const std::string asked = reference.digest ? digest_text(*reference.digest) : reference.tag;
   TRY_ASSIGN(const std::optional<BlobRef> found, registry.find({reference.repository, asked}, nullptr, stop));
   if (!found)
     return fail(user_error(cat("There is no base ", quoted(reference.text())),
@@ -114,14 +111,15 @@ Result<Sha256> resolve_base(Registry& registry, const Reference& reference, cons
 Result<Base> read_base(Registry& registry, const Reference& reference, const Sha256& manifest,
                        const std::string& architecture, const ImageStore& store,
                        const std::stop_token& stop) {
-  std::optional<BlobRef> named;
   TRY_ASSIGN(std::optional<std::string> bytes, store.read(manifest));
   if (!bytes) {
-    TRY_ASSIGN(named, registry.find({reference.repository, cat(kSha256, manifest.hex())}, nullptr, stop));
+    TRY_ASSIGN(const std::optional<BlobRef> named,
+               registry.find({reference.repository, digest_text(manifest)}, nullptr, stop));
     if (!named || named->digest != manifest)
-      return fail(unusable(reference, cat("the registry has no ", kSha256, manifest.hex(), ", which ",
+      return fail(unusable(reference, cat("the registry has no ", digest_text(manifest), ", which ",
                                           kLockFile, " names"))
-                      .advise("`trainmake update` asks what the tag stands for now"));
+                      .advise(cat("Take its entry out of ", kLockFile,
+                                  ": the next run asks what it stands for now")));
     TRY_ASSIGN(bytes, kept_document(registry, reference.repository, *named, store, stop));
   }
   const Json document = parse_json<Json>(*bytes);
@@ -144,8 +142,7 @@ Result<Base> read_base(Registry& registry, const Reference& reference, const Sha
   for (std::size_t i = 0; i < ids.size(); ++i) {
     std::optional<BlobRef> blob = blob_of(document["layers"][i]);
     const std::string id = ids[i].is_string() ? ids[i].get<std::string>() : "";
-    const std::optional<Sha256> diff_id =
-        id.starts_with(kSha256) ? Sha256::parse(std::string_view(id).substr(kSha256.size())) : std::nullopt;
+    const std::optional<Sha256> diff_id = parse_digest(id);
     if (!blob || !diff_id) return fail(unusable(reference, "its layers have no digests"));
     if (blob->media_type = layer_type(blob->media_type); blob->media_type.empty())
       return fail(unusable(reference, "it has a layer that may not be passed on"));

@@ -4,6 +4,7 @@
 
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "rules/image/reference.h"
 
 namespace trainmake {
 namespace {
@@ -11,7 +12,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kVersion = 1;
-constexpr std::string_view kSha256 = "sha256:";
 
 Error unreadable(std::string_view why) {
   return user_error(cat(kLockFile, " cannot be read: ", why),
@@ -38,9 +38,7 @@ Result<BaseLock> parse_lock(std::string_view text) {
     if (!digests.is_object()) return fail(unreadable(cat("of ", quoted(base), " it has no digests")));
     for (const auto& [architecture, digest] : digests.items()) {
       const std::string value = digest.is_string() ? digest.get<std::string>() : "";
-      const std::optional<Sha256> parsed = value.starts_with(kSha256)
-                                               ? Sha256::parse(std::string_view(value).substr(kSha256.size()))
-                                               : std::nullopt;
+      const std::optional<Sha256> parsed = parse_digest(value);
       if (!parsed) return fail(unreadable(cat("of ", quoted(base), " it has the digest ", quoted(value))));
       lock.bases[base][architecture] = *parsed;
     }
@@ -51,7 +49,7 @@ Result<BaseLock> parse_lock(std::string_view text) {
 std::string to_text(const BaseLock& lock) {
   Json bases = Json::object();
   for (const auto& [base, digests] : lock.bases) {
-    for (const auto& [architecture, digest] : digests) bases[base][architecture] = cat(kSha256, digest.hex());
+    for (const auto& [architecture, digest] : digests) bases[base][architecture] = digest_text(digest);
   }
   return Json{{"version", kVersion}, {"bases", bases}}.dump(2) + "\n";
 }

@@ -459,7 +459,7 @@ Result<Done> ImageRule::execute(const Subject& subject, const Description& descr
       doing.tally.pushed_bytes += config_blob.size + manifest.size;
     }
   } else {
-    TRY_ASSIGN(const BlobRef kept, store_.make(kManifestType, document.bytes));
+    TRY(store_.make(kManifestType, document.bytes));
     const Publication what{*place.registry, store_,      place.repository, tags_of(target),
                            std::move(sent), config_blob, document};
     TRY(publish(what, pushed, doing.tally, doing.stop));
@@ -492,7 +492,7 @@ Result<bool> ImageRule::holds(const Subject& subject, const Record& record, bool
     TRY_ASSIGN(const PushedBlobs pushed, PushedBlobs::read(services_.host, store_, place.text()));
     if (pushed.has(*manifest)) return true;
     TRY_ASSIGN(const std::optional<BlobRef> there,
-               place.registry->find({place.repository, cat("sha256:", manifest->hex())}, nullptr, {}));
+               place.registry->find({place.repository, digest_text(*manifest)}, nullptr, {}));
     return there.has_value();
   }
   for (const Artifact& artifact : record.artifacts) {

@@ -5,6 +5,7 @@
 
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "rules/image/reference.h"
 
 namespace trainmake {
 namespace {
@@ -13,7 +14,7 @@ using Json = nlohmann::json;
 
 Json descriptor_json(const BlobRef& descriptor) {
   return {{"mediaType", descriptor.media_type},
-          {"digest", cat("sha256:", descriptor.digest.hex())},
+          {"digest", digest_text(descriptor.digest)},
           {"size", descriptor.size}};
 }
 
@@ -50,7 +51,7 @@ std::string render_config(const ImageConfig& config, const std::vector<Layer>& l
     inner["Labels"] = Json::object();
   for (const auto& [name, value] : config.labels) inner["Labels"][name] = value;
   Json diff_ids = Json::array();
-  for (const Layer& layer : layers) diff_ids.push_back(cat("sha256:", layer.diff_id.hex()));
+  for (const Layer& layer : layers) diff_ids.push_back(digest_text(layer.diff_id));
   Json document = {{"architecture", config.architecture},
                    {"os", "linux"},
                    {"config", inner},

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::string_view kDockerHub = "docker.io";
 constexpr std::size_t kLongestName = 255;
+constexpr std::string_view kSha256 = "sha256:";
 
 bool is_lower(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 bool is_word(char c) { return is_lower(c) || (c >= 'A' && c <= 'Z') || c == '_'; }
@@ -58,17 +59,22 @@ std::string wrong_repository(std::string_view name) {
   return "";
 }
 
+std::string digest_text(const Sha256& digest) { return cat(kSha256, digest.hex()); }
+
+std::optional<Sha256> parse_digest(std::string_view text) {
+  return text.starts_with(kSha256) ? Sha256::parse(text.substr(kSha256.size())) : std::nullopt;
+}
+
 std::string Reference::text() const {
   return cat(registry, "/", repository, tag.empty() ? "" : cat(":", tag),
-             digest ? cat("@sha256:", digest->hex()) : "");
+             digest ? cat("@", digest_text(*digest)) : "");
 }
 
 Result<Reference> parse_reference(std::string_view text) {
   Reference reference;
   std::string_view rest = text;
   if (const std::size_t at = rest.find('@'); at != rest.npos) {
-    const std::string_view digest = rest.substr(at + 1);
-    if (digest.starts_with("sha256:")) reference.digest = Sha256::parse(digest.substr(7));
+    reference.digest = parse_digest(rest.substr(at + 1));
     if (!reference.digest) return fail(bad(text, "has a digest that is no `sha256:` and 64 digits"));
     rest = rest.substr(0, at);
   }

@@ -10,6 +10,10 @@
 
 namespace trainmake {
 
+// `sha256:` and 64 digits, as OCI writes a digest; nothing for any other text.
+std::string digest_text(const Sha256& digest);
+std::optional<Sha256> parse_digest(std::string_view text);
+
 struct Reference {
   std::string registry;    // host and perhaps port, as `docker.io`
   std::string repository;  // `library/python`

@@ -1,6 +1,6 @@
 // Where images go: repositories with blobs and manifests by digest, and tags that point at manifests. The
-// corridor's interface; every room passes tests/support/registry_conformance.h. Files that a room looked at
-// for an answer are added to `looks`, unless that is null. Thread rule: any thread.
+// corridor's interface. Files that a room looked at for an answer are added to `looks`, unless that is null.
+// Thread rule: any thread.
 #pragma once
 
 #include <functional>

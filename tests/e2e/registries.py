@@ -14,6 +14,8 @@ import threading
 import time
 import urllib.parse
 
+from story import eventually
+
 DEADLINE_S = 30
 PASSWORD = "open sesame"
 HTPASSWD = "somebody:$2y$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW\n"  # its bcrypt
@@ -31,14 +33,10 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def eventually_listens(port, child, log):
-    deadline = time.monotonic() + DEADLINE_S
-    while time.monotonic() < deadline and child.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    raise AssertionError(f"it does not listen: {pathlib.Path(log).read_text()[-2000:]}")
+def listens(port, child, log):
+    assert child.poll() is None, f"it ended: {pathlib.Path(log).read_text()[-2000:]}"
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextlib.contextmanager
@@ -53,7 +51,7 @@ def registry(extra=""):
     with open(folder / "log", "wb") as log:
         child = subprocess.Popen([program("docker-registry"), "serve", str(folder / "config.yml")], stdout=log, stderr=log)
     try:
-        eventually_listens(port, child, folder / "log")
+        eventually(lambda: listens(port, child, folder / "log"), "it does not listen")
         yield port
     finally:
         child.terminate()

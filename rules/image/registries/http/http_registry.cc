@@ -5,6 +5,7 @@
 
 #include "engine/base/text.h"
 #include "rules/image/manifest_json.h"
+#include "rules/image/reference.h"
 
 namespace trainmake {
 namespace {
@@ -21,8 +22,6 @@ constexpr std::string_view kManifestTypes =
 bool is_document(std::string_view media_type) {
   return kManifestTypes.find(media_type) != kManifestTypes.npos && !media_type.empty();
 }
-
-std::string digest_text(const Sha256& digest) { return cat("sha256:", digest.hex()); }
 
 // `location` as a whole address: a path is one on the same host.
 std::string resolved(std::string_view location, const RemoteAddress& address) {
@@ -153,9 +152,7 @@ class HttpRegistry final : public Registry {
 
   Result<void> put_manifest(const std::string& repository, const Document& manifest,
                             const std::vector<std::string>& tags, const std::stop_token& stop) override {
-    std::vector<std::string> references = tags;
-    if (references.empty()) references.push_back(digest_text(sha256_of(manifest.bytes)));
-    for (const std::string& reference : references) {
+    for (const std::string& reference : tags) {
       const HttpRequest request{"PUT",
                                 cat("/v2/", repository, "/manifests/", reference),
                                 {{"Content-Type", manifest.media_type}},
@@ -179,8 +176,7 @@ class HttpRegistry final : public Registry {
     const std::string* type = header_of(response, "content-type");
     const std::string* digest = header_of(response, "docker-content-digest");
     const std::string* length = header_of(response, "content-length");
-    const std::optional<Sha256> parsed =
-        digest != nullptr && digest->starts_with("sha256:") ? Sha256::parse(digest->substr(7)) : std::nullopt;
+    const std::optional<Sha256> parsed = digest != nullptr ? parse_digest(*digest) : std::nullopt;
     const std::optional<double> size = length == nullptr ? std::nullopt : parse_number(*length);
     if (type != nullptr && parsed && size)
       return std::optional(BlobRef{type_alone(*type), *parsed, static_cast<std::uint64_t>(*size)});

@@ -9,6 +9,7 @@
 #include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "rules/image/image_store.h"
+#include "rules/image/reference.h"
 
 namespace trainmake {
 namespace {
@@ -19,7 +20,7 @@ constexpr const char* kRefName = "org.opencontainers.image.ref.name";
 
 Json descriptor_json(const BlobRef& manifest, const std::string& name) {
   return {{"mediaType", manifest.media_type},
-          {"digest", cat("sha256:", manifest.digest.hex())},
+          {"digest", digest_text(manifest.digest)},
           {"size", manifest.size},
           {"annotations", {{kRefName, name}}}};
 }
@@ -53,11 +54,12 @@ class Layout final : public Registry {
                    const std::stop_token& stop) override {
     TRY_ASSIGN(const std::optional<std::uint64_t> there, store_.size_of(blob.digest, nullptr));
     if (there == blob.size) return {};
-    TRY_ASSIGN(const BlobRef made,
-               store_.make(blob.media_type, [&](const ByteSink& out) { return copy(path, out, stop); }));
+    TRY_ASSIGN(const BlobRef made, store_.make(blob.media_type, [&](const ByteSink& out) {
+      return read_pieces(files_, path, stop, out);
+    }));
     if (made.digest == blob.digest) return {};
     TRY(files_.remove(store_.path(made.digest)));
-    return fail(step_error(cat(quoted(path), " is not the blob sha256:", blob.digest.hex())));
+    return fail(step_error(cat(quoted(path), " is not the blob ", digest_text(blob.digest))));
   }
 
   Result<bool> mount(const std::string&, const BlobRef& blob, const std::string&,
@@ -69,15 +71,12 @@ class Layout final : public Registry {
   Result<void> read(const std::string&, const BlobRef& blob, const ByteSink& sink,
                     const std::stop_token& stop) override {
     Sha256Hasher hasher;
-    TRY(copy(
-        store_.path(blob.digest),
-        [&](std::string_view bytes) {
-          hasher.raw(bytes);
-          return sink(bytes);
-        },
-        stop));
+    TRY(read_pieces(files_, store_.path(blob.digest), stop, [&](std::string_view bytes) {
+      hasher.raw(bytes);
+      return sink(bytes);
+    }));
     if (hasher.finish() == blob.digest) return {};
-    return fail(step_error(cat("The image blob sha256:", blob.digest.hex(), " is damaged"),
+    return fail(step_error(cat("The image blob ", digest_text(blob.digest), " is damaged"),
                            "`--force` on the image makes it again"));
   }
 
@@ -111,17 +110,6 @@ class Layout final : public Registry {
   }
 
  private:
-  Result<void> copy(const std::string& path, const ByteSink& out, const std::stop_token& stop) {
-    TRY_ASSIGN(const std::unique_ptr<FileReader> reader, files_.open(path));
-    std::vector<char> buffer(std::size_t{256} << 10U);
-    while (true) {
-      TRY_ASSIGN(const std::size_t count, reader->read(buffer));
-      if (count == 0) return {};
-      if (stop.stop_requested()) return fail(interrupted_error());
-      TRY(out({buffer.data(), count}));
-    }
-  }
-
   // Points `names` (`vision/mnist:latest`) at the manifest, and nothing else does any more.
   Result<void> name(const BlobRef& manifest, const std::vector<std::string>& names) {
     TRY_ASSIGN(const std::optional<FileLock> held, lock());
@@ -148,8 +136,7 @@ class Layout final : public Registry {
     TRY_ASSIGN(const Json index, stat.exists() ? read_index() : no_names());
     for (const Json& entry : index["manifests"]) {
       const std::string digest = text_of(entry, "digest");
-      const std::optional<Sha256> parsed =
-          digest.starts_with("sha256:") ? Sha256::parse(std::string_view(digest).substr(7)) : std::nullopt;
+      const std::optional<Sha256> parsed = parse_digest(digest);
       if (!parsed) continue;
       const bool sized = entry.contains("size") && entry["size"].is_number_unsigned();
       named_.emplace(ref_of(entry), BlobRef{text_of(entry, "mediaType"), *parsed,
