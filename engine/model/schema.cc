@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/base/text.h"
+#include "engine/model/label.h"
 
 namespace trainmake {
 namespace {
@@ -219,7 +220,9 @@ struct Check {
 
 void use(const Attribute& attribute, const std::string& channel, const Value& value,
          std::vector<LabelUse>& into) {
-  if (const std::string* text = value.string()) into.push_back({attribute.name, channel, *text, value.line});
+  const std::string* text = value.string();
+  if (text == nullptr || (attribute.shape == Shape::kVariants && !names_target(attribute, *text))) return;
+  into.push_back({attribute.name, channel, *text, value.line});
 }
 
 }  // namespace
@@ -266,6 +269,12 @@ std::vector<Error> check(const Schema& schema, const Table& attributes, const Lo
     }
   }
   return std::move(check.errors);
+}
+
+bool names_target(const Attribute& attribute, std::string_view text) {
+  const Result<Label> label = parse_label(text, "");
+  return label &&
+         std::find(attribute.labels.begin(), attribute.labels.end(), label->kind) != attribute.labels.end();
 }
 
 std::vector<LabelUse> label_uses(const Schema& schema, const Table& attributes) {

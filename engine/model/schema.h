@@ -27,7 +27,7 @@ enum class Shape : std::uint8_t {
   kStringMap,   // name = string
   kArguments,   // name = scalar, a list of scalars, or data_dir "x" and its like
   kFileLayers,  // a list of { srcs = files, dest = string }
-  kVariants,    // a string, or name = string
+  kVariants,    // a string, or name = string; with Attribute::labels, those that are labels are needed
   kCommand,     // a list of strings and placed paths
   kTable,       // anything in braces, or what Attribute::fields says
   kDuration,    // seconds as a number, or "90s", "10m", "2h", "1d"
@@ -45,7 +45,7 @@ struct Attribute {
   std::string doc;
   bool required = false;
   Effect effect = Effect::kResult;
-  std::vector<std::string> labels = {};    // for label shapes: the kinds that may be named
+  std::vector<std::string> labels = {};    // for label shapes and kVariants: the kinds that may be named
   std::optional<std::int64_t> least = {};  // for kInteger: no less than this
   std::vector<Attribute> fields = {};      // for kTable: what may stand in it; empty: anything
   Meaning wrong = nullptr;
@@ -69,6 +69,9 @@ std::string expected(const Attribute& attribute);  // "a string or a list of str
 // known).
 std::vector<Error> check(const Schema& schema, const Table& attributes, const Location& where,
                          std::string_view target);
+
+// Whether a value of kVariants is a label rather than another word: its kind stands in it.
+bool names_target(const Attribute& attribute, std::string_view text);
 
 // A label as it is written in an attribute.
 struct LabelUse {

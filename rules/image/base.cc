@@ -6,13 +6,12 @@
 #include "engine/base/text.h"
 #include "rules/image/base_lock.h"
 #include "rules/image/manifest_json.h"
+#include "rules/image/reference.h"
 
 namespace trainmake {
 namespace {
 
 using Json = nlohmann::json;
-
-constexpr std::uint64_t kLargestDocument = std::uint64_t{16} << 20U;
 
 std::string text_at(const Json& object, const char* name) {
   return object.is_object() && object.contains(name) && object[name].is_string()
@@ -31,9 +30,8 @@ std::optional<BlobRef> blob_of(const Json& descriptor) {
   return BlobRef{text_at(descriptor, "mediaType"), *digest, descriptor["size"].get<std::uint64_t>()};
 }
 
-Error unusable(const Reference& reference, std::string_view why) {
-  return user_error(cat("Base ", quoted(reference.text()), " cannot be built on: ", why))
-      .because(Blame::kRemote);
+Error unusable(const BaseSource& source, std::string_view why) {
+  return user_error(cat("Base ", quoted(source.name), " cannot be built on: ", why)).because(Blame::kRemote);
 }
 
 Result<std::string> read_document(Registry& registry, const std::string& repository, const BlobRef& blob,
@@ -93,59 +91,56 @@ Result<std::string> kept_document(Registry& registry, const std::string& reposit
 
 }  // namespace
 
-Result<Sha256> resolve_base(Registry& registry, const Reference& reference, const std::string& architecture,
-                            const std::stop_token& stop) {
-  const std::string asked = reference.digest ? digest_text(*reference.digest) : reference.tag;
-  TRY_ASSIGN(const std::optional<BlobRef> found, registry.find({reference.repository, asked}, nullptr, stop));
+Result<Sha256> resolve_base(const BaseSource& source, const std::string& reference,
+                            const std::string& architecture, const std::stop_token& stop) {
+  TRY_ASSIGN(const std::optional<BlobRef> found,
+             source.registry->find({source.repository, reference}, nullptr, stop));
   if (!found)
-    return fail(user_error(cat("There is no base ", quoted(reference.text())),
+    return fail(user_error(cat("There is no base ", quoted(source.name)),
                            "Check its name and tag; `docker login` may be needed to see it")
                     .because(Blame::kRemote));
   if (!is_index(found->media_type)) return found->digest;
-  TRY_ASSIGN(const std::string bytes, read_document(registry, reference.repository, *found, stop));
+  TRY_ASSIGN(const std::string bytes, read_document(*source.registry, source.repository, *found, stop));
   const std::optional<Sha256> digest = entry_for(parse_json<Json>(bytes), architecture);
   if (digest) return *digest;
-  return fail(unusable(reference, cat("it has no variant for linux/", architecture)));
+  return fail(unusable(source, cat("it has no variant for linux/", architecture)));
 }
 
-Result<Base> read_base(Registry& registry, const Reference& reference, const Sha256& manifest,
-                       const std::string& architecture, const ImageStore& store,
-                       const std::stop_token& stop) {
+Result<Base> read_base(const BaseSource& source, const Sha256& manifest, const std::string& architecture,
+                       const ImageStore& store, const std::stop_token& stop) {
   TRY_ASSIGN(std::optional<std::string> bytes, store.read(manifest));
   if (!bytes) {
     TRY_ASSIGN(const std::optional<BlobRef> named,
-               registry.find({reference.repository, digest_text(manifest)}, nullptr, stop));
+               source.registry->find({source.repository, digest_text(manifest)}, nullptr, stop));
     if (!named || named->digest != manifest)
-      return fail(unusable(reference, cat("the registry has no ", digest_text(manifest), ", which ",
-                                          kLockFile, " names"))
-                      .advise(cat("Take its entry out of ", kLockFile,
-                                  ": the next run asks what it stands for now")));
-    TRY_ASSIGN(bytes, kept_document(registry, reference.repository, *named, store, stop));
+      return fail(unusable(source, cat("its registry has no ", digest_text(manifest), " any more"))
+                      .advise("`trainmake update` asks what it stands for now"));
+    TRY_ASSIGN(bytes, kept_document(*source.registry, source.repository, *named, store, stop));
   }
   const Json document = parse_json<Json>(*bytes);
   const std::optional<BlobRef> config =
       document.is_object() && document.contains("config") ? blob_of(document["config"]) : std::nullopt;
   if (!config || !document.contains("layers") || !document["layers"].is_array())
-    return fail(unusable(reference, "its manifest is of an old kind, or damaged"));
-  Base base{&registry, reference.repository, {}, ""};
-  TRY_ASSIGN(base.config, kept_document(registry, reference.repository, *config, store, stop));
+    return fail(unusable(source, "its manifest is of an old kind, or damaged"));
+  Base base{source, {}, ""};
+  TRY_ASSIGN(base.config, kept_document(*source.registry, source.repository, *config, store, stop));
   const Json settings = parse_json<Json>(base.config);
   if (text_at(settings, "architecture") != architecture)
     return fail(unusable(
-        reference, cat("it is for ", text_at(settings, "architecture"), ", and wanted is ", architecture)));
+        source, cat("it is for ", text_at(settings, "architecture"), ", and wanted is ", architecture)));
   const Json ids =
       settings.contains("rootfs") && settings["rootfs"].is_object() && settings["rootfs"].contains("diff_ids")
           ? settings["rootfs"]["diff_ids"]
           : Json();
   if (!ids.is_array() || ids.size() != document["layers"].size())
-    return fail(unusable(reference, "its config and its manifest do not agree"));
+    return fail(unusable(source, "its config and its manifest do not agree"));
   for (std::size_t i = 0; i < ids.size(); ++i) {
     std::optional<BlobRef> blob = blob_of(document["layers"][i]);
     const std::string id = ids[i].is_string() ? ids[i].get<std::string>() : "";
     const std::optional<Sha256> diff_id = parse_digest(id);
-    if (!blob || !diff_id) return fail(unusable(reference, "its layers have no digests"));
+    if (!blob || !diff_id) return fail(unusable(source, "its layers have no digests"));
     if (blob->media_type = layer_type(blob->media_type); blob->media_type.empty())
-      return fail(unusable(reference, "it has a layer that may not be passed on"));
+      return fail(unusable(source, "it has a layer that may not be passed on"));
     base.layers.push_back({*blob, *diff_id});
   }
   return base;

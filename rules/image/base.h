@@ -7,24 +7,29 @@
 
 #include "rules/image/image_store.h"
 #include "rules/image/layer.h"
-#include "rules/image/reference.h"
 #include "rules/image/registry.h"
 
 namespace trainmake {
 
-struct Base {
+// Where an image to build on lies, and what it is called in an error.
+struct BaseSource {
   Registry* registry = nullptr;
   std::string repository;
+  std::string name;
+};
+
+struct Base {
+  BaseSource source;
   std::vector<Layer> layers;
   std::string config;  // JSON
 };
 
-// The manifest for `architecture` that the reference stands for now.
-Result<Sha256> resolve_base(Registry& registry, const Reference& reference, const std::string& architecture,
-                            const std::stop_token& stop);
+// The manifest for `architecture` that `reference`, a tag or a digest, stands for now.
+Result<Sha256> resolve_base(const BaseSource& source, const std::string& reference,
+                            const std::string& architecture, const std::stop_token& stop);
 
 // What is built on. Its manifest and config are asked for once, and kept in the store.
-Result<Base> read_base(Registry& registry, const Reference& reference, const Sha256& manifest,
-                       const std::string& architecture, const ImageStore& store, const std::stop_token& stop);
+Result<Base> read_base(const BaseSource& source, const Sha256& manifest, const std::string& architecture,
+                       const ImageStore& store, const std::stop_token& stop);
 
 }  // namespace trainmake

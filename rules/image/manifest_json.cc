@@ -12,6 +12,8 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr const char* kVariantAnnotation = "trainmake.variant";
+
 Json descriptor_json(const BlobRef& descriptor) {
   return {{"mediaType", descriptor.media_type},
           {"digest", digest_text(descriptor.digest)},
@@ -70,6 +72,24 @@ std::string render_manifest(const BlobRef& config, const std::vector<Layer>& lay
               {"config", descriptor_json(config)},
               {"layers", list}}
       .dump();
+}
+
+std::string render_index(const std::vector<IndexEntry>& entries) {
+  Json list = Json::array();
+  for (const IndexEntry& entry : entries) {
+    Json descriptor = descriptor_json(entry.manifest);
+    descriptor["platform"] = {{"architecture", entry.architecture}, {"os", "linux"}};
+    if (!entry.variant.empty()) descriptor["annotations"] = {{kVariantAnnotation, entry.variant}};
+    list.push_back(std::move(descriptor));
+  }
+  return Json{{"schemaVersion", 2}, {"mediaType", kIndexType}, {"manifests", list}}.dump();
+}
+
+std::string type_of_document(std::string_view bytes) {
+  const Json document = parse_json<Json>(bytes);
+  const bool says =
+      document.is_object() && document.contains("mediaType") && document["mediaType"].is_string();
+  return says ? document["mediaType"].get<std::string>() : kManifestType;
 }
 
 }  // namespace trainmake

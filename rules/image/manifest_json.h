@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "rules/image/layer.h"
@@ -11,6 +12,8 @@ namespace trainmake {
 
 inline constexpr const char* kConfigType = "application/vnd.oci.image.config.v1+json";
 inline constexpr const char* kManifestType = "application/vnd.oci.image.manifest.v1+json";
+inline constexpr std::uint64_t kLargestDocument = std::uint64_t{16} << 20U;  // no manifest is larger
+inline constexpr const char* kIndexType = "application/vnd.oci.image.index.v1+json";
 
 struct ImageConfig {
   std::string architecture = "amd64";
@@ -27,5 +30,14 @@ struct ImageConfig {
 std::string render_config(const ImageConfig& config, const std::vector<Layer>& layers,
                           const std::string& base);
 std::string render_manifest(const BlobRef& config, const std::vector<Layer>& layers);
+
+struct IndexEntry {
+  BlobRef manifest;
+  std::string architecture;
+  std::string variant;  // of the base; "" when it has none
+};
+std::string render_index(const std::vector<IndexEntry>& entries);
+// As the document says itself; that of a manifest when it does not.
+std::string type_of_document(std::string_view bytes);
 
 }  // namespace trainmake

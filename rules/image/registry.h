@@ -54,7 +54,7 @@ class Registry {
   // error is of no use.
   virtual Result<void> read(const std::string& repository, const BlobRef& blob, const ByteSink& sink,
                             const std::stop_token& stop) = 0;
-  // Has the manifest, and points `tags` at it, and nothing else of that repository.
+  // Has the manifest or index, by its digest, and points `tags` at it, and nothing else of that repository.
   virtual Result<void> put_manifest(const std::string& repository, const Document& manifest,
                                     const std::vector<std::string>& tags, const std::stop_token& stop) = 0;
   // What manifest or index that is; nothing when there is none.

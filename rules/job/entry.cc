@@ -53,9 +53,7 @@ Result<std::shared_ptr<const Listing>> code_of(Listings& listings, const Subject
   if (!parts.empty() && known()) return merged(parts, name);
   if (which != Files::kForeseen) return std::shared_ptr<const Listing>();
   parts.clear();
-  for (const Dependency& need : job.graph[image.target].needs) {
-    if (job.graph[need.target].label.kind == "code") parts.push_back(foreseen(job, need.target));
-  }
+  for (const TargetId code : code_targets(job.graph, image.target)) parts.push_back(foreseen(job, code));
   return known() ? merged(parts, name) : std::shared_ptr<const Listing>();
 }
 
@@ -82,9 +80,9 @@ Result<std::optional<Starter>> starter_in(const JobServices& services, const Lis
 
 // The main file as the image's code declares it now. Not from an artifact: an image whose code only names
 // another main is the same image, and is not made again.
-std::string main_of_code(const Graph& graph, const Target& image) {
-  for (const Dependency& need : image.needs) {
-    if (std::string main = graph[need.target].string_or("main", ""); !main.empty()) return main;
+std::string main_of_code(const Graph& graph, TargetId image) {
+  for (const TargetId code : code_targets(graph, image)) {
+    if (std::string main = graph[code].string_or("main", ""); !main.empty()) return main;
   }
   return {};
 }
@@ -103,7 +101,7 @@ Result<Entry> entry_of(Listings& listings, const JobServices& services, const Su
   entry.code = *std::move(code);
   const Value* command = target.find("command");
   if (command != nullptr && command->table() != nullptr && !command->table()->items.empty()) return entry;
-  entry.main = target.string_or("main", main_of_code(job.graph, job.graph[need->target]));
+  entry.main = target.string_or("main", main_of_code(job.graph, need->target));
   if (entry.main.empty()) {
     return fail(user_error(cat(quoted(target.label.shortest_from(here)),
                                " does not say what to run, nor does the code of ", quoted(image)),

@@ -116,12 +116,9 @@ Fields redacted(Fields params, const Redactor& redactor) {
 
 // The code target behind the image, for a hint.
 std::string code_label(const Subject& subject, const std::string& here) {
-  const Target& image = subject.graph[image_of(subject.target())->target];
-  for (const Dependency& need : image.needs) {
-    const Label& label = subject.graph[need.target].label;
-    if (label.kind == "code") return label.shortest_from(here);
-  }
-  return image.label.shortest_from(here);
+  const TargetId image = image_of(subject.target())->target;
+  const std::vector<TargetId> code = code_targets(subject.graph, image);
+  return subject.graph[code.empty() ? image : code.front()].label.shortest_from(here);
 }
 
 Error gone(const std::string& label) {

@@ -74,6 +74,19 @@ const Dependency* image_of(const Target& job) {
   return found == job.needs.end() ? nullptr : &*found;
 }
 
+std::vector<TargetId> code_targets(const Graph& graph, TargetId image) {
+  std::vector<TargetId> code;
+  for (std::optional<TargetId> at = image; at && code.empty();) {
+    std::optional<TargetId> below;
+    for (const Dependency& need : graph[*at].needs) {
+      if (need.attribute == "code") code.push_back(need.target);
+      if (need.attribute == "base" && !below) below = need.target;
+    }
+    at = below;
+  }
+  return code;
+}
+
 std::vector<const Dependency*> data_of(const Target& job) {
   std::vector<const Dependency*> uses;
   for (const Dependency& need : job.needs) {

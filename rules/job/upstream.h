@@ -30,6 +30,8 @@ class Listings {
 };
 
 const Dependency* image_of(const Target& job);
+// The code that jobs of an image run: its own, else that of the image that it is built on.
+std::vector<TargetId> code_targets(const Graph& graph, TargetId image);
 std::vector<const Dependency*> data_of(const Target& job);
 
 // What it is that `need` gives, as one digest; an empty optional when that is not known.

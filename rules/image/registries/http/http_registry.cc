@@ -152,7 +152,9 @@ class HttpRegistry final : public Registry {
 
   Result<void> put_manifest(const std::string& repository, const Document& manifest,
                             const std::vector<std::string>& tags, const std::stop_token& stop) override {
-    for (const std::string& reference : tags) {
+    std::vector<std::string> references = tags;
+    if (tags.empty()) references.push_back(digest_text(manifest.ref().digest));
+    for (const std::string& reference : references) {
       const HttpRequest request{"PUT",
                                 cat("/v2/", repository, "/manifests/", reference),
                                 {{"Content-Type", manifest.media_type}},

@@ -6,6 +6,7 @@
 #include "cache/transfer.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "rules/image/manifest_json.h"
 
 namespace trainmake {
 namespace {
@@ -43,17 +44,20 @@ Result<Json> read_json(FileSystem& files, const std::string& path) {
   return text ? parse_json<Json>(*text) : Json();
 }
 
-// What the names in the layout lead to.
+// What the names in the layout lead to. A blob that is too large for a document is a layer.
 Result<void> add_named(FileSystem& files, const std::string& layout, Digests& digests) {
   TRY_ASSIGN(const Json index, read_json(files, path_join(layout, "index.json")));
-  std::vector<std::string> manifests;
-  if (index.is_structured()) add_digests(index, manifests);
-  for (const std::string& manifest : manifests) {
-    digests.insert(manifest);
-    TRY_ASSIGN(const Json json, read_json(files, path_join(layout, cat("blobs/sha256/", manifest))));
-    std::vector<std::string> parts;
-    if (json.is_structured()) add_digests(json, parts);
-    digests.insert(parts.begin(), parts.end());
+  std::vector<std::string> waiting;
+  if (index.is_structured()) add_digests(index, waiting);
+  while (!waiting.empty()) {
+    const std::string digest = std::move(waiting.back());
+    waiting.pop_back();
+    if (!digests.insert(digest).second) continue;
+    const std::string path = path_join(layout, cat("blobs/sha256/", digest));
+    TRY_ASSIGN(const Stat stat, files.look(path));
+    if (!stat.is(FileKind::kFile) || stat.size > kLargestDocument) continue;
+    TRY_ASSIGN(const Json json, read_json(files, path));
+    if (json.is_structured()) add_digests(json, waiting);
   }
   return {};
 }

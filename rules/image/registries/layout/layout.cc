@@ -85,7 +85,7 @@ class Layout final : public Registry {
     TRY_ASSIGN(const BlobRef blob, store_.make(manifest.media_type, manifest.bytes));
     std::vector<std::string> names;
     for (const std::string& tag : tags) names.push_back(name_of(repository, tag));
-    return name(blob, names);
+    return names.empty() ? Result<void>() : name(blob, names);
   }
 
   Result<std::optional<BlobRef>> find(const Named& named, Looks* looks, const std::stop_token&) override {

@@ -1,0 +1,107 @@
+#include "rules/image/delivery.h"
+
+#include <algorithm>
+
+#include "engine/base/text.h"
+#include "rules/image/manifest_json.h"
+
+namespace trainmake {
+namespace {
+
+using Editions = std::vector<const MadeImage*>;
+
+Result<void> send_layers(const MadeImage& made, Delivery& delivery) {
+  for (const SentLayer& layer : made.sent) {
+    TRY_ASSIGN(const auto here, delivery.store.size_of(layer.blob.digest, nullptr));
+    TRY(fetch(layer, delivery.store, delivery.stop));
+    if (!here) ++delivery.new_layers, delivery.new_bytes += layer.blob.size;
+  }
+  return {};
+}
+
+// A layout takes what lies in the store already.
+Result<void> send_manifest(const MadeImage& made, const std::vector<std::string>& tags, Delivery& delivery) {
+  const ImagePlace& place = delivery.place;
+  const BlobRef manifest = made.manifest.ref();
+  if (!place.is_layout()) {
+    TRY(delivery.store.make(kManifestType, made.manifest.bytes));
+    const Publication what{*place.registry, delivery.store, place.repository, tags,
+                           made.sent,       made.config,    made.manifest};
+    return publish(what, delivery.pushed, delivery.tally, delivery.stop);
+  }
+  TRY(send_layers(made, delivery));
+  TRY_ASSIGN(const auto known, delivery.store.size_of(manifest.digest, nullptr));
+  TRY(place.registry->put_manifest(place.repository, made.manifest, tags, delivery.stop));
+  if (known) return {};
+  delivery.tally.pushed_manifests += 1;
+  delivery.tally.pushed_bytes += made.config.size + manifest.size;
+  return {};
+}
+
+// REQUIRES: the manifests are there.
+Result<BlobRef> send_index(const Editions& parts, const std::vector<std::string>& tags, Delivery& delivery) {
+  std::vector<IndexEntry> entries;
+  for (const MadeImage* part : parts)
+    entries.push_back({part->manifest.ref(), part->edition.architecture, part->edition.variant});
+  const Document index{kIndexType, render_index(entries)};
+  const Sha256 digest = index.ref().digest;
+  const ImagePlace& place = delivery.place;
+  TRY_ASSIGN(const auto here, delivery.store.size_of(digest, nullptr));
+  const bool known = place.is_layout() ? here.has_value() : delivery.pushed.has(digest);
+  TRY(delivery.store.make(kIndexType, index.bytes));
+  TRY(place.registry->put_manifest(place.repository, index, tags, delivery.stop));
+  if (!known) {
+    delivery.tally.pushed_manifests += 1;
+    delivery.tally.pushed_bytes += index.bytes.size();
+  }
+  if (!place.is_layout()) {
+    delivery.pushed.add(digest);
+    TRY(delivery.pushed.write());
+  }
+  return index.ref();
+}
+
+// One edition is its manifest; several are an index of theirs.
+Result<BlobRef> point(const Editions& parts, const std::vector<std::string>& tags, Delivery& delivery) {
+  if (parts.size() > 1) return send_index(parts, tags, delivery);
+  TRY(send_manifest(*parts.front(), tags, delivery));
+  return parts.front()->manifest.ref();
+}
+
+std::vector<std::string> variants_of(const std::vector<MadeImage>& editions) {
+  std::vector<std::string> variants;
+  for (const MadeImage& made : editions) {
+    const std::string& variant = made.edition.variant;
+    if (!variant.empty() && std::find(variants.begin(), variants.end(), variant) == variants.end())
+      variants.push_back(variant);
+  }
+  return variants;
+}
+
+}  // namespace
+
+std::vector<std::string> tags_of_variant(const std::vector<std::string>& tags, const std::string& variant) {
+  std::vector<std::string> all;
+  for (const std::string& tag : tags) all.push_back(cat(tag, "-", variant));
+  return all;
+}
+
+Result<Delivered> deliver(const std::vector<MadeImage>& editions, const std::vector<std::string>& tags,
+                          Delivery& delivery) {
+  Delivered delivered;
+  Editions all;
+  for (const MadeImage& made : editions) all.push_back(&made);
+  if (all.size() > 1) {
+    for (const MadeImage* made : all) TRY(send_manifest(*made, {}, delivery));
+  }
+  TRY_ASSIGN(delivered.image, point(all, tags, delivery));
+  for (const std::string& variant : variants_of(editions)) {
+    Editions parts;
+    std::copy_if(all.begin(), all.end(), std::back_inserter(parts),
+                 [&](const MadeImage* made) { return made->edition.variant == variant; });
+    TRY_ASSIGN(delivered.variants[variant], point(parts, tags_of_variant(tags, variant), delivery));
+  }
+  return delivered;
+}
+
+}  // namespace trainmake

@@ -1,0 +1,48 @@
+// Brings the images of one target to where they go: manifests, an index when there are several, and tags.
+#pragma once
+
+#include <map>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "engine/model/artifact.h"
+#include "rules/image/editions.h"
+#include "rules/image/image_store.h"
+#include "rules/image/layer.h"
+#include "rules/image/places.h"
+#include "rules/image/publish.h"
+
+namespace trainmake {
+
+// One edition, its own layers in the store and those of its base there or where the base lies.
+struct MadeImage {
+  Edition edition;
+  std::vector<Layer> layers;
+  std::vector<SentLayer> sent;  // the same, on their way
+  BlobRef config;
+  Document manifest;
+};
+
+struct Delivery {
+  const ImagePlace& place;
+  const ImageStore& store;
+  PushedBlobs pushed;
+  Tally& tally;
+  std::stop_token stop;
+  std::uint64_t new_layers = 0;  // built or fetched
+  std::uint64_t new_bytes = 0;
+};
+
+struct Delivered {
+  BlobRef image;                            // what the tags point at
+  std::map<std::string, BlobRef> variants;  // what `<tag>-<variant>` points at
+};
+
+// `tags` point at all editions, `<tag>-<variant>` at those of a variant. REQUIRES: some editions.
+Result<Delivered> deliver(const std::vector<MadeImage>& editions, const std::vector<std::string>& tags,
+                          Delivery& delivery);
+
+std::vector<std::string> tags_of_variant(const std::vector<std::string>& tags, const std::string& variant);
+
+}  // namespace trainmake

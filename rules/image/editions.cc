@@ -1,0 +1,67 @@
+#include "rules/image/editions.h"
+
+#include <algorithm>
+
+#include "engine/base/text.h"
+
+namespace trainmake {
+namespace {
+
+constexpr const char* kOurs =
+#if defined(__aarch64__)
+    "arm64";
+#else
+    "amd64";
+#endif
+
+Result<std::vector<std::string>> chosen_variants(const Target& image, const Table& bases) {
+  std::vector<std::string> all;
+  for (const auto& [name, base] : bases.fields) all.push_back(name);
+  std::vector<std::string> chosen = image.strings("variants");
+  if (chosen.empty()) return all;
+  for (const std::string& name : chosen) {
+    if (std::find(all.begin(), all.end(), name) != all.end()) continue;
+    const std::string meant = did_you_mean(name, all);
+    return fail(user_error(cat("There is no variant ", quoted(name), " in `base`"),
+                           meant.empty() ? cat("It has ", join(all, ", ")) : meant)
+                    .at(image.place_of("variants")));
+  }
+  return chosen;
+}
+
+}  // namespace
+
+std::string Edition::name() const { return path_join(variant, architecture); }
+
+Result<std::vector<Edition>> editions_of(const Target& image) {
+  const Value* base = image.find("base");
+  const Value* dockerfile = image.find("dockerfile");
+  if (base == nullptr && dockerfile == nullptr)
+    return fail(user_error(cat(quoted(image.label.text()), " does not say what it is built on"),
+                           "Give it a `base`: a reference, another image, or \"scratch\"")
+                    .at(image.where));
+  if (base != nullptr && dockerfile != nullptr)
+    return fail(user_error(cat(quoted(image.label.text()), " has both a `base` and a `dockerfile`"),
+                           "Leave one of them out: what the Dockerfile builds is the base")
+                    .at(image.place_of("dockerfile")));
+  std::vector<std::string> architectures = image.strings("architecture");
+  if (architectures.empty()) architectures.emplace_back(kOurs);
+  std::vector<Edition> editions;
+  const auto add = [&](const std::string& variant, const std::string& built_on) {
+    for (const std::string& architecture : architectures)
+      editions.push_back({variant, architecture, built_on});
+  };
+  if (base == nullptr || base->string() != nullptr) {
+    if (image.find("variants") != nullptr)
+      return fail(user_error("`variants` are chosen from a `base` that is a table",
+                             "Write it as `base = { cpu = \"...\", gpu = \"...\" }`")
+                      .at(image.place_of("variants")));
+    add("", base == nullptr ? "" : *base->string());
+    return editions;
+  }
+  TRY_ASSIGN(const std::vector<std::string> variants, chosen_variants(image, *base->table()));
+  for (const std::string& variant : variants) add(variant, *base->table()->find(variant)->string());
+  return editions;
+}
+
+}  // namespace trainmake

@@ -1,0 +1,23 @@
+// The images that one target makes: one for each variant of its base and each architecture. Knows nothing of
+// how they are made.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/model/graph.h"
+
+namespace trainmake {
+
+struct Edition {
+  std::string variant;       // "" when the base has none
+  std::string architecture;  // as OCI calls it
+  std::string base;          // as it is written; "" is what `dockerfile` builds
+
+  std::string name() const;  // `amd64`, `gpu/amd64`: what tells it from others of the target
+};
+
+// In the order in which an index has them: whoever takes the first that fits gets the most usual.
+Result<std::vector<Edition>> editions_of(const Target& image);
+
+}  // namespace trainmake

@@ -1,0 +1,117 @@
+#include "rules/image/image_schema.h"
+
+#include "engine/base/text.h"
+#include "rules/image/reference.h"
+
+namespace trainmake {
+namespace {
+
+void check_tag(const Value& tag, std::vector<Error>& errors) {
+  if (is_tag(*tag.string())) return;
+  errors.push_back(user_error(cat("Tag ", quoted(*tag.string()), " cannot be one"),
+                              "Letters, digits, `.`, `_` and `-` may stand in a tag")
+                       .at({"", tag.line}));
+}
+
+// A repository in the workspace's own layout may have any name that a project's folder has.
+std::vector<Error> wrong_tags(const Value& tags) {
+  std::vector<Error> errors;
+  if (tags.string() != nullptr) check_tag(tags, errors);
+  if (const Table* list = tags.table()) {
+    for (const Value& tag : list->items) check_tag(tag, errors);
+  }
+  return errors;
+}
+
+std::vector<Error> wrong_file_layers(const Value& layers) {
+  std::vector<Error> errors;
+  for (const Value& layer : layers.table()->items) {
+    const Value& dest = *layer.table()->find("dest");
+    if (!dest.string()->starts_with('/'))
+      errors.push_back(user_error(cat("`dest` ", quoted(*dest.string()), " of a layer is not absolute"),
+                                  "Write it as `/weights`")
+                           .at({"", dest.line != 0 ? dest.line : layer.line}));
+  }
+  return errors;
+}
+
+// A variant's name becomes part of a tag.
+std::vector<Error> wrong_variants(const Value& base) {
+  std::vector<Error> errors;
+  const Table* table = base.table();
+  if (table == nullptr) return errors;
+  if (table->fields.empty())
+    errors.push_back(user_error("`base` names no variant", "Write it as `{ cpu = \"...\", gpu = \"...\" }`"));
+  for (const auto& [name, value] : table->fields) {
+    if (is_tag(name)) continue;
+    errors.push_back(user_error(cat("Variant ", quoted(name), " cannot be one"),
+                                "Letters, digits, `.`, `_` and `-` may stand in its name")
+                         .at({"", value.line}));
+  }
+  return errors;
+}
+
+std::vector<Error> wrong_architectures(const Value& architectures) {
+  std::vector<Error> errors;
+  const auto check = [&](const Value& value) {
+    if (*value.string() != "amd64" && *value.string() != "arm64")
+      errors.push_back(user_error(cat("There is no architecture ", quoted(*value.string())),
+                                  "Images are made for `amd64` and `arm64`")
+                           .at({"", value.line}));
+  };
+  if (architectures.string() != nullptr) check(architectures);
+  if (const Table* list = architectures.table()) {
+    for (const Value& item : list->items) check(item);
+  }
+  return errors;
+}
+
+Schema make_schema() {
+  return {
+      "image",
+      "An OCI image: layers and a config, by digest",
+      {
+          {"code", Shape::kLabelList, "The code in it: its last layers", false, Effect::kResult, {"code"}},
+          {.name = "base",
+           .shape = Shape::kVariants,
+           .doc = "What it is built on: a reference, another image's label, or `\"scratch\"`; a table has "
+                  "variants",
+           .labels = {"image"},
+           .wrong = wrong_variants},
+          {.name = "architecture",
+           .shape = Shape::kStringList,
+           .doc = "What it is for: `amd64`, `arm64` or both; this machine's when none is given",
+           .wrong = wrong_architectures},
+          {"run", Shape::kStringList, "Commands run in the base: a layer each, below the code"},
+          {.name = "files",
+           .shape = Shape::kFileLayers,
+           .doc = "Other files, a layer each: `{ { srcs = glob \"weights/**\", dest = \"/weights\" } }`",
+           .wrong = wrong_file_layers},
+          {"env", Shape::kScalarMap, "Environment variables"},
+          {"workdir", Shape::kString, "The working folder"},
+          {"entrypoint", Shape::kStringList, "What a container starts"},
+          {"cmd", Shape::kStringList, "Its arguments"},
+          {"user", Shape::kString, "Who runs it"},
+          {"labels", Shape::kStringMap, "Labels of the image"},
+          {.name = "tags",
+           .shape = Shape::kStringList,
+           .doc = "Its tags; `latest` when none is given",
+           .wrong = wrong_tags},
+          {"registry", Shape::kString,
+           "Where it goes, as TRAINSPACE.lua calls it; else `default_registry`, else the layout"},
+          {"variants", Shape::kStringList,
+           "Which variants of `base` are made, the most usual first; else all"},
+          {"dockerfile", Shape::kString, "A Dockerfile that builds what it is built on, in place of `base`"},
+          {"secrets", Shape::kStringList, "Environment variables that `run` steps see", false, Effect::kNone},
+          {"notes", Shape::kString, "A remark", false, Effect::kNone},
+      }};
+}
+
+}  // namespace
+
+const Schema& image_schema() {
+  static const Schema schema = make_schema();
+  return schema;
+}
+
+}  // namespace trainmake

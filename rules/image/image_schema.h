@@ -1,0 +1,10 @@
+// What may be said of an image, and what is wrong with what is said.
+#pragma once
+
+#include "engine/model/schema.h"
+
+namespace trainmake {
+
+const Schema& image_schema();
+
+}  // namespace trainmake

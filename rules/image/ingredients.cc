@@ -1,0 +1,65 @@
+#include "rules/image/ingredients.h"
+
+#include "engine/base/text.h"
+
+namespace trainmake {
+namespace {
+
+// The files of `code`, as they were when it ran.
+Result<Listing> snapshot(Blobs& blobs, const Artifact& tree, const Label& code) {
+  const std::optional<Sha256> digest = Sha256::parse(tree.sha256);
+  CHECK(digest.has_value());
+  TRY_ASSIGN(const std::optional<std::string> bytes, blobs.read(*digest));
+  std::optional<Listing> listing = bytes ? decode_listing(*bytes) : std::nullopt;
+  if (!listing)
+    return fail(step_error(cat("The snapshot of ", quoted(code.text()), " is damaged and was removed"),
+                           "Run again: it is made anew"));
+  return *std::move(listing);
+}
+
+}  // namespace
+
+Result<FileTrees> file_trees(const ImageServices& services, const Target& image, Looks& looks) {
+  FileTrees trees;
+  const Value* files = image.find("files");
+  if (files == nullptr) return trees;
+  for (const Value& entry : files->table()->items) {
+    std::string dest = *entry.table()->find("dest")->string();
+    while (dest.size() > 1 && dest.ends_with('/')) dest.pop_back();
+    TRY_ASSIGN(FileSet set, services.file_sets.read({image.label.folder,
+                                                     entry.table()->find("srcs"),
+                                                     {},
+                                                     "",
+                                                     Links::kKeep,
+                                                     false,
+                                                     image.place_of("files")}));
+    looks.add(set.looks);
+    std::string identity = tree_identity(set.files, true).hex();
+    trees.push_back({std::move(dest), std::move(set.files), std::move(identity)});
+  }
+  return trees;
+}
+
+std::vector<CodeTree> code_trees(const Subject& image) {
+  std::vector<CodeTree> trees;
+  for (const Dependency& need : image.target().needs) {
+    if (need.attribute != "code") continue;
+    const Artifacts* artifacts = image.inputs.artifacts(need.target);
+    trees.push_back(
+        {&image.graph[need.target], artifacts == nullptr ? nullptr : find_role(*artifacts, "tree")});
+  }
+  return trees;
+}
+
+LayerSource source_of(const ImageServices& services, const FileTree& tree, const std::stop_token& stop) {
+  return {tree.identity, tree.dest,
+          [&services, &tree, stop] { return services.file_sets.store(tree.files, services.blobs, stop); }};
+}
+
+LayerSource source_of(const ImageServices& services, const CodeTree& tree) {
+  CHECK(tree.artifact != nullptr);
+  return {tree.artifact->identity, std::string(kCodeFolder),
+          [&services, tree] { return snapshot(services.blobs, *tree.artifact, tree.target->label); }};
+}
+
+}  // namespace trainmake

@@ -1,0 +1,34 @@
+// What the image rule is made of, and the rooms of its corridor.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cache/blobs.h"
+#include "cache/file_set.h"
+#include "engine/base/host.h"
+#include "engine/model/event.h"
+#include "engine/model/project.h"
+#include "rules/image/registry.h"
+
+namespace trainmake {
+
+// The workspace's own layout, and registries that are somewhere else.
+struct RegistryRooms {
+  std::unique_ptr<Registry> (*layout)(Host& host, const Workspace& workspace);
+  // `host` with its port; plain http when `insecure`, or on loopback. `url` replaces both.
+  std::unique_ptr<Registry> (*remote)(Host& host, const std::string& registry, const std::string& url,
+                                      bool insecure, Tally& tally);
+};
+
+struct ImageServices {
+  Host& host;
+  const Workspace& workspace;
+  const Space& space;
+  Blobs& blobs;
+  FileSets& file_sets;
+  RegistryRooms registries;
+  Tally& tally;
+};
+
+}  // namespace trainmake
