@@ -31,10 +31,12 @@ constexpr Entry kInWorkspace[] = {
     {"ps", ps_command},
     {"gc", gc_command},
     {"cache", cache_command},
+    {"update", update_command},
 };
 
 bool changes_something(std::string_view command) {
-  return command == "attach" || command == "cancel" || command == "gc" || command == "cache";
+  return command == "attach" || command == "cancel" || command == "gc" || command == "cache" ||
+         command == "update";
 }
 
 Result<int> in_workspace(CommandLine line, const Environment& environment) {

@@ -32,6 +32,7 @@ Result<int> diff_command(const Call& call);
 Result<int> ps_command(const Call& call);
 Result<int> gc_command(const Call& call);
 Result<int> cache_command(const Call& call);
+Result<int> update_command(const Call& call);
 
 // Those that need none.
 Result<int> new_command(const CommandLine& line, const Environment& environment);

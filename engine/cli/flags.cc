@@ -51,6 +51,7 @@ constexpr CommandSpec kCommands[] = {
     {"attach", "[RUN|LABEL]", "do", "Follow a running job to its end, and record it", ""},
     {"cancel", "RUN|LABEL", "do", "End a running job", ""},
     {"pull", "LABEL|RUN", "do", "Put a job's outputs on disk", "--to --overwrite"},
+    {"update", "[IMAGE]", "do", "Ask anew what bases stand for, and pin that in TRAINFILE.lock", ""},
     {"new", "NAME", "do", "Begin a project that builds and runs as it is", "--template"},
     {"runs", "[LABEL]", "look back", "The history of jobs, the newest first", "--limit"},
     {"show", "RUN|LABEL", "look back", "One run: what went in, what came out, how to repeat it", ""},

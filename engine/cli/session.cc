@@ -4,6 +4,7 @@
 #include "engine/cli/report.h"
 #include "lua/load.h"
 #include "rules/all.h"
+#include "rules/image/services.h"
 #include "rules/job/platform.h"
 
 namespace trainmake {
@@ -103,6 +104,11 @@ Result<Platform*> Session::platform_named(const std::string& name) {
 }
 
 const StoreRooms& Session::store_rooms() const { return all_store_rooms(); }
+
+Result<ImageServices> Session::image_services() {
+  TRY_ASSIGN(const Space* space, Session::space());
+  return ImageServices{host_, workspace(), *space, blobs_, file_sets_, all_registry_rooms(), tally_};
+}
 
 std::vector<const Schema*> Session::schemas() { return all_schemas(); }
 

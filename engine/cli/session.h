@@ -24,6 +24,7 @@ namespace trainmake {
 
 class Platform;
 class Reporter;
+struct ImageServices;
 
 class Session {
  public:
@@ -54,6 +55,7 @@ class Session {
   Blobs& blobs() { return blobs_; }
   FileDigests& digests() { return digests_; }
   const StoreRooms& store_rooms() const;
+  Result<ImageServices> image_services();
 
   std::vector<const Schema*> schemas();
   Result<const Rules*> rules();  // needs the space, a platform and the state
