@@ -2,8 +2,8 @@
 
 #include <memory>
 
+#include "cache/secret_files.h"
 #include "engine/base/text.h"
-#include "rules/code/secret_files.h"
 
 namespace trainmake {
 namespace {
@@ -58,7 +58,7 @@ Result<Description> CodeRule::describe(const Subject& subject) {
       target.place_of("srcs")};
   if (target.find("root") != nullptr) request.root = target.string_or("root", "");
   TRY_ASSIGN(FileSet set, file_sets_.read(request));
-  TRY(refuse_secret_files(set, target));
+  TRY(refuse_secret_files(set, target, "srcs"));
 
   Description description;
   for (std::size_t i = 0; i < set.files.size(); ++i)

@@ -87,6 +87,8 @@ Schema make_schema() {
            .shape = Shape::kFileLayers,
            .doc = "Other files, a layer each: `{ { srcs = glob \"weights/**\", dest = \"/weights\" } }`",
            .wrong = wrong_file_layers},
+          {"allow", Shape::kStringList, "Private keys and `.env` files that may be among `files`", false,
+           Effect::kNone},
           {"env", Shape::kScalarMap, "Environment variables"},
           {"workdir", Shape::kString, "The working folder"},
           {"entrypoint", Shape::kStringList, "What a container starts"},

@@ -1,5 +1,6 @@
 #include "rules/image/ingredients.h"
 
+#include "cache/secret_files.h"
 #include "engine/base/text.h"
 
 namespace trainmake {
@@ -33,6 +34,7 @@ Result<FileTrees> file_trees(const ImageServices& services, const Target& image,
                                                      Links::kKeep,
                                                      false,
                                                      image.place_of("files")}));
+    TRY(refuse_secret_files(set, image, "files"));
     looks.add(set.looks);
     std::string identity = tree_identity(set.files, true).hex();
     trees.push_back({std::move(dest), std::move(set.files), std::move(identity)});

@@ -49,6 +49,7 @@ std::vector<Kind> kinds() {
       {"image",
        {{"base", text("scratch")}},
        {{"base", {text("scratch"), text("debian:12")}},
+        {"allow", words},
         {"architecture", {text("amd64"), text("arm64")}},
         {"run", {RuleWorld::list({"true"}), RuleWorld::list({"false"})}},
         {"files", {layer("data/**", "/data"), layer("data/**", "/other")}},

@@ -248,6 +248,12 @@ class Files(Story):
                 place.replace("TRAINFILE.lua", 'main = "list.sh"', f'main = "list.sh", allow = {{ "{name}" }}')
                 place.make("image:i")
 
+    def test_nor_may_one_lie_among_the_files_of_an_image(self):
+        place = self.place({"TRAINFILE.lua": 'image "i" { base = "scratch", files = { { srcs = glob "w/**", dest = "/w" } } }\n', "w/.env": "TOKEN=abc\n", "w/x": "1\n"})
+        self.assert_told(place.ask("image:i").exits(2), "TRAINFILE.lua:1", "among the files of an image: `w/.env`")
+        place.replace("TRAINFILE.lua", 'base = "scratch"', 'base = "scratch", allow = { "w/.env" }')
+        place.make("image:i")
+
     def test_a_key_by_its_content_is_kept_nowhere(self):
         place = self.listing(**{"code/notes.txt": "-----BEGIN RSA PRIVATE KEY-----\nsomething-hidden\n-----END RSA PRIVATE KEY-----\n"})
         self.assert_told(place.ask("image:i").exits(2), "code/notes.txt")

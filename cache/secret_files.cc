@@ -1,4 +1,4 @@
-#include "rules/code/secret_files.h"
+#include "cache/secret_files.h"
 
 #include <algorithm>
 
@@ -24,17 +24,19 @@ bool is_allowed(const ListedFile& file, const std::vector<std::string>& allowed,
                      [&](const std::string& path) { return path == file.key || path == from_project; });
 }
 
-Error refusal(const std::vector<std::string>& names, const Target& target) {
-  return user_error(cat(names.size() == 1 ? "A private key or `.env` file is among the code: "
-                                          : "Private keys or `.env` files are among the code: ",
-                        join(names, ", ")),
-                    "Take it out of `srcs` (or let git ignore it); `allow = { \"path\" }` lets it in")
-      .at(target.place_of("srcs"));
+Error refusal(const std::vector<std::string>& names, const Target& target, std::string_view attribute) {
+  const bool is_code = target.label.kind == "code";
+  return user_error(cat(names.size() == 1 ? "A private key or `.env` file is among the "
+                                          : "Private keys or `.env` files are among the ",
+                        is_code ? "code: " : "files of an image: ", join(names, ", ")),
+                    cat("Take it out of ", quoted(attribute), is_code ? " (or let git ignore it)" : "",
+                        "; `allow = { \"path\" }` lets it in"))
+      .at(target.place_of(attribute));
 }
 
 }  // namespace
 
-Result<void> refuse_secret_files(const FileSet& set, const Target& target) {
+Result<void> refuse_secret_files(const FileSet& set, const Target& target, std::string_view attribute) {
   const std::vector<std::string> allowed = target.strings("allow");
   std::vector<std::string> refused;
   for (std::size_t i = 0; i < set.files.size(); ++i) {
@@ -44,7 +46,7 @@ Result<void> refuse_secret_files(const FileSet& set, const Target& target) {
     if (secret && !is_allowed(file, allowed, target)) refused.push_back(quoted(file.source));
   }
   if (refused.empty()) return {};
-  return fail(refusal(refused, target));
+  return fail(refusal(refused, target, attribute));
 }
 
 }  // namespace trainmake
