@@ -5,6 +5,7 @@
 #include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "rules/image/base_lock.h"
+#include "rules/image/documents.h"
 #include "rules/image/manifest_json.h"
 #include "rules/image/reference.h"
 
@@ -12,23 +13,6 @@ namespace trainmake {
 namespace {
 
 using Json = nlohmann::json;
-
-std::string text_at(const Json& object, const char* name) {
-  return object.is_object() && object.contains(name) && object[name].is_string()
-             ? object[name].get<std::string>()
-             : std::string();
-}
-
-std::optional<Sha256> digest_at(const Json& object, const char* name) {
-  return parse_digest(text_at(object, name));
-}
-
-std::optional<BlobRef> blob_of(const Json& descriptor) {
-  const std::optional<Sha256> digest = digest_at(descriptor, "digest");
-  if (!digest || !descriptor.contains("size") || !descriptor["size"].is_number_unsigned())
-    return std::nullopt;
-  return BlobRef{text_at(descriptor, "mediaType"), *digest, descriptor["size"].get<std::uint64_t>()};
-}
 
 Error unusable(const BaseSource& source, std::string_view why) {
   return user_error(cat("Base ", quoted(source.name), " cannot be built on: ", why)).because(Blame::kRemote);
@@ -48,26 +32,6 @@ Result<std::string> read_document(Registry& registry, const std::string& reposit
       },
       stop));
   return bytes;
-}
-
-bool is_index(const std::string& media_type) {
-  return media_type == "application/vnd.oci.image.index.v1+json" ||
-         media_type == "application/vnd.docker.distribution.manifest.list.v2+json";
-}
-
-// Of an index: the entry for Linux on `architecture`; of several, the one of its most common variant.
-std::optional<Sha256> entry_for(const Json& index, const std::string& architecture) {
-  std::optional<Sha256> found;
-  for (const Json& entry :
-       index.contains("manifests") && index["manifests"].is_array() ? index["manifests"] : Json::array()) {
-    const Json platform = entry.is_object() && entry.contains("platform") ? entry["platform"] : Json();
-    if (text_at(platform, "os") != "linux" || text_at(platform, "architecture") != architecture) continue;
-    const std::string variant = text_at(platform, "variant");
-    const bool common = variant.empty() || (architecture == "arm64" && variant == "v8");
-    if (!found || common) found = digest_at(entry, "digest");
-    if (common) break;
-  }
-  return found;
 }
 
 // As OCI calls what docker calls otherwise; "" when it is none that can be passed on.
@@ -101,7 +65,7 @@ Result<Sha256> resolve_base(const BaseSource& source, const std::string& referen
                     .because(Blame::kRemote));
   if (!is_index(found->media_type)) return found->digest;
   TRY_ASSIGN(const std::string bytes, read_document(*source.registry, source.repository, *found, stop));
-  const std::optional<Sha256> digest = entry_for(parse_json<Json>(bytes), architecture);
+  const std::optional<Sha256> digest = manifest_in_index(bytes, architecture);
   if (digest) return *digest;
   return fail(unusable(source, cat("it has no variant for linux/", architecture)));
 }

@@ -49,8 +49,16 @@ Result<BaseLock> Bases::read_lock(Looks* looks) {
   const std::string path = services_.workspace.path(kLockFile);
   TRY_ASSIGN(const Stat stat, files.look(path, Links::kFollow));
   if (looks != nullptr) looks->files.push_back({kLockFile, stat, std::nullopt, Links::kFollow});
+  const std::lock_guard lock(mutex_);
+  if (read_ && stat == read_stat_) return *read_;
   TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(files, path));
-  return text ? parse_lock(*text) : BaseLock();
+  BaseLock read;
+  if (text) {
+    TRY_ASSIGN(read, parse_lock(*text));
+  }
+  read_ = std::move(read);
+  read_stat_ = stat;
+  return *read_;
 }
 
 // Each once. What is wrong with how a base is written is told when its image is described.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -59,6 +60,9 @@ class Bases {
   ImageServices services_;
   Places& places_;
   const ImageStore& store_;
+  std::mutex mutex_;              // guards what follows
+  std::optional<BaseLock> read_;  // the lock file, as it was when it had this stat
+  Stat read_stat_;
 };
 
 // The image target that an edition is built on, if it is one.
