@@ -6,15 +6,16 @@ set -eu
 # Compiler and libraries, then what the example trains with.
 build_packages="
   g++ cmake ninja-build ccache git
-  libcli11-dev libcurl4-openssl-dev libdeflate-dev libexpected-dev libgit2-dev liblua5.4-dev libsqlite3-dev libssl-dev
-  libxxhash-dev libzstd-dev nlohmann-json3-dev
+  libarchive-dev libcli11-dev libcurl4-openssl-dev libdeflate-dev libexpected-dev libgit2-dev liblua5.4-dev libsqlite3-dev
+  libssl-dev libxxhash-dev libzstd-dev nlohmann-json3-dev zlib1g-dev
   python3 python3-numpy"
 
-# Unit tests and rivals of the benches; registries and who else reads images; the second compiler with its sanitizers; what
+# Unit tests and rivals of the benches; registries and who else reads images; what runs containers, and in them; the second compiler with its sanitizers; what
 # reads our sources and scripts.
 test_packages="
   libbenchmark-dev libcpp-httplib-dev libgtest-dev make
   docker-registry openssl skopeo umoci
+  bubblewrap busybox-static crun runc uidmap
   clang libclang-rt-14-dev
   clang-format clang-tidy lua-check shellcheck zstd"
 

@@ -110,11 +110,13 @@ std::vector<std::string> wrong_includes(const Rooms& rooms, const Files& files) 
 Names may_know(const Rooms& rooms, const std::string& room) {
   const Names model = {"engine/base", "engine/model"};
   const Names memory = {"engine/base", "engine/model", "engine/cloud"};
-  const Names rule = {"engine/base", "engine/model", "engine/cloud", "cache", "cache/stores"};
+  const Names rule = {"engine/base",      "engine/model", "engine/cloud",
+                      "engine/container", "cache",        "cache/stores"};
   const Rooms fixed = {
       {"engine/base", {}},
       {"engine/model", {"engine/base"}},
       {"engine/cloud", {"engine/base"}},
+      {"engine/container", {"engine/base"}},
       {"engine/plan", model},
       {"engine/run", {"engine/base", "engine/model", "engine/plan"}},
       {"cache", memory},
