@@ -14,9 +14,11 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <utility>
 
 #include "engine/base/descriptor.h"
+#include "engine/base/enclose.h"
 #include "engine/base/launch.h"
 #include "engine/base/text.h"
 
@@ -33,14 +35,15 @@ struct Launch {
   std::vector<char*> environment;
   std::string user_map, group_map;
   const ChildRequest* request;
-  int output, report, parent;
+  int output, report, go, parent;
 };
 
-enum class Stage : int { kSetUp, kFolder, kProgram };
+enum class Stage : int { kSetUp, kEnclosure, kFolder, kProgram };
 
 struct Report {
   Stage stage;
   int error_number;
+  const char* enclosing;  // what of it failed; the child's memory is a copy of ours
 };
 
 void write_whole_file(const char* path, std::string_view text) {
@@ -93,20 +96,24 @@ void show_read_only(const Launch& launch) {
   }
 }
 
-[[noreturn]] void give_up(const Launch& launch, Stage stage) {
-  const Report report{stage, errno};
+[[noreturn]] void give_up(const Launch& launch, Stage stage, const char* enclosing = nullptr) {
+  const Report report{stage, errno, enclosing};
   [[maybe_unused]] const ssize_t written = write(launch.report, &report, sizeof report);
   _exit(127);
 }
 
 [[noreturn]] void become(const Launch& launch) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != launch.parent) _exit(127);
+  const std::optional<Enclosure>& enclosure = launch.request->enclosure;
+  if (enclosure ? !wait_to_be_mapped(launch.go) : getppid() != launch.parent) _exit(127);
   setpgid(0, 0);
   reset_signals();
   const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(launch.output, 1) < 0 || dup2(launch.output, 2) < 0)
     give_up(launch, Stage::kSetUp);
+  if (enclosure) {
+    if (const char* failed = enclose(*enclosure)) give_up(launch, Stage::kEnclosure, failed);
+  }
   show_read_only(launch);
   // Entering a user namespace clears it.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -123,6 +130,9 @@ Error start_error(const ChildRequest& request, const Report& report) {
       return system_error("Cannot enter", request.folder, report.error_number).because(Blame::kStep);
     case Stage::kProgram:
       return system_error("Cannot run", request.arguments[0], report.error_number).because(Blame::kStep);
+    case Stage::kEnclosure:
+      return step_error(
+          cat("A container cannot ", report.enclosing, ": ", std::strerror(report.error_number)));
     case Stage::kSetUp:
       break;
   }
@@ -143,6 +153,7 @@ Result<Child> Child::start(const ChildRequest& request) {
   CHECK(!request.arguments.empty());
   TRY_ASSIGN(Pipe output, Pipe::make());
   TRY_ASSIGN(Pipe report, Pipe::make());
+  TRY_ASSIGN(Pipe go, Pipe::make());
   std::vector<std::string> arguments = request.arguments;
   std::vector<std::string> environment;
   for (const auto& [name, value] : request.environment) environment.push_back(cat(name, "=", value));
@@ -154,12 +165,26 @@ Result<Child> Child::start(const ChildRequest& request) {
   launch.request = &request;
   launch.output = output.in.get();
   launch.report = report.in.get();
+  launch.go = go.out.get();
   launch.parent = getpid();
 
-  const int pid = fork();
+  const int pid = request.enclosure ? fork_enclosed(*request.enclosure) : fork();
+  if (pid < 0 && request.enclosure)
+    return fail(step_error(cat("Namespaces cannot be made here: ", std::strerror(errno)),
+                           "Containers need root, or user namespaces for everybody"));
   if (pid < 0) return fail(system_error("Cannot start", request.arguments[0], errno).because(Blame::kStep));
-  if (pid == 0) become(launch);
+  if (pid == 0) {
+    go.in.reset();
+    become(launch);
+  }
   setpgid(pid, pid);
+  if (request.enclosure) {
+    if (Result<void> mapped = map_user(pid, go.in.get()); !mapped) {
+      ::kill(pid, SIGKILL);
+      waitpid(pid, nullptr, 0);
+      return fail(std::move(mapped).error());
+    }
+  }
   output.in.reset();
   report.in.reset();
   Report said{};

@@ -1,5 +1,5 @@
 // One process that is ours to watch: started in a group of its own with its output in a pipe, and gone when
-// we go. The only place of fork, mount namespaces and signals beside process.cc. Knows nothing of jobs.
+// we go. The only place of fork, namespaces and signals beside process.cc. Knows nothing of jobs.
 // Thread rule: one thread, the one that started it; the kernel ties the child's life to that thread.
 #pragma once
 
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/base/descriptor.h"
+#include "engine/base/enclosure.h"
 #include "engine/base/error.h"
 
 namespace trainmake {
@@ -27,6 +28,7 @@ struct ChildRequest {
   std::map<std::string, std::string> environment;  // all of it
   std::string folder;
   std::vector<ReadOnlyFolder> read_only;
+  std::optional<Enclosure> enclosure = {};
 };
 
 struct ChildEnd {

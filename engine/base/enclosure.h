@@ -1,0 +1,19 @@
+// Namespaces of a child's own: its mounts are seen by nobody else, and all that it starts goes with it,
+// however it ends. It is root there, whoever we are. Started by Child alone.
+#pragma once
+
+#include <map>
+#include <string>
+
+namespace trainmake {
+
+struct Enclosure {
+  // An empty folder, in memory while the child lives; `files` lie in it, of us alone. "" is none.
+  std::string memory;
+  std::map<std::string, std::string> files;  // name → content
+  // Mounts overlayfs at `root` with `overlay`, whose paths are seen from `layers`. "" is none.
+  std::string root, layers, overlay;
+  bool network = false;  // the host's; else none but loopback
+};
+
+}  // namespace trainmake

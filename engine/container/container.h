@@ -1,0 +1,37 @@
+// Starts a command in layers that lie one above the other, as a child of ours: root of namespaces of its own,
+// gone with all that it started and mounted however it ends. What it changes is kept apart.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/base/child.h"
+#include "engine/base/host.h"
+#include "engine/container/render.h"
+
+namespace trainmake {
+
+struct Runtime {
+  enum class Kind : std::uint8_t { kCrun, kRunc, kBubblewrap };
+  Kind kind = Kind::kCrun;
+  std::string program;  // its path
+};
+
+struct ContainerRequest {
+  std::vector<std::string> layers;                 // unpacked, the top one first
+  std::vector<std::string> arguments;              // [0] is an absolute path in it
+  std::map<std::string, std::string> environment;  // PATH and HOME are added when missing
+  std::string folder;                              // where it works; made when missing, "" is its root
+  std::string user;                                // as an image's config names it; "" is root
+  std::vector<ContainerMount> mounts;              // places for them are made
+  std::map<std::string, std::string> secrets;      // in its environment, and in /run/secrets while it runs
+  bool network = false;                            // the host's; else loopback alone
+  std::string scratch;  // an empty folder of its own, on a disk that overlayfs can write to
+};
+
+Result<Child> start_container(FileSystem& files, const Runtime& runtime, const ContainerRequest& request);
+// What it changed: the upper folder of its overlay.
+std::string changes_of(const ContainerRequest& request);
+
+}  // namespace trainmake

@@ -1,0 +1,94 @@
+#include "engine/container/unpacked_layers.h"
+
+#include "engine/base/file_lock.h"
+#include "engine/base/text.h"
+
+namespace trainmake {
+namespace {
+
+// Beside the folder of a layer.
+constexpr std::string_view kLock = ".lock";
+constexpr std::string_view kUsed = ".used";  // as old as its last use
+constexpr std::string_view kNew = ".new";    // being unpacked
+
+}  // namespace
+
+std::string UnpackedLayers::shared_folder(const Environment& environment) {
+  std::string cache = environment.get("XDG_CACHE_HOME").value_or("");
+  if (!cache.starts_with('/')) {
+    const std::string home = environment.get("HOME").value_or("");
+    if (!home.starts_with('/')) return "";
+    cache = path_join(home, ".cache");
+  }
+  return path_join(cache, unpacks_as_root() ? "trainmake/layers" : "trainmake/layers-user");
+}
+
+std::string UnpackedLayers::path(const Sha256& diff_id, std::string_view ending) const {
+  return path_join(folder_, cat(diff_id.hex(), ending));
+}
+
+Result<void> UnpackedLayers::unpack(const Sha256& diff_id, const std::string& blob,
+                                    const std::stop_token& stop) const {
+  const std::string unfinished = path(diff_id, kNew);
+  TRY(host_.files.remove(unfinished));  // of one that was killed
+  TRY(host_.files.make_folder(unfinished));
+  const auto fill = [&]() -> Result<void> {
+    TRY_ASSIGN(const std::unique_ptr<FileReader> reader, host_.files.open(blob));
+    TRY_ASSIGN(const Sha256 found, unpack_layer(*reader, unfinished, limits_, stop));
+    if (found != diff_id)
+      return fail(step_error(cat("The layer sha256:", diff_id.hex(), " is sha256:", found.hex(),
+                                 " once it is decompressed: the image's config and its layers do not agree"))
+                      .because(Blame::kRemote));
+    TRY(host_.files.sync_disk(unfinished));
+    return host_.files.rename(unfinished, path(diff_id));
+  };
+  Result<void> filled = fill();
+  if (!filled) (void)host_.files.remove(unfinished);
+  return filled;
+}
+
+Result<UnpackedLayer> UnpackedLayers::take(const Sha256& diff_id,
+                                           const std::function<Result<std::string>()>& blob,
+                                           const std::stop_token& stop) const {
+  const std::string lock = path(diff_id, kLock);
+  for (;;) {
+    TRY_ASSIGN(std::optional<FileLock> shared, wait_for_lock(host_, lock, FileLock::Mode::kShared, {stop}));
+    TRY_ASSIGN(const Stat there, host_.files.look(path(diff_id)));
+    if (there.is(FileKind::kFolder)) {
+      TRY(write_file(host_.files, path(diff_id, kUsed), ""));
+      return UnpackedLayer{path(diff_id), *std::move(shared)};
+    }
+    shared.reset();
+    TRY_ASSIGN(const std::string file, blob());
+    TRY_ASSIGN(const std::optional<FileLock> alone,
+               wait_for_lock(host_, lock, FileLock::Mode::kExclusive, {stop}));
+    TRY_ASSIGN(const Stat meanwhile, host_.files.look(path(diff_id)));
+    if (!meanwhile.exists()) TRY(unpack(diff_id, file, stop));
+  }
+}
+
+Result<Swept> UnpackedLayers::collect(std::chrono::hours unused) const {
+  Swept swept;
+  const std::int64_t oldest = host_.clock.now_ns() - std::chrono::nanoseconds(unused).count();
+  TRY_ASSIGN(const Stat there, host_.files.look(folder_));
+  if (!there.exists()) return swept;
+  TRY_ASSIGN(const std::vector<FolderEntry> entries, host_.files.list(folder_));
+  for (const FolderEntry& entry : entries) {
+    const std::string name = entry.name.substr(0, entry.name.find('.'));
+    const std::optional<Sha256> diff_id = Sha256::parse(name);
+    if (entry.kind != FileKind::kFolder || !diff_id) continue;
+    TRY_ASSIGN(const std::optional<FileLock> alone,
+               host_.files.lock(path(*diff_id, kLock), FileLock::Mode::kExclusive));
+    if (!alone) continue;
+    TRY_ASSIGN(const Stat used, host_.files.look(path(*diff_id, kUsed)));
+    if (entry.name == name && used.exists() && used.mtime_ns >= oldest) continue;
+    TRY_ASSIGN(const std::uint64_t bytes, tree_size(host_.files, path_join(folder_, entry.name)));
+    TRY(host_.files.remove(path_join(folder_, entry.name)));
+    if (entry.name == name) TRY(host_.files.remove(path(*diff_id, kUsed)));
+    ++swept.count;
+    swept.bytes += bytes;
+  }
+  return swept;
+}
+
+}  // namespace trainmake

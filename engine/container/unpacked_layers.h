@@ -1,0 +1,46 @@
+// Layers unpacked into folders by DiffID: once on this machine for each user, whatever workspace asks.
+// Whoever uses one holds a lock on it, so that nobody sweeps it away. Thread rule: any thread.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <stop_token>
+#include <string>
+
+#include "engine/base/host.h"
+#include "engine/base/tree_size.h"
+#include "engine/container/unpack.h"
+
+namespace trainmake {
+
+struct UnpackedLayer {
+  std::string folder;  // never to be written to
+  FileLock in_use;
+};
+
+class UnpackedLayers {
+ public:
+  // `folder` as `shared_folder` says.
+  UnpackedLayers(Host& host, std::string folder, UnpackLimits limits = {})
+      : host_(host), folder_(std::move(folder)), limits_(limits) {}
+
+  // Below `$XDG_CACHE_HOME/trainmake`, else `~/.cache/trainmake`; "" without either. Of root and of other
+  // people they differ: owners and overlayfs's attributes do.
+  static std::string shared_folder(const Environment& environment);
+
+  // `blob` gives the path of the layer's tar, and is asked only when the layer is not unpacked yet.
+  Result<UnpackedLayer> take(const Sha256& diff_id, const std::function<Result<std::string>()>& blob,
+                             const std::stop_token& stop) const;
+  // Removes what nobody has taken for that long, and what was left half done.
+  Result<Swept> collect(std::chrono::hours unused) const;
+
+ private:
+  Result<void> unpack(const Sha256& diff_id, const std::string& blob, const std::stop_token& stop) const;
+  std::string path(const Sha256& diff_id, std::string_view ending = "") const;
+
+  Host& host_;
+  std::string folder_;
+  UnpackLimits limits_;
+};
+
+}  // namespace trainmake

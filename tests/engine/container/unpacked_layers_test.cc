@@ -1,0 +1,100 @@
+#include "engine/container/unpacked_layers.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "tests/support/fake_clock.h"
+#include "tests/support/scratch_folder.h"
+#include "tests/support/tar_bytes.h"
+
+namespace trainmake {
+namespace {
+
+class Unpacked : public testing::Test {
+ protected:
+  Result<UnpackedLayer> take(const Sha256& diff_id) {
+    return layers_.take(diff_id,
+                        [&]() -> Result<std::string> {
+                          ++asked_;
+                          return scratch_.path("blob");
+                        },
+                        {});
+  }
+
+  ScratchFolder scratch_;
+  const std::string tar_ = TarBytes().add('0', "a", "hello").end();
+  Environment environment_;
+  FakeClock clock_;
+  Host host_{real_file_system(), real_processes(), real_http(), clock_, environment_};
+  UnpackedLayers layers_{host_, scratch_.path("layers")};
+  std::atomic<int> asked_{0};
+};
+
+TEST_F(Unpacked, UnpacksOnceAndAsksForTheBlobOnce) {
+  scratch_.write("blob", tar_);
+  const Result<UnpackedLayer> first = take(sha256_of(tar_));
+  ASSERT_TRUE(first) << first.error().message;
+  const Result<UnpackedLayer> second = take(sha256_of(tar_));
+  ASSERT_TRUE(second);
+  EXPECT_EQ(first->folder, second->folder);
+  EXPECT_EQ(scratch_.read("layers/" + sha256_of(tar_).hex() + "/a"), "hello");
+  EXPECT_EQ(asked_, 1);
+}
+
+TEST_F(Unpacked, RefusesWhatIsNotTheLayerAndLeavesNothing) {
+  scratch_.write("blob", tar_);
+  const Sha256 other = sha256_of("other");
+  const Result<UnpackedLayer> taken = take(other);
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().message,
+            "The layer sha256:" + other.hex() + " is sha256:" + sha256_of(tar_).hex() +
+                " once it is decompressed: the image's config and its layers do not agree");
+  EXPECT_FALSE(scratch_.has("layers/" + other.hex()));
+  EXPECT_FALSE(scratch_.has("layers/" + other.hex() + ".new"));
+}
+
+TEST_F(Unpacked, UnpacksAnewWhatWasCutShort) {
+  scratch_.write("blob", tar_);
+  scratch_.write("layers/" + sha256_of(tar_).hex() + ".new/rubbish", "x");
+  ASSERT_TRUE(take(sha256_of(tar_)));
+  EXPECT_FALSE(scratch_.has("layers/" + sha256_of(tar_).hex() + "/rubbish"));
+}
+
+TEST_F(Unpacked, TwoAtOnceUnpackOnce) {
+  scratch_.write("blob", TarBytes().add('0', "a", std::string(5'000'000, 'x')).end());
+  const Sha256 diff_id = sha256_of(scratch_.read("blob"));
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 4; ++i) threads.emplace_back([&] { EXPECT_TRUE(take(diff_id)); });
+  threads.clear();
+  EXPECT_TRUE(scratch_.has("layers/" + diff_id.hex() + "/a"));
+}
+
+TEST_F(Unpacked, SweepsWhatNobodyUsesOrUsedLately) {
+  scratch_.write("blob", tar_);
+  {
+    const Result<UnpackedLayer> held = take(sha256_of(tar_));
+    ASSERT_TRUE(held);
+    clock_.advance(std::chrono::hours(24 * 365 * 100));
+    EXPECT_EQ(layers_.collect(std::chrono::hours(1))->count, 0U);
+  }
+  scratch_.write("layers/" + sha256_of("x").hex() + ".new/rubbish", "12345");
+  const Result<Swept> swept = layers_.collect(std::chrono::hours(1));
+  ASSERT_TRUE(swept) << swept.error().message;
+  EXPECT_EQ(swept->count, 2U);
+  EXPECT_EQ(swept->bytes, 10U);
+  EXPECT_FALSE(scratch_.has("layers/" + sha256_of(tar_).hex()));
+}
+
+TEST(SharedFolder, LiesInTheUsersCache) {
+  const std::string own = unpacks_as_root() ? "layers" : "layers-user";
+  EXPECT_EQ(UnpackedLayers::shared_folder({{{"HOME", "/h"}}}), "/h/.cache/trainmake/" + own);
+  EXPECT_EQ(UnpackedLayers::shared_folder({{{"HOME", "/h"}, {"XDG_CACHE_HOME", "/c"}}}),
+            "/c/trainmake/" + own);
+  EXPECT_EQ(UnpackedLayers::shared_folder({{{"HOME", "/h"}, {"XDG_CACHE_HOME", "relative"}}}),
+            "/h/.cache/trainmake/" + own);
+  EXPECT_EQ(UnpackedLayers::shared_folder({}), "");
+}
+
+}  // namespace
+}  // namespace trainmake
