@@ -71,12 +71,12 @@ Result<void> Layers::write_tar(const Listing& files, const std::string& dest, co
   for (const ListedFile& file : files) {
     const std::string path = path_join(dest.substr(1), file.key);
     for (const std::string& folder : new_folders(path, written))
-      TRY(tar.entry({TarEntry::Kind::kFolder, folder, 0755, 0, {}}));
+      TRY(tar.entry({TarEntry::Kind::kFolder, folder, 0755}));
     if (!file.link_target.empty()) {
       TRY(tar.entry({TarEntry::Kind::kLink, path, 0777, 0, file.link_target}));
       continue;
     }
-    TRY(tar.entry({TarEntry::Kind::kFile, path, file.mode, file.size, {}}));
+    TRY(tar.entry({TarEntry::Kind::kFile, path, file.mode, file.size}));
     TRY(copy_into(file, tar));
   }
   return tar.finish();

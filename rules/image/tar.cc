@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kBlock = 512;
 constexpr std::uint64_t kOctalMax = 077777777777;  // eleven octal digits
+constexpr std::uint64_t kOwnerMax = 07777777;
 
 struct Header {  // POSIX.1-1988 ustar
   char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type, link[100], magic[6],
@@ -40,18 +41,45 @@ std::string pax_record(std::string_view key, std::string_view value) {
   return cat(length, " ", key, "=", value, "\n");
 }
 
-std::string header_bytes(std::string_view name, char type, std::uint32_t mode, std::uint64_t size,
-                         std::string_view link) {
+char type_of(TarEntry::Kind kind) {
+  switch (kind) {
+    case TarEntry::Kind::kFile:
+      return '0';
+    case TarEntry::Kind::kHardLink:
+      return '1';
+    case TarEntry::Kind::kLink:
+      return '2';
+    case TarEntry::Kind::kFolder:
+      return '5';
+  }
+  return '0';
+}
+
+// What of an entry no ustar header holds, as PAX records. Extended attributes as star and GNU tar write them,
+// which is what runtimes read.
+std::string pax_of(const TarEntry& entry, const std::string& name) {
+  std::string pax;
+  if (name.size() > 100 || !is_ascii(name)) pax += pax_record("path", name);
+  if (entry.link_target.size() > 100 || !is_ascii(entry.link_target))
+    pax += pax_record("linkpath", entry.link_target);
+  if (entry.size > kOctalMax) pax += pax_record("size", cat(entry.size));
+  if (entry.uid > kOwnerMax) pax += pax_record("uid", cat(entry.uid));
+  if (entry.gid > kOwnerMax) pax += pax_record("gid", cat(entry.gid));
+  for (const auto& [key, value] : entry.xattrs) pax += pax_record(cat("SCHILY.xattr.", key), value);
+  return pax;
+}
+
+std::string header_bytes(const TarEntry& entry, std::string_view name, char type) {
   Header header;
   std::memset(&header, 0, sizeof header);
   put_text(header.name, name);
-  put_octal(header.mode, mode);
-  put_octal(header.uid, 0);
-  put_octal(header.gid, 0);
-  put_octal(header.size, std::min(size, kOctalMax));
+  put_octal(header.mode, entry.mode);
+  put_octal(header.uid, std::min(entry.uid, kOwnerMax));
+  put_octal(header.gid, std::min(entry.gid, kOwnerMax));
+  put_octal(header.size, std::min(entry.size, kOctalMax));
   put_octal(header.mtime, 0);
   header.type = type;
-  put_text(header.link, link);
+  put_text(header.link, entry.link_target);
   put_text(header.magic, std::string_view("ustar\0", 6));
   put_text(header.version, "00");
   put_octal(header.device_major, 0);
@@ -77,24 +105,21 @@ Result<void> TarWriter::pad() {
 
 Result<void> TarWriter::entry(const TarEntry& entry) {
   CHECK(open_ == 0);
-  const bool folder = entry.kind == TarEntry::Kind::kFolder;
-  const bool link = entry.kind == TarEntry::Kind::kLink;
-  const std::string name = folder ? entry.path + "/" : entry.path;
-  std::string pax;
-  if (name.size() > 100 || !is_ascii(name)) pax += pax_record("path", name);
-  if (entry.link_target.size() > 100 || !is_ascii(entry.link_target))
-    pax += pax_record("linkpath", entry.link_target);
-  if (entry.size > kOctalMax) pax += pax_record("size", cat(entry.size));
-  if (!pax.empty()) {
-    TRY(sink_(header_bytes("PaxHeaders.0/entry", 'x', 0644, pax.size(), "")));
+  CHECK(entry.size == 0 || entry.kind == TarEntry::Kind::kFile);
+  for (const auto& [key, value] : entry.xattrs) {
+    if (key.find('=') != key.npos)
+      return fail(step_error(cat(quoted(entry.path), " has an extended attribute ", quoted(key),
+                                 ", and no layer holds a name with `=`")));
+  }
+  const std::string name = entry.kind == TarEntry::Kind::kFolder ? entry.path + "/" : entry.path;
+  if (const std::string pax = pax_of(entry, name); !pax.empty()) {
+    TRY(sink_(header_bytes({TarEntry::Kind::kFile, "", 0644, pax.size()}, "PaxHeaders.0/entry", 'x')));
     written_ = pax.size();
     TRY(sink_(pax));
     TRY(pad());
   }
-  const char type = folder ? '5' : link ? '2' : '0';
-  const std::uint64_t size = folder || link ? 0 : entry.size;
-  TRY(sink_(header_bytes(name, type, entry.mode, size, entry.link_target)));
-  open_ = size;
+  TRY(sink_(header_bytes(entry, name, type_of(entry.kind))));
+  open_ = entry.size;
   return {};
 }
 

@@ -275,39 +275,6 @@ TEST(Image, AStopEndsALayerInItsMiddleAndLeavesNoneOfIt) {
   EXPECT_EQ(world.files.all_files(), before);
 }
 
-std::string tar_of(const std::vector<std::pair<TarEntry, std::string>>& entries) {
-  std::string bytes;
-  TarWriter tar([&](std::string_view piece) {
-    bytes += piece;
-    return Result<void>();
-  });
-  for (const auto& [entry, content] : entries) {
-    EXPECT_TRUE(tar.entry(entry));
-    if (!content.empty()) {
-      EXPECT_TRUE(tar.content(content));
-    }
-  }
-  EXPECT_TRUE(tar.finish());
-  return bytes;
-}
-
-TEST(Tar, IsWholeBlocksAndEndsWithTwoEmptyOnes) {
-  const std::string tar = tar_of({{{TarEntry::Kind::kFile, "a", 0644, 3, ""}, "abc"}});
-  EXPECT_EQ(tar.size(), 512U * 4);
-  EXPECT_EQ(tar.substr(512, 4), std::string("abc\0", 4));
-  EXPECT_EQ(tar.substr(257, 5), "ustar");
-}
-
-TEST(Tar, ItsBytesArePinned) {
-  // Different bytes are a different layer for everybody: raise the memo's version in layer.cc when that is
-  // meant.
-  EXPECT_EQ(sha256_of(tar_of({{{TarEntry::Kind::kFolder, "code", 0755, 0, ""}, ""},
-                              {{TarEntry::Kind::kFile, "code/" + std::string(120, 'x'), 0644, 1, ""}, "1"},
-                              {{TarEntry::Kind::kLink, "code/ü", 0777, 0, "a"}, ""}}))
-                .hex(),
-            "ad00ce6b3772e5fc4be8a0d7ad3c221b6e55895d0854d002a41969ff8b9d95ff");
-}
-
 TEST(GzipMembers, ReadAsOneStreamWhateverThePiecesWere) {
   std::string text;
   for (int i = 0; i < 300'000; ++i) text += cat(i, "\n");
