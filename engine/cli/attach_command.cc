@@ -2,6 +2,7 @@
 // is remembered.
 #include <chrono>
 
+#include "engine/base/log_lines.h"
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/find_run.h"
@@ -9,7 +10,6 @@
 #include "engine/cli/hold.h"
 #include "engine/cli/live_run.h"
 #include "engine/cli/table.h"
-#include "rules/job/log_lines.h"
 
 namespace trainmake {
 namespace {

@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "engine/base/secrets.h"
 #include "engine/cli/report.h"
-#include "rules/job/secrets.h"
 
 namespace trainmake {
 namespace {

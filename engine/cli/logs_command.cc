@@ -1,11 +1,11 @@
 // `logs`: what a job printed, as it printed it. Changes nothing.
 #include <algorithm>
 
+#include "engine/base/log_lines.h"
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/find_run.h"
 #include "engine/cli/live_run.h"
-#include "rules/job/log_lines.h"
 
 namespace trainmake {
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/redactor.h"
 #include "engine/model/event.h"
-#include "rules/job/redactor.h"
 
 namespace trainmake {
 

@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/log_lines.h"
+#include "engine/base/redactor.h"
 #include "engine/model/rule.h"
 #include "rules/job/in_place.h"
-#include "rules/job/log_lines.h"
 #include "rules/job/metrics.h"
-#include "rules/job/redactor.h"
 #include "rules/job/services.h"
 
 namespace trainmake {

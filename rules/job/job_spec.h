@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cache/listing.h"
+#include "engine/base/secrets.h"
 #include "engine/model/value.h"
 
 namespace trainmake {
@@ -52,8 +53,5 @@ struct JobSpec {
   Table distribution;
   std::int64_t timeout_s = 0;  // 0: none
 };
-
-// Values of the secrets by name. Never printed, hashed or written anywhere.
-using Secrets = std::map<std::string, std::string>;
 
 }  // namespace trainmake

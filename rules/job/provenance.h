@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/redactor.h"
 #include "engine/model/record.h"
 #include "rules/job/job_spec.h"
 #include "rules/job/metrics.h"
-#include "rules/job/redactor.h"
 #include "rules/job/upstream.h"
 
 namespace trainmake {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/base/log_lines.h"
 #include "engine/base/text.h"
-#include "rules/job/log_lines.h"
 
 namespace trainmake {
 namespace {

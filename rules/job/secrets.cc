@@ -22,25 +22,6 @@ bool stands_in(const std::string& secret, const Value& value) {
 
 }  // namespace
 
-Result<Secrets> secrets_of(const Environment& environment, const std::vector<std::string>& names,
-                           const std::string& label) {
-  Secrets secrets;
-  for (const std::string& name : names) {
-    const std::optional<std::string> value = environment.get(name);
-    if (!value)
-      return fail(user_error(cat("Secret ", quoted(name), " of ", quoted(label), " is not set"),
-                             cat("Set the environment variable ", quoted(name), " and run again")));
-    secrets[name] = *value;
-  }
-  return secrets;
-}
-
-Redactor redactor_of(const Environment& environment, const std::vector<std::string>& names) {
-  std::vector<std::string> values;
-  for (const std::string& name : names) values.push_back(environment.get(name).value_or(""));
-  return Redactor(std::move(values));
-}
-
 Result<void> check_secrets_untold(const Environment& environment, const Target& target) {
   for (const std::string& name : target.strings("secrets")) {
     const std::string secret = environment.get(name).value_or("");

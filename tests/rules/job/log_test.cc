@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
-#include "rules/job/log_lines.h"
-#include "rules/job/redactor.h"
+#include "engine/base/log_lines.h"
+#include "engine/base/redactor.h"
 #include "tests/rules/job/job_world.h"
 
 namespace trainmake {

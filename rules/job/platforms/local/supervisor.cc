@@ -5,12 +5,12 @@
 
 #include "engine/base/host.h"
 #include "engine/base/log_file.h"
+#include "engine/base/redactor.h"
 #include "engine/base/text.h"
 #include "rules/job/platforms/local/leftovers.h"
 #include "rules/job/platforms/local/patient_log.h"
 #include "rules/job/platforms/local/run_folder.h"
 #include "rules/job/platforms/local/start_lock.h"
-#include "rules/job/redactor.h"
 
 namespace trainmake {
 namespace {

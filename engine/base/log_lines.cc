@@ -1,4 +1,4 @@
-#include "rules/job/log_lines.h"
+#include "engine/base/log_lines.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "rules/job/redactor.h"
+#include "engine/base/redactor.h"
 
 #include <algorithm>
 
