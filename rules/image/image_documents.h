@@ -1,0 +1,51 @@
+// Reads what a registry has of an image beside its layers: index, manifest, config. OCI's and docker's, which
+// differ in names of media types alone. Others may have written them, so whatever is missing is told. Pure,
+// but for read_document.
+#pragma once
+
+#include <cstdint>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "rules/image/registry.h"
+
+namespace trainmake {
+
+bool is_index(std::string_view media_type);
+bool is_manifest(std::string_view media_type);
+bool is_config(std::string_view media_type);
+bool is_layer(std::string_view media_type);
+
+struct ImageManifest {
+  BlobRef config;
+  std::vector<BlobRef> layers;
+};
+
+// A manifest of an index, and for which machines it is.
+struct IndexEntry {
+  BlobRef manifest;
+  std::string os, architecture;  // "" when it does not say
+};
+
+// What of a config is not only passed on.
+struct ConfigFacts {
+  std::string os, architecture;
+  std::vector<Sha256> diff_ids;
+};
+
+// An error says what is wrong as the rest of a sentence: "has no config".
+Result<ImageManifest> parse_image_manifest(std::string_view json);
+Result<std::vector<IndexEntry>> parse_image_index(std::string_view json);
+Result<ConfigFacts> parse_image_config(std::string_view json);
+// What a document says that it is; "" when it does not.
+std::string media_type_of(std::string_view json);
+// Sorted keys, no blanks.
+bool is_canonical(std::string_view json);
+
+// Whole: one of a sane size.
+Result<std::string> read_document(Registry& registry, const std::string& repository, const BlobRef& blob,
+                                  const std::stop_token& stop);
+
+}  // namespace trainmake
