@@ -40,6 +40,9 @@ struct Command {
   std::vector<std::string> arguments;              // [0] is looked up in the PATH of `environment`
   std::map<std::string, std::string> environment;  // all of it
   std::string folder;                              // "" is here
+  // Gives what it reads to the sink that it is called with, on a thread of its own; without one there is
+  // nothing to read. It is cut short with the error of the sink once nobody reads any more.
+  std::function<Result<void>(const std::function<Result<void>(std::string_view)>& sink)> input = nullptr;
 };
 
 struct ProcessResult {
@@ -53,6 +56,7 @@ enum class Signal : std::uint8_t { kTerminate, kKill };  // asks it to end; ends
 class Processes {
  public:
   virtual ~Processes() = default;
+  // An error of its input ends it, and is told in its place.
   virtual Result<ProcessResult> run(const Command& command, std::stop_token stop) = 0;
   // Starts it in a session of its own, with no terminal and no open files; it outlives us. Returns its pid.
   virtual Result<int> start_detached(const Command& command) = 0;

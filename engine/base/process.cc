@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include <array>
+#include <thread>
 
 #include "engine/base/descriptor.h"
 #include "engine/base/host.h"
@@ -67,15 +68,23 @@ Error cannot_run(const Command& command, int error_number) {
   return system_error("Cannot run", command.arguments.front(), error_number);
 }
 
+struct Streams {
+  int in = -1;  // < 0: nothing to read
+  int out, err;
+};
+
 // In a process group of its own, so that what it starts can be ended with it. 0 or errno.
-int spawn(const Prepared& prepared, const std::string& folder, int out, int err, pid_t& pid) {
+int spawn(const Prepared& prepared, const std::string& folder, const Streams& streams, pid_t& pid) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_init(&actions);
   posix_spawnattr_init(&attributes);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
+  if (streams.in < 0)
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  else
+    posix_spawn_file_actions_adddup2(&actions, streams.in, STDIN_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, streams.out, STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, streams.err, STDERR_FILENO);
   if (!folder.empty()) posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
   sigset_t none;
   sigset_t all;
@@ -92,6 +101,45 @@ int spawn(const Prepared& prepared, const std::string& folder, int out, int err,
   posix_spawn_file_actions_destroy(&actions);
   return error;
 }
+
+// Gives a process what it reads, on a thread of its own: whoever writes to a pipe waits for its reader.
+class Feeder {
+ public:
+  // `on_error` ends a process that would wait for more.
+  Feeder(const Command& command, Descriptor to, std::function<void()> on_error)
+      : thread_([this, &command, to = std::move(to), on_error = std::move(on_error)]() mutable {
+          sigset_t broken_pipe;
+          sigemptyset(&broken_pipe);
+          sigaddset(&broken_pipe, SIGPIPE);
+          ::pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
+          result_ = command.input([&](std::string_view bytes) { return write(command, to, bytes); });
+          if (!result_ && !nobody_reads_) on_error();
+          to.reset();
+        }) {}
+
+  // What went wrong with it; a process need not read to the end.
+  Result<void> finish() {
+    thread_.join();
+    return nobody_reads_ ? Result<void>() : std::move(result_);
+  }
+
+ private:
+  Result<void> write(const Command& command, const Descriptor& to, std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t count = retried([&] { return ::write(to.get(), bytes.data(), bytes.size()); });
+      if (count < 0) {
+        nobody_reads_ = errno == EPIPE;
+        return fail(system_error("Cannot write to", command.arguments.front(), errno));
+      }
+      bytes.remove_prefix(static_cast<std::size_t>(count));
+    }
+    return {};
+  }
+
+  bool nobody_reads_ = false;
+  Result<void> result_;
+  std::thread thread_;  // last: it uses the others
+};
 
 // Appends what is there now. False at the end, or when there is nothing now.
 bool read_some(Descriptor& from, std::string& into) {
@@ -164,12 +212,20 @@ class RealProcesses final : public Processes {
     TRY_ASSIGN(prepared.program, find_program(command));
     TRY_ASSIGN(Pipe out, Pipe::make());
     TRY_ASSIGN(Pipe err, Pipe::make());
+    Pipe in;
+    if (command.input) {
+      TRY_ASSIGN(in, Pipe::make());
+    }
     pid_t pid = 0;
-    if (const int error = spawn(prepared, command.folder, out.in.get(), err.in.get(), pid); error != 0) {
+    if (const int error = spawn(prepared, command.folder, {in.out.get(), out.in.get(), err.in.get()}, pid);
+        error != 0) {
       return fail(cannot_run(command, error));
     }
+    in.out.reset();
     out.in.reset();
     err.in.reset();
+    std::optional<Feeder> feeder;
+    if (command.input) feeder.emplace(command, std::move(in.in), [pid] { ::kill(-pid, SIGKILL); });
     ProcessResult result;
     const Descriptor ended(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     const Descriptor stopped(::eventfd(0, EFD_CLOEXEC));
@@ -182,12 +238,15 @@ class RealProcesses final : public Processes {
         ::kill(-pid, SIGKILL);
       }
     }
+    // Before the process is waited for: its number is not another's until then.
+    const Result<void> fed = feeder ? feeder->finish() : Result<void>();
     result.exit_code = wait_for(pid);
     if (!watched) return fail(system_error("Cannot watch", command.arguments.front(), EMFILE));
     if (stop.stop_requested()) {
       return fail(step_error(cat(quoted(command.arguments.front()), " was interrupted"))
                       .because(Blame::kInterrupted));
     }
+    if (!fed) return fail(fed.error());
     return result;
   }
 

@@ -21,6 +21,13 @@ class FakeProcesses final : public Processes {
   Result<ProcessResult> run(const Command& command, std::stop_token) override {
     const std::lock_guard lock(mutex_);
     commands_.push_back(command);
+    if (command.input) {
+      inputs_.emplace_back();
+      TRY(command.input([this](std::string_view bytes) {
+        inputs_.back() += bytes;
+        return Result<void>();
+      }));
+    }
     if (answer) return answer(command);
     if (next_ == script_.size()) {
       return fail(user_error(cat("Cannot run ", quoted(command.arguments.front()), ": it is not in PATH")));
@@ -36,6 +43,10 @@ class FakeProcesses final : public Processes {
 
   std::vector<Command> commands() const { return copy_of(commands_); }
   std::vector<Command> detached() const { return copy_of(detached_); }
+  std::vector<std::string> inputs() const {  // of those that were given one
+    const std::lock_guard lock(mutex_);
+    return inputs_;
+  }
 
  private:
   std::vector<Command> copy_of(const std::vector<Command>& commands) const {
@@ -46,6 +57,7 @@ class FakeProcesses final : public Processes {
   mutable std::mutex mutex_;
   std::vector<Command> commands_;
   std::vector<Command> detached_;
+  std::vector<std::string> inputs_;
   std::vector<Result<ProcessResult>> script_;
   std::size_t next_ = 0;
 };

@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "engine/base/hash.h"
 #include "engine/base/host.h"
 #include "engine/base/text.h"
 #include "tests/support/scratch_folder.h"
@@ -51,6 +52,59 @@ TEST(Process, RunsInItsFolder) {
 }
 
 TEST(Process, ReadsNothingFromOurInput) { EXPECT_EQ(run(shell("cat; echo $?")).output, "0\n"); }
+
+TEST(Process, ReadsWhatItIsGiven) {
+  Command command = shell("sha256sum; cat >&2");
+  const std::string piece(100'000, 'x');
+  std::string all;
+  command.input = [&](const auto& sink) -> Result<void> {
+    for (int i = 0; i < 50; ++i, all += piece) TRY(sink(piece));
+    return {};
+  };
+  const std::string output = run(command).output;
+  EXPECT_EQ(output, cat(sha256_of(all).hex(), "  -\n"));
+}
+
+TEST(Process, WhatItWritesMeanwhileDoesNotBlock) {
+  Command command = shell("cat");
+  command.input = [](const auto& sink) { return sink(std::string(3'000'000, 'x')); };
+  EXPECT_EQ(run(command).output.size(), 3'000'000U);
+}
+
+TEST(Process, NeedNotReadToTheEnd) {
+  Command command = shell("exec <&-; echo fine; exit 3");
+  bool went_on = false;
+  command.input = [&](const auto& sink) -> Result<void> {
+    TRY(sink(std::string(3'000'000, 'x')));
+    went_on = true;
+    return {};
+  };
+  EXPECT_EQ(run(command).exit_code, 3);
+  EXPECT_FALSE(went_on);
+}
+
+TEST(Process, AnErrorOfItsInputEndsIt) {
+  Command command = shell("cat; sleep 1000");
+  command.input = [](const auto& sink) -> Result<void> {
+    TRY(sink("some"));
+    return fail(step_error("Damaged"));
+  };
+  const Result<ProcessResult> result = real_processes().run(command, {});
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().message, "Damaged");
+}
+
+TEST(Process, AStopEndsOneThatDoesNotReadItsInput) {
+  Command command = shell("exec sleep 1000");
+  std::stop_source stop;
+  command.input = [&](const auto& sink) {
+    stop.request_stop();
+    return sink(std::string(3'000'000, 'x'));
+  };
+  const Result<ProcessResult> result = real_processes().run(command, stop.get_token());
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().blame, Blame::kInterrupted);
+}
 
 TEST(Process, StartsWithDefaultSignals) {
   const auto old = ::signal(SIGPIPE, SIG_IGN);
