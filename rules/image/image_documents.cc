@@ -13,7 +13,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::uint64_t kLargestDocument = std::uint64_t{16} << 20U;
+constexpr std::uint64_t kLongest = std::uint64_t{16} << 20U;
 
 constexpr std::array<std::string_view, 2> kIndices = {
     "application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"};
@@ -85,11 +85,11 @@ Result<ImageManifest> parse_image_manifest(std::string_view json) {
   return manifest;
 }
 
-Result<std::vector<IndexEntry>> parse_image_index(std::string_view json) {
+Result<std::vector<ListedManifest>> parse_image_index(std::string_view json) {
   TRY_ASSIGN(const Json document, object_of(json));
   if (at(document, "schemaVersion") != 2) return wrong("is of an old kind: its `schemaVersion` is not 2");
   if (!at(document, "manifests").is_array()) return wrong("has no `manifests`");
-  std::vector<IndexEntry> entries;
+  std::vector<ListedManifest> entries;
   for (const Json& each : document["manifests"]) {
     TRY_ASSIGN(BlobRef blob, blob_at(each, cat("manifest ", entries.size() + 1)));
     const Json& platform = at(each, "platform");
@@ -125,7 +125,7 @@ bool is_canonical(std::string_view json) {
 
 Result<std::string> read_document(Registry& registry, const std::string& repository, const BlobRef& blob,
                                   const std::stop_token& stop) {
-  if (blob.size > kLargestDocument)
+  if (blob.size > kLongest)
     return fail(user_error(cat("A document of ", quoted(repository), " is ", human_bytes(blob.size), " long"))
                     .because(Blame::kRemote));
   std::string bytes;

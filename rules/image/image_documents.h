@@ -24,7 +24,7 @@ struct ImageManifest {
 };
 
 // A manifest of an index, and for which machines it is.
-struct IndexEntry {
+struct ListedManifest {
   BlobRef manifest;
   std::string os, architecture;  // "" when it does not say
 };
@@ -37,7 +37,7 @@ struct ConfigFacts {
 
 // An error says what is wrong as the rest of a sentence: "has no config".
 Result<ImageManifest> parse_image_manifest(std::string_view json);
-Result<std::vector<IndexEntry>> parse_image_index(std::string_view json);
+Result<std::vector<ListedManifest>> parse_image_index(std::string_view json);
 Result<ConfigFacts> parse_image_config(std::string_view json);
 // What a document says that it is; "" when it does not.
 std::string media_type_of(std::string_view json);

@@ -72,12 +72,12 @@ class Validation {
     TRY_ASSIGN(const std::optional<std::string> bytes, document(name, blob));
     if (!bytes) return {};
     check_says_itself(name, *bytes, blob.media_type);
-    const Result<std::vector<IndexEntry>> entries = parse_image_index(*bytes);
+    const Result<std::vector<ListedManifest>> entries = parse_image_index(*bytes);
     if (!entries) {
       tell(cat(name, " ", entries.error().message));
       return {};
     }
-    for (const IndexEntry& entry : *entries) {
+    for (const ListedManifest& entry : *entries) {
       if (is_manifest(entry.manifest.media_type)) {
         TRY(check_manifest(entry.manifest, &entry));
       } else {
@@ -87,7 +87,7 @@ class Validation {
     return {};
   }
 
-  Result<void> check_manifest(const BlobRef& blob, const IndexEntry* listed) {
+  Result<void> check_manifest(const BlobRef& blob, const ListedManifest* listed) {
     const std::string name = cat("Manifest ", short_name(blob.digest));
     TRY_ASSIGN(const std::optional<std::string> bytes, document(name, blob));
     if (!bytes) return {};
@@ -117,7 +117,7 @@ class Validation {
   }
 
   // Returns the DiffIDs that it names; nothing when it cannot be read, which is told.
-  Result<std::optional<std::vector<Sha256>>> check_config(const BlobRef& blob, const IndexEntry* listed) {
+  Result<std::optional<std::vector<Sha256>>> check_config(const BlobRef& blob, const ListedManifest* listed) {
     const std::string name = cat("Config ", short_name(blob.digest));
     TRY_ASSIGN(const std::optional<std::string> bytes, document(name, blob));
     if (!bytes) return std::optional<std::vector<Sha256>>();

@@ -1,0 +1,22 @@
+// Writes an image as one tar that every tool takes: an OCI image layout, which is what podman, skopeo and
+// containerd read, with the `manifest.json` beside it that `docker load` wants. The same bytes for the same
+// image and names.
+#pragma once
+
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "rules/image/image_contents.h"
+
+namespace trainmake {
+
+// `names` as docker calls images: `vision/mnist:latest`. Those that docker would refuse stand in the index
+// alone.
+Result<void> write_image_archive(const ImageContents& image, const std::vector<std::string>& names,
+                                 const ImageSource& source, const ByteSink& sink,
+                                 const std::stop_token& stop);
+
+bool is_docker_name(const std::string& name);
+
+}  // namespace trainmake

@@ -1,0 +1,140 @@
+#include "rules/image/image_contents.h"
+
+#include "engine/base/text.h"
+#include "rules/image/manifest_json.h"
+#include "rules/image/reference.h"
+
+namespace trainmake {
+namespace {
+
+constexpr std::string_view kLayout = "oci:", kRegistry = "registry:";
+constexpr std::string_view kArchitecture =
+#if defined(__aarch64__)
+    "arm64";
+#else
+    "amd64";
+#endif
+
+Error gone(const Sha256& digest) {
+  return step_error(
+      cat("The image's blob ", digest_text(digest), " is neither here nor where the image was sent"),
+      "`--force` on the image makes it again");
+}
+
+class Reading {
+ public:
+  Reading(const ImageSource& source, const std::stop_token& stop) : source_(source), stop_(stop) {}
+
+  Result<ImageContents> read(BlobRef image) {
+    if (source_.remote != nullptr) {
+      TRY_ASSIGN(const auto here, source_.store.size_of(image.digest, nullptr));
+      if (!here) TRY(ask_for_type(image));
+    }
+    TRY_ASSIGN(const std::string bytes, document(image));
+    if (const std::string said = media_type_of(bytes); !said.empty()) image.media_type = said;
+    contents_.image = contents_.blobs[image.digest] = image;
+    if (!is_index(image.media_type)) {
+      TRY(add(image, bytes));
+      return std::move(contents_);
+    }
+    TRY_ASSIGN(const std::vector<ListedManifest> listed, understood(image, parse_image_index(bytes)));
+    bool found_here = false;
+    for (const ListedManifest& each : listed) {
+      TRY_ASSIGN(const std::string manifest, document(each.manifest));
+      if (!found_here && each.architecture == kArchitecture) {
+        contents_.here = contents_.manifests.size();
+        found_here = true;
+      }
+      TRY(add(each.manifest, manifest));
+    }
+    if (contents_.manifests.empty()) return fail(step_error("The image is an index of no images"));
+    return std::move(contents_);
+  }
+
+ private:
+  Result<void> ask_for_type(BlobRef& image) {
+    TRY_ASSIGN(const std::optional<BlobRef> found,
+               source_.remote->find({source_.repository, digest_text(image.digest)}, nullptr, stop_));
+    if (!found) return fail(gone(image.digest));
+    image.media_type = found->media_type;
+    return {};
+  }
+
+  template <typename Value>
+  static Result<Value> understood(const BlobRef& blob, Result<Value> parsed) {
+    if (parsed) return parsed;
+    return fail(
+        step_error(cat("The image's document ", digest_text(blob.digest), " ", parsed.error().message)));
+  }
+
+  Result<std::string> document(const BlobRef& blob) {
+    std::string bytes;
+    TRY(source_.read(
+        blob,
+        [&](std::string_view piece) {
+          bytes += piece;
+          return Result<void>();
+        },
+        stop_));
+    contents_.blobs[blob.digest] = blob;
+    return contents_.documents[blob.digest] = std::move(bytes);
+  }
+
+  Result<void> add(const BlobRef& blob, const std::string& bytes) {
+    TRY_ASSIGN(ImageManifest manifest, understood(blob, parse_image_manifest(bytes)));
+    TRY(document(manifest.config));
+    for (const BlobRef& layer : manifest.layers) {
+      TRY_ASSIGN(const auto here, source_.store.size_of(layer.digest, nullptr));
+      if (here != layer.size && source_.remote == nullptr) return fail(gone(layer.digest));
+      contents_.blobs[layer.digest] = layer;
+    }
+    contents_.manifests.push_back(std::move(manifest));
+    return {};
+  }
+
+  const ImageSource& source_;
+  const std::stop_token& stop_;
+  ImageContents contents_;
+};
+
+}  // namespace
+
+std::string ImageAddress::name(const std::string& of_tag) const {
+  return cat(host.empty() ? repository : path_join(host, repository), ":", of_tag);
+}
+
+std::optional<ImageAddress> parse_image_address(std::string_view text) {
+  ImageAddress address;
+  const bool remote = text.starts_with(kRegistry);
+  if (!remote && !text.starts_with(kLayout)) return std::nullopt;
+  text.remove_prefix(remote ? kRegistry.size() : kLayout.size());
+  const std::size_t at = text.rfind('@');
+  const std::optional<Sha256> digest = at == text.npos ? std::nullopt : parse_digest(text.substr(at + 1));
+  const std::size_t colon = text.substr(0, at).rfind(':'), slash = remote ? text.find('/') : 0;
+  if (!digest || colon == text.npos || slash == text.npos || slash > colon) return std::nullopt;
+  address.digest = *digest;
+  address.host = text.substr(0, slash);
+  address.repository = text.substr(remote ? slash + 1 : 0, colon - (remote ? slash + 1 : 0));
+  address.tag = text.substr(colon + 1, at - colon - 1);
+  return address;
+}
+
+Result<void> ImageSource::read(const BlobRef& blob, const ByteSink& sink, const std::stop_token& stop) const {
+  TRY_ASSIGN(const std::optional<std::uint64_t> here, store.size_of(blob.digest, nullptr));
+  if (here == blob.size) return layout.read("", blob, sink, stop);
+  if (remote == nullptr) return fail(gone(blob.digest));
+  return remote->read(repository, blob, sink, stop);
+}
+
+std::uint64_t ImageContents::bytes() const {
+  std::uint64_t sum = 0;
+  for (const auto& [digest, blob] : blobs) sum += blob.size;
+  return sum;
+}
+
+Result<ImageContents> read_contents(const ImageSource& source, const Sha256& image, std::uint64_t size,
+                                    const std::stop_token& stop) {
+  return Reading(source, stop).read({kManifestType, image, size});
+}
+
+}  // namespace trainmake

@@ -1,0 +1,54 @@
+// An image that was made before, to be handed to somebody else: all that it consists of, and where its bytes
+// are. Knows nothing of who takes it.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "rules/image/image_documents.h"
+#include "rules/image/image_store.h"
+#include "rules/image/registry.h"
+
+namespace trainmake {
+
+// Where an image went, as its record says: `oci:vision/mnist:latest@sha256:…` is the workspace's layout,
+// `registry:hub.example.com/vision/mnist:latest@sha256:…` another registry.
+struct ImageAddress {
+  std::string host;  // "" is the layout
+  std::string repository;
+  std::string tag;
+  Sha256 digest;
+
+  std::string name(const std::string& of_tag) const;  // as docker would call it
+};
+std::optional<ImageAddress> parse_image_address(std::string_view text);
+
+// The store, and the repository that an image was sent to, for what is not in the store.
+struct ImageSource {
+  Registry& layout;  // of the store
+  const ImageStore& store;
+  Registry* remote = nullptr;
+  std::string repository = {};
+
+  // As Registry::read.
+  Result<void> read(const BlobRef& blob, const ByteSink& sink, const std::stop_token& stop) const;
+};
+
+struct ImageContents {
+  BlobRef image;                            // what its tags point at: a manifest or an index
+  std::vector<ImageManifest> manifests;     // several of an index, in its order
+  std::map<Sha256, BlobRef> blobs;          // all of them, documents, too
+  std::map<Sha256, std::string> documents;  // index, manifests and configs, read
+  std::size_t here = 0;  // which manifest is for machines like this one; the first when none is
+
+  std::uint64_t bytes() const;
+};
+
+// `image` as a record has it: its media type is found out. Every layer is there, as far as looking tells.
+Result<ImageContents> read_contents(const ImageSource& source, const Sha256& image, std::uint64_t size,
+                                    const std::stop_token& stop);
+
+}  // namespace trainmake
