@@ -45,11 +45,16 @@ std::vector<const Schema*> service_schemas() {
        {"region", Shape::kString, "Its region"},
        {"path_style", Shape::kBoolean, "Whether the bucket stands in the path"},
        {"create", Shape::kBoolean, "Whether the bucket is made when it is missing"}}};
-  static const Schema registry = {"registry",
-                                  "Where images go",
-                                  {{"url", Shape::kString, "Its host and path", true},
-                                   {"endpoint", Shape::kString, "Another address for its service"},
-                                   {"insecure", Shape::kBoolean, "Whether it speaks plain http"}}};
+  static const Schema registry = {
+      "registry",
+      "Where images go",
+      {{"url", Shape::kString, "Its host and path", true},
+       {"endpoint", Shape::kString, "Another address for its service"},
+       {"insecure", Shape::kBoolean, "Whether it speaks plain http"},
+       {.name = "compression",
+        .shape = Shape::kString,
+        .doc = "Of layers that go there: `\"gzip\"`, which all read, or `\"zstd\"`",
+        .wrong = wrong_compression}}};
   return {&platform, &store, &registry};
 }
 

@@ -1,28 +1,26 @@
-// Compresses a stream as gzip members of a fixed amount of input each: concatenated members are one gzip file
-// to every reader, and the bytes depend on nothing but the input. Knows nothing of tar.
+// The compressions of a layer, piece by piece: a piece is a gzip member or a zstd frame of its own. Such
+// pieces one after the other are one stream to every reader, and their bytes depend on nothing but the input.
 #pragma once
 
-#include <memory>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
-#include "rules/image/tar.h"
-
 namespace trainmake {
 
-class GzipMembers {
- public:
-  explicit GzipMembers(ByteSink sink);
-  ~GzipMembers();
-  Result<void> add(std::string_view bytes);
-  Result<void> finish();
+// Gzip is what everybody reads; zstd is several times faster both ways.
+enum class Compression : std::uint8_t { kGzip, kZstd };
 
- private:
-  Result<void> flush();
-  struct Compressor;
-  std::unique_ptr<Compressor> compressor_;
-  ByteSink sink_;
-  std::string waiting_;
-};
+inline constexpr std::size_t kPieceBytes = std::size_t{1} << 20U;
+
+std::optional<Compression> parse_compression(std::string_view name);
+std::string_view name_of(Compression compression);
+std::string layer_media_type(Compression compression);
+
+// `piece` compressed, in `room`, which grows as it has to. What a look at a few places shows to gain little,
+// as the noise that trained weights are, is stored as it is. REQUIRES: no more than kPieceBytes.
+std::string_view compress(std::string_view piece, Compression compression, std::string& room);
 
 }  // namespace trainmake

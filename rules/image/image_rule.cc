@@ -99,7 +99,7 @@ ImageRule::ImageRule(const ImageServices& services)
       store_(ImageStore::of(services.host, services.workspace)),
       places_(services),
       bases_(services, places_, store_),
-      layers_(services.host, services.workspace.cache, services.blobs, store_) {}
+      layers_(services.host, services.workspace, services.blobs, store_) {}
 
 std::vector<std::pair<Error, Label>> ImageRule::settle(const Graph& graph, const EventSink& events) {
   std::vector<PinnedBase> pinned;
@@ -107,9 +107,9 @@ std::vector<std::pair<Error, Label>> ImageRule::settle(const Graph& graph, const
 }
 
 // Adds to `work` what a tree's layer would cost.
-Result<void> ImageRule::count(const std::string& tree, std::string_view dest, std::uint64_t bytes,
-                              const ImagePlace& place, const PushedBlobs& pushed, Work& work) {
-  TRY_ASSIGN(const std::optional<Layer> known, layers_.remembered(tree, std::string(dest)));
+Result<void> ImageRule::count(const LayerKey& key, std::uint64_t bytes, const ImagePlace& place,
+                              const PushedBlobs& pushed, Work& work) {
+  TRY_ASSIGN(const std::optional<Layer> known, layers_.remembered(key));
   bool there = known && pushed.has(known->blob.digest);
   if (known && place.is_layout()) {
     TRY_ASSIGN(const std::optional<std::uint64_t> size, store_.size_of(known->blob.digest, nullptr));
@@ -130,6 +130,8 @@ Result<Description> ImageRule::describe(const Subject& subject) {
   Description description;
   Manifest& manifest = description.manifest;
   if (!place.is_layout()) manifest.add(Section::kAttr, "registry", place.text());
+  if (place.compression != Compression::kGzip)
+    manifest.add(Section::kAttr, "compression", name_of(place.compression));
   const std::vector<std::string> architectures = target.strings("architecture");
   for (const Edition& edition : editions) {
     const std::string name = base_name(edition, architectures.size() < 2);
@@ -156,7 +158,7 @@ Result<Description> ImageRule::describe(const Subject& subject) {
                        .number(file.content.low)
                        .finish());
     }
-    TRY(count(files[i].identity, files[i].dest, 0, place, pushed, description.work));
+    TRY(count(source_of(files[i], place.compression).key, 0, place, pushed, description.work));
   }
   for (const CodeTree& code : code_trees(subject)) {
     const std::string& name = code.target->label.text();
@@ -167,7 +169,8 @@ Result<Description> ImageRule::describe(const Subject& subject) {
       continue;
     }
     manifest.add(Section::kUpstream, name, code.artifact->identity);
-    TRY(count(code.artifact->identity, kCodeFolder, code.artifact->size, place, pushed, description.work));
+    TRY(count(source_of(services_, code, place.compression).key, code.artifact->size, place, pushed,
+              description.work));
   }
   manifest.seal();
   description.carry = std::make_shared<const FileTrees>(std::move(files));
@@ -187,7 +190,7 @@ Result<bool> ImageRule::is_at_hand(const Layer& layer, const Delivery& delivery)
 }
 
 Result<Layer> ImageRule::layer(const LayerSource& source, bool afresh, Delivery& delivery) {
-  TRY_ASSIGN(const std::optional<Layer> known, layers_.remembered(source.tree, source.dest));
+  TRY_ASSIGN(const std::optional<Layer> known, layers_.remembered(source.key));
   bool at_hand = false;
   if (known) {
     TRY_ASSIGN(at_hand, is_at_hand(*known, delivery));
@@ -207,11 +210,11 @@ Result<std::vector<Layer>> ImageRule::own_layers(const Subject& subject, const D
   std::vector<Layer> layers;
   const auto& files = std::any_cast<const std::shared_ptr<const FileTrees>&>(description.carry);
   for (const FileTree& tree : *files) {
-    TRY_ASSIGN(Layer made, layer(source_of(services_, tree, delivery.stop), afresh, delivery));
+    TRY_ASSIGN(Layer made, layer(source_of(tree, delivery.place.compression), afresh, delivery));
     layers.push_back(std::move(made));
   }
   for (const CodeTree& tree : code_trees(subject)) {
-    TRY_ASSIGN(Layer made, layer(source_of(services_, tree), afresh, delivery));
+    TRY_ASSIGN(Layer made, layer(source_of(services_, tree, delivery.place.compression), afresh, delivery));
     layers.push_back(std::move(made));
   }
   return layers;

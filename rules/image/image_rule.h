@@ -31,8 +31,8 @@ class ImageRule final : public Rule {
 
  private:
   Result<bool> is_at_hand(const Layer& layer, const Delivery& delivery);
-  Result<void> count(const std::string& tree, std::string_view dest, std::uint64_t bytes,
-                     const ImagePlace& place, const PushedBlobs& pushed, Work& work);
+  Result<void> count(const LayerKey& key, std::uint64_t bytes, const ImagePlace& place,
+                     const PushedBlobs& pushed, Work& work);
   Result<Layer> layer(const LayerSource& source, bool afresh, Delivery& delivery);
   Result<std::vector<Layer>> own_layers(const Subject& subject, const Description& description, bool afresh,
                                         Delivery& delivery);

@@ -1,6 +1,7 @@
 #include "rules/image/image_schema.h"
 
 #include "engine/base/text.h"
+#include "rules/image/compress.h"
 #include "rules/image/reference.h"
 
 namespace trainmake {
@@ -101,6 +102,11 @@ Schema make_schema() {
            .wrong = wrong_tags},
           {"registry", Shape::kString,
            "Where it goes, as TRAINSPACE.lua calls it; else `default_registry`, else the layout"},
+          {.name = "compression",
+           .shape = Shape::kString,
+           .doc = "Of its layers: `\"gzip\"`, or `\"zstd\"` where all that read it can; else as its registry "
+                  "says",
+           .wrong = wrong_compression},
           {"variants", Shape::kStringList,
            "Which variants of `base` are made, the most usual first; else all"},
           {"dockerfile", Shape::kString, "A Dockerfile that builds what it is built on, in place of `base`"},
@@ -110,6 +116,13 @@ Schema make_schema() {
 }
 
 }  // namespace
+
+std::vector<Error> wrong_compression(const Value& name) {
+  if (parse_compression(*name.string())) return {};
+  return {
+      user_error(cat("There is no compression ", quoted(*name.string())), "Write `\"gzip\"` or `\"zstd\"`")
+          .at({"", name.line})};
+}
 
 const Schema& image_schema() {
   static const Schema schema = make_schema();

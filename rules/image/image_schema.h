@@ -6,5 +6,6 @@
 namespace trainmake {
 
 const Schema& image_schema();
+std::vector<Error> wrong_compression(const Value& name);  // of an image or a registry
 
 }  // namespace trainmake

@@ -27,6 +27,16 @@ Result<std::optional<std::uint64_t>> ImageStore::size_of(const Sha256& digest, L
   return stat.is(FileKind::kFile) ? std::optional(stat.size) : std::nullopt;
 }
 
+// A name that nobody chose is of no help where a disk is full: the folder is.
+Result<void> ImageStore::in_folder(Result<void> written, const std::string& path) const {
+  if (written) return written;
+  Error error = std::move(written).error();
+  const std::string name = quoted(path);
+  if (const std::size_t at = error.message.find(name); at != std::string::npos)
+    error.message.replace(at, name.size(), quoted(folder_));
+  return fail(std::move(error));
+}
+
 Result<BlobRef> ImageStore::make(const std::string& media_type,
                                  const std::function<Result<void>(const ByteSink&)>& fill) const {
   const std::string waiting = path_join(
@@ -34,13 +44,13 @@ Result<BlobRef> ImageStore::make(const std::string& media_type,
   TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, host_.files.create(waiting));
   Sha256Hasher hasher;
   BlobRef blob{media_type, {}, 0};
-  TRY(fill([&](std::string_view bytes) {
+  TRY(fill([&](std::string_view bytes) -> Result<void> {
     hasher.raw(bytes);
     blob.size += bytes.size();
-    return writer->append(bytes);
+    return in_folder(writer->append(bytes), waiting);
   }));
   blob.digest = hasher.finish();
-  TRY(writer->commit());
+  TRY(in_folder(writer->commit(), waiting));
   TRY(host_.files.make_folder(path_join(folder_, "blobs/sha256")));
   TRY(host_.files.rename(waiting, path(blob.digest)));
   return blob;

@@ -30,6 +30,7 @@ class ImageStore {
   Result<std::optional<std::string>> read(const Sha256& digest) const;  // a document
 
  private:
+  Result<void> in_folder(Result<void> written, const std::string& path) const;
   Host& host_;
   std::string folder_;
   std::string root_;

@@ -53,14 +53,13 @@ std::vector<CodeTree> code_trees(const Subject& image) {
   return trees;
 }
 
-LayerSource source_of(const ImageServices& services, const FileTree& tree, const std::stop_token& stop) {
-  return {tree.identity, tree.dest,
-          [&services, &tree, stop] { return services.file_sets.store(tree.files, services.blobs, stop); }};
+LayerSource source_of(const FileTree& tree, Compression compression) {
+  return {{tree.identity, tree.dest, compression}, [&tree]() -> Result<Listing> { return tree.files; }};
 }
 
-LayerSource source_of(const ImageServices& services, const CodeTree& tree) {
+LayerSource source_of(const ImageServices& services, const CodeTree& tree, Compression compression) {
   CHECK(tree.artifact != nullptr);
-  return {tree.artifact->identity, std::string(kCodeFolder),
+  return {{tree.artifact->identity, std::string(kCodeFolder), compression},
           [&services, tree] { return snapshot(services.blobs, *tree.artifact, tree.target->label); }};
 }
 

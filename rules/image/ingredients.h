@@ -31,7 +31,8 @@ struct CodeTree {
 };
 std::vector<CodeTree> code_trees(const Subject& image);
 
-LayerSource source_of(const ImageServices& services, const FileTree& tree, const std::stop_token& stop);
-LayerSource source_of(const ImageServices& services, const CodeTree& tree);
+// The layer that a tree becomes. Borrows the tree.
+LayerSource source_of(const FileTree& tree, Compression compression);
+LayerSource source_of(const ImageServices& services, const CodeTree& tree, Compression compression);
 
 }  // namespace trainmake

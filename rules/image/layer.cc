@@ -4,14 +4,17 @@
 #include <set>
 #include <vector>
 
+#include "cache/file_digests.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
-#include "rules/image/compress.h"
+#include "engine/base/threads.h"
+#include "rules/image/pack.h"
 
 namespace trainmake {
 namespace {
 
-constexpr const char* kLayerType = "application/vnd.oci.image.layer.v1.tar+gzip";
+constexpr std::size_t kReadBytes = std::size_t{256} << 10U;
+constexpr int kTries = 2;  // of a layer whose files change while they are read
 
 // Folders above `path` that were not written yet, outermost first.
 std::vector<std::string> new_folders(const std::string& path, std::set<std::string>& written) {
@@ -22,19 +25,28 @@ std::vector<std::string> new_folders(const std::string& path, std::set<std::stri
   return folders;
 }
 
-}  // namespace
-
-Layers::Layers(Host& host, std::string cache_folder, Blobs& blobs, const ImageStore& store)
-    : host_(host), folder_(std::move(cache_folder)), blobs_(blobs), store_(store) {}
-
-std::string Layers::memo_path(const std::string& tree, const std::string& dest) const {
-  return path_join(
-      folder_,
-      cat("layers/", Hasher().field("layer-gzip-1").field(tree).field(dest).finish().hex(), ".json"));
+Error not_as_listed(const ListedFile& file) {
+  if (!file.source.empty())
+    return step_error(cat(quoted(file.source), " changed while it was read"),
+                      "Run again when nothing writes to it: nothing was recorded");
+  return step_error(cat("The snapshot of ", quoted(file.key), " is damaged and was removed"),
+                    "Run again: it is made anew");
 }
 
-Result<std::optional<Layer>> Layers::remembered(const std::string& tree, const std::string& dest) {
-  TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(host_.files, memo_path(tree, dest)));
+}  // namespace
+
+Layers::Layers(Host& host, const Workspace& workspace, Blobs& blobs, const ImageStore& store)
+    : host_(host), workspace_(workspace), blobs_(blobs), store_(store) {}
+
+// The version is of the bytes that this program makes of a tree.
+std::string Layers::memo_path(const LayerKey& key) const {
+  const Digest128 digest =
+      Hasher().field("layer-2").field(name_of(key.compression)).field(key.tree).field(key.dest).finish();
+  return path_join(workspace_.cache, cat("layers/", digest.hex(), ".json"));
+}
+
+Result<std::optional<Layer>> Layers::remembered(const LayerKey& key) {
+  TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(host_.files, memo_path(key)));
   const nlohmann::json memo = text ? parse_json<nlohmann::json>(*text) : nlohmann::json();
   const bool whole = memo.is_object() && memo.contains("digest") && memo["digest"].is_string() &&
                      memo.contains("diff_id") && memo["diff_id"].is_string() && memo.contains("size") &&
@@ -43,29 +55,32 @@ Result<std::optional<Layer>> Layers::remembered(const std::string& tree, const s
   const std::optional<Sha256> digest = Sha256::parse(memo["digest"].get<std::string>());
   const std::optional<Sha256> diff_id = Sha256::parse(memo["diff_id"].get<std::string>());
   if (!digest || !diff_id) return std::optional<Layer>();
-  return std::optional<Layer>({{kLayerType, *digest, memo["size"].get<std::uint64_t>()}, *diff_id});
+  return std::optional<Layer>(
+      {{layer_media_type(key.compression), *digest, memo["size"].get<std::uint64_t>()}, *diff_id});
 }
 
-Result<void> Layers::copy_into(const ListedFile& file, TarWriter& tar) {
-  TRY_ASSIGN(const std::unique_ptr<FileReader> reader, host_.files.open(blobs_.path(file.sha256)));
-  std::vector<char> buffer(std::size_t{256} << 10U);
-  Sha256Hasher hasher;
+// One read, in which the bytes that go into the layer are those that are digested. False when they are not
+// what was listed.
+Result<bool> Layers::copy_into(const ListedFile& file, TarWriter& tar) {
+  TRY_ASSIGN(const std::unique_ptr<FileReader> reader,
+             host_.files.open(file.source.empty() ? blobs_.path(file.sha256) : workspace_.path(file.source)));
+  const auto buffer = std::make_unique_for_overwrite<char[]>(kReadBytes);
+  ContentHasher hasher;
   std::uint64_t left = file.size;
   for (;;) {
-    TRY_ASSIGN(const std::size_t count, reader->read(buffer));
-    if (count == 0 || count > left) break;
+    TRY_ASSIGN(const std::size_t count, reader->read({buffer.get(), kReadBytes}));
+    if (count > left) return false;
+    if (count == 0) return left == 0 && hasher.finish() == file.content;
     left -= count;
-    const std::string_view bytes(buffer.data(), count);
-    hasher.raw(bytes);
+    const std::string_view bytes(buffer.get(), count);
+    hasher.add(bytes);
     TRY(tar.content(bytes));
   }
-  if (left == 0 && hasher.finish() == file.sha256) return {};
-  TRY(blobs_.remove(file.sha256));
-  return fail(step_error(cat("The snapshot of ", quoted(file.key), " is damaged and was removed"),
-                         "Run again: it is made anew"));
 }
 
-Result<void> Layers::write_tar(const Listing& files, const std::string& dest, const ByteSink& sink) {
+// Gives the first file that is not what was listed: what was written is of no use then.
+Result<const ListedFile*> Layers::write_tar(const Listing& files, const std::string& dest,
+                                            const ByteSink& sink) {
   TarWriter tar(sink);
   std::set<std::string> written;
   for (const ListedFile& file : files) {
@@ -77,29 +92,49 @@ Result<void> Layers::write_tar(const Listing& files, const std::string& dest, co
       continue;
     }
     TRY(tar.entry({TarEntry::Kind::kFile, path, file.mode, file.size}));
-    TRY(copy_into(file, tar));
+    TRY_ASSIGN(const bool same, copy_into(file, tar));
+    if (!same) return &file;
   }
-  return tar.finish();
+  TRY(tar.finish());
+  return nullptr;
+}
+
+// `differing` is set when a file is not what was listed.
+Result<Layer> Layers::make(const LayerSource& source, const Listing& files, const ListedFile*& differing,
+                           const std::stop_token& stop) {
+  Layer layer;
+  const ByteSink also = source.also ? source.also() : nullptr;
+  TRY_ASSIGN(
+      layer.blob,
+      store_.make(layer_media_type(source.key.compression), [&](const ByteSink& out) -> Result<void> {
+        Packer packer(source.key.compression, processor_count(), [&](std::string_view bytes) -> Result<void> {
+          TRY(out(bytes));
+          return also ? also(bytes) : Result<void>();
+        });
+        TRY_ASSIGN(differing, write_tar(files, source.key.dest, [&](std::string_view bytes) -> Result<void> {
+                     if (stop.stop_requested()) return fail(interrupted_error());
+                     return packer.add(bytes);
+                   }));
+        if (differing != nullptr) return fail(not_as_listed(*differing));
+        TRY_ASSIGN(layer.diff_id, packer.finish());
+        return {};
+      }));
+  return layer;
 }
 
 Result<Layer> Layers::build(const LayerSource& source, const std::stop_token& stop) {
   TRY_ASSIGN(const Listing files, source.files());
-  Sha256Hasher diff_id;
-  Layer layer;
-  TRY_ASSIGN(layer.blob, store_.make(kLayerType, [&](const ByteSink& out) -> Result<void> {
-    GzipMembers gzip(out);
-    TRY(write_tar(files, source.dest, [&](std::string_view bytes) -> Result<void> {
-      if (stop.stop_requested()) return fail(interrupted_error());
-      diff_id.raw(bytes);
-      return gzip.add(bytes);
-    }));
-    return gzip.finish();
-  }));
-  layer.diff_id = diff_id.finish();
-  const nlohmann::json memo = {
-      {"digest", layer.blob.digest.hex()}, {"diff_id", layer.diff_id.hex()}, {"size", layer.blob.size}};
-  TRY(write_file(host_.files, memo_path(source.tree, source.dest), memo.dump()));
-  return layer;
+  for (int attempt = 1;; ++attempt) {
+    const ListedFile* differing = nullptr;
+    Result<Layer> layer = make(source, files, differing, stop);
+    if (differing != nullptr && attempt < kTries) continue;
+    if (differing != nullptr && differing->source.empty()) TRY(blobs_.remove(differing->sha256));
+    if (!layer) return layer;
+    const nlohmann::json memo = {
+        {"digest", layer->blob.digest.hex()}, {"diff_id", layer->diff_id.hex()}, {"size", layer->blob.size}};
+    TRY(write_file(host_.files, memo_path(source.key), memo.dump()));
+    return layer;
+  }
 }
 
 }  // namespace trainmake

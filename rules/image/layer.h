@@ -1,5 +1,5 @@
-// Turns a tree of code into a layer, and remembers which layer a tree became, so that an unchanged tree is
-// neither tarred nor hashed again.
+// Turns a tree of files into a layer, and remembers which layer a tree became, so that an unchanged tree is
+// neither tarred nor hashed again. Files are read where they lie, in the cache or in the workspace, once.
 #pragma once
 
 #include <functional>
@@ -10,6 +10,8 @@
 #include "cache/blobs.h"
 #include "cache/listing.h"
 #include "engine/base/host.h"
+#include "engine/model/project.h"
+#include "rules/image/compress.h"
 #include "rules/image/image_store.h"
 
 namespace trainmake {
@@ -19,27 +21,39 @@ struct Layer {
   Sha256 diff_id;  // uncompressed: what it is, however it was compressed
 };
 
-struct LayerSource {
+// What a layer is made of: all that its bytes depend on.
+struct LayerKey {
   std::string tree;  // identity
   std::string dest;  // absolute folder in the image
-  // What lies there, its bytes in the cache. Asked for only when the layer is built.
+  Compression compression = Compression::kGzip;
+};
+
+struct LayerSource {
+  LayerKey key;
+  // What lies there. Asked for only when the layer is built.
   std::function<Result<Listing>()> files;
+  // Asked each time that its making begins, who gets its bytes as well; on another thread, and null is
+  // nobody.
+  std::function<ByteSink()> also = nullptr;
 };
 
 class Layers {
  public:
-  Layers(Host& host, std::string cache_folder, Blobs& blobs, const ImageStore& store);
-  // What this tree became before, wherever that lies now.
-  Result<std::optional<Layer>> remembered(const std::string& tree, const std::string& dest);
-  // Into the store. A file whose bytes in the cache are damaged is removed there, and an error.
+  Layers(Host& host, const Workspace& workspace, Blobs& blobs, const ImageStore& store);
+  // What this became before, wherever that lies now.
+  Result<std::optional<Layer>> remembered(const LayerKey& key);
+  // Into the store. An error when a file is not what was listed, and not when it is read once more either;
+  // one whose bytes in the cache are damaged is removed there.
   Result<Layer> build(const LayerSource& source, const std::stop_token& stop);
 
  private:
-  std::string memo_path(const std::string& tree, const std::string& dest) const;
-  Result<void> write_tar(const Listing& files, const std::string& dest, const ByteSink& sink);
-  Result<void> copy_into(const ListedFile& file, TarWriter& tar);
+  std::string memo_path(const LayerKey& key) const;
+  Result<Layer> make(const LayerSource& source, const Listing& files, const ListedFile*& differing,
+                     const std::stop_token& stop);
+  Result<const ListedFile*> write_tar(const Listing& files, const std::string& dest, const ByteSink& sink);
+  Result<bool> copy_into(const ListedFile& file, TarWriter& tar);
   Host& host_;
-  std::string folder_;
+  const Workspace& workspace_;
   Blobs& blobs_;
   const ImageStore& store_;
 };

@@ -33,6 +33,13 @@ Result<RegistryUrl> registry_url(const Service& service) {
           .at(service.where));
 }
 
+// As the image says, or else its registry.
+Compression compression_of(const Target& image, const Service* registry) {
+  const std::string* theirs = registry == nullptr ? nullptr : registry->text("compression");
+  return parse_compression(image.string_or("compression", theirs == nullptr ? "" : *theirs))
+      .value_or(Compression::kGzip);
+}
+
 }  // namespace
 
 std::string ImagePlace::text() const { return is_layout() ? "" : path_join(host, repository); }
@@ -74,7 +81,7 @@ Result<Registry*> Places::at(const std::string& host) {
 
 Result<ImagePlace> Places::of(const Target& image) {
   const std::string name = image.string_or("registry", services_.space.default_registry);
-  if (name.empty()) return ImagePlace{layout_.get(), repository(image), ""};
+  if (name.empty()) return ImagePlace{layout_.get(), repository(image), "", compression_of(image, nullptr)};
   const Service* service = services_.space.find("registry", name);
   if (service == nullptr) {
     const std::string meant = did_you_mean(name, services_.space.names("registry"));
@@ -95,6 +102,7 @@ Result<ImagePlace> Places::of(const Target& image) {
                            "Rename the target or its folder")
                     .at(image.where));
   place.registry = remote_of(*service, url.scheme, url.host);
+  place.compression = compression_of(image, service);
   return place;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/model/graph.h"
+#include "rules/image/compress.h"
 #include "rules/image/services.h"
 
 namespace trainmake {
@@ -17,7 +18,8 @@ namespace trainmake {
 struct ImagePlace {
   Registry* registry = nullptr;
   std::string repository;
-  std::string host;  // "" is the layout
+  std::string host;                              // "" is the layout
+  Compression compression = Compression::kGzip;  // of layers that go there
 
   bool is_layout() const { return host.empty(); }
   std::string text() const;  // "" is the layout

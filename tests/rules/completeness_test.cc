@@ -61,6 +61,7 @@ std::vector<Kind> kinds() {
         {"labels", scalars},
         {"tags", words},
         {"registry", {text("one"), text("two")}},
+        {"compression", {text("gzip"), text("zstd")}},
         {"variants", words},
         {"dockerfile", names},
         {"secrets", words},

@@ -5,7 +5,6 @@
 
 #include "cache/listing.h"
 #include "engine/base/text.h"
-#include "rules/image/compress.h"
 #include "tests/rules/rule_world.h"
 
 namespace trainmake {
@@ -71,6 +70,51 @@ TEST(Image, AChangedSettingIsNoLayer) {
   ASSERT_TRUE(world.make());
   EXPECT_EQ(world.tally.pushed_layers, 1U);
   EXPECT_EQ(world.tally.pushed_manifests, 2U);
+}
+
+TEST(Image, AnotherCompressionIsAnotherManifestOfTheSameImage) {
+  ImageWorld world;
+  ASSERT_TRUE(world.make());
+  const Artifact before = *find_role(world.results.at(world.made), "image");
+  world.made = world.add("image",
+                         {{"base", RuleWorld::value(std::string("scratch"))},
+                          {"compression", RuleWorld::value(std::string("zstd"))},
+                          {"env", RuleWorld::table({{"MODE", RuleWorld::value(std::string("x"))}})},
+                          {"workdir", RuleWorld::value(std::string("/data"))}},
+                         {{"code", world.snapshot}});
+  ASSERT_TRUE(world.make());
+  const Artifact after = *find_role(world.results.at(world.made), "image");
+  EXPECT_EQ(after.identity, before.identity) << "what a job depends on";
+  EXPECT_NE(after.sha256, before.sha256);
+  EXPECT_NE(world.blob(after.sha256).find("layer.v1.tar+zstd"), std::string::npos);
+}
+
+TEST(Image, TheCompressionIsTheRegistrysUnlessTheImageSaysOne) {
+  const auto says = [](const char* registry, const char* image) {
+    RuleWorld world;
+    for (Service& service : world.space.services) {
+      if (registry == nullptr) continue;
+      service.attributes.fields.insert(service.attributes.fields.begin(),
+                                       {"compression", RuleWorld::value(std::string(registry))});
+    }
+    std::map<std::string, Value> attributes = {{"base", RuleWorld::value(std::string("scratch"))},
+                                               {"registry", RuleWorld::value(std::string("one"))}};
+    if (image != nullptr) attributes["compression"] = RuleWorld::value(std::string(image));
+    return world.describe(world.add("image", attributes))->manifest.fingerprint();
+  };
+  EXPECT_EQ(says("zstd", nullptr), says(nullptr, "zstd"));
+  EXPECT_EQ(says("zstd", "gzip"), says(nullptr, nullptr));
+  EXPECT_NE(says("zstd", nullptr), says(nullptr, nullptr));
+}
+
+TEST(Image, ACompressionThatNobodyHasIsToldFirst) {
+  const std::vector<Error> errors = check(image_schema(),
+                                          {{},
+                                           {{"base", RuleWorld::value(std::string("scratch"))},
+                                            {"compression", RuleWorld::value(std::string("lzma"))}}},
+                                          {"TRAINFILE.lua", 7}, "image:i");
+  ASSERT_EQ(errors.size(), 1U);
+  EXPECT_EQ(errors[0].message, "There is no compression `lzma`");
 }
 
 TEST(Image, HoldsWhileItsBlobsAndNamesAreThere) {
@@ -232,7 +276,7 @@ TEST(Image, AFileThatChangesAfterItWasDescribedIsNotRecorded) {
   EXPECT_FALSE(world.execute(id, description));
 }
 
-TEST(Image, FilesOfALayerThatIsKnownAreNotCopied) {
+TEST(Image, FilesOfALayerThatIsKnownAreNotRead) {
   RuleWorld world;
   const Value layer = RuleWorld::table(
       {{"srcs", RuleWorld::glob("data/**")}, {"dest", RuleWorld::value(std::string("/data"))}});
@@ -241,22 +285,21 @@ TEST(Image, FilesOfALayerThatIsKnownAreNotCopied) {
                                {"files", RuleWorld::value(Table{{layer}, {}})},
                                {"tags", RuleWorld::list({tag})}});
   };
-  const auto copied_for = [&](TargetId id) {
+  const auto read_for = [&](TargetId id) {
     world.files.take_log();
     EXPECT_TRUE(world.execute(id));
     const std::vector<std::string> log = world.files.take_log();
-    return std::count_if(log.begin(), log.end(), [](const std::string& line) {
-      return line.starts_with("create /w/.trainmake/blobs/incoming/");
-    });
+    return std::count_if(log.begin(), log.end(),
+                         [](const std::string& line) { return line.starts_with("open /w/data/"); });
   };
-  EXPECT_EQ(copied_for(tagged("one")), 2);
+  EXPECT_EQ(read_for(tagged("one")), 4) << "each to be described, and into the layer";
   const TargetId two = tagged("two");
-  EXPECT_EQ(copied_for(two), 0);
+  EXPECT_EQ(read_for(two), 0);
   EXPECT_EQ(world.tally.pushed_layers, 1U);
   EXPECT_EQ(find_role(world.results.at(two), "layer")->identity,
             find_role(world.results.at(0), "layer")->identity);
   world.afresh = true;
-  EXPECT_EQ(copied_for(two), 2);
+  EXPECT_EQ(read_for(two), 2);
 }
 
 TEST(Image, AStopEndsALayerInItsMiddleAndLeavesNoneOfIt) {
@@ -273,23 +316,6 @@ TEST(Image, AStopEndsALayerInItsMiddleAndLeavesNoneOfIt) {
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().blame, Blame::kInterrupted);
   EXPECT_EQ(world.files.all_files(), before);
-}
-
-TEST(GzipMembers, ReadAsOneStreamWhateverThePiecesWere) {
-  std::string text;
-  for (int i = 0; i < 300'000; ++i) text += cat(i, "\n");
-  const auto compressed = [&](std::size_t piece) {
-    std::string out;
-    GzipMembers gzip([&](std::string_view bytes) {
-      out += bytes;
-      return Result<void>();
-    });
-    for (std::size_t at = 0; at < text.size(); at += piece)
-      EXPECT_TRUE(gzip.add(std::string_view(text).substr(at, piece)));
-    EXPECT_TRUE(gzip.finish());
-    return out;
-  };
-  EXPECT_EQ(compressed(1000), compressed(777'777));
 }
 
 }  // namespace
