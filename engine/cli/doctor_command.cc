@@ -9,6 +9,7 @@
 #include "engine/base/git.h"
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
+#include "engine/container/runtime.h"
 #include "lua/load.h"
 
 namespace trainmake {
@@ -68,6 +69,7 @@ class Doctor {
     look_at_http();
     look_at_python();
     look_at_views();
+    look_at_containers();
     look_at_terminal();
     return std::move(findings_);
   }
@@ -188,6 +190,22 @@ class Doctor {
     add("data views", Health::kMissing,
         "the kernel allows no mounts here (user namespaces are off); local jobs see their data through "
         "links");
+  }
+
+  // As steps of images are run: with the first runtime that works.
+  void look_at_containers() {
+    const Result<std::string> folder = scratch_.folder("containers");
+    const Result<RuntimeSearch> search =
+        folder ? search_runtime(host_, *folder) : Result<RuntimeSearch>(fail(folder.error()));
+    if (!search) return add("containers", Health::kMissing, cat("cannot be tried: ", told(search.error())));
+    std::string others;
+    for (const RuntimeSearch::Other& other : search->others)
+      others += cat(others.empty() ? "" : "; ", other.name, " ", other.why_not);
+    if (!search->found)
+      return add("containers", Health::kMissing, cat(others, "; `run` steps of images need one of them"));
+    add("containers", Health::kOk,
+        cat(name_of(search->found->kind), " works: ", search->found->program,
+            others.empty() ? "" : cat(" (", others, ")")));
   }
 
   void look_at_terminal() {

@@ -164,4 +164,10 @@ Result<Child> start_container(FileSystem& files, const Runtime& runtime, const C
 
 std::string changes_of(const ContainerRequest& request) { return Places(request.scratch).upper; }
 
+std::vector<std::string> layers_below_changes(const ContainerRequest& request) {
+  std::vector<std::string> layers = request.layers;
+  layers.push_back(Places(request.scratch).skeleton);
+  return layers;
+}
+
 }  // namespace trainmake

@@ -31,7 +31,9 @@ struct ContainerRequest {
 };
 
 Result<Child> start_container(FileSystem& files, const Runtime& runtime, const ContainerRequest& request);
-// What it changed: the upper folder of its overlay.
+// What it changed: the upper folder of its overlay; and what that lies on, the top one first: its layers, and
+// places that were made to be mounted on.
 std::string changes_of(const ContainerRequest& request);
+std::vector<std::string> layers_below_changes(const ContainerRequest& request);
 
 }  // namespace trainmake

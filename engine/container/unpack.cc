@@ -13,6 +13,7 @@
 
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <vector>
 
 #include "engine/base/descriptor.h"
@@ -167,12 +168,12 @@ class Unpacker {
   }
 
   Result<void> finish() {
-    for (auto made = folders_.rbegin(); made != folders_.rend(); ++made) {
-      const Descriptor folder = open_below(made->path, O_RDONLY | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+    for (const MadeFolder& made : std::ranges::reverse_view(folders_)) {
+      const Descriptor folder = open_below(made.path, O_RDONLY | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
       if (!folder) continue;  // something else came in its place
-      const timespec times[2] = {{0, UTIME_OMIT}, made->time};
-      if (futimens(folder.get(), times) != 0 || fchmod(folder.get(), made->mode) != 0)
-        return cannot("finish", made->path);
+      const timespec times[2] = {{0, UTIME_OMIT}, made.time};
+      if (futimens(folder.get(), times) != 0 || fchmod(folder.get(), made.mode) != 0)
+        return cannot("finish", made.path);
     }
     return {};
   }

@@ -70,6 +70,16 @@ Result<Sha256> resolve_base(const BaseSource& source, const std::string& referen
   return fail(unusable(source, cat("it has no variant for linux/", architecture)));
 }
 
+Result<bool> base_is_kept(const Sha256& manifest, const ImageStore& store) {
+  TRY_ASSIGN(const std::optional<std::string> bytes, store.read(manifest));
+  const Json document = bytes ? parse_json<Json>(*bytes) : Json();
+  const std::optional<BlobRef> config =
+      document.is_object() && document.contains("config") ? blob_of(document["config"]) : std::nullopt;
+  if (!config) return false;
+  TRY_ASSIGN(const std::optional<std::string> kept, store.read(config->digest));
+  return kept.has_value();
+}
+
 Result<Base> read_base(const BaseSource& source, const Sha256& manifest, const std::string& architecture,
                        const ImageStore& store, const std::stop_token& stop) {
   TRY_ASSIGN(std::optional<std::string> bytes, store.read(manifest));

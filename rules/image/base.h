@@ -28,6 +28,9 @@ struct Base {
 Result<Sha256> resolve_base(const BaseSource& source, const std::string& reference,
                             const std::string& architecture, const std::stop_token& stop);
 
+// Whether `read_base` would ask nobody.
+Result<bool> base_is_kept(const Sha256& manifest, const ImageStore& store);
+
 // What is built on. Its manifest and config are asked for once, and kept in the store.
 Result<Base> read_base(const BaseSource& source, const Sha256& manifest, const std::string& architecture,
                        const ImageStore& store, const std::stop_token& stop);

@@ -152,6 +152,22 @@ Result<std::optional<std::string>> Bases::identity(const Subject& image, const E
   return digest ? std::optional(digest->hex()) : std::nullopt;
 }
 
+Result<std::optional<Base>> Bases::kept(const Subject& image, const Edition& edition) {
+  std::optional<Sha256> manifest;
+  if (const Dependency* need = base_need(image.target(), edition)) {
+    const Artifacts* artifacts = image.inputs.artifacts(need->target);
+    const Artifact* below = artifacts == nullptr ? nullptr : fitting(*artifacts, edition);
+    if (below != nullptr) manifest = Sha256::parse(below->sha256);
+  } else {
+    TRY_ASSIGN(const std::optional<Reference> reference, reference_of(image.target(), edition));
+    TRY_ASSIGN(const BaseLock known, read_lock(nullptr));
+    if (reference) manifest = known.find(reference->text(), edition.architecture);
+  }
+  if (!manifest) return std::optional<Base>();
+  TRY_ASSIGN(const bool here, base_is_kept(*manifest, store_));
+  return here ? of(image, edition, {}) : std::optional<Base>();
+}
+
 Result<Base> Bases::of_image(const Subject& image, const Dependency& need, const Edition& edition,
                              const std::stop_token& stop) {
   const Target& below = image.graph[need.target];

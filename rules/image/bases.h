@@ -42,6 +42,8 @@ class Bases {
 
   // What an edition is built on, as far as it matters: nothing while that is not known.
   Result<std::optional<std::string>> identity(const Subject& image, const Edition& edition, Looks& looks);
+  // The same as `of`, but nothing when somebody would have to be asked.
+  Result<std::optional<Base>> kept(const Subject& image, const Edition& edition);
   // Nothing for "scratch".
   Result<std::optional<Base>> of(const Subject& image, const Edition& edition, const std::stop_token& stop);
 

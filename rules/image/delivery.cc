@@ -86,6 +86,24 @@ std::vector<std::string> tags_of_variant(const std::vector<std::string>& tags, c
   return all;
 }
 
+Result<bool> is_at_hand(const Layer& layer, const Delivery& delivery) {
+  const ImagePlace& place = delivery.place;
+  TRY_ASSIGN(const std::optional<std::uint64_t> here, delivery.store.size_of(layer.blob.digest, nullptr));
+  if (here == layer.blob.size) return true;
+  if (place.is_layout()) return false;
+  if (delivery.pushed.has(layer.blob.digest)) return true;
+  TRY_ASSIGN(const std::optional<std::uint64_t> there,
+             place.registry->size_of(place.repository, layer.blob.digest, nullptr, delivery.stop));
+  return there.has_value();
+}
+
+Result<bool> is_there(const Layer& layer, const ImagePlace& place, const PushedBlobs& pushed,
+                      const ImageStore& store) {
+  if (!place.is_layout()) return pushed.has(layer.blob.digest);
+  TRY_ASSIGN(const std::optional<std::uint64_t> size, store.size_of(layer.blob.digest, nullptr));
+  return size == layer.blob.size;
+}
+
 Result<Delivered> deliver(const std::vector<MadeImage>& editions, const std::vector<std::string>& tags,
                           Delivery& delivery) {
   Delivered delivered;

@@ -34,6 +34,12 @@ struct Delivery {
   std::uint64_t new_bytes = 0;
 };
 
+// Whether a layer need not be built: it lies in the store or, for another registry, there.
+Result<bool> is_at_hand(const Layer& layer, const Delivery& delivery);
+// The same as far as it can be told without asking anybody.
+Result<bool> is_there(const Layer& layer, const ImagePlace& place, const PushedBlobs& pushed,
+                      const ImageStore& store);
+
 struct Delivered {
   BlobRef image;                            // what the tags point at
   std::map<std::string, BlobRef> variants;  // what `<tag>-<variant>` points at

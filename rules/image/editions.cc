@@ -7,13 +7,6 @@
 namespace trainmake {
 namespace {
 
-constexpr const char* kOurs =
-#if defined(__aarch64__)
-    "arm64";
-#else
-    "amd64";
-#endif
-
 Result<std::vector<std::string>> chosen_variants(const Target& image, const Table& bases) {
   std::vector<std::string> all;
   for (const auto& [name, base] : bases.fields) all.push_back(name);
@@ -31,6 +24,16 @@ Result<std::vector<std::string>> chosen_variants(const Target& image, const Tabl
 
 }  // namespace
 
+const std::string& architecture_of_this_machine() {
+  static const std::string name =
+#if defined(__aarch64__)
+      "arm64";
+#else
+      "amd64";
+#endif
+  return name;
+}
+
 std::string Edition::name() const { return path_join(variant, architecture); }
 
 Result<std::vector<Edition>> editions_of(const Target& image) {
@@ -45,7 +48,7 @@ Result<std::vector<Edition>> editions_of(const Target& image) {
                            "Leave one of them out: what the Dockerfile builds is the base")
                     .at(image.place_of("dockerfile")));
   std::vector<std::string> architectures = image.strings("architecture");
-  if (architectures.empty()) architectures.emplace_back(kOurs);
+  if (architectures.empty()) architectures.push_back(architecture_of_this_machine());
   std::vector<Edition> editions;
   const auto add = [&](const std::string& variant, const std::string& built_on) {
     for (const std::string& architecture : architectures)

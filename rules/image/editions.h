@@ -17,6 +17,9 @@ struct Edition {
   std::string name() const;  // `amd64`, `gpu/amd64`: what tells it from others of the target
 };
 
+// That which commands can be run for here.
+const std::string& architecture_of_this_machine();
+
 // In the order in which an index has them: whoever takes the first that fits gets the most usual.
 Result<std::vector<Edition>> editions_of(const Target& image);
 

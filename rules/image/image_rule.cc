@@ -21,17 +21,26 @@ std::map<std::string, std::string> map_of(const Fields& fields) {
 
 // What this version cannot build is told as that, not built as something else.
 Result<void> check_supported(const Target& target) {
-  for (const char* name : {"run", "dockerfile"}) {
-    if (target.find(name) != nullptr)
-      return fail(user_error(cat("`", name, "` is not built yet")).at(target.place_of(name)));
-  }
-  return {};
+  if (target.find("dockerfile") == nullptr) return {};
+  return fail(user_error("`dockerfile` is not built yet").at(target.place_of("dockerfile")));
 }
 
 // As reasons call what an edition is built on.
 std::string base_name(const Edition& edition, bool alone) {
   return cat("base", edition.variant.empty() ? "" : ".", edition.variant,
              alone ? "" : cat(" for ", edition.architecture));
+}
+
+// As what is done with it.
+Digest128 digest_as(std::string_view what, const ListedFile& file) {
+  return Hasher()
+      .field(what)
+      .field(file.key)
+      .number(file.mode)
+      .field(file.link_target)
+      .number(file.content.high)
+      .number(file.content.low)
+      .finish();
 }
 
 // Equal when every edition is what it was, whatever carries it.
@@ -99,7 +108,8 @@ ImageRule::ImageRule(const ImageServices& services)
       store_(ImageStore::of(services.host, services.workspace)),
       places_(services),
       bases_(services, places_, store_),
-      layers_(services.host, services.workspace, services.blobs, store_) {}
+      layers_(services.host, services.workspace, services.blobs, store_),
+      steps_(services, bases_, store_) {}
 
 std::vector<std::pair<Error, Label>> ImageRule::settle(const Graph& graph, const EventSink& events) {
   std::vector<PinnedBase> pinned;
@@ -110,10 +120,9 @@ std::vector<std::pair<Error, Label>> ImageRule::settle(const Graph& graph, const
 Result<void> ImageRule::count(const LayerKey& key, std::uint64_t bytes, const ImagePlace& place,
                               const PushedBlobs& pushed, Work& work) {
   TRY_ASSIGN(const std::optional<Layer> known, layers_.remembered(key));
-  bool there = known && pushed.has(known->blob.digest);
-  if (known && place.is_layout()) {
-    TRY_ASSIGN(const std::optional<std::uint64_t> size, store_.size_of(known->blob.digest, nullptr));
-    there = size == known->blob.size;
+  bool there = false;
+  if (known) {
+    TRY_ASSIGN(there, is_there(*known, place, pushed, store_));
   }
   if (there) return {};
   ++work.layers;
@@ -125,6 +134,7 @@ Result<Description> ImageRule::describe(const Subject& subject) {
   const Target& target = subject.target();
   TRY(check_supported(target));
   TRY_ASSIGN(const std::vector<Edition> editions, editions_of(target));
+  TRY(check_steps(target, editions));
   TRY_ASSIGN(const ImagePlace place, places_.of(target));
   TRY_ASSIGN(const PushedBlobs pushed, PushedBlobs::read(services_.host, store_, place.text()));
   Description description;
@@ -141,22 +151,20 @@ Result<Description> ImageRule::describe(const Subject& subject) {
     manifest.add(Section::kPlatform, cat(name, ".architecture"), edition.architecture);
     if (!identity) description.certain = false;
   }
-  for (const char* name : {"env", "workdir", "entrypoint", "cmd", "user", "labels", "tags"}) {
+  for (const char* name :
+       {"run", "network", "env", "workdir", "entrypoint", "cmd", "user", "labels", "tags"}) {
     if (const Value* value = target.find(name)) manifest.add(Section::kAttr, name, digest_of(*value));
   }
+  TRY_ASSIGN(FileTree inputs, step_inputs(services_, target, description.looks));
+  for (const ListedFile& file : inputs.files)
+    manifest.add(Section::kData, file.source, digest_as("inputs", file));
+  for (const Edition& edition : editions)
+    TRY(steps_.count(subject, edition, inputs, place, pushed, description.work));
   TRY_ASSIGN(FileTrees files, file_trees(services_, target, description.looks));
   for (std::size_t i = 0; i < files.size(); ++i) {
     manifest.add(Section::kAttr, cat("files[", i + 1, "].dest"), files[i].dest);
     for (const ListedFile& file : files[i].files) {
-      manifest.add(Section::kData, file.source,
-                   Hasher()
-                       .number(i)
-                       .field(file.key)
-                       .number(file.mode)
-                       .field(file.link_target)
-                       .number(file.content.high)
-                       .number(file.content.low)
-                       .finish());
+      manifest.add(Section::kData, file.source, digest_as(cat("files ", i), file));
     }
     TRY(count(source_of(files[i], place.compression).key, 0, place, pushed, description.work));
   }
@@ -173,20 +181,8 @@ Result<Description> ImageRule::describe(const Subject& subject) {
               description.work));
   }
   manifest.seal();
-  description.carry = std::make_shared<const FileTrees>(std::move(files));
+  description.carry = std::make_shared<const Ingredients>(Ingredients{std::move(files), std::move(inputs)});
   return description;
-}
-
-// Whether it need not be built: it lies in the store or, for another registry, there.
-Result<bool> ImageRule::is_at_hand(const Layer& layer, const Delivery& delivery) {
-  const ImagePlace& place = delivery.place;
-  TRY_ASSIGN(const std::optional<std::uint64_t> here, store_.size_of(layer.blob.digest, nullptr));
-  if (here == layer.blob.size) return true;
-  if (place.is_layout()) return false;
-  if (delivery.pushed.has(layer.blob.digest)) return true;
-  TRY_ASSIGN(const std::optional<std::uint64_t> there,
-             place.registry->size_of(place.repository, layer.blob.digest, nullptr, delivery.stop));
-  return there.has_value();
 }
 
 Result<Layer> ImageRule::layer(const LayerSource& source, bool afresh, Delivery& delivery) {
@@ -205,11 +201,10 @@ Result<Layer> ImageRule::layer(const LayerSource& source, bool afresh, Delivery&
 }
 
 // What all editions have above their bases: what changes least comes first.
-Result<std::vector<Layer>> ImageRule::own_layers(const Subject& subject, const Description& description,
+Result<std::vector<Layer>> ImageRule::own_layers(const Subject& subject, const Ingredients& ingredients,
                                                  bool afresh, Delivery& delivery) {
   std::vector<Layer> layers;
-  const auto& files = std::any_cast<const std::shared_ptr<const FileTrees>&>(description.carry);
-  for (const FileTree& tree : *files) {
+  for (const FileTree& tree : ingredients.files) {
     TRY_ASSIGN(Layer made, layer(source_of(tree, delivery.place.compression), afresh, delivery));
     layers.push_back(std::move(made));
   }
@@ -221,14 +216,20 @@ Result<std::vector<Layer>> ImageRule::own_layers(const Subject& subject, const D
 }
 
 Result<MadeImage> ImageRule::make(const Subject& subject, const Edition& edition,
-                                  const std::vector<Layer>& own, const std::stop_token& stop) {
+                                  const std::vector<Layer>& own, const FileTree& inputs, const Doing& doing,
+                                  Delivery& delivery) {
   const Target& target = subject.target();
-  TRY_ASSIGN(const std::optional<Base> below, bases_.of(subject, edition, stop));
+  TRY_ASSIGN(const std::optional<Base> below, bases_.of(subject, edition, doing.stop));
   MadeImage made{edition, {}, {}, {}, {}};
   if (below) {
     made.layers = below->layers;
     for (const Layer& layer : below->layers)
       made.sent.push_back({layer.blob, below->source.registry, below->source.repository});
+    StepRoot root{edition.architecture, below->config, std::move(made.layers), std::move(made.sent),
+                  delivery.place.compression};
+    TRY(steps_.run(target, inputs, root, doing, delivery));
+    made.layers = std::move(root.layers);
+    made.sent = std::move(root.sent);
   }
   for (const Layer& layer : own) {
     made.layers.push_back(layer);
@@ -251,10 +252,11 @@ Result<Done> ImageRule::execute(const Subject& subject, const Description& descr
   TRY_ASSIGN(PushedBlobs pushed, PushedBlobs::read(services_.host, store_, place.text()));
   if (doing.afresh) pushed.forget();
   Delivery delivery{place, store_, std::move(pushed), doing.tally, doing.stop};
-  TRY_ASSIGN(const std::vector<Layer> own, own_layers(subject, description, doing.afresh, delivery));
+  const auto ingredients = std::any_cast<std::shared_ptr<const Ingredients>>(description.carry);
+  TRY_ASSIGN(const std::vector<Layer> own, own_layers(subject, *ingredients, doing.afresh, delivery));
   std::vector<MadeImage> images;
   for (const Edition& edition : editions) {
-    TRY_ASSIGN(MadeImage made, make(subject, edition, own, doing.stop));
+    TRY_ASSIGN(MadeImage made, make(subject, edition, own, ingredients->inputs, doing, delivery));
     images.push_back(std::move(made));
   }
   const std::vector<std::string> tags = tags_of(target);

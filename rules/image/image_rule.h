@@ -10,7 +10,9 @@
 #include "rules/image/delivery.h"
 #include "rules/image/editions.h"
 #include "rules/image/image_schema.h"
+#include "rules/image/image_steps.h"
 #include "rules/image/image_store.h"
+#include "rules/image/ingredients.h"
 #include "rules/image/layer.h"
 #include "rules/image/places.h"
 #include "rules/image/services.h"
@@ -30,14 +32,13 @@ class ImageRule final : public Rule {
   Result<void> restore(const Subject& subject, const Record& record) override;
 
  private:
-  Result<bool> is_at_hand(const Layer& layer, const Delivery& delivery);
   Result<void> count(const LayerKey& key, std::uint64_t bytes, const ImagePlace& place,
                      const PushedBlobs& pushed, Work& work);
   Result<Layer> layer(const LayerSource& source, bool afresh, Delivery& delivery);
-  Result<std::vector<Layer>> own_layers(const Subject& subject, const Description& description, bool afresh,
+  Result<std::vector<Layer>> own_layers(const Subject& subject, const Ingredients& ingredients, bool afresh,
                                         Delivery& delivery);
   Result<MadeImage> make(const Subject& subject, const Edition& edition, const std::vector<Layer>& own,
-                         const std::stop_token& stop);
+                         const FileTree& inputs, const Doing& doing, Delivery& delivery);
   Result<Document> document(const Artifact& artifact, const ImagePlace& place);
 
   ImageServices services_;
@@ -45,6 +46,7 @@ class ImageRule final : public Rule {
   Places places_;
   Bases bases_;
   Layers layers_;
+  ImageSteps steps_;
 };
 
 }  // namespace trainmake

@@ -84,6 +84,8 @@ Schema make_schema() {
            .doc = "What it is for: `amd64`, `arm64` or both; this machine's when none is given",
            .wrong = wrong_architectures},
           {"run", Shape::kStringList, "Commands run in the base: a layer each, below the code"},
+          {"inputs", Shape::kFiles, "Files that `run` steps read in their working folder; not in the image"},
+          {"network", Shape::kBoolean, "Whether `run` steps have the network; not unless it is `true`"},
           {.name = "files",
            .shape = Shape::kFileLayers,
            .doc = "Other files, a layer each: `{ { srcs = glob \"weights/**\", dest = \"/weights\" } }`",

@@ -18,6 +18,17 @@ Result<Listing> snapshot(Blobs& blobs, const Artifact& tree, const Label& code) 
   return *std::move(listing);
 }
 
+Result<FileSet> read_files(const ImageServices& services, const Target& image, const Value* files,
+                           const char* attribute) {
+  return services.file_sets.read(
+      {image.label.folder, files, {}, "", Links::kKeep, false, image.place_of(attribute)});
+}
+
+FileTree tree_of(FileSet set, std::string dest) {
+  std::string identity = tree_identity(set.files, true).hex();
+  return {std::move(dest), std::move(set.files), std::move(identity)};
+}
+
 }  // namespace
 
 Result<FileTrees> file_trees(const ImageServices& services, const Target& image, Looks& looks) {
@@ -27,19 +38,20 @@ Result<FileTrees> file_trees(const ImageServices& services, const Target& image,
   for (const Value& entry : files->table()->items) {
     std::string dest = *entry.table()->find("dest")->string();
     while (dest.size() > 1 && dest.ends_with('/')) dest.pop_back();
-    TRY_ASSIGN(FileSet set, services.file_sets.read({image.label.folder,
-                                                     entry.table()->find("srcs"),
-                                                     {},
-                                                     "",
-                                                     Links::kKeep,
-                                                     false,
-                                                     image.place_of("files")}));
+    TRY_ASSIGN(FileSet set, read_files(services, image, entry.table()->find("srcs"), "files"));
     TRY(refuse_secret_files(set, image, "files"));
     looks.add(set.looks);
-    std::string identity = tree_identity(set.files, true).hex();
-    trees.push_back({std::move(dest), std::move(set.files), std::move(identity)});
+    trees.push_back(tree_of(std::move(set), std::move(dest)));
   }
   return trees;
+}
+
+Result<FileTree> step_inputs(const ImageServices& services, const Target& image, Looks& looks) {
+  const Value* files = image.find("inputs");
+  if (files == nullptr) return FileTree();
+  TRY_ASSIGN(FileSet set, read_files(services, image, files, "inputs"));
+  looks.add(set.looks);
+  return tree_of(std::move(set), "");
 }
 
 std::vector<CodeTree> code_trees(const Subject& image) {
@@ -61,6 +73,18 @@ LayerSource source_of(const ImageServices& services, const CodeTree& tree, Compr
   CHECK(tree.artifact != nullptr);
   return {{tree.artifact->identity, std::string(kCodeFolder), compression},
           [&services, tree] { return snapshot(services.blobs, *tree.artifact, tree.target->label); }};
+}
+
+std::vector<RunStep> steps_of(const ImageServices& services, const Target& image, const FileTree& inputs,
+                              const std::stop_token& stop) {
+  const Value* network = image.find("network");
+  std::vector<RunStep> steps;
+  for (std::string& command : image.strings("run"))
+    steps.push_back({std::move(command), network != nullptr && *network->boolean(), image.strings("secrets"),
+                     inputs.identity, [&services, &inputs, stop] {
+                       return services.file_sets.store(inputs.files, services.blobs, stop);
+                     }});
+  return steps;
 }
 
 }  // namespace trainmake

@@ -8,6 +8,7 @@
 
 #include "engine/model/rule.h"
 #include "rules/image/layer.h"
+#include "rules/image/run_step.h"
 #include "rules/image/services.h"
 
 namespace trainmake {
@@ -23,6 +24,8 @@ struct FileTree {
 using FileTrees = std::vector<FileTree>;
 
 Result<FileTrees> file_trees(const ImageServices& services, const Target& image, Looks& looks);
+// What `run` steps read: in no layer.
+Result<FileTree> step_inputs(const ImageServices& services, const Target& image, Looks& looks);
 
 // A tree of code: what its target left, nothing when that is not known yet.
 struct CodeTree {
@@ -31,8 +34,17 @@ struct CodeTree {
 };
 std::vector<CodeTree> code_trees(const Subject& image);
 
+// What is put into an image, and what its steps read, as `describe` found it.
+struct Ingredients {
+  FileTrees files;
+  FileTree inputs;
+};
+
 // The layer that a tree becomes. Borrows the tree.
 LayerSource source_of(const FileTree& tree, Compression compression);
 LayerSource source_of(const ImageServices& services, const CodeTree& tree, Compression compression);
+// The `run` steps in their order.
+std::vector<RunStep> steps_of(const ImageServices& services, const Target& image, const FileTree& inputs,
+                              const std::stop_token& stop);
 
 }  // namespace trainmake

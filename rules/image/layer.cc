@@ -35,6 +35,24 @@ Error not_as_listed(const ListedFile& file) {
 
 }  // namespace
 
+std::string render_memo(const Layer& layer) {
+  return nlohmann::json{
+      {"digest", layer.blob.digest.hex()}, {"diff_id", layer.diff_id.hex()}, {"size", layer.blob.size}}
+      .dump();
+}
+
+std::optional<Layer> parse_memo(std::string_view text, Compression compression) {
+  const nlohmann::json memo = parse_json<nlohmann::json>(text);
+  const bool whole = memo.is_object() && memo.contains("digest") && memo["digest"].is_string() &&
+                     memo.contains("diff_id") && memo["diff_id"].is_string() && memo.contains("size") &&
+                     memo["size"].is_number_unsigned();
+  if (!whole) return std::nullopt;
+  const std::optional<Sha256> digest = Sha256::parse(memo["digest"].get<std::string>());
+  const std::optional<Sha256> diff_id = Sha256::parse(memo["diff_id"].get<std::string>());
+  if (!digest || !diff_id) return std::nullopt;
+  return Layer{{layer_media_type(compression), *digest, memo["size"].get<std::uint64_t>()}, *diff_id};
+}
+
 Layers::Layers(Host& host, const Workspace& workspace, Blobs& blobs, const ImageStore& store)
     : host_(host), workspace_(workspace), blobs_(blobs), store_(store) {}
 
@@ -47,16 +65,7 @@ std::string Layers::memo_path(const LayerKey& key) const {
 
 Result<std::optional<Layer>> Layers::remembered(const LayerKey& key) {
   TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(host_.files, memo_path(key)));
-  const nlohmann::json memo = text ? parse_json<nlohmann::json>(*text) : nlohmann::json();
-  const bool whole = memo.is_object() && memo.contains("digest") && memo["digest"].is_string() &&
-                     memo.contains("diff_id") && memo["diff_id"].is_string() && memo.contains("size") &&
-                     memo["size"].is_number_unsigned();
-  if (!whole) return std::optional<Layer>();
-  const std::optional<Sha256> digest = Sha256::parse(memo["digest"].get<std::string>());
-  const std::optional<Sha256> diff_id = Sha256::parse(memo["diff_id"].get<std::string>());
-  if (!digest || !diff_id) return std::optional<Layer>();
-  return std::optional<Layer>(
-      {{layer_media_type(key.compression), *digest, memo["size"].get<std::uint64_t>()}, *diff_id});
+  return text ? parse_memo(*text, key.compression) : std::nullopt;
 }
 
 // One read, in which the bytes that go into the layer are those that are digested. False when they are not
@@ -130,9 +139,7 @@ Result<Layer> Layers::build(const LayerSource& source, const std::stop_token& st
     if (differing != nullptr && attempt < kTries) continue;
     if (differing != nullptr && differing->source.empty()) TRY(blobs_.remove(differing->sha256));
     if (!layer) return layer;
-    const nlohmann::json memo = {
-        {"digest", layer->blob.digest.hex()}, {"diff_id", layer->diff_id.hex()}, {"size", layer->blob.size}};
-    TRY(write_file(host_.files, memo_path(source.key), memo.dump()));
+    TRY(write_file(host_.files, memo_path(source.key), render_memo(*layer)));
     return layer;
   }
 }

@@ -21,6 +21,10 @@ struct Layer {
   Sha256 diff_id;  // uncompressed: what it is, however it was compressed
 };
 
+// Which layer something became, as it is remembered.
+std::string render_memo(const Layer& layer);
+std::optional<Layer> parse_memo(std::string_view text, Compression compression);
+
 // What a layer is made of: all that its bytes depend on.
 struct LayerKey {
   std::string tree;  // identity

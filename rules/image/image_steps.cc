@@ -1,0 +1,89 @@
+#include "rules/image/image_steps.h"
+
+#include "engine/base/text.h"
+
+namespace trainmake {
+
+Result<void> check_steps(const Target& image, const std::vector<Edition>& editions) {
+  if (image.strings("run").empty()) return {};
+  const std::string& ours = architecture_of_this_machine();
+  for (const Edition& edition : editions) {
+    if (edition.base == "scratch")
+      return fail(user_error("`scratch` has nothing that `run` could run",
+                             "Write a `base` that has a shell, or leave `run` out")
+                      .at(image.place_of("run")));
+    if (edition.architecture != ours)
+      return fail(
+          user_error(cat("`run` cannot run commands for ", quoted(edition.architecture),
+                         " here: this machine is ", quoted(ours)),
+                     cat("Make that image on such a machine, or write `architecture = \"", ours, "\"`"))
+              .at(image.place_of("run")));
+  }
+  return {};
+}
+
+// A step that is not remembered is taken to change something, and so are those on top of it.
+Result<void> ImageSteps::count(const Subject& image, const Edition& edition, const FileTree& inputs,
+                               const ImagePlace& place, const PushedBlobs& pushed, Work& work) {
+  const std::vector<RunStep> steps = steps_of(services_, image.target(), inputs, {});
+  if (steps.empty()) return {};
+  TRY_ASSIGN(const std::optional<Base> below, bases_.kept(image, edition));
+  if (!below) {
+    work.layers += steps.size();
+    return {};
+  }
+  StepRoot root{edition.architecture, below->config, below->layers, {}, place.compression};
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    TRY_ASSIGN(const std::optional<StepResult> known, steps_.remembered(root, steps[i]));
+    if (!known) {
+      work.layers += steps.size() - i;
+      return {};
+    }
+    if (!known->layer) continue;
+    TRY_ASSIGN(const bool there, is_there(*known->layer, place, pushed, store_));
+    if (!there) ++work.layers;
+    root.layers.push_back(*known->layer);
+  }
+  return {};
+}
+
+Result<StepResult> ImageSteps::run_one(const Target& image, const RunStep& step, const StepRoot& root,
+                                       const Doing& doing) {
+  TRY_ASSIGN(const Secrets secrets, secrets_of(services_.host.environment, step.secrets,
+                                               image.label.shortest_from(services_.workspace.here)));
+  doing.events(Message{image.label, cat("Running ", quoted(step.command))});
+  const auto tell = [&](std::string line) { doing.events(LogLine{image.label, std::move(line)}); };
+  Result<StepResult> ran = steps_.run(root, step, secrets, tell, doing.stop);
+  if (!ran) return fail(std::move(ran).error().at(image.place_of("run")));
+  return ran;
+}
+
+Result<void> ImageSteps::run(const Target& image, const FileTree& inputs, StepRoot& root, const Doing& doing,
+                             Delivery& delivery) {
+  for (const RunStep& step : steps_of(services_, image, inputs, doing.stop)) {
+    TRY_ASSIGN(const std::optional<StepResult> known, steps_.remembered(root, step));
+    bool at_hand = known.has_value();
+    if (known && known->layer) {
+      TRY_ASSIGN(at_hand, is_at_hand(*known->layer, delivery));
+    }
+    StepResult result;
+    if (at_hand && !doing.afresh) {
+      result = *known;
+    } else {
+      TRY_ASSIGN(result, run_one(image, step, root, doing));
+      if (result.layer &&
+          !(at_hand && known->layer && known->layer->blob.digest == result.layer->blob.digest)) {
+        ++delivery.new_layers;
+        delivery.new_bytes += result.layer->blob.size;
+      }
+    }
+    if (!result.layer) continue;
+    root.layers.push_back(*result.layer);
+    const bool elsewhere = !delivery.place.is_layout();
+    root.sent.push_back({result.layer->blob, elsewhere ? delivery.place.registry : nullptr,
+                         elsewhere ? delivery.place.repository : ""});
+  }
+  return {};
+}
+
+}  // namespace trainmake

@@ -1,0 +1,43 @@
+// The `run` steps of an image target: each on what the one before made of the base, and run only when it is
+// not remembered. Knows nothing of what lies above them.
+#pragma once
+
+#include <vector>
+
+#include "engine/model/rule.h"
+#include "rules/image/bases.h"
+#include "rules/image/delivery.h"
+#include "rules/image/ingredients.h"
+#include "rules/image/run_step.h"
+
+namespace trainmake {
+
+// What can be told of the steps before anything is known of the base: a user error.
+Result<void> check_steps(const Target& image, const std::vector<Edition>& editions);
+
+class ImageSteps {
+ public:
+  ImageSteps(const ImageServices& services, Bases& bases, const ImageStore& store)
+      : services_(services),
+        bases_(bases),
+        store_(store),
+        steps_(services.host, services.workspace, services.blobs, store) {}
+
+  // Adds to `work` what they would cost.
+  Result<void> count(const Subject& image, const Edition& edition, const FileTree& inputs,
+                     const ImagePlace& place, const PushedBlobs& pushed, Work& work);
+  // Puts their layers on `root`.
+  Result<void> run(const Target& image, const FileTree& inputs, StepRoot& root, const Doing& doing,
+                   Delivery& delivery);
+
+ private:
+  Result<StepResult> run_one(const Target& image, const RunStep& step, const StepRoot& root,
+                             const Doing& doing);
+
+  ImageServices services_;
+  Bases& bases_;
+  const ImageStore& store_;
+  RunSteps steps_;
+};
+
+}  // namespace trainmake

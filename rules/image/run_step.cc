@@ -1,0 +1,266 @@
+#include "rules/image/run_step.h"
+
+#include <nlohmann/json.hpp>
+
+#include "engine/base/child.h"
+#include "engine/base/json.h"
+#include "engine/base/log_file.h"
+#include "engine/base/log_lines.h"
+#include "engine/base/text.h"
+#include "engine/base/threads.h"
+#include "engine/container/container.h"
+#include "engine/container/runtime.h"
+#include "rules/image/difference.h"
+#include "rules/image/pack.h"
+
+namespace trainmake {
+namespace {
+
+using Json = nlohmann::json;
+
+// 1980: the first year that a zip, and so a wheel, can tell. Python compares what it compiled by content
+// then, and not by times, which a layer does not keep.
+constexpr const char* kEpoch = "315532800";
+
+// In the place of a layer, of what changed nothing.
+constexpr std::string_view kNoLayer = "null";
+
+// What of a base's config a step runs with.
+struct StepConfig {
+  std::map<std::string, std::string> environment;
+  std::string user;
+  std::string workdir;
+};
+
+StepConfig config_of(const std::string& base) {
+  StepConfig config;
+  const Json document = base.empty() ? Json() : parse_json<Json>(base);
+  const Json inner = document.is_object() && document.contains("config") ? document["config"] : Json();
+  const auto text_at = [&](const char* name) {
+    return inner.is_object() && inner.contains(name) && inner[name].is_string()
+               ? inner[name].get<std::string>()
+               : std::string();
+  };
+  config.user = text_at("User");
+  config.workdir = text_at("WorkingDir");
+  if (config.workdir.empty()) config.workdir = "/";
+  if (!inner.is_object() || !inner.contains("Env") || !inner["Env"].is_array()) return config;
+  for (const Json& entry : inner["Env"]) {
+    if (!entry.is_string()) continue;
+    const std::string pair = entry.get<std::string>();
+    const std::size_t equals = pair.find('=');
+    if (equals != std::string::npos) config.environment[pair.substr(0, equals)] = pair.substr(equals + 1);
+  }
+  return config;
+}
+
+// Where a step writes: to whoever looks on and into a file, its secrets hidden.
+class StepLog {
+ public:
+  StepLog(LogFile file, const Secrets& secrets, const std::function<void(std::string)>& tell)
+      : file_(std::move(file)), redactor_(values_of(secrets)), tell_(tell) {}
+
+  Result<void> add(std::string_view bytes) { return write(redactor_.pass(bytes)); }
+  Result<void> finish() {
+    TRY(write(redactor_.finish()));
+    lines_.finish([&](std::string_view line) { take(line); });
+    return {};
+  }
+  const LastLines& last() const { return last_; }
+
+ private:
+  static std::vector<std::string> values_of(const Secrets& secrets) {
+    std::vector<std::string> values;
+    for (const auto& [name, value] : secrets) values.push_back(value);
+    return values;
+  }
+
+  Result<void> write(const std::string& bytes) {
+    TRY(file_.append(bytes));
+    lines_.add(bytes, [&](std::string_view line) { take(line); });
+    return {};
+  }
+
+  void take(std::string_view line) {
+    last_.add(std::string(line));
+    tell_(std::string(line));
+  }
+
+  LogFile file_;
+  Redactor redactor_;
+  LogLines lines_;
+  LastLines last_;
+  const std::function<void(std::string)>& tell_;
+};
+
+// The container is gone, with all that it started, when this returns.
+Result<ChildEnd> watch(Child child, StepLog& log, const std::stop_token& stop) {
+  std::string bytes;
+  for (bool more = true; more || !child.ended();) {
+    if (stop.stop_requested()) return fail(interrupted_error());
+    bytes.clear();
+    TRY_ASSIGN(more, child.read(bytes, std::chrono::milliseconds(100)));
+    TRY(log.add(bytes));
+  }
+  TRY(log.finish());
+  return *child.ended();
+}
+
+Error failure_of(const RunStep& step, const ChildEnd& end, const LastLines& last, const std::string& log) {
+  const std::string how =
+      end.signal != 0 ? cat("ended by signal ", end.signal) : cat("exit code ", end.exit_code);
+  std::string message = cat("The step ", quoted(step.command), " failed: ", how);
+  for (const std::string& line : last.all()) message += cat("\n  ", printable(line));
+  return step_error(std::move(message),
+                    cat(step.network ? "" : "It had no network: `network = true` gives it one. ",
+                        "All that it wrote is in ", quoted(log)));
+}
+
+}  // namespace
+
+// A folder of a step's own, gone with it.
+struct RunSteps::Scratch {
+  Scratch(FileSystem& file_system, std::string path) : files(file_system), folder(std::move(path)) {}
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() { (void)files.remove(folder); }
+
+  FileSystem& files;
+  std::string folder;
+};
+
+RunSteps::RunSteps(Host& host, const Workspace& workspace, Blobs& blobs, const ImageStore& store)
+    : host_(host),
+      cache_(workspace.cache),
+      blobs_(blobs),
+      store_(store),
+      shared_(UnpackedLayers::shared_folder(host.environment)) {
+  if (shared_.empty()) shared_ = path_join(cache_, "unpacked/layers");
+}
+
+std::string RunSteps::key(const StepRoot& root, const RunStep& step) const {
+  const StepConfig config = config_of(root.config);
+  Hasher hasher;
+  hasher.field("run-step-1")
+      .field(name_of(root.compression))
+      .field(root.architecture)
+      .number(root.layers.size());
+  for (const Layer& layer : root.layers) hasher.field(layer.diff_id.hex());
+  hasher.number(config.environment.size());
+  for (const auto& [name, value] : config.environment) hasher.field(name).field(value);
+  hasher.field(config.user).field(config.workdir);
+  hasher.field(step.command).field(step.inputs).number(step.network ? 1 : 0);
+  return hasher.finish().hex();
+}
+
+std::string RunSteps::memo_path(const StepRoot& root, const RunStep& step) const {
+  return path_join(cache_, cat("layers/", key(root, step), ".json"));
+}
+
+std::string RunSteps::log_path(const StepRoot& root, const RunStep& step) const {
+  return path_join(cache_, cat("layers/", key(root, step), ".log"));
+}
+
+Result<std::optional<StepResult>> RunSteps::remembered(const StepRoot& root, const RunStep& step) const {
+  TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(host_.files, memo_path(root, step)));
+  if (!text) return std::optional<StepResult>();
+  if (*text == kNoLayer) return std::optional(StepResult());
+  std::optional<Layer> layer = parse_memo(*text, root.compression);
+  return layer ? std::optional(StepResult{std::move(layer)}) : std::nullopt;
+}
+
+// The top one first.
+Result<std::vector<UnpackedLayer>> RunSteps::unpack(const StepRoot& root, const std::stop_token& stop) const {
+  const UnpackedLayers shared(host_, shared_);
+  std::vector<UnpackedLayer> layers;
+  for (std::size_t i = root.layers.size(); i-- > 0;) {
+    const auto blob = [&]() -> Result<std::string> {
+      TRY(fetch(root.sent[i], store_, stop));
+      return store_.path(root.sent[i].blob.digest);
+    };
+    TRY_ASSIGN(UnpackedLayer layer, shared.take(root.layers[i].diff_id, blob, stop));
+    layers.push_back(std::move(layer));
+  }
+  return layers;
+}
+
+// The names in `folder` then.
+Result<std::vector<std::string>> RunSteps::lay_out(const Listing& files, const std::string& folder) const {
+  TRY(host_.files.make_folder(folder));
+  for (const ListedFile& file : files) {
+    const std::string to = path_join(folder, file.key);
+    if (!file.link_target.empty()) {
+      TRY(host_.files.make_folder(std::string(path_folder(to))));
+      TRY(host_.files.make_link(file.link_target, to));
+      continue;
+    }
+    TRY_ASSIGN(const bool copied, blobs_.copy_out(file.sha256, to, {.mode = file.mode}));
+    if (!copied)
+      return fail(
+          step_error(cat("The content of ", quoted(file.key), " is no longer in the cache, or damaged"),
+                     "Run again: it is read anew"));
+  }
+  TRY_ASSIGN(const std::vector<FolderEntry> entries, host_.files.list(folder));
+  std::vector<std::string> names;
+  for (const FolderEntry& entry : entries) names.push_back(entry.name);
+  return names;
+}
+
+Result<StepResult> RunSteps::make_layer(Compression compression, const std::string& upper,
+                                        const std::vector<std::string>& layers, const Secrets& secrets,
+                                        const std::function<void(std::string)>& tell,
+                                        const std::stop_token& stop) const {
+  TRY_ASSIGN(const Difference difference, find_difference(upper, layers));
+  for (const std::string& path : difference.left_out)
+    tell(cat("Left out of the layer: ", printable(path), ", which is no file, folder or link"));
+  if (difference.changes.empty()) return StepResult();
+  Layer layer;
+  TRY_ASSIGN(layer.blob, store_.make(layer_media_type(compression), [&](const ByteSink& out) -> Result<void> {
+    Packer packer(compression, processor_count(), out);
+    TRY(write_difference(
+        difference, secrets, [&](std::string_view bytes) { return packer.add(bytes); }, stop));
+    TRY_ASSIGN(layer.diff_id, packer.finish());
+    return {};
+  }));
+  return StepResult{std::move(layer)};
+}
+
+Result<StepResult> RunSteps::run(const StepRoot& root, const RunStep& step, const Secrets& secrets,
+                                 const std::function<void(std::string)>& tell,
+                                 const std::stop_token& stop) const {
+  const StepConfig config = config_of(root.config);
+  const Scratch scratch(host_.files,
+                        path_join(cache_, cat("steps/", process_id(), "-", host_.clock.steady_ns())));
+  TRY_ASSIGN(const Runtime runtime, find_runtime(host_, path_join(scratch.folder, "runtimes"),
+                                                 path_join(path_folder(shared_), "runtime.json")));
+  TRY_ASSIGN(const std::vector<UnpackedLayer> below, unpack(root, stop));
+  ContainerRequest request;
+  for (const UnpackedLayer& layer : below) request.layers.push_back(layer.folder);
+  request.arguments = {"/bin/sh", "-c", step.command};
+  request.environment = config.environment;
+  request.environment.emplace("SOURCE_DATE_EPOCH", kEpoch);
+  request.folder = config.workdir;
+  request.user = config.user;
+  request.secrets = secrets;
+  request.network = step.network;
+  request.scratch = path_join(scratch.folder, "container");
+  TRY_ASSIGN(const Listing files, step.files ? step.files() : Result<Listing>(Listing()));
+  const std::string inputs = path_join(scratch.folder, "inputs");
+  TRY_ASSIGN(const std::vector<std::string> names, lay_out(files, inputs));
+  for (const std::string& name : names)
+    request.mounts.push_back({path_join(inputs, name), path_join(config.workdir, name)});
+  const std::string log = log_path(root, step);
+  TRY(write_file(host_.files, log, ""));
+  TRY_ASSIGN(LogFile file, LogFile::open(log));
+  StepLog output(std::move(file), secrets, tell);
+  TRY_ASSIGN(Child child, start_container(host_.files, runtime, request));
+  TRY_ASSIGN(const ChildEnd end, watch(std::move(child), output, stop));
+  if (end.exit_code != 0) return fail(failure_of(step, end, output.last(), log));
+  TRY_ASSIGN(const StepResult result, make_layer(root.compression, changes_of(request),
+                                                 layers_below_changes(request), secrets, tell, stop));
+  TRY(write_file(host_.files, memo_path(root, step),
+                 result.layer ? render_memo(*result.layer) : std::string(kNoLayer)));
+  return result;
+}
+
+}  // namespace trainmake
