@@ -7,6 +7,7 @@
 #include "cache/transfer.h"
 #include "engine/base/text.h"
 #include "engine/base/tree_size.h"
+#include "engine/container/unpacked_layers.h"
 #include "lua/load.h"
 #include "rules/image/registries/layout/collect_images.h"
 #include "rules/job/platforms/local/collect_runs.h"
@@ -97,9 +98,9 @@ struct Collector {
   }
 
   // What only saves time: proofs, which hold for the state before this alone; locks that nobody can hold now;
-  // what is known of files of projects that are gone.
+  // what is known of files of projects that are gone; of steps that were killed.
   Result<void> sweep_leftovers(const std::vector<Record>& records) {
-    for (const char* folder : {"proofs", "locks"}) {
+    for (const char* folder : {"proofs", "locks", "steps"}) {
       TRY_ASSIGN(const std::uint64_t bytes, tree_size(services.host.files, path(folder)));
       TRY(services.host.files.remove(path(folder)));
       removed.bytes += bytes;
@@ -123,6 +124,15 @@ struct Collector {
     return {};
   }
 
+  Result<void> sweep_unpacked() {
+    const std::string folder = UnpackedLayers::shared_folder(services.host.environment);
+    if (folder.empty()) return {};
+    TRY_ASSIGN(const Swept swept, UnpackedLayers(services.host, folder).collect(options.unpacked));
+    removed.unpacked = swept.count;
+    removed.bytes += swept.bytes;
+    return {};
+  }
+
   Result<Removed> collect() {
     TRY_ASSIGN(const std::vector<Run> runs, services.state.all());
     TRY_ASSIGN(const std::vector<Record> records, keep_records(runs));
@@ -135,6 +145,7 @@ struct Collector {
     removed.runs = folders.count;
     removed.bytes += images.bytes + folders.bytes;
     TRY(sweep_leftovers(records));
+    TRY(sweep_unpacked());
     TRY(services.state.compact());
     return removed;
   }

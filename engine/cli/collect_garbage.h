@@ -19,10 +19,12 @@ struct KeepOptions {
   std::chrono::hours young{24 * 30};
   std::size_t results_per_label = 10;
   std::size_t logs = 50;  // of the newest runs
+  // Unpacked layers, which all workspaces share: others may want what this one does not know of.
+  std::chrono::hours unpacked{24 * 30};
 };
 
 struct Removed {
-  std::uint64_t results = 0, blobs = 0, layers = 0, runs = 0, bytes = 0;
+  std::uint64_t results = 0, blobs = 0, layers = 0, runs = 0, unpacked = 0, bytes = 0;
 };
 
 struct GarbageServices {

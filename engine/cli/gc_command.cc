@@ -34,6 +34,7 @@ std::string removed_text(const Removed& removed) {
   add(removed.results, "old result");
   add(removed.blobs, "blob");
   add(removed.layers, "image blob");
+  add(removed.unpacked, "unpacked layer");
   if (removed.runs > 0)
     text += cat(text.empty() ? "" : ", ", "what ", plural(removed.runs, "run"), " left beside outputs");
   return text.empty()
@@ -61,6 +62,7 @@ Result<int> gc_command(const Call& call) {
                        {{"blobs", removed.blobs},
                         {"layers", removed.layers},
                         {"runs", removed.runs},
+                        {"unpacked", removed.unpacked},
                         {"bytes", removed.bytes}}}}
                      .dump() +
                  "\n");
