@@ -18,22 +18,6 @@ Error unusable(const BaseSource& source, std::string_view why) {
   return user_error(cat("Base ", quoted(source.name), " cannot be built on: ", why)).because(Blame::kRemote);
 }
 
-Result<std::string> read_document(Registry& registry, const std::string& repository, const BlobRef& blob,
-                                  const std::stop_token& stop) {
-  if (blob.size > kLargestDocument)
-    return fail(user_error(cat("A document of ", quoted(repository), " is ", human_bytes(blob.size), " long"))
-                    .because(Blame::kRemote));
-  std::string bytes;
-  TRY(registry.read(
-      repository, blob,
-      [&](std::string_view piece) {
-        bytes += piece;
-        return Result<void>();
-      },
-      stop));
-  return bytes;
-}
-
 // As OCI calls what docker calls otherwise; "" when it is none that can be passed on.
 std::string layer_type(const std::string& media_type) {
   if (media_type == "application/vnd.docker.image.rootfs.diff.tar.gzip")
