@@ -1,5 +1,7 @@
 #include "rules/image/image_archive.h"
 
+#include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "engine/base/text.h"
@@ -17,16 +19,18 @@ constexpr const char* kContainerdName =
 
 std::string blob_path(const Sha256& digest) { return cat("blobs/sha256/", digest.hex()); }
 
-std::string index_json(const ImageContents& image, const std::vector<std::string>& names) {
+std::string index_json(const ImageContents& contents) {
   Json manifests = Json::array();
-  for (const std::string& name : names) {
-    Json annotations = {{kRefName, name}};
-    if (const Result<Reference> reference = parse_reference(name))
-      annotations[kContainerdName] = reference->text();
-    manifests.push_back({{"mediaType", image.image.media_type},
-                         {"digest", digest_text(image.image.digest)},
-                         {"size", image.image.size},
-                         {"annotations", std::move(annotations)}});
+  for (const ImageContents::Image& image : contents.images) {
+    for (const std::string& name : image.names) {
+      Json annotations = {{kRefName, name}};
+      if (const Result<Reference> reference = parse_reference(name))
+        annotations[kContainerdName] = reference->text();
+      manifests.push_back({{"mediaType", image.blob.media_type},
+                           {"digest", digest_text(image.blob.digest)},
+                           {"size", image.blob.size},
+                           {"annotations", std::move(annotations)}});
+    }
   }
   return Json{{"schemaVersion", 2},
               {"mediaType", "application/vnd.oci.image.index.v1+json"},
@@ -34,17 +38,18 @@ std::string index_json(const ImageContents& image, const std::vector<std::string
       .dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-// What `docker save` writes: one image, that for this machine.
-std::string docker_json(const ImageContents& image, const std::vector<std::string>& names) {
-  const ImageManifest& manifest = image.manifests[image.here];
-  Json tags = Json::array(), layers = Json::array();
-  for (const std::string& name : names) {
-    if (is_docker_name(name)) tags.push_back(name);
+// As `docker save` writes it.
+std::string docker_json(const ImageContents& contents) {
+  Json list = Json::array();
+  for (const ImageContents::Image& image : contents.images) {
+    Json tags = Json::array(), layers = Json::array();
+    std::copy_if(image.names.begin(), image.names.end(), std::back_inserter(tags), is_docker_name);
+    for (const BlobRef& layer : image.here.layers) layers.push_back(blob_path(layer.digest));
+    list.push_back({{"Config", blob_path(image.here.config.digest)},
+                    {"RepoTags", std::move(tags)},
+                    {"Layers", std::move(layers)}});
   }
-  for (const BlobRef& layer : manifest.layers) layers.push_back(blob_path(layer.digest));
-  const Json config = blob_path(manifest.config.digest);
-  return Json::array({{{"Config", config}, {"RepoTags", std::move(tags)}, {"Layers", std::move(layers)}}})
-      .dump(-1, ' ', false, Json::error_handler_t::replace);
+  return list.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 Result<void> add_text(TarWriter& tar, const std::string& path, const std::string& text) {
@@ -72,21 +77,20 @@ Result<void> add_layer(TarWriter& tar, const BlobRef& blob, const ImageSource& s
 
 bool is_docker_name(const std::string& name) { return parse_reference(name).has_value(); }
 
-Result<void> write_image_archive(const ImageContents& image, const std::vector<std::string>& names,
-                                 const ImageSource& source, const ByteSink& sink,
-                                 const std::stop_token& stop) {
+Result<void> write_image_archive(const ImageContents& contents, const ImageSource& source,
+                                 const ByteSink& sink, const std::stop_token& stop) {
   TarWriter tar(sink);
   for (const char* folder : {"blobs", "blobs/sha256"})
     TRY(tar.entry({TarEntry::Kind::kFolder, folder, 0755, 0, {}}));
-  for (const auto& [digest, blob] : image.blobs) {
-    const auto document = image.documents.find(digest);
-    if (document != image.documents.end())
+  for (const auto& [digest, blob] : contents.blobs) {
+    const auto document = contents.documents.find(digest);
+    if (document != contents.documents.end())
       TRY(add_text(tar, blob_path(digest), document->second));
     else
       TRY(add_layer(tar, blob, source, stop));
   }
-  TRY(add_text(tar, "index.json", index_json(image, names)));
-  TRY(add_text(tar, "manifest.json", docker_json(image, names)));
+  TRY(add_text(tar, "index.json", index_json(contents)));
+  TRY(add_text(tar, "manifest.json", docker_json(contents)));
   TRY(add_text(tar, "oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}"));
   return tar.finish();
 }

@@ -5,17 +5,14 @@
 
 #include <stop_token>
 #include <string>
-#include <vector>
 
 #include "rules/image/image_contents.h"
 
 namespace trainmake {
 
-// `names` as docker calls images: `vision/mnist:latest`. Those that docker would refuse stand in the index
-// alone.
-Result<void> write_image_archive(const ImageContents& image, const std::vector<std::string>& names,
-                                 const ImageSource& source, const ByteSink& sink,
-                                 const std::stop_token& stop);
+// Names that docker would refuse stand in the index alone.
+Result<void> write_image_archive(const ImageContents& contents, const ImageSource& source,
+                                 const ByteSink& sink, const std::stop_token& stop);
 
 bool is_docker_name(const std::string& name);
 

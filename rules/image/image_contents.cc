@@ -25,31 +25,32 @@ class Reading {
  public:
   Reading(const ImageSource& source, const std::stop_token& stop) : source_(source), stop_(stop) {}
 
-  Result<ImageContents> read(BlobRef image) {
-    if (source_.remote != nullptr) {
-      TRY_ASSIGN(const auto here, source_.store.size_of(image.digest, nullptr));
-      if (!here) TRY(ask_for_type(image));
-    }
+  Result<void> add(const NamedImage& wanted) {
+    BlobRef image{kManifestType, wanted.digest, wanted.size};
+    TRY_ASSIGN(const auto kept, source_.store.size_of(image.digest, nullptr));
+    if (!kept && source_.remote != nullptr) TRY(ask_for_type(image));
     TRY_ASSIGN(const std::string bytes, document(image));
     if (const std::string said = media_type_of(bytes); !said.empty()) image.media_type = said;
-    contents_.image = contents_.blobs[image.digest] = image;
+    contents_.blobs[image.digest] = image;
     if (!is_index(image.media_type)) {
-      TRY(add(image, bytes));
-      return std::move(contents_);
+      TRY_ASSIGN(ImageManifest manifest, add_manifest(image, bytes));
+      contents_.images.push_back({image, wanted.names, std::move(manifest)});
+      return {};
     }
+    std::optional<ImageManifest> here, first;
     TRY_ASSIGN(const std::vector<ListedManifest> listed, understood(image, parse_image_index(bytes)));
-    bool found_here = false;
     for (const ListedManifest& each : listed) {
-      TRY_ASSIGN(const std::string manifest, document(each.manifest));
-      if (!found_here && each.architecture == kArchitecture) {
-        contents_.here = contents_.manifests.size();
-        found_here = true;
-      }
-      TRY(add(each.manifest, manifest));
+      TRY_ASSIGN(const std::string json, document(each.manifest));
+      TRY_ASSIGN(const ImageManifest manifest, add_manifest(each.manifest, json));
+      if (!first) first = manifest;
+      if (!here && each.architecture == kArchitecture) here = manifest;
     }
-    if (contents_.manifests.empty()) return fail(step_error("The image is an index of no images"));
-    return std::move(contents_);
+    if (!first) return fail(step_error(cat("The image ", digest_text(image.digest), " is an empty index")));
+    contents_.images.push_back({image, wanted.names, here ? *here : *first});
+    return {};
   }
+
+  ImageContents take() { return std::move(contents_); }
 
  private:
   Result<void> ask_for_type(BlobRef& image) {
@@ -80,7 +81,7 @@ class Reading {
     return contents_.documents[blob.digest] = std::move(bytes);
   }
 
-  Result<void> add(const BlobRef& blob, const std::string& bytes) {
+  Result<ImageManifest> add_manifest(const BlobRef& blob, const std::string& bytes) {
     TRY_ASSIGN(ImageManifest manifest, understood(blob, parse_image_manifest(bytes)));
     TRY(document(manifest.config));
     for (const BlobRef& layer : manifest.layers) {
@@ -88,8 +89,7 @@ class Reading {
       if (here != layer.size && source_.remote == nullptr) return fail(gone(layer.digest));
       contents_.blobs[layer.digest] = layer;
     }
-    contents_.manifests.push_back(std::move(manifest));
-    return {};
+    return manifest;
   }
 
   const ImageSource& source_;
@@ -132,9 +132,11 @@ std::uint64_t ImageContents::bytes() const {
   return sum;
 }
 
-Result<ImageContents> read_contents(const ImageSource& source, const Sha256& image, std::uint64_t size,
+Result<ImageContents> read_contents(const ImageSource& source, const std::vector<NamedImage>& images,
                                     const std::stop_token& stop) {
-  return Reading(source, stop).read({kManifestType, image, size});
+  Reading reading(source, stop);
+  for (const NamedImage& image : images) TRY(reading.add(image));
+  return reading.take();
 }
 
 }  // namespace trainmake

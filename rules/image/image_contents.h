@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "rules/image/image_documents.h"
+#include "rules/image/documents.h"
 #include "rules/image/image_store.h"
 #include "rules/image/registry.h"
 
@@ -37,18 +37,28 @@ struct ImageSource {
   Result<void> read(const BlobRef& blob, const ByteSink& sink, const std::stop_token& stop) const;
 };
 
+// What is wanted: a manifest or an index, and the names that point at it.
+struct NamedImage {
+  Sha256 digest;
+  std::uint64_t size = 0;
+  std::vector<std::string> names;
+};
+
 struct ImageContents {
-  BlobRef image;                            // what its tags point at: a manifest or an index
-  std::vector<ImageManifest> manifests;     // several of an index, in its order
+  struct Image {
+    BlobRef blob;
+    std::vector<std::string> names;
+    ImageManifest here;  // of an index the one for machines like this, else its first
+  };
+  std::vector<Image> images;
   std::map<Sha256, BlobRef> blobs;          // all of them, documents, too
-  std::map<Sha256, std::string> documents;  // index, manifests and configs, read
-  std::size_t here = 0;  // which manifest is for machines like this one; the first when none is
+  std::map<Sha256, std::string> documents;  // indices, manifests and configs, read
 
   std::uint64_t bytes() const;
 };
 
-// `image` as a record has it: its media type is found out. Every layer is there, as far as looking tells.
-Result<ImageContents> read_contents(const ImageSource& source, const Sha256& image, std::uint64_t size,
+// Every layer is there, as far as looking tells.
+Result<ImageContents> read_contents(const ImageSource& source, const std::vector<NamedImage>& images,
                                     const std::stop_token& stop);
 
 }  // namespace trainmake

@@ -1,7 +1,7 @@
 #include "rules/image/validate.h"
 
 #include "engine/base/text.h"
-#include "rules/image/image_documents.h"
+#include "rules/image/documents.h"
 #include "rules/image/reference.h"
 #include "rules/image/tar_check.h"
 #include "rules/image/uncompress.h"
@@ -111,8 +111,11 @@ class Validation {
       tell(cat(name, " has ", plural(layers.size(), "layer"), ", and its config ", diff_ids->size()));
       return {};
     }
-    for (std::size_t i = 0; i < layers.size(); ++i)
-      TRY(check_layer(cat("Layer ", i + 1, " ", short_name(layers[i].digest)), layers[i], (*diff_ids)[i]));
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      const bool own = what_.is_ours && i + what_.own_layers >= layers.size();
+      TRY(check_layer(cat("Layer ", i + 1, " ", short_name(layers[i].digest)), layers[i], (*diff_ids)[i],
+                      own ? TarMaker::kUs : TarMaker::kAnybody));
+    }
     return {};
   }
 
@@ -133,14 +136,14 @@ class Validation {
     return std::optional(std::move(facts->diff_ids));
   }
 
-  Result<void> check_layer(const std::string& name, const BlobRef& blob, const Sha256& diff_id) {
+  Result<void> check_layer(const std::string& name, const BlobRef& blob, const Sha256& diff_id,
+                           TarMaker maker) {
     if (!is_layer(blob.media_type)) {
       tell(cat(name, " is of the unknown media type ", quoted(blob.media_type)));
       return {};
     }
     if (may_be_elsewhere(blob.media_type)) return {};
-    const bool ours = what_.is_ours && !what_.of_base.contains(diff_id);
-    TarCheck tar(ours ? TarMaker::kUs : TarMaker::kAnybody);
+    TarCheck tar(maker);
     Sha256Hasher uncompressed;
     Uncompressor unpacked(compression_of(blob.media_type), [&](std::string_view bytes) {
       uncompressed.raw(bytes);

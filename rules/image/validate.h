@@ -3,7 +3,6 @@
 // Streams: a layer is never held whole. Changes nothing.
 #pragma once
 
-#include <set>
 #include <string>
 #include <vector>
 
@@ -16,10 +15,10 @@ struct ImageToCheck {
   std::string repository;
   BlobRef image;                       // its manifest or index
   std::vector<std::string> tags = {};  // that should point at it
-  // One that we made: its documents are canonical JSON, and its layers as we write them, but for those of the
-  // base that it is built on, by DiffID.
+  // One that we made: its documents are canonical JSON. So many of its layers, the last ones, are as we write
+  // them; those below are a base's.
   bool is_ours = false;
-  std::set<Sha256> of_base = {};
+  std::size_t own_layers = 0;
 };
 
 struct ImageFindings {

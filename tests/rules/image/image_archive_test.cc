@@ -20,10 +20,11 @@ struct ArchiveWorld : RuleWorld {
     return {*store.make("application/vnd.oci.image.layer.v1.tar", bytes), sha256_of(bytes)};
   }
   Result<std::string> archive(const std::vector<std::string>& names) {
-    TRY_ASSIGN(const ImageContents contents, read_contents(source, manifest.digest, manifest.size, {}));
+    TRY_ASSIGN(const ImageContents contents,
+               read_contents(source, {{manifest.digest, manifest.size, names}}, {}));
     std::string tar;
     TRY(write_image_archive(
-        contents, names, source,
+        contents, source,
         [&](std::string_view bytes) {
           tar += bytes;
           return Result<void>();
