@@ -14,19 +14,6 @@
 namespace trainmake {
 namespace {
 
-std::unique_ptr<Reporter> make_reporter(Session& session) {
-  std::unique_ptr<Reporter> reporter;
-  const std::optional<std::string> no_color = session.host().environment.get("NO_COLOR");
-  const bool dumb = session.host().environment.get("TERM").value_or("dumb") == "dumb";
-  if (session.json())
-    reporter = make_json_reporter();
-  else if (::isatty(STDERR_FILENO) != 0 && !dumb)
-    reporter = make_live_reporter(session.here(), !no_color || no_color->empty());
-  else
-    reporter = make_plain_reporter(session.here());
-  return reporter;
-}
-
 // A path that cannot be written is told before anything is done.
 Result<void> add_trace(const Session& session, std::unique_ptr<Reporter>& reporter) {
   const std::optional<std::string> given = session.line().value("--trace");
@@ -164,6 +151,19 @@ Result<int> build_with(Session& session, Reporter& reporter) {
 }
 
 }  // namespace
+
+std::unique_ptr<Reporter> make_reporter(Session& session) {
+  std::unique_ptr<Reporter> reporter;
+  const std::optional<std::string> no_color = session.host().environment.get("NO_COLOR");
+  const bool dumb = session.host().environment.get("TERM").value_or("dumb") == "dumb";
+  if (session.json())
+    reporter = make_json_reporter();
+  else if (::isatty(STDERR_FILENO) != 0 && !dumb)
+    reporter = make_live_reporter(session.here(), !no_color || no_color->empty());
+  else
+    reporter = make_plain_reporter(session.here());
+  return reporter;
+}
 
 int build(Session& session) {
   std::unique_ptr<Reporter> reporter = make_reporter(session);

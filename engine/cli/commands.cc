@@ -25,6 +25,7 @@ constexpr Entry kInWorkspace[] = {
     {"attach", attach_command},
     {"cancel", cancel_command},
     {"pull", pull_command},
+    {"image", image_command},
     {"runs", runs_command},
     {"show", show_command},
     {"diff", diff_command},
@@ -34,9 +35,10 @@ constexpr Entry kInWorkspace[] = {
     {"update", update_command},
 };
 
+// Or leaves something half written when it is ended in the middle.
 bool changes_something(std::string_view command) {
   return command == "attach" || command == "cancel" || command == "gc" || command == "cache" ||
-         command == "update";
+         command == "update" || command == "image";
 }
 
 Result<int> in_workspace(CommandLine line, const Environment& environment) {

@@ -107,7 +107,7 @@ _trainmake_ask() {
 
 # Prints what may stand where $1 stands, after the words $2...
 _trainmake_candidates() {
-  local current=$1 pending="" chosen="" count=0 word
+  local current=$1 pending="" chosen="" count=0 word words
   local folder
   folder=()
   shift
@@ -134,6 +134,7 @@ _trainmake_candidates() {
   --platform) _trainmake_ask platforms "$current"; return ;;
   --output) printf '%s\n' text dot html json; return ;;
   --template) printf '%s\n' basic; return ;;
+  --with) printf '%s\n' podman docker nerdctl; return ;;
   @FOLDER_FLAGS@) echo "<folders>"; return ;;
   @FILE_FLAGS@) echo "<files>"; return ;;
   *) return ;;
@@ -143,7 +144,10 @@ _trainmake_candidates() {
   esac
   case $count in
   0) printf '%s\n' @COMMANDS@ ;;
-  1) _trainmake_fixed_words "$chosen" | tr ' ' '\n' ;;
+  1)
+    words=$(_trainmake_fixed_words "$chosen")
+    if [ -n "$words" ]; then printf '%s\n' "$words" | tr ' ' '\n'; return; fi
+    ;;
   *) if [ "$chosen" = cache ]; then echo "<files>"; fi ;;
   esac
   case $chosen in
@@ -276,6 +280,7 @@ std::string fish_flag(const FlagSpec& flag, std::string_view condition) {
   if (!flag.value.empty()) line += flag.value == "DIR" || flag.value == "FILE" ? " -rF" : " -x";
   if (flag.name == "--platform") line += " -a '(__trainmake_ask platforms)'";
   if (flag.name == "--output") line += " -a 'text dot html json'";
+  if (flag.name == "--with") line += " -a 'podman docker nerdctl'";
   return cat(line, " -d ", in_quotes(flag.doc), "\n");
 }
 

@@ -30,6 +30,13 @@ void part(std::string& text, std::size_t count, std::string_view what) {
   text += cat(text.empty() ? "" : ", ", count, " ", what);
 }
 
+Error stdout_error(int error_number) {
+  Error error = system_error("", "", error_number);  // for its hint
+  const char* reason = strerrordesc_np(error_number);
+  error.message = cat("Cannot write to the standard output: ", reason != nullptr ? reason : "Unknown error");
+  return std::move(error).because(Blame::kStep);
+}
+
 }  // namespace
 
 std::string error_text(const Error& error) {
@@ -80,15 +87,18 @@ void write_stdout(std::string_view text) {
   if ((!whole || std::fflush(stdout) != 0) && stdout_errno == 0) stdout_errno = errno;
 }
 
+Result<void> write_stdout_bytes(std::string_view bytes) {
+  stdout_was_written = true;
+  if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size()) return {};
+  return fail(stdout_error(errno));
+}
+
 Result<void> close_stdout() {
   // Some file systems tell of a full disk no sooner.
   if (stdout_was_written && std::fclose(stdout) != 0 && stdout_errno == 0) stdout_errno = errno;
   stdout_was_written = false;
   if (stdout_errno == 0 || stdout_errno == EPIPE) return {};
-  Error error = system_error("", "", stdout_errno);  // for its hint
-  const char* reason = strerrordesc_np(stdout_errno);
-  error.message = cat("Cannot write to the standard output: ", reason != nullptr ? reason : "Unknown error");
-  return fail(std::move(error).because(Blame::kStep));
+  return fail(stdout_error(stdout_errno));
 }
 
 void write_stderr(std::string_view text) {

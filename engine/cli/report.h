@@ -38,6 +38,8 @@ std::string time_text(std::int64_t since_1970_ns);  // 2026-01-31T12:00:00.123Z
 
 // What cannot be written is not told at once: what a run records does not hang on who reads.
 void write_stdout(std::string_view text);
+// As it is, for what is no text; and what cannot be written is told at once.
+Result<void> write_stdout_bytes(std::string_view bytes);
 // The last of stdout: the first write of all that failed, as an error. A reader that went away is none.
 Result<void> close_stdout();
 void write_stderr(std::string_view text);

@@ -71,6 +71,7 @@ Registry* Places::remote_of(const Service& service, const std::string& scheme, c
 }
 
 Result<Registry*> Places::at(const std::string& host) {
+  if (host.empty()) return layout_.get();
   for (const std::string& name : services_.space.names("registry")) {
     const Service& service = *services_.space.find("registry", name);
     TRY_ASSIGN(const RegistryUrl url, registry_url(service));

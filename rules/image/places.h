@@ -31,7 +31,7 @@ class Places {
   explicit Places(const ImageServices& services);
 
   Result<ImagePlace> of(const Target& image);
-  // That of a host, reached as TRAINSPACE.lua says, if it does.
+  // That of a host, reached as TRAINSPACE.lua says, if it does; of "" the layout.
   Result<Registry*> at(const std::string& host);
 
  private:

@@ -23,6 +23,12 @@ TEST(Completion, KnowsEveryCommandAndFlagInEveryShell) {
   }
 }
 
+TEST(Completion, OffersWhatAnImageCanDoBeforeItsLabels) {
+  const std::string script = completion_text("bash").value();
+  EXPECT_NE(script.find("'image') echo 'export load check'"), std::string::npos);
+  EXPECT_NE(script.find("'image'|"), std::string::npos) << "among those that take labels";
+}
+
 TEST(Completion, KnowsNoOtherShell) { EXPECT_FALSE(completion_text("tcsh")); }
 
 }  // namespace

@@ -184,6 +184,10 @@ std::unique_ptr<Registry> make_layout(Host& host, const Workspace& workspace) {
   return std::make_unique<Layout>(host, ImageStore::of(host, workspace));
 }
 
+std::unique_ptr<Registry> make_layout_at(Host& host, const std::string& folder) {
+  return std::make_unique<Layout>(host, ImageStore(host, folder, ""));
+}
+
 Result<void> add_names(Host& host, const std::string& from, const std::string& to) {
   TRY_ASSIGN(const Stat theirs, host.files.look(path_join(from, "index.json")));
   if (!theirs.exists()) return {};

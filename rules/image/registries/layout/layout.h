@@ -14,6 +14,8 @@ namespace trainmake {
 
 // The one in the workspace's cache folder.
 std::unique_ptr<Registry> make_layout(Host& host, const Workspace& workspace);
+// One in any other folder, which need not be there.
+std::unique_ptr<Registry> make_layout_at(Host& host, const std::string& folder);
 // Adds the names of the layout at `from` that the one at `to` does not have. REQUIRES: its blobs are there.
 Result<void> add_names(Host& host, const std::string& from, const std::string& to);
 
