@@ -10,12 +10,12 @@ build_packages="
   libssl-dev libxxhash-dev libzstd-dev nlohmann-json3-dev zlib1g-dev
   python3 python3-numpy"
 
-# Unit tests and rivals of the benches; registries and who else reads images; what runs containers, and in them; the second compiler with its sanitizers; what
+# Unit tests and rivals of the benches; registries and who else reads images; what makes and runs containers, and in them; the second compiler with its sanitizers; what
 # reads our sources and scripts.
 test_packages="
   libbenchmark-dev libcpp-httplib-dev libgtest-dev make
   docker-registry openssl skopeo umoci
-  bubblewrap busybox-static crun runc uidmap
+  bubblewrap buildah busybox-static crun mmdebstrap runc uidmap
   clang libclang-rt-14-dev
   clang-format clang-tidy lua-check shellcheck zstd"
 
