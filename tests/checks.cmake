@@ -54,7 +54,12 @@ if(TARGET trainmake)
   endforeach()
   list(REMOVE_DUPLICATES folders)
   foreach(folder ${folders})
-    check("e2e: ${folder}" COMMAND ${Python3_EXECUTABLE} -B tests/e2e/run --bin $<TARGET_FILE:trainmake> ${folder} LABEL e2e TIMEOUT 300)
+    # A base is made from some eighty packages there.
+    set(seconds 300)
+    if(folder STREQUAL container)
+      set(seconds 900)
+    endif()
+    check("e2e: ${folder}" COMMAND ${Python3_EXECUTABLE} -B tests/e2e/run --bin $<TARGET_FILE:trainmake> ${folder} LABEL e2e TIMEOUT ${seconds})
   endforeach()
   if(TRAINMAKE_ASAN_DIR)
     check("asan: stories" COMMAND ${Python3_EXECUTABLE} -B tests/e2e/run --bin ${TRAINMAKE_ASAN_DIR}/trainmake everyday edits failing asking jobs stores

@@ -27,3 +27,16 @@ job "eval" {
   outputs = { metrics = "metrics.json" },
   metrics = { accuracy = "accuracy=([%d.e+-]+)" },
 }
+
+-- The training as a container that runs anywhere, on a base with Python and NumPy (README.md, "In a container").
+local base = env("BASE", "")
+if base ~= "" then
+  image "container" {
+    code = "code:mnist",
+    base = base,
+    files = { { srcs = { "data/solver.json" }, dest = "/opt/mnist" } },
+    env = { TRAINMAKE_DATA_DIR = "/data", TRAINMAKE_OUTPUT_DIR = "/tmp" },
+    entrypoint = { "python3", "/code/train.py" },
+    cmd = { "--solver", "/opt/mnist/solver.json", "--hidden", "64" },
+  }
+end
