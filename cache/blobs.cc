@@ -10,6 +10,7 @@ namespace trainmake {
 namespace {
 
 constexpr std::uint32_t kReadOnly = 0444;
+constexpr std::size_t kSmallBytes = std::size_t{256} << 10U;
 
 // Two processes that put at once must not meet in a name: what one wrote would get the other's digest.
 std::string name_of_its_own() {
@@ -45,30 +46,48 @@ Result<bool> Blobs::has(const Sha256& digest) {
 
 Result<Sha256> Blobs::put(std::string_view bytes) {
   const Sha256 digest = sha256_of(bytes);
+  TRY(put_whole(digest, bytes));
+  return digest;
+}
+
+Result<void> Blobs::put_whole(const Sha256& digest, std::string_view bytes) {
   const std::string to = path(digest);
   TRY_ASSIGN(const Stat there, files_.look(to));
   if (there.is(FileKind::kFile) && there.size == bytes.size()) {
     const Result<std::string> same = read_file(files_, to, bytes.size());
-    if (same && *same == bytes) return digest;  // else it has rotted, and is written again
+    if (same && *same == bytes) return {};  // else it has rotted, and is written again
   }
-  TRY(write_file(files_, to, bytes, {.mode = kReadOnly}));
-  return digest;
+  return write_file(files_, to, bytes, {.mode = kReadOnly});
 }
 
 Result<Blobs::Stored> Blobs::put_file(const std::string& path, const std::stop_token& stop) {
   const std::string incoming = path_join(folder_, cat("incoming/", name_of_its_own()));
-  TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(incoming, {.mode = kReadOnly}));
+  std::unique_ptr<FileWriter> writer;
+  std::string small;  // all of it, until it turns out not to be
   Sha256Hasher sha256;
   ContentHasher content;
   Stored stored;
-  TRY(read_pieces(files_, path, stop, [&](std::string_view bytes) {
+  const auto take = [&](std::string_view bytes) -> Result<void> {
     sha256.raw(bytes);
     content.add(bytes);
     stored.size += bytes.size();
+    if (stored.size <= kSmallBytes) {
+      small += bytes;
+      return {};
+    }
+    if (!writer) {
+      TRY_ASSIGN(writer, files_.create(incoming, {.mode = kReadOnly}));
+      TRY(writer->append(small));
+    }
     return writer->append(bytes);
-  }));
+  };
+  TRY(read_pieces(files_, path, stop, take));
   stored.sha256 = sha256.finish();
   stored.content = content.finish();
+  if (!writer) {  // most of a tree is there already, and a rename over what is there costs more than a look
+    TRY(put_whole(stored.sha256, small));
+    return stored;
+  }
   TRY(writer->commit());
   const std::string to = this->path(stored.sha256);
   Result<void> placed = files_.make_folder(std::string(path_folder(to)));

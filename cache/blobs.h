@@ -44,6 +44,7 @@ class Blobs {
   Result<void> sweep();
 
  private:
+  Result<void> put_whole(const Sha256& digest, std::string_view bytes);
   Result<void> each_folder(
       const std::function<Result<void>(const std::string&, const std::vector<FolderEntry>&)>& visit);
 
