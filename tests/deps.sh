@@ -18,6 +18,8 @@ test_packages="
   bubblewrap buildah busybox-static crun mmdebstrap runc uidmap
   clang libclang-rt-14-dev
   clang-format clang-tidy lua-check shellcheck zstd"
+# What builds the servers that Debian has not (servers/build.sh). Any go does: it fetches a newer one where it has to.
+command -v go >/dev/null 2>&1 || test_packages="$test_packages golang-go"
 
 usage() {
   echo "usage: sh tests/deps.sh build|test" >&2

@@ -46,6 +46,7 @@ make_targets() {
 }
 
 if [ $quick = yes ]; then
+  sh tests/servers/build.sh
   configure "$build" -D TRAINMAKE_GATES=ON
   make_targets "$build"
   exec ctest --test-dir "$build" -j "$jobs" --output-on-failure --no-label-summary -LE 'slow|sanitizer'
@@ -53,6 +54,9 @@ fi
 
 say "packages"
 sh tests/deps.sh test
+
+say "servers that stories run"
+sh tests/servers/build.sh
 
 # clang with address and undefined-behaviour sanitizers is the clang build, too: its warnings do not depend on optimisation.
 clang="-D CMAKE_CXX_COMPILER=clang++ -D CMAKE_BUILD_TYPE=Debug"
