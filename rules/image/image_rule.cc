@@ -3,6 +3,7 @@
 #include <set>
 
 #include "engine/base/text.h"
+#include "rules/image/built_base.h"
 #include "rules/image/ingredients.h"
 #include "rules/image/manifest_json.h"
 #include "rules/image/reference.h"
@@ -17,12 +18,6 @@ std::map<std::string, std::string> map_of(const Fields& fields) {
   std::map<std::string, std::string> map;
   for (const auto& [name, field] : fields) map[name] = scalar_text(field);
   return map;
-}
-
-// What this version cannot build is told as that, not built as something else.
-Result<void> check_supported(const Target& target) {
-  if (target.find("dockerfile") == nullptr) return {};
-  return fail(user_error("`dockerfile` is not built yet").at(target.place_of("dockerfile")));
 }
 
 // As reasons call what an edition is built on.
@@ -132,7 +127,6 @@ Result<void> ImageRule::count(const LayerKey& key, std::uint64_t bytes, const Im
 
 Result<Description> ImageRule::describe(const Subject& subject) {
   const Target& target = subject.target();
-  TRY(check_supported(target));
   TRY_ASSIGN(const std::vector<Edition> editions, editions_of(target));
   TRY(check_steps(target, editions));
   TRY_ASSIGN(const ImagePlace place, places_.of(target));
@@ -142,17 +136,22 @@ Result<Description> ImageRule::describe(const Subject& subject) {
   if (!place.is_layout()) manifest.add(Section::kAttr, "registry", place.text());
   if (place.compression != Compression::kGzip)
     manifest.add(Section::kAttr, "compression", name_of(place.compression));
+  TRY_ASSIGN(FileTree context, dockerfile_context(services_, target, description.looks));
+  for (const ListedFile& file : context.files)
+    manifest.add(Section::kData, file.source, digest_as("dockerfile", file));
   const std::vector<std::string> architectures = target.strings("architecture");
   for (const Edition& edition : editions) {
     const std::string name = base_name(edition, architectures.size() < 2);
-    TRY_ASSIGN(const std::optional<std::string> identity,
-               bases_.identity(subject, edition, description.looks));
+    std::optional<std::string> identity = context.identity;
+    if (!edition.base.empty()) {
+      TRY_ASSIGN(identity, bases_.identity(subject, edition, description.looks));
+    }
     manifest.add(Section::kBase, name, identity.value_or("unknown"));
     manifest.add(Section::kPlatform, cat(name, ".architecture"), edition.architecture);
     if (!identity) description.certain = false;
   }
   for (const char* name :
-       {"run", "network", "env", "workdir", "entrypoint", "cmd", "user", "labels", "tags"}) {
+       {"dockerfile", "run", "network", "env", "workdir", "entrypoint", "cmd", "user", "labels", "tags"}) {
     if (const Value* value = target.find(name)) manifest.add(Section::kAttr, name, digest_of(*value));
   }
   TRY_ASSIGN(FileTree inputs, step_inputs(services_, target, description.looks));
@@ -181,7 +180,8 @@ Result<Description> ImageRule::describe(const Subject& subject) {
               description.work));
   }
   manifest.seal();
-  description.carry = std::make_shared<const Ingredients>(Ingredients{std::move(files), std::move(inputs)});
+  description.carry = std::make_shared<const Ingredients>(
+      Ingredients{std::move(files), std::move(inputs), std::move(context)});
   return description;
 }
 
@@ -216,10 +216,16 @@ Result<std::vector<Layer>> ImageRule::own_layers(const Subject& subject, const I
 }
 
 Result<MadeImage> ImageRule::make(const Subject& subject, const Edition& edition,
-                                  const std::vector<Layer>& own, const FileTree& inputs, const Doing& doing,
-                                  Delivery& delivery) {
+                                  const std::vector<Layer>& own, const Ingredients& ingredients,
+                                  const Doing& doing, Delivery& delivery) {
   const Target& target = subject.target();
-  TRY_ASSIGN(const std::optional<Base> below, bases_.of(subject, edition, doing.stop));
+  std::optional<Base> below;
+  if (edition.base.empty()) {
+    TRY_ASSIGN(below,
+               built_base(services_, store_, places_.layout(), target, edition, ingredients.context, doing));
+  } else {
+    TRY_ASSIGN(below, bases_.of(subject, edition, doing.stop));
+  }
   MadeImage made{edition, {}, {}, {}, {}};
   if (below) {
     made.layers = below->layers;
@@ -227,7 +233,7 @@ Result<MadeImage> ImageRule::make(const Subject& subject, const Edition& edition
       made.sent.push_back({layer.blob, below->source.registry, below->source.repository});
     StepRoot root{edition.architecture, below->config, std::move(made.layers), std::move(made.sent),
                   delivery.place.compression};
-    TRY(steps_.run(target, inputs, root, doing, delivery));
+    TRY(steps_.run(target, ingredients.inputs, root, doing, delivery));
     made.layers = std::move(root.layers);
     made.sent = std::move(root.sent);
   }
@@ -256,7 +262,7 @@ Result<Done> ImageRule::execute(const Subject& subject, const Description& descr
   TRY_ASSIGN(const std::vector<Layer> own, own_layers(subject, *ingredients, doing.afresh, delivery));
   std::vector<MadeImage> images;
   for (const Edition& edition : editions) {
-    TRY_ASSIGN(MadeImage made, make(subject, edition, own, ingredients->inputs, doing, delivery));
+    TRY_ASSIGN(MadeImage made, make(subject, edition, own, *ingredients, doing, delivery));
     images.push_back(std::move(made));
   }
   const std::vector<std::string> tags = tags_of(target);

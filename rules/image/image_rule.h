@@ -38,7 +38,7 @@ class ImageRule final : public Rule {
   Result<std::vector<Layer>> own_layers(const Subject& subject, const Ingredients& ingredients, bool afresh,
                                         Delivery& delivery);
   Result<MadeImage> make(const Subject& subject, const Edition& edition, const std::vector<Layer>& own,
-                         const FileTree& inputs, const Doing& doing, Delivery& delivery);
+                         const Ingredients& ingredients, const Doing& doing, Delivery& delivery);
   Result<Document> document(const Artifact& artifact, const ImagePlace& place);
 
   ImageServices services_;

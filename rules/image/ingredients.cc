@@ -19,9 +19,9 @@ Result<Listing> snapshot(Blobs& blobs, const Artifact& tree, const Label& code) 
 }
 
 Result<FileSet> read_files(const ImageServices& services, const Target& image, const Value* files,
-                           const char* attribute) {
+                           const char* attribute, std::optional<std::string> root = std::nullopt) {
   return services.file_sets.read(
-      {image.label.folder, files, {}, "", Links::kKeep, false, image.place_of(attribute)});
+      {image.label.folder, files, std::move(root), "", Links::kKeep, false, image.place_of(attribute)});
 }
 
 FileTree tree_of(FileSet set, std::string dest) {
@@ -50,6 +50,23 @@ Result<FileTree> step_inputs(const ImageServices& services, const Target& image,
   const Value* files = image.find("inputs");
   if (files == nullptr) return FileTree();
   TRY_ASSIGN(FileSet set, read_files(services, image, files, "inputs"));
+  looks.add(set.looks);
+  return tree_of(std::move(set), "");
+}
+
+Result<FileTree> dockerfile_context(const ImageServices& services, const Target& image, Looks& looks) {
+  const Value* dockerfile = image.find("dockerfile");
+  if (dockerfile == nullptr) return FileTree();
+  Value all;
+  all.data = Table{{*dockerfile}, {}};
+  if (const Value* inputs = image.find("inputs")) {
+    auto& items = std::get<Table>(all.data).items;
+    if (const Table* list = inputs->table())
+      items.insert(items.end(), list->items.begin(), list->items.end());
+    else
+      items.push_back(*inputs);
+  }
+  TRY_ASSIGN(FileSet set, read_files(services, image, &all, "dockerfile", ""));
   looks.add(set.looks);
   return tree_of(std::move(set), "");
 }

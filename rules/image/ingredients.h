@@ -27,6 +27,8 @@ Result<FileTrees> file_trees(const ImageServices& services, const Target& image,
 // What `run` steps read: in no layer.
 Result<FileTree> step_inputs(const ImageServices& services, const Target& image, Looks& looks);
 
+Result<FileTree> dockerfile_context(const ImageServices& services, const Target& image, Looks& looks);
+
 // A tree of code: what its target left, nothing when that is not known yet.
 struct CodeTree {
   const Target* target = nullptr;
@@ -38,6 +40,7 @@ std::vector<CodeTree> code_trees(const Subject& image);
 struct Ingredients {
   FileTrees files;
   FileTree inputs;
+  FileTree context;  // of a `dockerfile`: itself and `inputs`, by their paths from the project's folder
 };
 
 // The layer that a tree becomes. Borrows the tree.

@@ -30,6 +30,7 @@ class Places {
  public:
   explicit Places(const ImageServices& services);
 
+  Registry& layout() { return *layout_; }
   Result<ImagePlace> of(const Target& image);
   // That of a host, reached as TRAINSPACE.lua says, if it does; of "" the layout.
   Result<Registry*> at(const std::string& host);

@@ -1,0 +1,201 @@
+#include "rules/image/dockerfile.h"
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "engine/base/child.h"
+#include "engine/base/json.h"
+#include "engine/base/log_lines.h"
+#include "engine/base/text.h"
+#include "rules/image/documents.h"
+#include "rules/image/manifest_json.h"
+#include "rules/image/reference.h"
+
+namespace trainmake {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::array<std::string_view, 3> kTools = {"buildah", "podman", "docker"};
+constexpr std::chrono::milliseconds kGlance{200};
+
+// Of its own, and gone with it.
+class Scratch {
+ public:
+  Scratch(Host& host, const ImageStore& store)
+      : files_(host.files),
+        folder_(path_join(store.folder(), cat("dockerfiles/.", process_id(), "-", host.clock.steady_ns()))) {}
+  ~Scratch() { (void)files_.remove(folder_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  std::string path(std::string_view name) const { return path_join(folder_, name); }
+
+ private:
+  FileSystem& files_;
+  std::string folder_;
+};
+
+// Everything that the build goes through.
+struct Builder {
+  Host& host;
+  const DockerfileBuild& build;
+  const std::stop_token& stop;
+  std::string tool = {};
+
+  bool is_docker() const { return tool == "docker"; }
+
+  // Tells what it prints, and quotes the end of that when it fails.
+  Result<void> run(const std::vector<std::string>& arguments) const {
+    TRY_ASSIGN(Child child, Child::start({arguments, host.environment.variables, "/", {}}));
+    LogLines lines;
+    LastLines last;
+    const LogLines::Sink sink = [&](std::string_view line) {
+      last.add(std::string(line));
+      build.tell(std::string(line));
+    };
+    std::string bytes;
+    for (bool more = true; more; bytes.clear()) {
+      if (stop.stop_requested()) {
+        child.ask_to_end();
+        return fail(interrupted_error());
+      }
+      TRY_ASSIGN(more, child.read(bytes, kGlance));
+      lines.add(bytes, sink);
+    }
+    lines.finish(sink);
+    std::optional<ChildEnd> end = child.ended();
+    while (!end) {
+      TRY_ASSIGN(const bool more, child.read(bytes, kGlance));
+      (void)more;
+      end = child.ended();
+    }
+    if (end->exit_code == 0 && end->signal == 0) return {};
+    return fail(step_error(
+        cat("The Dockerfile of ", quoted(build.name), " could not be built: ", quoted(arguments.front()),
+            " ended with exit code ", end->signal != 0 ? 128 + end->signal : end->exit_code, "\n",
+            join({last.all().begin(), last.all().end()}, "\n")),
+        "A file that it copies must be among the image's `inputs`"));
+  }
+};
+
+// Docker is a client of a service that may not be there.
+Result<bool> answers(Host& host, const std::string& tool, const std::stop_token& stop) {
+  const Result<ProcessResult> done = host.processes.run(
+      {{tool, tool == "docker" ? "info" : "--version"}, host.environment.variables, ""}, stop);
+  if (stop.stop_requested()) return fail(interrupted_error());
+  return done && done->exit_code == 0;
+}
+
+Result<std::string> find_tool(Host& host, const std::string& name, const std::stop_token& stop) {
+  for (const std::string_view tool : kTools) {
+    TRY_ASSIGN(const bool works, answers(host, std::string(tool), stop));
+    if (works) return std::string(tool);
+  }
+  return fail(user_error(cat("The Dockerfile of ", quoted(name),
+                             " needs buildah, podman or docker, and none of "
+                             "them works here"),
+                         "Install one of them, as `apt install buildah`, or write `base` and `run` instead"));
+}
+
+Result<void> lay_out(FileSystem& files, Blobs& blobs, const Listing& listing, const std::string& folder) {
+  TRY(files.make_folder(folder));
+  for (const ListedFile& file : listing) {
+    const std::string path = path_join(folder, file.key);
+    if (!file.link_target.empty()) {
+      TRY(files.make_folder(std::string(path_folder(path))));
+      TRY(files.make_link(file.link_target, path));
+      continue;
+    }
+    TRY_ASSIGN(const bool there, blobs.copy_out(file.sha256, path, {file.mode, false}));
+    if (!there)
+      return fail(
+          step_error(cat("The copy of ", quoted(file.key), " in the cache is damaged and was removed"),
+                     "Run again: it is made anew"));
+  }
+  return {};
+}
+
+std::string blob_path(const std::string& layout, const Sha256& digest) {
+  return path_join(layout, cat("blobs/sha256/", digest.hex()));
+}
+
+// Takes a blob of the layout in `from`, verified.
+Result<void> take(FileSystem& files, const std::string& from, const BlobRef& blob, const ImageStore& store,
+                  const std::stop_token& stop) {
+  const std::string path = blob_path(from, blob.digest);
+  TRY_ASSIGN(const BlobRef made, store.make(blob.media_type, [&](const ByteSink& out) {
+    return read_pieces(files, path, stop, out);
+  }));
+  if (made.digest == blob.digest) return {};
+  return fail(step_error(cat("What the tool wrote is damaged: ", digest_text(blob.digest))));
+}
+
+// The manifest that a layout's index names: its only entry, or that of an index which it names.
+Result<Sha256> find_manifest(FileSystem& files, const std::string& from, const std::string& architecture) {
+  TRY_ASSIGN(const std::string text, read_file(files, path_join(from, "index.json"), kLargestDocument));
+  const Json index = parse_json<Json>(text);
+  const bool names = index.is_object() && index.contains("manifests") && index["manifests"].is_array() &&
+                     !index["manifests"].empty();
+  const std::optional<BlobRef> named = names ? blob_of(index["manifests"][0]) : std::nullopt;
+  if (!named) return fail(step_error("What the tool wrote names no image"));
+  if (!is_index(named->media_type)) return named->digest;
+  TRY_ASSIGN(const std::string inner, read_file(files, blob_path(from, named->digest), kLargestDocument));
+  const std::optional<Sha256> digest = manifest_in_index(inner, architecture);
+  if (!digest) return fail(step_error(cat("What the tool wrote has no image for ", architecture)));
+  return *digest;
+}
+
+// Takes the image of the OCI layout in `from`, whole.
+Result<Sha256> take_image(FileSystem& files, const std::string& from, const std::string& architecture,
+                          const ImageStore& store, const std::stop_token& stop) {
+  TRY_ASSIGN(const Sha256 digest, find_manifest(files, from, architecture));
+  TRY_ASSIGN(const std::string bytes, read_file(files, blob_path(from, digest), kLargestDocument));
+  const Json manifest = parse_json<Json>(bytes);
+  std::vector<Json> descriptors;
+  if (manifest.is_object() && manifest.contains("layers") && manifest["layers"].is_array())
+    descriptors = manifest["layers"].get<std::vector<Json>>();
+  if (manifest.is_object() && manifest.contains("config")) descriptors.push_back(manifest["config"]);
+  for (const Json& descriptor : descriptors) {
+    const std::optional<BlobRef> blob = blob_of(descriptor);
+    if (!blob) return fail(step_error("What the tool wrote has a manifest without digests"));
+    TRY(take(files, from, *blob, store, stop));
+  }
+  TRY_ASSIGN(const BlobRef made, store.make(kManifestType, bytes));
+  return made.digest;
+}
+
+}  // namespace
+
+Result<Sha256> build_dockerfile(Host& host, Blobs& blobs, const ImageStore& store,
+                                const DockerfileBuild& build, const std::stop_token& stop) {
+  Builder builder{host, build, stop};
+  TRY_ASSIGN(builder.tool, find_tool(host, build.name, stop));
+  const Scratch scratch(host, store);
+  const std::string context = scratch.path("context");
+  const std::string out = scratch.path("out");
+  TRY(lay_out(host.files, blobs, build.files, context));
+  const std::string tag =
+      cat("trainmake-", digest_of(cat(store.folder(), "\n", build.name)).hex().substr(0, 16));
+  std::vector<std::string> command = {
+      builder.tool, "build", "--file",     path_join(context, build.dockerfile),
+      "--tag",      tag,     "--platform", cat("linux/", build.architecture)};
+  if (!builder.is_docker()) command.insert(command.end(), {"--timestamp", "0"});
+  for (const auto& [name, value] : build.secrets) {
+    const std::string file = scratch.path(cat("secrets/", name));
+    TRY(write_file(host.files, file, value, {0400, false}));
+    command.insert(command.end(), {"--secret", cat("id=", name, ",src=", file)});
+  }
+  command.push_back(context);
+  TRY(builder.run(command));
+  if (builder.is_docker()) {
+    const std::string archive = scratch.path("saved.tar");
+    TRY(host.files.make_folder(out));
+    TRY(builder.run({"docker", "save", "--output", archive, tag}));
+    TRY(builder.run({"tar", "-xf", archive, "-C", out}));
+  } else {
+    TRY(builder.run({builder.tool, "push", "--quiet", tag, cat("oci:", out, ":it")}));
+  }
+  return take_image(host.files, out, build.architecture, store, stop);
+}
+
+}  // namespace trainmake
