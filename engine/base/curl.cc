@@ -1,6 +1,7 @@
 // Http over libcurl, opened with the first request. One multi handle on one thread carries all requests, so
 // that connections are shared; those who send wait on their own threads. Redirects are not followed: a signed
-// request is for one address.
+// request is for one address. Whom this machine trusts is what libcurl was built with, or what SSL_CERT_FILE
+// and SSL_CERT_DIR name.
 #define CURL_DISABLE_TYPECHECK
 #include <curl/curl.h>
 #include <dlfcn.h>
@@ -21,6 +22,7 @@ namespace {
 constexpr long kConnectMs = 15'000;
 constexpr long kUploadBuffer = 512L << 10U;
 constexpr long kSilentSeconds = 60;  // a transfer that moves nothing for so long has failed
+constexpr std::size_t kMostHeld = std::size_t{256} << 20U;  // of an answer that is held whole
 
 // clang-format off
 #define TM_CURL_FUNCTIONS(USE) \
@@ -71,12 +73,19 @@ std::string_view host_of(std::string_view url) {
   return user == url.npos ? url : url.substr(user + 1);
 }
 
+// What SSL_CERT_FILE and SSL_CERT_DIR name in place of the machine's own; "" where they do not.
+struct Trust {
+  std::string file, folder;
+  std::string file_text;  // what it holds
+};
+
 // One request on its way. Prepared and read by the one who sends; between those, it is the loop's alone.
 struct Transfer {
-  Transfer(const Library& library, const HttpRequest& wanted)
+  Transfer(const Library& library, const Trust& trust, const HttpRequest& wanted)
       : curl(library), request(wanted), easy(curl.easy_init()) {
     CHECK(easy != nullptr);
     prepare();
+    add_trust(trust);
   }
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
@@ -86,6 +95,7 @@ struct Transfer {
   }
 
   void prepare();
+  void add_trust(const Trust& trust);
   void add_body();
   void add_headers();
   bool take(std::string_view bytes);
@@ -146,6 +156,18 @@ void Transfer::prepare() {
   set(CURLOPT_HTTPHEADER, headers);
 }
 
+// Both lists of certificates count, the file's and the folder's. Ours replaces the file, and so holds it.
+void Transfer::add_trust(const Trust& trust) {
+  if (!trust.folder.empty()) curl.easy_setopt(easy, CURLOPT_CAPATH, trust.folder.c_str());
+  if (request.authorities.empty()) {
+    if (!trust.file.empty()) curl.easy_setopt(easy, CURLOPT_CAINFO, trust.file.c_str());
+    return;
+  }
+  std::string all = cat(request.authorities, "\n", trust.file_text);
+  curl_blob blob{all.data(), all.size(), CURL_BLOB_COPY};
+  curl.easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
+}
+
 void Transfer::add_body() {
   const auto set = [&](CURLoption option, auto value) { curl.easy_setopt(easy, option, value); };
   if (request.body_from) {
@@ -167,7 +189,12 @@ bool Transfer::take(std::string_view bytes) {
   curl.easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
   if (!request.body_to || (status != 200 && status != 206)) {
     response.body.append(bytes);
-    return true;
+    if (response.body.size() <= kMostHeld) return true;
+    ours = user_error(cat(quoted(host_of(request.url)), " answers with more than ", human_bytes(kMostHeld)),
+                      "Is there a proxy in between?")
+               .because(Blame::kRemote)
+               .lasting();
+    return false;
   }
   Result<void> taken = request.body_to(static_cast<int>(status), bytes);
   if (taken) return true;
@@ -205,6 +232,19 @@ Result<HttpResponse> Transfer::answer(CURLcode code) {
     case CURLE_UNSUPPORTED_PROTOCOL:
       return fail(user_error(cat(quoted(request.url), " is no address for a request"),
                              "It starts with `https://` or `http://`"));
+    case CURLE_PEER_FAILED_VERIFICATION:
+      return fail(user_error(cat("Cannot trust ", host, ": ", printable(reason.data())),
+                             "If it is yours, name who signed its certificate: `ca = \"ca.crt\"` beside its "
+                             "`url` in TRAINSPACE.lua, or SSL_CERT_FILE")
+                      .because(Blame::kRemote)
+                      .lasting());
+    case CURLE_SSL_CACERT_BADFILE:
+      return fail(user_error(cat("Cannot trust ", host, ": ", printable(reason.data())),
+                             "`ca` in TRAINSPACE.lua and SSL_CERT_FILE name files of PEM certificates"));
+    case CURLE_SSL_CONNECT_ERROR:
+      return fail(user_error(cat("Cannot speak TLS with ", host, ": ", printable(reason.data())),
+                             "If it speaks plain http, say so: `insecure = true`, or a `url` with `http://`")
+                      .because(Blame::kRemote));
     default: {
       const std::string_view text = reason[0] != '\0' ? reason.data() : curl.easy_strerror(code);
       return fail(user_error(cat("Cannot reach ", host, ": ", printable(text)),
@@ -295,7 +335,7 @@ class RealHttp final : public Http {
                              "Does a token end in a newline?"));
     }
     TRY_ASSIGN(Loop * loop, start());
-    Transfer transfer(library_, request);
+    Transfer transfer(library_, trust_, request);
     std::future<CURLcode> done = transfer.done.get_future();
     const std::uint64_t number = loop->start(transfer);
     const std::stop_callback on_stop(stop, [&] { loop->cancel(number); });
@@ -312,12 +352,22 @@ class RealHttp final : public Http {
       return fail(
           user_error(cat("Cannot load libcurl: ", problem), "Install it (Debian: `apt install libcurl4`)"));
     }
+    find_trust();
     loop_ = new Loop(library_);
     return loop_;
   }
 
+  // A file that cannot be read is libcurl's to complain of, once it matters.
+  void find_trust() {
+    const Environment environment = Environment::of_process();
+    trust_.file = environment.get("SSL_CERT_FILE").value_or("");
+    trust_.folder = environment.get("SSL_CERT_DIR").value_or("");
+    if (!trust_.file.empty()) trust_.file_text = read_file(real_file_system(), trust_.file).value_or("");
+  }
+
   std::mutex mutex_;
   Library library_;
+  Trust trust_;
   Loop* loop_ = nullptr;
 };
 

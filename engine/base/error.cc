@@ -84,6 +84,11 @@ Error&& Error::advise(std::string next_step) && {
   return std::move(*this);
 }
 
+Error&& Error::lasting() && {
+  lasts = true;
+  return std::move(*this);
+}
+
 std::vector<Error> each_of(Error error) {
   std::vector<Error> all = std::exchange(error.beside, {});
   all.insert(all.begin(), std::move(error));

@@ -40,10 +40,12 @@ struct Error {
   Location where;
   Blame blame = Blame::kUser;
   std::vector<Error> beside = {};  // found by the same call, and told with it
+  bool lasts = false;              // asking again soon would not heal it
 
   Error&& at(Location place) &&;
   Error&& because(Blame whose) &&;
   Error&& advise(std::string next_step) &&;  // sets the hint
+  Error&& lasting() &&;
 };
 
 // The error and those beside it, each for itself.

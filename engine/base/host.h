@@ -78,6 +78,8 @@ struct HttpRequest {
   std::uint64_t body_size = 0;
   // In place of the answer's `body`, when its status is 200 or 206; on that thread, too.
   std::function<Result<void>(int status, std::string_view)> body_to = nullptr;
+  // Certificates (PEM) whose holders may vouch for the server, beside those that this machine trusts.
+  std::string authorities = {};
 };
 
 struct HttpResponse {
