@@ -37,6 +37,7 @@ constexpr std::string_view kMeta = R"lua(---@meta trainmake
 ---@field path_style? boolean
 ---@field create? boolean
 ---@field insecure? boolean
+---@field ca? string
 ---@field compression? "gzip"|"zstd"
 ---@field [string] any
 

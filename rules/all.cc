@@ -51,6 +51,7 @@ std::vector<const Schema*> service_schemas() {
       {{"url", Shape::kString, "Its host and path", true},
        {"endpoint", Shape::kString, "Another address for its service"},
        {"insecure", Shape::kBoolean, "Whether it speaks plain http"},
+       {"ca", Shape::kString, "A file of the certificates that vouch for it, from the workspace's root"},
        {.name = "compression",
         .shape = Shape::kString,
         .doc = "Of layers that go there: `\"gzip\"`, which all read, or `\"zstd\"`",

@@ -45,7 +45,7 @@ Result<Sha256> resolve_base(const BaseSource& source, const std::string& referen
              source.registry->find({source.repository, reference}, nullptr, stop));
   if (!found)
     return fail(user_error(cat("There is no base ", quoted(source.name)),
-                           "Check its name and tag; `docker login` may be needed to see it")
+                           "Check its name and tag; `trainmake login` may be needed to see it")
                     .because(Blame::kRemote));
   if (!is_index(found->media_type)) return found->digest;
   TRY_ASSIGN(const std::string bytes, read_document(*source.registry, source.repository, *found, stop));

@@ -36,8 +36,7 @@ class Places {
   Result<Registry*> at(const std::string& host);
 
  private:
-  Registry* remote_of(const Service& service, const std::string& scheme, const std::string& host);
-  Registry* remote(const std::string& host, const std::string& url, bool insecure);
+  Registry* remote(const RemotePlace& place);
 
   ImageServices services_;
   std::unique_ptr<Registry> layout_;

@@ -36,7 +36,7 @@ Result<void> send(const Publication& what, const SentLayer& layer, Tally& tally,
   const BlobRef& blob = layer.blob;
   TRY_ASSIGN(const std::optional<std::uint64_t> there,
              what.registry.size_of(what.repository, blob.digest, nullptr, stop));
-  if (there) return {};
+  if (there == 0 || there == blob.size) return {};  // of another size, it is not that blob
   if (layer.from == &what.registry) {
     TRY_ASSIGN(const bool mounted, what.registry.mount(what.repository, blob, layer.repository, stop));
     if (mounted) return {};

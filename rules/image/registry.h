@@ -38,10 +38,19 @@ struct Named {
   std::string reference;
 };
 
+// How a registry that is somewhere else is reached.
+struct RemotePlace {
+  std::string host;       // with its port, as logins name it
+  std::string url = {};   // `https://registry.example.com`; else https, or plain http on loopback
+  bool insecure = false;  // plain http, wherever it is
+  std::string ca = {};    // a file of certificates whose holders may vouch for it, absolute
+};
+
 class Registry {
  public:
   virtual ~Registry() = default;
-  // How many bytes a repository has of a blob; nothing when it has none of that digest.
+  // How many bytes a repository has of a blob, 0 when it does not tell; nothing when it has none of that
+  // digest.
   virtual Result<std::optional<std::uint64_t>> size_of(const std::string& repository, const Sha256& digest,
                                                        Looks* looks, const std::stop_token& stop) = 0;
   // Takes a blob from the file at `path`, verified.

@@ -16,9 +16,7 @@ namespace trainmake {
 // The workspace's own layout, and registries that are somewhere else.
 struct RegistryRooms {
   std::unique_ptr<Registry> (*layout)(Host& host, const Workspace& workspace);
-  // `host` with its port; plain http when `insecure`, or on loopback. `url` replaces both.
-  std::unique_ptr<Registry> (*remote)(Host& host, const std::string& registry, const std::string& url,
-                                      bool insecure, Tally& tally);
+  std::unique_ptr<Registry> (*remote)(Host& host, const RemotePlace& place, Tally& tally);
 };
 
 struct ImageServices {

@@ -1,4 +1,4 @@
-// Http without a network: requests are recorded, and answered from a script.
+// Http without a network: requests are recorded, their bodies whole, and answered from a script.
 // Thread rule: any thread.
 #pragma once
 
@@ -31,7 +31,7 @@ class FakeHttp final : public Http {
         body.append(piece, count);
       }
     }
-    if (answer) return delivered(request, answer(request));
+    if (answer) return delivered(request, answer(requests_.back()));
     if (next_ == script_.size()) {
       return fail(
           user_error(cat("Cannot reach ", quoted(request.url), ": nobody answers")).because(Blame::kRemote));

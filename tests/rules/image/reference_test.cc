@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "rules/image/base_lock.h"
+#include "rules/image/registries/http/address.h"
 #include "rules/image/registries/http/challenge.h"
-#include "rules/image/registries/http/http_registry.h"
 
 namespace trainmake {
 namespace {
@@ -77,7 +77,7 @@ TEST(Challenge, LoginsAreBase64) {
   EXPECT_EQ(percent_encoded("a b/ü~"), "a%20b%2F%C3%BC~");
 }
 
-TEST(HttpRegistry, SpeaksPlainHttpToThisMachineAlone) {
+TEST(Address, IsPlainHttpOnThisMachineAlone) {
   EXPECT_EQ(url_of_registry("127.0.0.1:5000", false), "http://127.0.0.1:5000");
   EXPECT_EQ(url_of_registry("localhost", false), "http://localhost");
   EXPECT_EQ(url_of_registry("[::1]:5000", false), "http://[::1]:5000");
@@ -85,6 +85,24 @@ TEST(HttpRegistry, SpeaksPlainHttpToThisMachineAlone) {
   EXPECT_EQ(url_of_registry("r.example.com", true), "http://r.example.com");
   EXPECT_EQ(url_of_registry("localhost.example.com", false), "https://localhost.example.com");
   EXPECT_EQ(url_of_registry("docker.io", false), "https://registry-1.docker.io");
+}
+
+TEST(Address, ALocationIsWholeFromWhereItWasTold) {
+  const std::string from = "https://r.example.com:5000/v2/a/blobs/uploads/?mount=x";
+  EXPECT_EQ(resolved("http://b/c?d", from), "http://b/c?d");
+  EXPECT_EQ(resolved("//b/c", from), "https://b/c");
+  EXPECT_EQ(resolved("/v2/u?s=http://x", from), "https://r.example.com:5000/v2/u?s=http://x");
+  EXPECT_EQ(resolved("id?s=1", from), "https://r.example.com:5000/v2/a/blobs/uploads/id?s=1");
+  EXPECT_EQ(resolved("?s=1", from), "https://r.example.com:5000/v2/a/blobs/uploads/?s=1");
+  EXPECT_EQ(resolved("id", "http://h"), "http://h/id");
+}
+
+TEST(Address, LiesBelowAnotherOrNot) {
+  EXPECT_TRUE(is_below("https://r/v2/", "https://r"));
+  EXPECT_TRUE(is_below("https://r", "https://r"));
+  EXPECT_FALSE(is_below("https://r.evil/v2/", "https://r"));
+  EXPECT_FALSE(is_below("https://r@evil/v2/", "https://r"));
+  EXPECT_FALSE(is_below("http://r/v2/", "https://r"));
 }
 
 }  // namespace

@@ -1,18 +1,20 @@
 #include "rules/image/registries/http/http_registry.h"
 
-#include <algorithm>
-#include <cstring>
+#include <map>
+#include <mutex>
 
 #include "engine/base/text.h"
 #include "rules/image/manifest_json.h"
 #include "rules/image/reference.h"
+#include "rules/image/registries/http/address.h"
+#include "rules/image/registries/http/remote.h"
+#include "rules/image/registries/http/upload.h"
 
 namespace trainmake {
 namespace {
 
-// What travels in one request of an upload, and what is lost at most when it is cut.
-constexpr std::uint64_t kPiece = std::uint64_t{32} << 20U;
-constexpr int kMostCuts = 6;  // in a row, in which nothing arrived; and so often an upload is begun anew
+constexpr int kMostCuts = 6;  // in a row, in which nothing arrived
+constexpr int kMostRedirects = 5;
 
 constexpr std::string_view kManifestTypes =
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
@@ -23,94 +25,65 @@ bool is_document(std::string_view media_type) {
   return kManifestTypes.find(media_type) != kManifestTypes.npos && !media_type.empty();
 }
 
-// `location` as a whole address: a path is one on the same host.
-std::string resolved(std::string_view location, const RemoteAddress& address) {
-  return location.starts_with('/') ? cat(address.url, location) : std::string(location);
+bool is_answer_to_read(int status) {
+  return status == 200 || status == 206 || status == 404 || status == 416;
+}
+bool is_redirect(int status) { return status >= 300 && status < 400; }
+
+std::optional<std::uint64_t> length_of(const HttpResponse& response) {
+  const std::string* length = header_of(response, "content-length");
+  return length == nullptr ? std::nullopt : whole_number<std::uint64_t>(*length);
 }
 
-// A part of a file, as the body of a request.
-class FilePart {
- public:
-  FilePart(FileSystem& files, std::string path, std::uint64_t offset, std::uint64_t size)
-      : files_(files), path_(std::move(path)), offset_(offset), left_(size) {}
-
-  Result<std::size_t> read(std::span<char> into) {
-    if (!reader_) {
-      TRY_ASSIGN(reader_, files_.open(path_));
-      TRY(reader_->skip(offset_));
-    }
-    TRY_ASSIGN(const std::size_t count,
-               reader_->read(into.first(std::min<std::uint64_t>(left_, into.size()))));
-    if (count == 0 && left_ > 0)
-      return fail(step_error(cat(quoted(path_), " became shorter while it was sent")));
-    left_ -= count;
-    return count;
-  }
-
- private:
-  FileSystem& files_;
-  std::string path_;
-  std::uint64_t offset_, left_;
-  std::unique_ptr<FileReader> reader_;
-};
-
-void set_body(HttpRequest& request, FileSystem& files, const std::string& path, std::uint64_t offset,
-              std::uint64_t size) {
-  const auto part = std::make_shared<FilePart>(files, path, offset, size);
-  request.body_size = size;
-  request.body_from = [part](std::span<char> into) { return part->read(into); };
+std::optional<Sha256> digest_of_answer(const HttpResponse& response) {
+  const std::string* digest = header_of(response, "docker-content-digest");
+  return digest == nullptr ? std::nullopt : parse_digest(*digest);
 }
 
-// "0-1023" and "bytes=0-1023": how much has arrived.
-std::optional<std::uint64_t> arrived_of(const HttpResponse& response) {
-  const std::string* range = header_of(response, "range");
-  if (range == nullptr) return std::nullopt;
-  const std::size_t dash = range->rfind('-');
-  const std::optional<double> last =
-      dash == range->npos ? std::nullopt : parse_number(range->substr(dash + 1));
-  if (!last || *last < 0) return std::nullopt;
-  // Of nothing, most say "0-0".
-  return *last == 0 ? 0 : static_cast<std::uint64_t>(*last) + 1;
+// As the header says, without its parameters; else as the document itself does.
+std::string media_type_of(const HttpResponse& response, std::string_view document) {
+  const std::string* header = header_of(response, "content-type");
+  const std::string_view type =
+      header == nullptr ? "" : trim(std::string_view(*header).substr(0, header->find(';')));
+  return is_document(type) ? std::string(type) : type_of_document(document);
 }
 
 class HttpRegistry final : public Registry {
  public:
-  HttpRegistry(Host& host, RemoteAddress address, Tally& tally)
-      : host_(host), remote_(host, std::move(address), tally) {}
+  HttpRegistry(Host& host, const RemotePlace& place, Tally& tally)
+      : host_(host), remote_(host, place, tally) {}
 
   Result<std::optional<std::uint64_t>> size_of(const std::string& repository, const Sha256& digest, Looks*,
                                                const std::stop_token& stop) override {
-    const HttpRequest request{"HEAD", blob_path(repository, digest), {}, ""};
+    const HttpRequest request{"HEAD", blob_url(repository, digest), {}, ""};
     TRY_ASSIGN(const HttpResponse response, remote_.send(request, {repository, true}, Again::kYes, stop));
-    if (response.status == 404) return std::optional<std::uint64_t>();
-    if (response.status != 200 && response.status != 307 && response.status != 302)
-      return fail(remote_.refusal(response, cat("look into ", quoted(repository))));
-    const std::string* length = header_of(response, "content-length");
-    const std::optional<double> size = length == nullptr ? std::nullopt : parse_number(*length);
-    return std::optional(size && response.status == 200 ? static_cast<std::uint64_t>(*size) : 0);
+    // One that does not know the question is as one that does not have the blob: it is sent.
+    if (response.status == 404 || response.status == 405) return std::optional<std::uint64_t>();
+    if (is_redirect(response.status)) return std::optional<std::uint64_t>(0);
+    if (response.status != 200) return fail(remote_.refusal(response, cat("look into ", quoted(repository))));
+    return std::optional(length_of(response).value_or(0));
   }
 
   Result<bool> mount(const std::string& repository, const BlobRef& blob, const std::string& from,
                      const std::stop_token& stop) override {
     const HttpRequest request{"POST",
-                              cat("/v2/", repository, "/blobs/uploads/?mount=", digest_text(blob.digest),
-                                  "&from=", percent_encoded(from)),
+                              remote_.url(cat("/v2/", repository, "/blobs/uploads/?mount=",
+                                              digest_text(blob.digest), "&from=", percent_encoded(from))),
                               {},
                               ""};
     TRY_ASSIGN(const HttpResponse response,
                remote_.send(request, {repository, true, from}, Again::kYes, stop));
+    const std::string* location = header_of(response, "location");
+    if (response.status == 202 && location != nullptr) {
+      const std::lock_guard lock(mutex_);
+      offered_[cat(repository, "@", blob.digest.hex())] = resolved(*location, request.url);
+    }
     return response.status == 201;  // anything else: it goes the long way
   }
 
   Result<void> put(const std::string& repository, const BlobRef& blob, const std::string& path,
                    const std::stop_token& stop) override {
-    const std::string doing = cat("push to ", quoted(repository));
-    for (int begun = 0; begun < kMostCuts; ++begun) {
-      TRY_ASSIGN(Upload upload, begin(repository, doing, stop));
-      TRY_ASSIGN(const bool whole, carry(upload, blob, path, doing, stop));
-      if (whole) return {};
-    }
-    return fail(lost(doing));
+    return Upload(host_, remote_, repository, blob, path).carry(take_offered(repository, blob), stop);
   }
 
   Result<void> read(const std::string& repository, const BlobRef& blob, const ByteSink& sink,
@@ -118,9 +91,8 @@ class HttpRegistry final : public Registry {
     Sha256Hasher hasher;
     std::uint64_t taken = 0;
     HttpRequest request;
-    request.url = is_document(blob.media_type)
-                      ? cat("/v2/", repository, "/manifests/", digest_text(blob.digest))
-                      : blob_path(repository, blob.digest);
+    request.url = is_document(blob.media_type) ? manifest_url(repository, digest_text(blob.digest))
+                                               : blob_url(repository, blob.digest);
     if (is_document(blob.media_type)) request.headers = {{"Accept", blob.media_type}};
     const std::vector<std::pair<std::string, std::string>> headers = request.headers;
     bool begins = true;         // an answer
@@ -132,7 +104,7 @@ class HttpRegistry final : public Registry {
       to_skip -= skipped;
       bytes.remove_prefix(skipped);
       taken += bytes.size();
-      if (taken > blob.size) return fail(damaged(repository, blob));
+      if (taken > blob.size) return fail(damaged(repository, blob.digest));
       hasher.raw(bytes);
       return sink(bytes);
     };
@@ -141,210 +113,143 @@ class HttpRegistry final : public Registry {
       request.headers = headers;
       if (taken > 0) request.headers.emplace_back("Range", cat("bytes=", taken, "-"));
       begins = true;
-      TRY_ASSIGN(const bool answered, fetch(request, repository, stop));
-      if (answered && taken >= blob.size) break;
+      TRY_ASSIGN(const std::optional<HttpResponse> answer, fetch(request, repository, cuts, stop));
+      if (answer && answer->status == 404)
+        return fail(remote_.refusal(*answer, cat("read from ", quoted(repository))));
+      if (answer && answer->status == 416) break;  // it has no more than that
+      if (answer && taken >= blob.size) break;
       cuts = taken > before ? 1 : cuts + 1;
-      if (cuts >= kMostCuts) return fail(damaged(repository, blob));
+      if (cuts >= kMostCuts) return fail(damaged(repository, blob.digest));
     }
-    if (taken != blob.size || hasher.finish() != blob.digest) return fail(damaged(repository, blob));
+    if (taken != blob.size || hasher.finish() != blob.digest) return fail(damaged(repository, blob.digest));
     return {};
   }
 
   Result<void> put_manifest(const std::string& repository, const Document& manifest,
                             const std::vector<std::string>& tags, const std::stop_token& stop) override {
-    std::vector<std::string> references = tags;
-    if (tags.empty()) references.push_back(digest_text(manifest.ref().digest));
-    for (const std::string& reference : references) {
-      const HttpRequest request{"PUT",
-                                cat("/v2/", repository, "/manifests/", reference),
-                                {{"Content-Type", manifest.media_type}},
-                                manifest.bytes};
-      TRY_ASSIGN(const HttpResponse response, remote_.send(request, {repository, true}, Again::kYes, stop));
-      if (response.status != 201 && response.status != 202 && response.status != 200)
-        return fail(remote_.refusal(response, cat("push to ", quoted(cat(repository, ":", reference)))));
-    }
+    const Sha256 digest = manifest.ref().digest;
+    if (tags.empty()) return put_manifest_as(repository, manifest, digest, digest_text(digest), stop);
+    for (const std::string& tag : tags) TRY(put_manifest_as(repository, manifest, digest, tag, stop));
     return {};
   }
 
   Result<std::optional<BlobRef>> find(const Named& named, Looks*, const std::stop_token& stop) override {
-    HttpRequest request{"HEAD",
-                        cat("/v2/", named.repository, "/manifests/", named.reference),
-                        {{"Accept", std::string(kManifestTypes)}},
-                        ""};
-    TRY_ASSIGN(HttpResponse response, remote_.send(request, {named.repository}, Again::kYes, stop));
+    const HttpRequest request{"HEAD",
+                              manifest_url(named.repository, named.reference),
+                              {{"Accept", std::string(kManifestTypes)}},
+                              ""};
+    TRY_ASSIGN(const HttpResponse response, remote_.send(request, {named.repository}, Again::kYes, stop));
     if (response.status == 404) return std::optional<BlobRef>();
-    const std::string doing = cat("look for ", quoted(cat(named.repository, ":", named.reference)));
-    if (response.status != 200) return fail(remote_.refusal(response, doing));
-    const std::string* type = header_of(response, "content-type");
-    const std::string* digest = header_of(response, "docker-content-digest");
-    const std::string* length = header_of(response, "content-length");
-    const std::optional<Sha256> parsed = digest != nullptr ? parse_digest(*digest) : std::nullopt;
-    const std::optional<double> size = length == nullptr ? std::nullopt : parse_number(*length);
-    if (type != nullptr && parsed && size)
-      return std::optional(BlobRef{type_alone(*type), *parsed, static_cast<std::uint64_t>(*size)});
-    request.method = "GET";  // of one that tells less
-    TRY_ASSIGN(response, remote_.send(request, {named.repository}, Again::kYes, stop));
-    if (response.status != 200) return fail(remote_.refusal(response, doing));
-    type = header_of(response, "content-type");
-    return std::optional(BlobRef{type == nullptr ? kManifestType : type_alone(*type),
-                                 sha256_of(response.body), response.body.size()});
+    // Of one that tells less, or nothing to this question, all of it is read.
+    if (response.status == 405 || is_redirect(response.status)) return find_by_reading(named, stop);
+    if (response.status != 200)
+      return fail(remote_.refusal(response, cat("look for ", quoted(name_of(named)))));
+    const std::optional<Sha256> digest = digest_of_answer(response);
+    const std::optional<std::uint64_t> size = length_of(response);
+    if (!header_of(response, "content-type") || !digest || !size) return find_by_reading(named, stop);
+    return std::optional(BlobRef{media_type_of(response, ""), *digest, *size});
   }
 
  private:
-  struct Upload {
-    std::string location;
-    std::string repository;
-    std::uint64_t arrived = 0;
-  };
-
-  static std::string blob_path(const std::string& repository, const Sha256& digest) {
-    return cat("/v2/", repository, "/blobs/", digest_text(digest));
+  std::string blob_url(const std::string& repository, const Sha256& digest) const {
+    return remote_.url(cat("/v2/", repository, "/blobs/", digest_text(digest)));
+  }
+  std::string manifest_url(const std::string& repository, const std::string& reference) const {
+    return remote_.url(cat("/v2/", repository, "/manifests/", reference));
+  }
+  static std::string name_of(const Named& named) {
+    return cat(named.repository, named.reference.starts_with("sha256:") ? "@" : ":", named.reference);
   }
 
-  static std::string type_alone(const std::string& content_type) {
-    return std::string(trim(std::string_view(content_type).substr(0, content_type.find(';'))));
-  }
-
-  Error damaged(const std::string& repository, const BlobRef& blob) const {
-    return user_error(cat(quoted(remote_.address().host), " does not give ", digest_text(blob.digest), " of ",
+  Error damaged(const std::string& repository, const Sha256& digest) const {
+    return user_error(cat(quoted(remote_.name()), " does not give ", digest_text(digest), " of ",
                           quoted(repository), " as its digest says"),
                       "Nothing of it was kept; is there a proxy in between?")
-        .because(Blame::kRemote);
+        .because(Blame::kRemote)
+        .lasting();
   }
 
-  Error lost(const std::string& doing) const {
-    return user_error(cat("Cannot ", doing, ": ", quoted(remote_.address().host),
-                          " loses the upload again and again"),
-                      "Run it again; what it has by then is not sent again")
-        .because(Blame::kRemote);
+  // The session that a refused mount opened; "" when there is none.
+  std::string take_offered(const std::string& repository, const BlobRef& blob) {
+    const std::lock_guard lock(mutex_);
+    const auto found = offered_.find(cat(repository, "@", blob.digest.hex()));
+    if (found == offered_.end()) return "";
+    std::string location = std::move(found->second);
+    offered_.erase(found);
+    return location;
   }
 
-  Result<Upload> begin(const std::string& repository, const std::string& doing, const std::stop_token& stop) {
-    const HttpRequest request{"POST", cat("/v2/", repository, "/blobs/uploads/"), {}, ""};
+  Result<void> put_manifest_as(const std::string& repository, const Document& manifest, const Sha256& digest,
+                               const std::string& reference, const std::stop_token& stop) {
+    const HttpRequest request{
+        "PUT", manifest_url(repository, reference), {{"Content-Type", manifest.media_type}}, manifest.bytes};
     TRY_ASSIGN(const HttpResponse response, remote_.send(request, {repository, true}, Again::kYes, stop));
-    const std::string* location = header_of(response, "location");
-    if (response.status != 202 || location == nullptr) return fail(remote_.refusal(response, doing));
-    return Upload{resolved(*location, remote_.address()), repository};
+    const std::string name = name_of({repository, reference});
+    if (response.status < 200 || response.status >= 300)
+      return fail(remote_.refusal(response, cat("push to ", quoted(name))));
+    const std::optional<Sha256> kept_as = digest_of_answer(response);
+    if (!kept_as || *kept_as == digest) return {};
+    return fail(user_error(cat(quoted(remote_.name()), " keeps ", quoted(name), " as ", digest_text(*kept_as),
+                               ", and what was sent is ", digest_text(digest)),
+                           "Is there a proxy in between?")
+                    .because(Blame::kRemote));
   }
 
-  void follow(Upload& upload, const HttpResponse& response) const {
-    if (const std::string* location = header_of(response, "location"))
-      upload.location = resolved(*location, remote_.address());
-  }
-
-  // True when all of it is there; false when the upload is lost, and has to be begun again.
-  Result<bool> carry(Upload& upload, const BlobRef& blob, const std::string& path, const std::string& doing,
-                     const std::stop_token& stop) {
-    const Scope scope{upload.repository, true};
-    int cuts = 0;
-    while (blob.size > kPiece && upload.arrived < blob.size) {
-      const std::uint64_t size = std::min(kPiece, blob.size - upload.arrived);
-      HttpRequest piece{"PATCH",
-                        upload.location,
-                        {{"Content-Type", "application/octet-stream"},
-                         {"Content-Range", cat(upload.arrived, "-", upload.arrived + size - 1)}},
-                        ""};
-      set_body(piece, host_.files, path, upload.arrived, size);
-      const Result<HttpResponse> response = remote_.send(piece, scope, Again::kNo, stop);
-      if (response && response->status == 202) {
-        follow(upload, *response);
-        upload.arrived += size;
-        cuts = 0;
-        continue;
-      }
-      const std::uint64_t before = upload.arrived;
-      TRY_ASSIGN(const bool goes_on, ask_how_far(upload, response, doing, stop));
-      if (!goes_on) return false;
-      cuts = upload.arrived > before ? 0 : cuts + 1;
-      if (cuts == kMostCuts) return fail(lost(doing));
+  Result<std::optional<BlobRef>> find_by_reading(const Named& named, const std::stop_token& stop) {
+    std::string document;
+    HttpRequest request;
+    request.url = manifest_url(named.repository, named.reference);
+    request.headers = {{"Accept", std::string(kManifestTypes)}};
+    request.body_to = [&](int, std::string_view bytes) -> Result<void> {
+      document += bytes;
+      if (document.size() <= kLargestDocument) return {};
+      return fail(user_error(cat("The manifest ", quoted(name_of(named)), " is longer than ",
+                                 human_bytes(kLargestDocument)))
+                      .because(Blame::kRemote)
+                      .lasting());
+    };
+    std::optional<HttpResponse> answer;
+    for (int cuts = 0; !answer && cuts < kMostCuts; ++cuts) {
+      document.clear();
+      TRY_ASSIGN(answer, fetch(request, named.repository, cuts, stop));
     }
-    HttpRequest last{"PUT",
-                     cat(upload.location, upload.location.find('?') == std::string::npos ? "?" : "&",
-                         "digest=", percent_encoded(digest_text(blob.digest))),
-                     {{"Content-Type", "application/octet-stream"}},
-                     ""};
-    if (upload.arrived < blob.size)
-      set_body(last, host_.files, path, upload.arrived, blob.size - upload.arrived);
-    const Result<HttpResponse> response = remote_.send(last, scope, Again::kNo, stop);
-    if (response && (response->status == 201 || response->status == 204)) return true;
-    if (response && is_final(response->status)) return fail(remote_.refusal(*response, doing));
-    if (!response && response.error().blame != Blame::kRemote) return fail(response.error());
-    if (host_.clock.wait(kPause, stop)) return fail(interrupted_error());
-    // It may have arrived, and only the answer was lost.
-    TRY_ASSIGN(const std::optional<std::uint64_t> there,
-               size_of(upload.repository, blob.digest, nullptr, stop));
-    return there.has_value();
+    if (answer && answer->status == 404) return std::optional<BlobRef>();
+    const Sha256 digest = sha256_of(document);
+    if (!answer || answer->status != 200 || digest_of_answer(*answer).value_or(digest) != digest)
+      return fail(damaged(named.repository, digest));
+    return std::optional(BlobRef{media_type_of(*answer, document), digest, document.size()});
   }
 
-  // After a piece that was not taken well: true when the upload goes on from where it is now.
-  Result<bool> ask_how_far(Upload& upload, const Result<HttpResponse>& response, const std::string& doing,
-                           const std::stop_token& stop) {
-    if (!response && response.error().blame != Blame::kRemote) return fail(response.error());
-    if (response && is_final(response->status) && response->status != 416 && response->status != 404)
-      return fail(remote_.refusal(*response, doing));
-    if (host_.clock.wait(kPause, stop)) return fail(interrupted_error());
-    const HttpRequest request{"GET", upload.location, {}, ""};
-    TRY_ASSIGN(const HttpResponse state, remote_.send(request, {upload.repository, true}, Again::kYes, stop));
-    const std::optional<std::uint64_t> arrived = arrived_of(state);
-    if (state.status != 204 || !arrived) return false;
-    follow(upload, state);
-    upload.arrived = *arrived;
-    return true;
-  }
-
-  // What asking again does not heal. A 401 does heal: the next request of the upload carries a login.
-  static bool is_final(int status) {
-    return status >= 400 && status < 500 && status != 401 && status != 408 && status != 429;
-  }
-
-  // One answer to a read; false when it was cut. The login does not go where it redirects.
-  Result<bool> fetch(HttpRequest& request, const std::string& repository, const std::stop_token& stop) {
-    constexpr int kMostRedirects = 5;
-    const std::string url = request.url;
+  // One answer to a read, its body taken, or a 404; nothing when it was cut, after a pause. The login does
+  // not go where it redirects.
+  Result<std::optional<HttpResponse>> fetch(HttpRequest request, const std::string& repository, int attempt,
+                                            const std::stop_token& stop) {
     for (int redirects = 0;; ++redirects) {
       Result<HttpResponse> response = remote_.send(request, {repository}, Again::kNo, stop);
-      if (!response) {
-        request.url = url;
-        if (response.error().blame != Blame::kRemote) return fail(std::move(response).error());
-        if (host_.clock.wait(kPause, stop)) return fail(interrupted_error());
-        return false;
-      }
-      const std::string* location = header_of(*response, "location");
-      if (response->status >= 300 && response->status < 400 && location != nullptr &&
-          redirects < kMostRedirects) {
-        request.url = resolved(*location, remote_.address());
+      if (!response && !may_come_right(response.error())) return fail(std::move(response).error());
+      const std::string* location = response ? header_of(*response, "location") : nullptr;
+      if (location != nullptr && is_redirect(response->status) && redirects < kMostRedirects) {
+        request.url = resolved(*location, request.url);
         continue;
       }
-      request.url = url;
-      if (response->status == 200 || response->status == 206) return true;
-      if (is_final(response->status) || response->status == 401)
+      if (response && is_answer_to_read(response->status)) return std::optional(*std::move(response));
+      if (response && !may_come_right(response->status))
         return fail(remote_.refusal(*response, cat("read from ", quoted(repository))));
-      if (host_.clock.wait(kPause, stop)) return fail(interrupted_error());
-      return false;
+      TRY(remote_.pause(attempt, response ? &*response : nullptr, stop));
+      return std::optional<HttpResponse>();
     }
   }
-
-  static constexpr std::chrono::milliseconds kPause{300};
 
   Host& host_;
   Remote remote_;
+  std::mutex mutex_;                            // guards what follows
+  std::map<std::string, std::string> offered_;  // upload sessions that wait for their blob
 };
 
 }  // namespace
 
-std::string url_of_registry(const std::string& host, bool insecure) {
-  const std::size_t colon = host.ends_with(']') ? host.npos : host.rfind(':');
-  const std::string name = host.substr(0, colon);
-  const bool loopback = name == "localhost" || name.starts_with("127.") || name == "[::1]";
-  const std::string reached = host == "docker.io" ? "registry-1.docker.io" : host;
-  return cat(loopback || insecure ? "http://" : "https://", reached);
-}
-
-std::unique_ptr<Registry> make_remote_registry(Host& host, const std::string& registry,
-                                               const std::string& url, bool insecure, Tally& tally) {
-  std::string reached = url.empty() ? url_of_registry(registry, insecure) : url;
-  while (reached.ends_with('/')) reached.pop_back();
-  return std::make_unique<HttpRegistry>(host, RemoteAddress{registry, std::move(reached)}, tally);
+std::unique_ptr<Registry> make_remote_registry(Host& host, const RemotePlace& place, Tally& tally) {
+  return std::make_unique<HttpRegistry>(host, place, tally);
 }
 
 }  // namespace trainmake

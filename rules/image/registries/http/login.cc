@@ -4,7 +4,6 @@
 
 #include "engine/base/json.h"
 #include "engine/base/text.h"
-#include "rules/image/registries/http/challenge.h"
 
 namespace trainmake {
 namespace {
@@ -12,40 +11,29 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::string_view kTokenUser = "<token>";  // of a helper: the secret is an identity token
-// What docker calls its own hub there.
-constexpr std::string_view kHubs[] = {"docker.io", "registry-1.docker.io", "index.docker.io"};
-constexpr const char* kHubKey = "https://index.docker.io/v1/";
 
 std::string text_at(const Json& object, const char* name) {
-  const auto found = object.is_object() ? object.find(name) : object.end();
-  return object.is_object() && found != object.end() && found->is_string() ? found->get<std::string>() : "";
+  return object.is_object() && object.contains(name) && object[name].is_string()
+             ? object[name].get<std::string>()
+             : std::string();
 }
 
-const Json* at(const Json& object, const std::string& name) {
-  const auto found = object.is_object() ? object.find(name) : object.end();
-  return object.is_object() && found != object.end() ? &*found : nullptr;
+Result<std::optional<Login>> from_environment(const Environment& environment, const std::string& registry) {
+  const std::string variable = login_variable(registry);
+  const std::string value = environment.get(variable).value_or("");
+  if (value.empty()) return std::optional<Login>();
+  const std::size_t colon = value.find(':');
+  if (colon == 0 || colon == value.npos)
+    return fail(
+        user_error(cat("The environment's ", variable, " is no login"), "Write it as `user:password`"));
+  return std::optional(Login{value.substr(0, colon), value.substr(colon + 1), "", cat("`", variable, "`")});
 }
 
-// The names under which a registry may stand there.
-std::vector<std::string> keys_of(const std::string& registry) {
-  for (const std::string_view hub : kHubs) {
-    if (registry == hub) return {kHubKey, "docker.io", "index.docker.io"};
-  }
-  return {registry, cat("https://", registry), cat("http://", registry), cat("https://", registry, "/v1/"),
-          cat("https://", registry, "/v2/")};
-}
-
-Error unusable(const std::string& path, std::string_view why) {
-  return user_error(cat("The logins in ", quoted(path), " cannot be used: ", why),
-                    "`docker login` writes them anew");
-}
-
-Result<std::optional<Login>> from_helper(Host& host, const std::string& helper, const std::string& key,
-                                         const std::stop_token& stop) {
-  const std::string program = cat("docker-credential-", helper);
+Result<std::optional<Login>> from_helper(Host& host, const LoginEntry& entry, const std::stop_token& stop) {
+  const std::string program = cat("docker-credential-", entry.helper);
   Command command;
   // It reads the registry from its input, which a process of ours has none of.
-  command.arguments = {"sh", "-c", "printf %s \"$1\" | \"$2\" get", "sh", key, program};
+  command.arguments = {"sh", "-c", "printf %s \"$1\" | \"$2\" get", "sh", entry.key, program};
   command.environment = host.environment.variables;
   TRY_ASSIGN(const ProcessResult result, host.processes.run(command, stop));
   const Json answer = parse_json<Json>(result.output);
@@ -55,52 +43,38 @@ Result<std::optional<Login>> from_helper(Host& host, const std::string& helper, 
       return std::optional<Login>();
     return fail(user_error(
         cat("The credential helper ", quoted(program), " failed (exit code ", result.exit_code, ")"),
-        "Is it installed? `docker login` may leave the login without a helper"));
+        "Is it installed? `trainmake login` needs no helper"));
   }
   const std::string user = text_at(answer, "Username");
   const std::string secret = text_at(answer, "Secret");
-  if (user == kTokenUser) return std::optional(Login{"", "", secret});
-  return std::optional(Login{user, secret, ""});
-}
-
-std::optional<Login> from_entry(const Json& entry) {
-  Login login{text_at(entry, "username"), text_at(entry, "password"), text_at(entry, "identitytoken")};
-  if (const std::string both = text_at(entry, "auth"); !both.empty()) {
-    const std::string plain = from_base64(both).value_or("");
-    const std::size_t colon = plain.find(':');
-    if (colon != plain.npos) {
-      login.user = plain.substr(0, colon);
-      login.password = plain.substr(colon + 1);
-      while (login.password.ends_with('\0')) login.password.pop_back();
-    }
-  }
-  if (login.password.empty() && login.identity_token.empty()) return std::nullopt;
-  return login;
+  if (user == kTokenUser) return std::optional(Login{"", "", secret, quoted(program)});
+  return std::optional(Login{user, secret, "", quoted(program)});
 }
 
 }  // namespace
 
-Result<std::optional<Login>> login_for(Host& host, const std::string& registry, const std::stop_token& stop) {
-  const std::optional<std::string> home = host.environment.get("HOME");
-  const std::optional<std::string> given = host.environment.get("DOCKER_CONFIG");
-  if (!given && !home) return std::optional<Login>();
-  const std::string path = path_join(given ? *given : path_join(*home, ".docker"), "config.json");
-  TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(host.files, path));
-  if (!text) return std::optional<Login>();
-  const Json config = parse_json<Json>(*text);
-  if (!config.is_object()) return fail(unusable(path, "it is no JSON object"));
-  const Json* helpers = at(config, "credHelpers");
-  const Json* logins = at(config, "auths");
-  for (const std::string& key : keys_of(registry)) {
-    if (const std::string helper = helpers == nullptr ? "" : text_at(*helpers, key.c_str()); !helper.empty())
-      return from_helper(host, helper, key, stop);
+std::string login_variable(const std::string& registry) {
+  std::string name(kLoginVariable);
+  for (const char c : registry) {
+    if (c >= 'a' && c <= 'z')
+      name += static_cast<char>(c - 'a' + 'A');
+    else
+      name += (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? c : '_';
   }
-  for (const std::string& key : keys_of(registry)) {
-    const Json* entry = logins == nullptr ? nullptr : at(*logins, key);
-    if (entry == nullptr) continue;
-    if (std::optional<Login> login = from_entry(*entry)) return login;
-    if (const std::string store = text_at(config, "credsStore"); !store.empty())
-      return from_helper(host, store, key, stop);
+  return name;
+}
+
+Result<std::optional<Login>> login_for(Host& host, const std::string& registry, const std::stop_token& stop) {
+  TRY_ASSIGN(std::optional<Login> set, from_environment(host.environment, registry));
+  if (set) return set;
+  for (const std::string& path : login_files(host.environment)) {
+    TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(host.files, path));
+    if (!text) continue;
+    TRY_ASSIGN(const std::optional<LoginEntry> entry, entry_for(*text, path, registry));
+    if (!entry) continue;
+    if (entry->login) return entry->login;
+    TRY_ASSIGN(std::optional<Login> asked, from_helper(host, *entry, stop));
+    if (asked) return asked;
   }
   return std::optional<Login>();
 }

@@ -1,5 +1,4 @@
-// Logins for registries: what `docker login` left in its config.json, and the credential helpers that it
-// names. Never written, never printed.
+// Who we are at a registry: its login, wherever somebody left one. Never printed.
 #pragma once
 
 #include <optional>
@@ -7,16 +6,17 @@
 #include <string>
 
 #include "engine/base/host.h"
+#include "rules/image/registries/http/login_file.h"
 
 namespace trainmake {
 
-struct Login {
-  std::string user;
-  std::string password;
-  std::string identity_token;  // in place of a password: to be exchanged for a token
-};
+inline constexpr std::string_view kLoginVariable = "TRAINMAKE_LOGIN_";
 
-// Of the registry at `host`, as `registry.example.com:5000`; empty when nobody has logged in there.
+// The environment variable that may hold a login, as `user:password`: TRAINMAKE_LOGIN_R_EXAMPLE_COM_5000.
+std::string login_variable(const std::string& registry);
+
+// Of the registry at `host`, as `registry.example.com:5000`: from the environment, else from the first of
+// login_files that has one, or names a credential helper that has one. Empty when nobody has logged in there.
 Result<std::optional<Login>> login_for(Host& host, const std::string& registry, const std::stop_token& stop);
 
 }  // namespace trainmake

@@ -5,6 +5,8 @@
 
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "rules/image/registries/http/address.h"
+#include "rules/image/registries/http/authorities.h"
 
 namespace trainmake {
 namespace {
@@ -17,8 +19,6 @@ constexpr milliseconds kFirstPause{200};
 constexpr milliseconds kLongestPause{10'000};
 constexpr std::size_t kShownBytes = 300;  // of an answer that is no JSON
 
-bool may_come_right(int status) { return status == 408 || status == 429 || status >= 500; }
-
 milliseconds pause_before(int attempt, const HttpResponse* response) {
   const milliseconds ours = std::min(kLongestPause, kFirstPause * (1 << std::min(attempt, 8)));
   const std::string* told = response == nullptr ? nullptr : header_of(*response, "retry-after");
@@ -29,6 +29,7 @@ milliseconds pause_before(int attempt, const HttpResponse* response) {
 }
 
 std::string scope_text(const Scope& scope) {
+  if (scope.repository.empty()) return "";
   return cat("repository:", scope.repository, scope.writes ? ":pull,push" : ":pull",
              scope.also_reads.empty() ? "" : cat(" repository:", scope.also_reads, ":pull"));
 }
@@ -59,6 +60,18 @@ std::string token_in(const std::string& body) {
   return "";
 }
 
+// The first that we can answer; a registry may make several.
+std::optional<Challenge> challenge_of(const HttpResponse& response) {
+  for (const auto& [name, value] : response.headers) {
+    if (name != "www-authenticate") continue;
+    std::optional<Challenge> challenge = parse_challenge(value);
+    if (!challenge) continue;
+    if (challenge->scheme == "basic") return challenge;
+    if (challenge->scheme == "bearer" && challenge->parameters.contains("realm")) return challenge;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 const std::string* header_of(const HttpResponse& response, std::string_view name) {
@@ -67,30 +80,50 @@ const std::string* header_of(const HttpResponse& response, std::string_view name
   return found == response.headers.end() ? nullptr : &found->second;
 }
 
-Remote::Remote(Host& host, RemoteAddress address, Tally& tally)
-    : host_(host), address_(std::move(address)), tally_(tally) {}
+bool may_come_right(const Error& error) { return error.blame == Blame::kRemote && !error.lasts; }
+bool may_come_right(int status) { return status == 408 || status == 429 || status >= 500; }
 
-bool Remote::is_ours(const std::string& url) const {
-  return url.starts_with(address_.url) &&
-         (url.size() == address_.url.size() || url[address_.url.size()] == '/');
+Remote::Remote(Host& host, RemotePlace place, Tally& tally, std::optional<Login> given)
+    : host_(host), place_(std::move(place)), tally_(tally) {
+  if (place_.url.empty()) place_.url = url_of_registry(place_.host, place_.insecure);
+  while (place_.url.ends_with('/')) place_.url.pop_back();
+  if (given) login_ = std::move(given);
+}
+
+std::string Remote::url(std::string_view path) const { return cat(place_.url, path); }
+
+bool Remote::has_said_who() const {
+  const std::lock_guard lock(mutex_);
+  return login_ && *login_ && (basic_ || !tokens_.empty());
+}
+
+// What to do about a 401 or a 403.
+std::string Remote::advice(int status) const {
+  const std::lock_guard lock(mutex_);
+  const std::string way = cat("`trainmake login ", place_.host, "`");
+  if (!login_ || !*login_) return cat(way, " logs in there, and so does `docker login ", place_.host, "`");
+  const std::string who =
+      (*login_)->user.empty() ? "The token" : cat("The login of ", quoted((*login_)->user));
+  const std::string where = (*login_)->from.empty() ? "" : cat(" from ", (*login_)->from);
+  return cat(who, where, status == 401 ? " was not accepted" : " may not do that", "; ", way,
+             " keeps another one");
 }
 
 Error Remote::refusal(const HttpResponse& response, const std::string& doing) const {
   const std::string said = told_in(response.body);
   std::string hint = "Run it again when the registry is well; what it has by then is not sent again";
-  if (response.status == 401) hint = cat("`docker login ", address_.host, "` logs in there");
-  if (response.status == 403)
-    hint = cat("May this login do that? `docker login ", address_.host, "` changes it");
+  if (response.status == 401 || response.status == 403) hint = advice(response.status);
   if (response.status == 404) hint = "Check the name, and the registry's `url`";
   if (response.status == 413)
     hint = "The registry, or a proxy before it, takes no layer of that size: split `files` into several";
-  return user_error(cat("Cannot ", doing, ": ", quoted(address_.host), " answers ", response.status,
+  return user_error(cat("Cannot ", doing, ": ", quoted(place_.host), " answers ", response.status,
                         said.empty() ? "" : cat(", ", printable(said))),
                     std::move(hint))
       .because(Blame::kRemote);
 }
 
-Result<HttpResponse> Remote::count_and_send(const HttpRequest& request, const std::stop_token& stop) {
+Result<HttpResponse> Remote::count_and_send(HttpRequest request, const std::stop_token& stop) {
+  TRY_ASSIGN(request.authorities, authorities());
   const auto method = std::find_if(kMethods.begin(), kMethods.end(), [&](std::string_view name) {
     return std::equal(name.begin(), name.end(), request.method.begin(), request.method.end(),
                       [](char lower, char upper) { return lower == upper + ('a' - 'A'); });
@@ -103,8 +136,17 @@ Result<HttpResponse> Remote::count_and_send(const HttpRequest& request, const st
 Result<std::optional<Login>> Remote::login(const std::stop_token& stop) {
   const std::lock_guard lock(mutex_);
   if (login_) return *login_;
-  TRY_ASSIGN(std::optional<Login> found, login_for(host_, address_.host, stop));
+  TRY_ASSIGN(std::optional<Login> found, login_for(host_, place_.host, stop));
   return *(login_ = std::move(found));
+}
+
+Result<std::string> Remote::authorities() {
+  const std::lock_guard lock(mutex_);
+  if (authorities_) return *authorities_;
+  // Of plain http nobody vouches for anything.
+  if (place_.url.starts_with("http://") && place_.ca.empty()) return *(authorities_ = "");
+  TRY_ASSIGN(std::string found, authorities_for(host_, place_));
+  return *(authorities_ = std::move(found));
 }
 
 std::string Remote::authorization(const Scope& scope) {
@@ -123,6 +165,12 @@ Result<HttpResponse> Remote::ask_for_token(const Challenge& challenge, const Sco
   };
   const std::string realm = parameter("realm");
   TRY_ASSIGN(const std::optional<Login> who, login(stop));
+  if (who && place_.url.starts_with("https://") && !realm.starts_with("https://"))
+    return fail(
+        user_error(cat("Registry ", quoted(name()), " wants its login sent unencrypted, to ", quoted(realm)),
+                   "Its token service should be reached by https; nothing was sent")
+            .because(Blame::kRemote)
+            .lasting());
   HttpRequest request;
   if (who && !who->identity_token.empty()) {
     request.method = "POST";
@@ -135,6 +183,7 @@ Result<HttpResponse> Remote::ask_for_token(const Challenge& challenge, const Sco
   } else {
     request.url = cat(realm, realm.find('?') == realm.npos ? "?" : "&",
                       "service=", percent_encoded(parameter("service")));
+    if (who) request.url += cat("&account=", percent_encoded(who->user));
     for (const std::string& one : split(scope_text(scope), ' '))
       request.url += cat("&scope=", percent_encoded(one));
     if (who)
@@ -146,16 +195,14 @@ Result<HttpResponse> Remote::ask_for_token(const Challenge& challenge, const Sco
 // After a 401. Nothing when there is something to say at the next try; else the answer that is final.
 Result<std::optional<HttpResponse>> Remote::answer_challenge(HttpResponse response, const Scope& scope,
                                                              bool had_login, const std::stop_token& stop) {
-  const std::string* header = header_of(response, "www-authenticate");
-  const std::optional<Challenge> challenge = header == nullptr ? std::nullopt : parse_challenge(*header);
+  const std::optional<Challenge> challenge = challenge_of(response);
   if (challenge && challenge->scheme == "basic") {
     TRY_ASSIGN(const std::optional<Login> who, login(stop));
     const std::lock_guard lock(mutex_);
     basic_ = who.has_value();
     return who && !had_login ? std::nullopt : std::optional(std::move(response));
   }
-  if (!challenge || challenge->scheme != "bearer" || !challenge->parameters.contains("realm"))
-    return std::optional(std::move(response));
+  if (!challenge) return std::optional(std::move(response));
   TRY_ASSIGN(HttpResponse answer, ask_for_token(*challenge, scope, stop));
   if (answer.status != 200) return std::optional(std::move(answer));
   std::string token = token_in(answer.body);
@@ -168,8 +215,7 @@ Result<std::optional<HttpResponse>> Remote::answer_challenge(HttpResponse respon
 Result<HttpResponse> Remote::send_once(const HttpRequest& request, const Scope& scope,
                                        const std::stop_token& stop) {
   HttpRequest whole = request;
-  if (whole.url.starts_with('/')) whole.url = cat(address_.url, whole.url);
-  const bool with_login = is_ours(whole.url);
+  const bool with_login = is_below(whole.url, place_.url);
   const std::size_t own_headers = whole.headers.size();
   for (bool answered = false;; answered = true) {
     whole.headers.resize(own_headers);
@@ -188,12 +234,15 @@ Result<HttpResponse> Remote::send(const HttpRequest& request, const Scope& scope
                                   const std::stop_token& stop) {
   for (int attempt = 0;; ++attempt) {
     Result<HttpResponse> response = send_once(request, scope, stop);
-    const bool none = !response && response.error().blame == Blame::kRemote;
-    const bool poor = none || (response && may_come_right(response->status));
+    const bool poor = response ? may_come_right(response->status) : may_come_right(response.error());
     if (!poor || again == Again::kNo || attempt + 1 == kMostTries) return response;
-    if (host_.clock.wait(pause_before(attempt, response ? &*response : nullptr), stop))
-      return fail(interrupted_error());
+    TRY(pause(attempt, response ? &*response : nullptr, stop));
   }
+}
+
+Result<void> Remote::pause(int attempt, const HttpResponse* response, const std::stop_token& stop) {
+  if (host_.clock.wait(pause_before(attempt, response), stop)) return fail(interrupted_error());
+  return {};
 }
 
 }  // namespace trainmake

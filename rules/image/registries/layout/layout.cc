@@ -9,6 +9,7 @@
 #include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "rules/image/image_store.h"
+#include "rules/image/manifest_json.h"
 #include "rules/image/reference.h"
 
 namespace trainmake {
@@ -58,7 +59,7 @@ class Layout final : public Registry {
       return read_pieces(files_, path, stop, out);
     }));
     if (made.digest == blob.digest) return {};
-    TRY(files_.remove(store_.path(made.digest)));
+    // What came instead stays, as it may have been there before.
     return fail(step_error(cat(quoted(path), " is not the blob ", digest_text(blob.digest))));
   }
 
@@ -71,11 +72,13 @@ class Layout final : public Registry {
   Result<void> read(const std::string&, const BlobRef& blob, const ByteSink& sink,
                     const std::stop_token& stop) override {
     Sha256Hasher hasher;
+    std::uint64_t size = 0;
     TRY(read_pieces(files_, store_.path(blob.digest), stop, [&](std::string_view bytes) {
       hasher.raw(bytes);
+      size += bytes.size();
       return sink(bytes);
     }));
-    if (hasher.finish() == blob.digest) return {};
+    if (hasher.finish() == blob.digest && size == blob.size) return {};
     return fail(step_error(cat("The image blob ", digest_text(blob.digest), " is damaged"),
                            "`--force` on the image makes it again"));
   }
@@ -89,6 +92,8 @@ class Layout final : public Registry {
   }
 
   Result<std::optional<BlobRef>> find(const Named& named, Looks* looks, const std::stop_token&) override {
+    if (const std::optional<Sha256> digest = parse_digest(named.reference))
+      return find_document(*digest, looks);
     const std::lock_guard lock(mutex_);
     TRY(look_at_names(looks));
     const auto found = named_.find(name_of(named.repository, named.reference));
@@ -110,6 +115,14 @@ class Layout final : public Registry {
   }
 
  private:
+  Result<std::optional<BlobRef>> find_document(const Sha256& digest, Looks* looks) {
+    TRY_ASSIGN(const std::optional<std::uint64_t> size, store_.size_of(digest, looks));
+    if (!size || *size > kLargestDocument) return std::optional<BlobRef>();
+    TRY_ASSIGN(const std::optional<std::string> bytes, store_.read(digest));
+    if (!bytes) return std::optional<BlobRef>();
+    return std::optional(BlobRef{type_of_document(*bytes), digest, *size});
+  }
+
   // Points `names` (`vision/mnist:latest`) at the manifest, and nothing else does any more.
   Result<void> name(const BlobRef& manifest, const std::vector<std::string>& names) {
     TRY_ASSIGN(const std::optional<FileLock> held, lock());

@@ -1,0 +1,194 @@
+#include "rules/image/registries/http/upload.h"
+
+#include <algorithm>
+
+#include "engine/base/text.h"
+#include "rules/image/reference.h"
+#include "rules/image/registries/http/address.h"
+
+namespace trainmake {
+namespace {
+
+// What travels in one request, and what is lost at most when it is cut; and how little it becomes before a
+// proxy that takes no more.
+constexpr std::uint64_t kPiece = std::uint64_t{32} << 20U;
+constexpr std::uint64_t kLeastPiece = std::uint64_t{1} << 20U;
+constexpr int kMostPoorAnswers = 6;
+constexpr int kMostBegun = 6;
+
+// A part of a file, as the body of a request.
+class FilePart {
+ public:
+  FilePart(FileSystem& files, std::string path, std::uint64_t offset, std::uint64_t size)
+      : files_(files), path_(std::move(path)), offset_(offset), left_(size) {}
+
+  Result<std::size_t> read(std::span<char> into) {
+    if (!reader_) {
+      TRY_ASSIGN(reader_, files_.open(path_));
+      TRY(reader_->skip(offset_));
+    }
+    TRY_ASSIGN(const std::size_t count,
+               reader_->read(into.first(std::min<std::uint64_t>(left_, into.size()))));
+    if (count == 0 && left_ > 0)
+      return fail(step_error(cat(quoted(path_), " became shorter while it was sent")));
+    left_ -= count;
+    return count;
+  }
+
+ private:
+  FileSystem& files_;
+  std::string path_;
+  std::uint64_t offset_, left_;
+  std::unique_ptr<FileReader> reader_;
+};
+
+// What neither another try nor a new session heals. A 401 does heal: what is asked after it carries a login.
+bool is_final(int status) {
+  return status >= 400 && !may_come_right(status) && status != 401 && status != 404 && status != 416;
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> arrived_of(const HttpResponse& response) {
+  const std::string* range = header_of(response, "range");
+  if (range == nullptr) return std::nullopt;
+  const std::size_t dash = range->rfind('-');
+  const std::optional<std::uint64_t> last =
+      dash == range->npos ? std::nullopt
+                          : whole_number<std::uint64_t>(trim(std::string_view(*range).substr(dash + 1)));
+  if (!last) return std::nullopt;
+  return *last == 0 ? 0 : *last + 1;  // of nothing, most say "0-0"
+}
+
+Upload::Upload(Host& host, Remote& remote, std::string repository, const BlobRef& blob, std::string path)
+    : host_(host),
+      remote_(remote),
+      repository_(std::move(repository)),
+      blob_(blob),
+      path_(std::move(path)),
+      piece_(kPiece) {}
+
+Result<void> Upload::carry(std::string session, const std::stop_token& stop) {
+  location_ = std::move(session);
+  for (int begun = 0; begun < kMostBegun; ++begun) {
+    if (location_.empty()) TRY(begin(stop));
+    TRY_ASSIGN(const bool whole, carry_once(stop));
+    if (whole) return {};
+    location_.clear();
+  }
+  return fail(lost());
+}
+
+Result<void> Upload::begin(const std::stop_token& stop) {
+  const HttpRequest request{"POST", remote_.url(cat("/v2/", repository_, "/blobs/uploads/")), {}, ""};
+  TRY_ASSIGN(const HttpResponse response, remote_.send(request, {repository_, true}, Again::kYes, stop));
+  const std::string* location = header_of(response, "location");
+  if (response.status != 202 || location == nullptr) return fail(remote_.refusal(response, doing()));
+  location_ = resolved(*location, request.url);
+  const std::string* least = header_of(response, "oci-chunk-min-length");
+  least_ = least == nullptr ? 0 : whole_number<std::uint64_t>(*least).value_or(0);
+  return {};
+}
+
+// True when all of it is there; false when the session is lost, and another has to begin.
+Result<bool> Upload::carry_once(const std::stop_token& stop) {
+  arrived_ = 0;
+  if (blob_.size > next_piece()) {
+    TRY_ASSIGN(const bool all, send_pieces(stop));
+    if (!all) return false;
+  }
+  return send_last(stop);
+}
+
+Result<bool> Upload::send_pieces(const std::stop_token& stop) {
+  while (arrived_ < blob_.size) {
+    const std::uint64_t size = next_piece();
+    const Result<HttpResponse> response = send_part(
+        {"PATCH", location_, {{"Content-Range", cat(arrived_, "-", arrived_ + size - 1)}}, ""}, size, stop);
+    if (response && response->status >= 200 && response->status < 300) {  // 202, and of some 204
+      follow(*response);
+      arrived_ = std::min(arrived_ + size, arrived_of(*response).value_or(arrived_ + size));
+      poor_answers_ = 0;
+      continue;
+    }
+    TRY(judge(response, size, stop));
+    const std::uint64_t before = arrived_;
+    TRY_ASSIGN(const bool goes_on, ask_how_far(stop));
+    if (!goes_on) return false;
+    if (arrived_ > before) poor_answers_ = 0;
+  }
+  return true;
+}
+
+// What is left, and the end.
+Result<bool> Upload::send_last(const std::stop_token& stop) {
+  const std::string end = cat(location_.find('?') == location_.npos ? "?" : "&",
+                              "digest=", percent_encoded(digest_text(blob_.digest)));
+  const std::uint64_t size = blob_.size - arrived_;
+  const Result<HttpResponse> response = send_part({"PUT", cat(location_, end), {}, ""}, size, stop);
+  if (response && response->status >= 200 && response->status < 300) return true;
+  TRY(judge(response, size, stop));
+  return is_there(stop);  // it may have arrived, and only the answer was lost
+}
+
+Result<HttpResponse> Upload::send_part(HttpRequest request, std::uint64_t size, const std::stop_token& stop) {
+  request.headers.emplace_back("Content-Type", "application/octet-stream");
+  if (size > 0) {
+    const auto part = std::make_shared<FilePart>(host_.files, path_, arrived_, size);
+    request.body_size = size;
+    request.body_from = [part](std::span<char> into) { return part->read(into); };
+  }
+  return remote_.send(request, {repository_, true}, Again::kNo, stop);
+}
+
+// After a poor answer to `sent` bytes: returns when it is worth while to go on, after a pause.
+Result<void> Upload::judge(const Result<HttpResponse>& response, std::uint64_t sent,
+                           const std::stop_token& stop) {
+  if (!response && !may_come_right(response.error())) return fail(response.error());
+  if (response && response->status == 413 && sent > std::max(kLeastPiece, least_)) {
+    piece_ = std::max(kLeastPiece, sent / 4);  // it may take less at once
+    return {};
+  }
+  if (response && is_final(response->status)) return fail(remote_.refusal(*response, doing()));
+  last_trouble_ = response ? cat("it answered ", response->status) : response.error().message;
+  if (++poor_answers_ == kMostPoorAnswers) return fail(lost());
+  return remote_.pause(poor_answers_ - 1, response ? &*response : nullptr, stop);
+}
+
+// True when the session goes on from where it is now.
+Result<bool> Upload::ask_how_far(const std::stop_token& stop) {
+  const HttpRequest request{"GET", location_, {}, ""};
+  TRY_ASSIGN(const HttpResponse state, remote_.send(request, {repository_, true}, Again::kYes, stop));
+  const std::optional<std::uint64_t> arrived = arrived_of(state);
+  if (state.status < 200 || state.status >= 300 || !arrived || *arrived > blob_.size) return false;
+  follow(state);
+  arrived_ = *arrived;
+  return true;
+}
+
+Result<bool> Upload::is_there(const std::stop_token& stop) {
+  const HttpRequest request{
+      "HEAD", remote_.url(cat("/v2/", repository_, "/blobs/", digest_text(blob_.digest))), {}, ""};
+  TRY_ASSIGN(const HttpResponse response, remote_.send(request, {repository_, true}, Again::kYes, stop));
+  return response.status == 200;
+}
+
+void Upload::follow(const HttpResponse& response) {
+  if (const std::string* location = header_of(response, "location"))
+    location_ = resolved(*location, location_);
+}
+
+std::uint64_t Upload::next_piece() const { return std::min(std::max(piece_, least_), blob_.size - arrived_); }
+
+std::string Upload::doing() const {
+  return cat("push ", human_bytes(blob_.size), " to ", quoted(repository_));
+}
+
+Error Upload::lost() const {
+  return user_error(cat("Cannot ", doing(), ": ", quoted(remote_.name()), " loses the upload again and again",
+                        last_trouble_.empty() ? "" : cat("; at last ", last_trouble_)),
+                    "Run it again; what it has by then is not sent again")
+      .because(Blame::kRemote);
+}
+
+}  // namespace trainmake
