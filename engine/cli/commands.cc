@@ -68,6 +68,7 @@ Result<int> dispatch(CommandLine line, const Environment& environment) {
   if (line.has("--help") || name == "help") return help_command(line);
   if (name == "completion") return completion_command(line, environment);
   if (name == "new") return new_command(line, environment);
+  if (name == "login") return login_command(line, environment);
   if (name == "doctor") return doctor_command(line, environment);
   return in_workspace(std::move(line), environment);
 }

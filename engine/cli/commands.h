@@ -37,6 +37,7 @@ Result<int> update_command(const Call& call);
 
 // Those that need none.
 Result<int> new_command(const CommandLine& line, const Environment& environment);
+Result<int> login_command(const CommandLine& line, const Environment& environment);
 Result<int> doctor_command(const CommandLine& line, const Environment& environment);
 Result<int> completion_command(const CommandLine& line, const Environment& environment);
 Result<int> help_command(const CommandLine& line);

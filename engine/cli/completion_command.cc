@@ -1,6 +1,6 @@
-// `completion SHELL`: a script to source. The script asks back with `completion labels PREFIX` and
-// `completion platforms PREFIX`, which answer a line each, and with nothing when something is wrong: nobody
-// wants an error in the middle of typing.
+// `completion SHELL`: a script to source. The script asks back with `completion labels PREFIX`, `completion
+// platforms PREFIX` and `completion registries PREFIX`, which answer a line each, and with nothing when
+// something is wrong: nobody wants an error in the middle of typing.
 #include <algorithm>
 
 #include "engine/base/text.h"
@@ -11,10 +11,12 @@
 namespace trainmake {
 namespace {
 
-std::vector<std::string> platform_candidates(Session& session, const std::string& word) {
+// Names of TRAINSPACE.lua.
+std::vector<std::string> service_candidates(Session& session, const std::string& kind,
+                                            const std::string& word) {
   const Result<const Space*> space = session.space();
-  std::vector<std::string> names = space ? (*space)->names("platform") : std::vector<std::string>();
-  names.emplace_back("local");
+  std::vector<std::string> names = space ? (*space)->names(kind) : std::vector<std::string>();
+  if (kind == "platform") names.emplace_back("local");
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
   std::erase_if(names, [&](const std::string& name) { return !name.starts_with(word); });
@@ -28,14 +30,15 @@ Result<int> completion_command(const CommandLine& line, const Environment& envir
   if (words.empty())
     return fail(user_error("`trainmake completion` needs a shell: bash, zsh or fish",
                            "As `eval \"$(trainmake completion bash)\"`"));
-  if (words[0] == "labels" || words[0] == "platforms") {
+  if (words[0] == "labels" || words[0] == "platforms" || words[0] == "registries") {
     const Result<std::unique_ptr<Session>> session = Session::open(line, environment);
     if (!session) return 0;
     const std::string word = words.size() > 1 ? words[1] : "";
-    for (const std::string& candidate :
-         words[0] == "labels" ? label_candidates(**session, word) : platform_candidates(**session, word)) {
-      write_stdout(candidate + "\n");
-    }
+    const std::vector<std::string> candidates =
+        words[0] == "labels"
+            ? label_candidates(**session, word)
+            : service_candidates(**session, words[0] == "platforms" ? "platform" : "registry", word);
+    for (const std::string& candidate : candidates) write_stdout(candidate + "\n");
     return 0;
   }
   const std::optional<std::string> script = completion_text(words[0]);

@@ -152,6 +152,7 @@ _trainmake_candidates() {
   esac
   case $chosen in
   @LABEL_COMMANDS@) _trainmake_ask labels "$current" ;;
+  login) _trainmake_ask registries "$current" ;;
   help) printf '%s\n' @HELP_WORDS@ ;;
   esac
 }
@@ -304,8 +305,9 @@ std::string fish_lines() {
     }
   }
   return cat(lines, "complete -c trainmake -n ", in_quotes(cat("__trainmake_is ", trim(takers))),
-             " -a '(__trainmake_ask labels)'\n", "complete -c trainmake -n '__trainmake_is help' -a ",
-             in_quotes(help_words()), "\n");
+             " -a '(__trainmake_ask labels)'\n",
+             "complete -c trainmake -n '__trainmake_is login' -a '(__trainmake_ask registries)'\n",
+             "complete -c trainmake -n '__trainmake_is help' -a ", in_quotes(help_words()), "\n");
 }
 
 }  // namespace

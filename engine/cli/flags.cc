@@ -32,6 +32,9 @@ constexpr FlagSpec kFlags[] = {
     {"--declared", 0, "", "As the files declare it, before anything is resolved"},
     {"--repair", 0, "", "Move a damaged state database aside and begin a new one"},
     {"--limit", 0, "N", "Show the newest N alone"},
+    {"--user", 0, "NAME", "Who logs in"},
+    {"--password-stdin", 0, "", "Take the password from standard input"},
+    {"--logout", 0, "", "Remove the login that is kept here"},
 };
 constexpr std::string_view kCommonFlags = "--directory --json --platform --cache-dir --help --version";
 
@@ -63,6 +66,8 @@ constexpr CommandSpec kCommands[] = {
     {"ps", "", "look back", "Jobs in flight", ""},
     {"gc", "", "keep", "Remove what nothing refers to", "--repair --wait --no-wait"},
     {"cache", "export|import FILE", "keep", "The whole cache as one file", "--wait --no-wait"},
+    {"login", "[REGISTRY]", "keep", "Keep a login for a registry; alone: which there are",
+     "--user --password-stdin --logout"},
     {"doctor", "", "keep", "Say what this machine has and lacks", ""},
     {"completion", "bash|zsh|fish", "keep", "The script that completes commands, flags and labels", ""},
     {"help", "[TOPIC]", "keep", "Say what a command or a room does", ""},

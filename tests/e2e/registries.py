@@ -5,9 +5,11 @@ import contextlib
 import http.client
 import http.server
 import json
+import os
 import pathlib
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -39,17 +41,34 @@ def listens(port, child, log):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def built(name):
+    """A program that tests/servers/build.sh has built."""
+    here = pathlib.Path(__file__).resolve().parents[1] / "servers"
+    versions = dict(line.split() for line in (here / "versions").read_text().splitlines() if line and not line.startswith("#"))
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "trainmake-tests"
+    path = cache / f"{name}-{versions[name].rpartition('@')[2]}"
+    assert path.exists(), f"{name} is not built: sh tests/servers/build.sh"
+    return str(path)
+
+
 @contextlib.contextmanager
-def registry(extra=""):
-    """Debian's docker-registry, empty. Gives its port. `extra` is more of its configuration."""
+def registry(extra="", kind="debian", tls=None):
+    """A registry, empty: Debian's docker-registry 2.8, "distribution" (v3), or go-containerregistry's "memory". Gives its port. `extra` is more of its
+    configuration, `tls` the Authority that vouches for it; "memory" takes neither."""
     folder = pathlib.Path(tempfile.mkdtemp())
     port = free_port()
-    (folder / "htpasswd").write_text(HTPASSWD)
-    (folder / "config.yml").write_text(
-        f"version: 0.1\nlog: {{ level: error }}\nstorage:\n  filesystem: {{ rootdirectory: {folder}/data }}\n  delete: {{ enabled: true }}\n"
-        f"http: {{ addr: 127.0.0.1:{port} }}\n" + extra.format(folder=folder))
+    words = [built("registry"), "-port", str(port)]
+    if kind != "memory":
+        (folder / "htpasswd").write_text(HTPASSWD)
+        secured = f", tls: {{ certificate: {tls.certificate}, key: {tls.key} }}" if tls else ""
+        (folder / "config.yml").write_text(
+            f"version: 0.1\nlog: {{ level: error }}\nstorage:\n  filesystem: {{ rootdirectory: {folder}/data }}\n  delete: {{ enabled: true }}\n"
+            f"http: {{ addr: 127.0.0.1:{port}{secured} }}\n" + extra.format(folder=folder))
+        words = [program("docker-registry") if kind == "debian" else built("distribution"), "serve", str(folder / "config.yml")]
+    else:
+        assert not extra and not tls, "put a Proxy in front of it"
     with open(folder / "log", "wb") as log:
-        child = subprocess.Popen([program("docker-registry"), "serve", str(folder / "config.yml")], stdout=log, stderr=log)
+        child = subprocess.Popen(words, stdout=log, stderr=log, env={**os.environ, "OTEL_TRACES_EXPORTER": "none"})
     try:
         eventually(lambda: listens(port, child, folder / "log"), "it does not listen")
         yield port
@@ -59,14 +78,38 @@ def registry(extra=""):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+class Authority:
+    """Somebody whom no machine trusts, and a certificate of his for this one."""
+
+    def __enter__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp())
+        self.ca, self.certificate, self.key = (self.folder / name for name in ("ca.crt", "server.crt", "server.key"))
+
+        def openssl(*words):
+            subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
+
+        new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+        openssl("req", "-x509", *new_key, "-days", "2", "-subj", "/CN=nobody knows me", "-keyout", self.folder / "ca.key", "-out", self.ca)
+        openssl("req", *new_key, "-subj", "/CN=here", "-keyout", self.key, "-out", self.folder / "server.csr")
+        (self.folder / "names").write_text("subjectAltName = IP:127.0.0.1, DNS:localhost\n")
+        openssl("x509", "-req", "-in", self.folder / "server.csr", "-CA", self.ca, "-CAkey", self.folder / "ca.key", "-CAcreateserial", "-days", "2",
+                "-extfile", self.folder / "names", "-out", self.certificate)
+        return self
+
+    def __exit__(self, *trouble):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 BASIC = "auth: {{ htpasswd: {{ realm: here, path: {folder}/htpasswd }} }}\n"
 
 
 class Proxy:
-    """Passes requests on to a registry. `fault(method, path, number)` may say "cut" (after half of the body), or a status to answer in its place."""
+    """Passes requests on to a registry. `fault(method, path, number)` may say "cut" (after half of the body), a status to answer in its place, or
+    bytes to give in place of the answer's. With `login`, whoever does not say it is asked for it; with `tls`, an Authority vouches for it; with `most`,
+    it takes no larger body."""
 
-    def __init__(self, behind, fault=None):
-        self.behind, self.fault, self.requests, self.bytes_sent = behind, fault, [], 0
+    def __init__(self, behind, fault=None, login=None, tls=None, most=None):
+        self.behind, self.fault, self.login, self.tls, self.most, self.requests, self.bytes_sent = behind, fault, login, tls, most, [], 0
         self.lock = threading.Lock()
 
     def __enter__(self):
@@ -90,8 +133,14 @@ class Proxy:
                     self.close_connection = True
                     self.connection.close()
                     return
+                if proxy.most and size > proxy.most:
+                    fault = 413
+                if proxy.login and self.headers.get("Authorization") != f"Basic {base64.b64encode(proxy.login.encode()).decode()}":
+                    fault = 401
                 if isinstance(fault, int):
                     self.send_response(fault)
+                    if proxy.login:
+                        self.send_header("WWW-Authenticate", 'Basic realm="here"')
                     self.send_header("Content-Length", "0")
                     self.end_headers()
                     return
@@ -99,11 +148,13 @@ class Proxy:
                 upstream.request(self.command, self.path, body=body, headers=dict(self.headers))
                 answer = upstream.getresponse()
                 content = answer.read()
+                if isinstance(fault, bytes):
+                    content = fault
                 self.send_response(answer.status)
                 for name, value in answer.getheaders():
                     if name.lower() not in ("transfer-encoding", "connection", "content-length", "date", "server"):
                         self.send_header(name, value)
-                self.send_header("Content-Length", answer.getheader("Content-Length", str(len(content))))
+                self.send_header("Content-Length", str(len(content)) if self.command != "HEAD" else answer.getheader("Content-Length", "0"))
                 self.end_headers()
                 self.wfile.write(content)
                 upstream.close()
@@ -112,6 +163,11 @@ class Proxy:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        self.server.handle_error = lambda *connection: None  # whoever does not trust us goes away in the middle
+        if self.tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.tls.certificate, self.tls.key)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.port = self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
@@ -149,12 +205,20 @@ def login_file(port, password=PASSWORD):
 
 
 class TokenService:
-    """Gives tokens for a login, signed as docker-registry wants them: by a key whose certificate goes along."""
+    """Gives tokens for a login, signed as the registry wants them: by a key whose certificate goes along, or with `jwks` by one that it is told of."""
+
+    def __init__(self, jwks=False):
+        self.jwks = jwks
 
     def __enter__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp())
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=tokens", "-days", "2", "-keyout", str(self.folder / "key.pem"),
+        kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1") if self.jwks else ("-newkey", "rsa:2048")
+        subprocess.run(["openssl", "req", "-x509", *kind, "-nodes", "-subj", "/CN=tokens", "-days", "2", "-keyout", str(self.folder / "key.pem"),
                         "-out", str(self.folder / "cert.pem")], check=True, capture_output=True)
+        if self.jwks:
+            point = subprocess.run(["openssl", "pkey", "-in", str(self.folder / "key.pem"), "-pubout", "-outform", "DER"], check=True, capture_output=True).stdout[-64:]
+            key = {"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "tokens", "x": base64url(point[:32]), "y": base64url(point[32:])}
+            (self.folder / "jwks.json").write_text(json.dumps({"keys": [key]}))
         self.asked = []
         service = self
 
@@ -188,8 +252,8 @@ class TokenService:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def configuration(self):
-        return (f"auth:\n  token:\n    realm: http://127.0.0.1:{self.port}/token\n    service: here\n    issuer: tokens\n"
-                f"    rootcertbundle: {self.folder}/cert.pem\n")
+        trusted = f"jwks: {self.folder}/jwks.json" if self.jwks else f"rootcertbundle: {self.folder}/cert.pem"
+        return f"auth:\n  token:\n    realm: http://127.0.0.1:{self.port}/token\n    service: here\n    issuer: tokens\n    {trusted}\n"
 
     def token(self, query):
         access = []
@@ -198,8 +262,22 @@ class TokenService:
             access.append({"type": kind, "name": name, "actions": actions.split(",")})
         now = int(time.time())
         certificate = "".join((self.folder / "cert.pem").read_text().splitlines()[1:-1])
-        parts = ({"typ": "JWT", "alg": "RS256", "x5c": [certificate]},
-                 {"iss": "tokens", "sub": "somebody", "aud": "here", "exp": now + 300, "nbf": now - 10, "iat": now, "jti": str(now), "access": access})
-        text = b".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in parts)
-        signature = subprocess.run(["openssl", "dgst", "-sha256", "-sign", str(self.folder / "key.pem")], input=text, check=True, capture_output=True).stdout
-        return (text + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode()
+        head = {"typ": "JWT", "alg": "ES256", "kid": "tokens"} if self.jwks else {"typ": "JWT", "alg": "RS256", "x5c": [certificate]}
+        claims = {"iss": "tokens", "sub": "somebody", "aud": "here", "exp": now + 300, "nbf": now - 10, "iat": now, "jti": str(now), "access": access}
+        text = ".".join(base64url(json.dumps(part).encode()) for part in (head, claims))
+        signature = subprocess.run(["openssl", "dgst", "-sha256", "-sign", str(self.folder / "key.pem")], input=text.encode(), check=True, capture_output=True).stdout
+        return f"{text}.{base64url(raw_signature(signature) if self.jwks else signature)}"
+
+
+def base64url(content):
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def raw_signature(der):
+    """The two numbers of an ECDSA signature, side by side, as JWS has them."""
+    numbers, at = b"", 2
+    for _ in range(2):
+        size = der[at + 1]
+        numbers += der[at + 2:at + 2 + size].lstrip(b"\0").rjust(32, b"\0")
+        at += 2 + size
+    return numbers

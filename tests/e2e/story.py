@@ -248,9 +248,9 @@ class Place:
         self.going.append(Going(words, process))
         return self.going[-1]
 
-    def ask(self, *words, env=None, cwd=None):
+    def ask(self, *words, env=None, cwd=None, stdin=""):
         """Runs trainmake to its end, whatever that is."""
-        done = subprocess.run([BINARY, *words], cwd=self.path(cwd or "."), env={**self.env, **(env or {})}, stdin=subprocess.DEVNULL,
+        done = subprocess.run([BINARY, *words], cwd=self.path(cwd or "."), env={**self.env, **(env or {})}, input=stdin.encode(),
                               capture_output=True, timeout=DEADLINE_S, check=False)
         return Answer([os.fsdecode(word) for word in words], done.returncode, done.stdout, done.stderr)
 
