@@ -102,7 +102,7 @@ class Zstd final : public Uncompressor::Stream {
   std::size_t wanted_ = 1;  // 0 at the end of a frame
 };
 
-std::unique_ptr<Uncompressor::Stream> make_stream(Compression compression, ByteSink sink) {
+std::unique_ptr<Uncompressor::Stream> make_stream(std::optional<Compression> compression, ByteSink sink) {
   if (compression == Compression::kGzip) return std::make_unique<Gzip>(std::move(sink));
   if (compression == Compression::kZstd) return std::make_unique<Zstd>(std::move(sink));
   return std::make_unique<Plain>(std::move(sink));
@@ -110,12 +110,12 @@ std::unique_ptr<Uncompressor::Stream> make_stream(Compression compression, ByteS
 
 }  // namespace
 
-Compression compression_of(std::string_view media_type) {
+std::optional<Compression> compression_of(std::string_view media_type) {
   if (media_type.ends_with("gzip")) return Compression::kGzip;
-  return media_type.ends_with("zstd") ? Compression::kZstd : Compression::kNone;
+  return media_type.ends_with("zstd") ? std::optional(Compression::kZstd) : std::nullopt;
 }
 
-Uncompressor::Uncompressor(Compression compression, ByteSink sink)
+Uncompressor::Uncompressor(std::optional<Compression> compression, ByteSink sink)
     : stream_(make_stream(compression, std::move(sink))) {}
 Uncompressor::~Uncompressor() = default;
 

@@ -3,20 +3,20 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string_view>
 
+#include "rules/image/compress.h"
 #include "rules/image/tar.h"
 
 namespace trainmake {
 
-enum class Compression : std::uint8_t { kNone, kGzip, kZstd };
-
-// As a layer's media type says.
-Compression compression_of(std::string_view media_type);
+// As a layer's media type says; nothing of one that is not compressed.
+std::optional<Compression> compression_of(std::string_view media_type);
 
 class Uncompressor {
  public:
-  Uncompressor(Compression compression, ByteSink sink);
+  Uncompressor(std::optional<Compression> compression, ByteSink sink);
   ~Uncompressor();
   Result<void> add(std::string_view bytes);
   Result<void> finish();  // an error when the bytes ended in the middle

@@ -103,8 +103,9 @@ TEST(ImageArchive, AStopEndsIt) {
 
 TEST(ImageArchive, OfAnIndexDockerGetsTheImageForThisMachine) {
   ArchiveWorld world;
-  const BlobRef other_config =
-      *world.store.make(kConfigType, render_config({.architecture = "s390x"}, {}, ""));
+  ImageConfig settings;
+  settings.architecture = "s390x";
+  const BlobRef other_config = *world.store.make(kConfigType, render_config(settings, {}, ""));
   const BlobRef other = *world.store.make(kManifestType, render_manifest(other_config, {}));
   const auto listed = [](const BlobRef& blob, const std::string& architecture) {
     return cat(R"({"mediaType":")", blob.media_type, R"(","digest":")", digest_text(blob.digest),
