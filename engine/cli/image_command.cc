@@ -14,11 +14,19 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// `//vision/image:mnist` and `image:mnist` are labels, `hub.example.com/vision/mnist:latest` is none.
-bool is_reference(const std::string& word) {
-  const std::string_view last = std::string_view(word).substr(word.rfind('/') + 1);
-  return !word.starts_with("//") && !last.starts_with("image:") && !word.ends_with("...") &&
-         last.find('*') == last.npos && word.find_first_of("/:@") != word.npos;
+// `image:mnist`, `vision/image:mnist` and `//any.folder/image:mnist` are labels; what begins with a host, as
+// `hub.example.com/team/data:v1`, is none, nor is `python:3.11`.
+bool is_reference(Session& session, const std::string& word) {
+  const std::size_t slash = word.find('/');
+  const std::string first = word.substr(0, slash), last = word.substr(word.rfind('/') + 1);
+  if (word.starts_with("//") || word.ends_with("...") || word.find('*') != word.npos) return false;
+  if (slash != word.npos && first != "." && first != ".." && first.find_first_of(".:") != first.npos)
+    return true;
+  const std::vector<const Schema*> schemas = session.schemas();
+  const bool has_kind = std::any_of(schemas.begin(), schemas.end(), [&](const Schema* schema) {
+    return last.starts_with(cat(schema->kind, ":"));
+  });
+  return !has_kind && word.find_first_of("/:@") != word.npos;
 }
 
 struct Checked {
@@ -103,7 +111,7 @@ void write_checked(const Session& session, const Checked& checked) {
 Result<int> check_images(const Call& call, const std::vector<std::string>& words) {
   std::vector<std::string> labels;
   std::copy_if(words.begin(), words.end(), std::back_inserter(labels),
-               [](const std::string& word) { return !is_reference(word); });
+               [&](const std::string& word) { return !is_reference(call.session, word); });
   std::vector<FoundImage> images;
   if (!labels.empty()) {
     TRY_ASSIGN(images, find_images(call, labels));
@@ -118,7 +126,7 @@ Result<int> check_images(const Call& call, const std::vector<std::string>& words
   };
   for (const FoundImage& image : images) TRY(told(check_label(call, *places, image)));
   for (const std::string& word : words) {
-    if (is_reference(word)) TRY(told(check_reference(call, *places, word)));
+    if (is_reference(call.session, word)) TRY(told(check_reference(call, *places, word)));
   }
   return fine ? 0 : exit_code_of(Blame::kStep);
 }

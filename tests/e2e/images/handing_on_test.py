@@ -228,4 +228,5 @@ class Checking(HandingOnStory):
         with registry() as port:
             place = self.project(port)
             self.assert_told(place.ask("image", "check", f"127.0.0.1:{port}/team/i:v9").exits(3).err, "There is no image")
-            self.assert_told(place.ask("image", "check", "image:i").exits(2).err, "was not built yet")
+            for word, told in (("image:i", "was not built yet"), ("job:j", "`job:j` is no image"), ("mnist", "mnist"), ("//j...", "Nothing")):
+                self.assert_told(place.ask("image", "check", word).exits(2).err, told)
