@@ -70,11 +70,12 @@ struct Builder {
       end = child.ended();
     }
     if (end->exit_code == 0 && end->signal == 0) return {};
-    return fail(step_error(
+    std::string message =
         cat("The Dockerfile of ", quoted(build.name), " could not be built: ", quoted(arguments.front()),
-            " ended with exit code ", end->signal != 0 ? 128 + end->signal : end->exit_code, "\n",
-            join({last.all().begin(), last.all().end()}, "\n")),
-        "A file that it copies must be among the image's `inputs`"));
+            end->signal != 0 ? cat(" was ended by signal ", end->signal)
+                             : cat(" ended with exit code ", end->exit_code));
+    for (const std::string& line : last.all()) message += cat("\n  ", printable(line));
+    return fail(step_error(std::move(message), "A file that it copies must be among the image's `inputs`"));
   }
 };
 
