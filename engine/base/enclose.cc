@@ -6,7 +6,6 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,14 +27,6 @@ bool write_all(int folder, const char* name, std::string_view text, int flags) {
     text.remove_prefix(static_cast<std::size_t>(count));
   }
   return static_cast<bool>(file);
-}
-
-// In a chroot the root is no mount, and no runtime could leave it for another: it becomes one, at `at`.
-bool make_root_a_mount(const char* at) {
-  struct statx root {};
-  if (statx(AT_FDCWD, "/", 0, STATX_BASIC_STATS, &root) != 0) return false;
-  if ((root.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0 || *at == '\0') return true;
-  return mount("/", at, nullptr, MS_BIND | MS_REC, nullptr) == 0 && chroot(at) == 0 && chdir("/") == 0;
 }
 
 bool raise_loopback() {
@@ -87,8 +78,9 @@ bool wait_to_be_mapped(int go) {
 }
 
 const char* enclose(const Enclosure& enclosure) {
-  if (mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return "keep its mounts to itself";
-  if (!make_root_a_mount(enclosure.root.c_str())) return "make its root a mount";
+  // Else the host would see them. In a chroot that is no mount itself nobody can say so.
+  if (mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+    return "keep its mounts to itself, as in a chroot whose root is no mount";
   // These may fail: not every runtime needs them. crun refuses cgroups of two versions at once.
   mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr);
   mount("none", "/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr);

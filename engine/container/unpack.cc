@@ -11,9 +11,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
-#include <ranges>
 #include <vector>
 
 #include "engine/base/descriptor.h"
@@ -168,7 +168,8 @@ class Unpacker {
   }
 
   Result<void> finish() {
-    for (const MadeFolder& made : std::ranges::reverse_view(folders_)) {
+    std::reverse(folders_.begin(), folders_.end());
+    for (const MadeFolder& made : folders_) {
       const Descriptor folder = open_below(made.path, O_RDONLY | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
       if (!folder) continue;  // something else came in its place
       const timespec times[2] = {{0, UTIME_OMIT}, made.time};
