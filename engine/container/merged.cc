@@ -80,7 +80,7 @@ std::optional<MergedPath> follow_merged(const std::vector<std::string>& layers, 
   }
   MergedPath end;
   for (const auto& [name, entry] : walked) end.path += cat("/", name);
-  if (end.path.empty()) end.path = "/";
+  if (walked.empty()) end.path.push_back('/');
   end.entry = walked.empty() ? root : walked.back().second;
   return end;
 }

@@ -57,16 +57,16 @@ def registry(extra="", kind="debian", tls=None):
     configuration, `tls` the Authority that vouches for it; "memory" takes neither."""
     folder = pathlib.Path(tempfile.mkdtemp())
     port = free_port()
-    words = [built("registry"), "-port", str(port)]
-    if kind != "memory":
+    if kind == "memory":
+        assert not extra and not tls, "put a Proxy in front of it"
+        words = [built("registry"), "-port", str(port)]
+    else:
         (folder / "htpasswd").write_text(HTPASSWD)
         secured = f", tls: {{ certificate: {tls.certificate}, key: {tls.key} }}" if tls else ""
         (folder / "config.yml").write_text(
             f"version: 0.1\nlog: {{ level: error }}\nstorage:\n  filesystem: {{ rootdirectory: {folder}/data }}\n  delete: {{ enabled: true }}\n"
             f"http: {{ addr: 127.0.0.1:{port}{secured} }}\n" + extra.format(folder=folder))
         words = [program("docker-registry") if kind == "debian" else built("distribution"), "serve", str(folder / "config.yml")]
-    else:
-        assert not extra and not tls, "put a Proxy in front of it"
     with open(folder / "log", "wb") as log:
         child = subprocess.Popen(words, stdout=log, stderr=log, env={**os.environ, "OTEL_TRACES_EXPORTER": "none"})
     try:
