@@ -143,6 +143,12 @@ class Validation {
       return {};
     }
     if (may_be_elsewhere(blob.media_type)) return {};
+    TRY_ASSIGN(const std::optional<std::uint64_t> there,
+               what_.registry.size_of(what_.repository, blob.digest, nullptr, stop_));
+    if (there && *there != blob.size) {
+      tell(cat(name, " has ", *there, " bytes, and ", blob.size, " are said of it"));
+      return {};
+    }
     TarCheck tar(maker);
     Sha256Hasher uncompressed;
     Uncompressor unpacked(compression_of(blob.media_type), [&](std::string_view bytes) {
@@ -167,7 +173,6 @@ class Validation {
       findings_.wrong.push_back(read.error());
       return {};
     }
-    if (size != blob.size) tell(cat(name, " has ", size, " bytes, and ", blob.size, " are said of it"));
     if (unpacking) unpacking = unpacked.finish();
     if (!unpacking) {
       tell(cat(name, " is not compressed as its media type says: ", unpacking.error().message));

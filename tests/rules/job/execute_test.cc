@@ -308,11 +308,12 @@ TEST(JobRun, AnOutputThatCannotBeReadIsAFailureAndMayBeTriedAgain) {
 
 TEST(JobRun, AResultThatCannotBeKeptNowIsKeptTheNextTime) {
   JobWorld world;
-  world.folder.write("cache/blobs/incoming", "in the way");
+  const std::string of_output = cat("cache/blobs/sha256/", sha256_of("result").hex().substr(0, 2));
+  world.folder.write(of_output, "in the way");
   EXPECT_FALSE(world.execute());
   ASSERT_EQ(world.runs.runs.size(), 1U);
   EXPECT_FALSE(is_over(world.runs.runs[0].status));
-  std::filesystem::remove(world.folder.path("cache/blobs/incoming"));
+  std::filesystem::remove(world.folder.path(of_output));
   const auto done = world.execute();
   ASSERT_TRUE(done) << done.error().message;
   EXPECT_EQ(world.platform.starts, 1);
