@@ -29,7 +29,7 @@ if(TRAINMAKE_GATES)
 endif()
 
 if(TRAINMAKE_ASAN_DIR)
-  check("gate: tidy" COMMAND sh tests/gates.sh tidy ${TRAINMAKE_ASAN_DIR} LABEL slow TIMEOUT 1500)
+  check("gate: tidy" COMMAND sh tests/gates.sh tidy ${TRAINMAKE_ASAN_DIR} LABEL slow TIMEOUT 3000)
   set_tests_properties("gate: tidy" PROPERTIES PROCESSORS 2)
   foreach(program ${programs})
     check("asan: ${program}" COMMAND ${TRAINMAKE_ASAN_DIR}/tests/${program} --gtest_brief=1 LABEL sanitizer TIMEOUT 600
