@@ -47,7 +47,7 @@ make_targets() {
 
 if [ $quick = yes ]; then
   sh tests/servers/build.sh
-  configure "$build" -D TRAINMAKE_GATES=ON
+  configure "$build" -D TRAINMAKE_GATES=ON -D TRAINMAKE_PLAIN_UNITS=ON
   make_targets "$build"
   exec ctest --test-dir "$build" -j "$jobs" --output-on-failure --no-label-summary -LE 'slow|sanitizer'
 fi
@@ -63,7 +63,7 @@ clang="-D CMAKE_CXX_COMPILER=clang++ -D CMAKE_BUILD_TYPE=Debug"
 fast_debug="-O1 -gline-tables-only"
 
 say "g++ build"
-configure "$build" -D TRAINMAKE_GATES=ON -D TRAINMAKE_ASAN_DIR="$build/asan" -D TRAINMAKE_TSAN_DIR="$build/tsan"
+configure "$build" -D TRAINMAKE_GATES=ON -D TRAINMAKE_PLAIN_UNITS=OFF -D TRAINMAKE_ASAN_DIR="$build/asan" -D TRAINMAKE_TSAN_DIR="$build/tsan"
 make_targets "$build"
 
 say "clang build, with address and undefined-behaviour sanitizers"

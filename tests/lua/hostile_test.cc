@@ -16,18 +16,31 @@ namespace {
 #define __has_feature(name) 0
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) || \
-    __has_feature(thread_sanitizer) || !defined(__OPTIMIZE__)
-constexpr std::chrono::seconds kSoon{40};
+    __has_feature(thread_sanitizer) || defined(TRAINMAKE_UNOPTIMIZED)
+constexpr bool kAsShipped = false;
 #else
-constexpr std::chrono::seconds kSoon{10};  // of a busy machine; alone it is under two
+constexpr bool kAsShipped = true;
 #endif
+
+// The shipped program keeps its own limits within this time of the processor; alone it takes under two
+// seconds. What sanitizers slow down is tried with an eighth of each limit, and held to no time.
+constexpr std::chrono::seconds kSoon{10};
+constexpr LoadLimits kEighth{12'500'000, 32U << 20U, 1U << 20U, 64U << 20U};
+
+struct HostileFile : Scratch {
+  explicit HostileFile(const std::string& text) : Scratch(text) {
+    if (!kAsShipped) options.limits = kEighth;
+  }
+};
 
 // What `body`, on line 2, is stopped with.
 Error stopped_by(const std::string& body) {
-  Scratch scratch(cat("local x = 1\n", body, "\n"));
+  HostileFile scratch(cat("local x = 1\n", body, "\n"));
   const std::int64_t start = thread_cpu_ns();
   const Project project = scratch.load();
-  EXPECT_LT(std::chrono::nanoseconds(thread_cpu_ns() - start), kSoon) << body;
+  if (kAsShipped) {
+    EXPECT_LT(std::chrono::nanoseconds(thread_cpu_ns() - start), kSoon) << body;
+  }
   EXPECT_EQ(project.errors.size(), 1U) << body;
   if (project.errors.empty()) return {};
   EXPECT_EQ(project.errors[0].where, (Location{"TRAINFILE.lua", 2})) << body;
@@ -149,8 +162,8 @@ TEST(Hostile, WhatIsKeptOutsideLuaIsMemoryToo) {
        }) {
     expect_stopped({cat(long_text, loop).c_str()});
   }
-  Scratch scratch("code 'x' {}\nwhile true do code 'x' {} end");
-  EXPECT_TRUE(says(scratch.load().errors.back().message, "The file "));
+  EXPECT_TRUE(says(HostileFile("code 'x' {}\nwhile true do code 'x' {} end").load().errors.back().message,
+                   "The file "));
 }
 
 TEST(Hostile, DeclarationsCountWhatTheyHold) {
@@ -168,14 +181,14 @@ TEST(Hostile, DeclarationsCountWhatTheyHold) {
 TEST(Hostile, AListThatOnlySeemsLongTakesNoRoom) {
   const Error error = stopped_by(
       "local t = { 1, 1, 1, 1, [5] = 1, [9] = 1 } for i = 3, 40 do t[1 << i] = 1 end code 'x' { t = t }");
-  EXPECT_TRUE(says(error.message, "declares more than 512.0 MiB, at `t`"));
+  EXPECT_TRUE(says(error.message, "declares more than "));
+  EXPECT_TRUE(says(error.message, "MiB, at `t`"));
 }
 
 TEST(Hostile, ErrorsAreToldUpToANumber) {
-  Scratch scratch("while true do glob '/' end");
-  const Project project = scratch.load();
+  const Project project = HostileFile("while true do glob '/' end").load();
   EXPECT_EQ(project.errors.size(), 1001U);
-  EXPECT_TRUE(says(project.errors.back().message, "The file ran for"));
+  EXPECT_TRUE(says(project.errors.back().message, "The file "));
 }
 
 // A `__mode` that comes after setmetatable is not refused. When Lua collects depends on sizes alone, so that
