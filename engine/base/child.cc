@@ -118,6 +118,7 @@ void show_read_only(const Launch& launch) {
   // Entering a user namespace clears it.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+  if (enclosure && !hand_over(*enclosure)) give_up(launch, Stage::kSetUp);
   if (chdir(launch.request->folder.c_str()) != 0) give_up(launch, Stage::kFolder);
   environ = const_cast<char**>(launch.environment.data());
   execvp(launch.arguments[0], launch.arguments.data());

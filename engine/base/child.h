@@ -1,5 +1,5 @@
 // One process that is ours to watch: started in a group of its own with its output in a pipe, and gone when
-// we go. The only place of fork, namespaces and signals beside process.cc. Knows nothing of jobs.
+// we go. The only place of fork and signals beside process.cc. Knows nothing of jobs.
 // Thread rule: one thread, the one that started it; the kernel ties the child's life to that thread.
 #pragma once
 

@@ -343,6 +343,11 @@ class RealHttp final : public Http {
     return transfer.answer(code != CURLE_OK && stop.stop_requested() ? CURLE_ABORTED_BY_CALLBACK : code);
   }
 
+  // What goes wrong is told by the first request.
+  std::jthread get_ready() override {
+    return std::jthread([this] { static_cast<void>(start()); });
+  }
+
  private:
   Result<Loop*> start() {
     const std::lock_guard lock(mutex_);

@@ -93,4 +93,11 @@ const char* enclose(const Enclosure& enclosure) {
   return nullptr;
 }
 
+bool hand_over(const Enclosure& enclosure) {
+  if (enclosure.handed_over.empty()) return true;
+  const Descriptor folder(open(enclosure.memory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const Descriptor file(openat(folder.get(), enclosure.handed_over.c_str(), O_RDONLY | O_CLOEXEC));
+  return file && dup2(file.get(), kHandedOver) == kHandedOver;
+}
+
 }  // namespace trainmake

@@ -14,5 +14,7 @@ Result<void> map_user(int pid, int go);
 bool wait_to_be_mapped(int go);
 // By the child, which may not allocate. nullptr, or what failed, with errno.
 const char* enclose(const Enclosure& enclosure);
+// By the child, when all other descriptors are to be closed.
+bool hand_over(const Enclosure& enclosure);
 
 }  // namespace trainmake

@@ -7,10 +7,13 @@
 
 namespace trainmake {
 
+inline constexpr int kHandedOver = 200;  // a descriptor that nobody else of the child has
+
 struct Enclosure {
   // An empty folder, in memory while the child lives; `files` lie in it, of us alone. "" is none.
   std::string memory;
   std::map<std::string, std::string> files;  // name → content
+  std::string handed_over;                   // one of them, open for the child as kHandedOver; "" is none
   // Mounts overlayfs at `root` with `overlay`, whose paths are seen from `layers`. "" is none.
   std::string root, layers, overlay;
   bool network = false;  // the host's; else none but loopback

@@ -63,6 +63,7 @@ class FileWriter {
 struct WriteOptions {
   std::uint32_t mode = 0644;
   bool durable = false;  // fsync file and folder before commit returns
+  bool large = false;  // gigabytes perhaps: past the page cache, so that they do not drive out what is in use
 };
 
 enum class Links : std::uint8_t { kKeep, kFollow };

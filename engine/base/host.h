@@ -10,6 +10,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "engine/base/error.h"
@@ -93,6 +94,9 @@ class Http {
   virtual ~Http() = default;
   // Any status is an answer, redirects too; an error is that there was none.
   virtual Result<HttpResponse> send(const HttpRequest& request, std::stop_token stop) = 0;
+  // A request is likely to come soon: what the first one would wait for is done meanwhile, by the thread that
+  // is handed out.
+  virtual std::jthread get_ready() { return {}; }
 };
 
 Http& real_http();

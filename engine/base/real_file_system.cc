@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstdlib>
+#include <memory>
 
 #include "engine/base/descriptor.h"
 #include "engine/base/file_system.h"
@@ -19,6 +21,8 @@ namespace {
 
 constexpr unsigned kAsked = STATX_TYPE | STATX_MODE | STATX_SIZE | STATX_MTIME | STATX_CTIME | STATX_INO;
 constexpr std::size_t kWriteBuffer = 64 * 1024;
+constexpr std::size_t kLargeBuffer = std::size_t{4} << 20U;
+constexpr std::size_t kAlignment = 4096;
 
 FileKind kind_of_mode(unsigned mode) {
   if (S_ISREG(mode)) return FileKind::kFile;
@@ -113,19 +117,27 @@ class RealReader final : public FileReader {
   bool has_read_ = false;
 };
 
+// Whether writes to it are past the page cache from now on, or not any more. Not every file system can.
+bool set_direct(int descriptor, bool direct) {
+  const int flags = ::fcntl(descriptor, F_GETFL);
+  return flags >= 0 && ::fcntl(descriptor, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT) == 0;
+}
+
 class RealWriter final : public FileWriter {
  public:
-  RealWriter(Descriptor descriptor, std::string temporary, std::string path, bool durable)
+  RealWriter(Descriptor descriptor, std::string temporary, std::string path, WriteOptions options)
       : descriptor_(std::move(descriptor)),
         temporary_(std::move(temporary)),
         path_(std::move(path)),
-        durable_(durable) {}
+        durable_(options.durable),
+        large_(options.large) {}
 
   ~RealWriter() override {
     if (!temporary_.empty()) ::unlink(temporary_.c_str());
   }
 
   Result<void> append(std::string_view bytes) override {
+    if (large_) return append_large(bytes);
     if (buffer_.size() + bytes.size() > kWriteBuffer) TRY(flush());
     if (bytes.size() > kWriteBuffer) return write_fully(descriptor_.get(), bytes, path_);
     buffer_ += bytes;
@@ -133,6 +145,7 @@ class RealWriter final : public FileWriter {
   }
 
   Result<void> commit() override {
+    if (direct_) stop_direct();
     TRY(flush());
     if (durable_ && ::fsync(descriptor_.get()) != 0) return fail(system_error("Cannot write", path_, errno));
     if (!descriptor_.reset()) return fail(system_error("Cannot write", path_, errno));
@@ -144,9 +157,48 @@ class RealWriter final : public FileWriter {
 
  private:
   Result<void> flush() {
-    TRY(write_fully(descriptor_.get(), buffer_, path_));
+    const std::string_view waiting = large_ ? std::string_view(room_.get(), filled_) : buffer_;
+    TRY(write_fully(descriptor_.get(), waiting, path_));
     buffer_.clear();
+    filled_ = 0;
     return {};
+  }
+
+  // Writes past the page cache are of whole blocks, from memory that is aligned to them: all but the last.
+  Result<void> append_large(std::string_view bytes) {
+    while (!bytes.empty()) {
+      if (!room_) room_.reset(static_cast<char*>(std::aligned_alloc(kAlignment, kLargeBuffer)));
+      CHECK(room_ != nullptr);
+      const std::size_t count = bytes.copy(room_.get() + filled_, kLargeBuffer - filled_);
+      filled_ += count;
+      bytes.remove_prefix(count);
+      if (filled_ == kLargeBuffer) TRY(flush_large());
+    }
+    return {};
+  }
+
+  Result<void> flush_large() {
+    if (!tried_direct_) direct_ = set_direct(descriptor_.get(), true);
+    tried_direct_ = true;
+    if (direct_) {
+      const ssize_t count = retried([&] { return ::write(descriptor_.get(), room_.get(), filled_); });
+      if (count == static_cast<ssize_t>(filled_)) {
+        filled_ = 0;
+        return {};
+      }
+      if (count < 0 && errno != EINVAL) return fail(system_error("Cannot write", path_, errno));
+      stop_direct();  // it wants other blocks, or the disk is about to be full
+      const std::size_t written = count < 0 ? 0 : static_cast<std::size_t>(count);
+      TRY(write_fully(descriptor_.get(), {room_.get() + written, filled_ - written}, path_));
+      filled_ = 0;
+      return {};
+    }
+    return flush();
+  }
+
+  void stop_direct() {
+    direct_ = false;
+    set_direct(descriptor_.get(), false);
   }
 
   // So that the name, too, survives a power cut.
@@ -162,6 +214,13 @@ class RealWriter final : public FileWriter {
   std::string path_;
   std::string buffer_;
   bool durable_;
+  struct Free {
+    void operator()(char* memory) const { std::free(memory); }
+  };
+  bool large_;
+  bool direct_ = false, tried_direct_ = false;
+  std::unique_ptr<char, Free> room_;  // of a large one, in place of `buffer_`
+  std::size_t filled_ = 0;
 };
 
 struct Temporary {
@@ -311,8 +370,7 @@ Result<Temporary> RealFileSystem::open_temporary(const std::string& path, std::u
 
 Result<std::unique_ptr<FileWriter>> RealFileSystem::create(const std::string& path, WriteOptions options) {
   TRY_ASSIGN(Temporary made, open_temporary(path, options.mode));
-  return std::make_unique<RealWriter>(std::move(made.descriptor), std::move(made.path), path,
-                                      options.durable);
+  return std::make_unique<RealWriter>(std::move(made.descriptor), std::move(made.path), path, options);
 }
 
 // Written aside and then linked, so that whoever finds the name finds the content with it.

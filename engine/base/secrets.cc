@@ -4,6 +4,12 @@
 
 namespace trainmake {
 
+std::vector<std::string> values_of(const Secrets& secrets) {
+  std::vector<std::string> values;
+  for (const auto& [name, value] : secrets) values.push_back(value);
+  return values;
+}
+
 Result<Secrets> secrets_of(const Environment& environment, const std::vector<std::string>& names,
                            const std::string& label) {
   Secrets secrets;

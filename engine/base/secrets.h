@@ -17,6 +17,7 @@ using Secrets = std::map<std::string, std::string>;
 // Values that are shorter stand in other texts by chance.
 inline constexpr std::size_t kTellingSize = 6;
 
+std::vector<std::string> values_of(const Secrets& secrets);
 // Names of the secrets with their values; one that is not set is a user error.
 Result<Secrets> secrets_of(const Environment& environment, const std::vector<std::string>& names,
                            const std::string& label);

@@ -76,10 +76,10 @@ Result<std::string> ask_person(std::string_view question) {
 }
 
 Result<std::string> ask_for_secret(std::string_view question) {
-  write_stderr(question);
   Result<std::string> line;
   {
-    const SilentTerminal silent;
+    const SilentTerminal silent;  // before somebody is asked, who may be quick
+    write_stderr(question);
     line = read_line();
   }
   write_stderr("\n");

@@ -18,7 +18,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::uint64_t kProgressStep = std::uint64_t{1} << 20U;
-constexpr std::string_view kVariantRole = "variant:";
 constexpr std::string_view kUstar = "ustar";
 constexpr std::size_t kUstarAt = 257;
 

@@ -24,12 +24,14 @@ std::string lower_case(std::string_view text) {
 }
 
 std::optional<std::string> find_help(std::string_view topic) {
+  std::string text;  // `image` is a command and a kind of target
   for (const CommandSpec& command : all_commands()) {
-    if (command.name == topic) return help_text(command);
+    if (command.name == topic) text = help_text(command);
   }
   for (const Schema* schema : all_schemas()) {
-    if (schema->kind == topic) return help_text(*schema);
+    if (schema->kind == topic) text += cat(text.empty() ? "" : "\n", help_text(*schema));
   }
+  if (!text.empty()) return text;
   for (const HelpDocument& document : help_documents()) {
     if (document.topic == topic) return std::string(document.text);
   }

@@ -40,7 +40,9 @@ std::string as_text(const std::vector<PinnedBase>& pinned) {
         {one.base, one.architecture,
          same ? cat("as before: ", shown(one.before)) : cat(shown(one.before), " -> ", shown(one.now))});
   }
-  return rows.empty() ? "No image is built on one of a registry\n" : table_text(rows);
+  return rows.empty()
+             ? "No `base` here is an image of a registry; what a Dockerfile is built on is its builder's\n"
+             : table_text(rows);
 }
 
 }  // namespace
@@ -64,7 +66,10 @@ Result<int> update_command(const Call& call) {
   if (all && errors.empty()) {
     TRY_ASSIGN(gone, bases.unpin_others(loaded.graph));
   }
-  write_stdout(session.json() ? as_json(pinned) : as_text(pinned));
+  if (session.json())
+    write_stdout(as_json(pinned));
+  else if (!pinned.empty() || errors.empty())
+    write_stdout(as_text(pinned));
   for (const std::string& base : gone)
     write_stderr(cat("No image is built on ", base, " any more: unpinned\n"));
   if (errors.empty()) return 0;

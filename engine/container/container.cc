@@ -1,6 +1,9 @@
 #include "engine/container/container.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
 
 #include "engine/base/hash.h"
 #include "engine/base/text.h"
@@ -37,17 +40,29 @@ Error circular(const std::string& path) {
   return step_error(cat("Links of the image go round in circles: ", quoted(path)));
 }
 
+// As one of the image: whoever makes it, with whatever umask and below whosever folder.
+Result<void> make_roots_folder(FileSystem& files, const std::string& path, unsigned mode) {
+  TRY(files.make_folder(path));
+  if (unpacks_as_root() && chown(path.c_str(), 0, 0) != 0)
+    return fail(system_error("Cannot own", path, errno));
+  if (chmod(path.c_str(), mode) != 0) return fail(system_error("Cannot set the mode of", path, errno));
+  return {};
+}
+
 // Where `path` leads in the layers. What is missing there is made in the skeleton.
 Result<std::string> have_place(FileSystem& files, const std::vector<std::string>& layers,
                                const Places& places, const std::string& path, PlaceKind kind) {
   const std::optional<MergedPath> found = follow_merged(layers, path);
   if (!found) return fail(circular(path));
   if (found->entry) return found->path;
-  const std::string there = path_join(places.skeleton, found->path.substr(1));
-  if (kind == PlaceKind::kFolder)
-    TRY(files.make_folder(there));
-  else
+  const std::string below = found->path.substr(1);
+  for (std::size_t slash = below.find('/'); slash != below.npos; slash = below.find('/', slash + 1))
+    TRY(make_roots_folder(files, path_join(places.skeleton, below.substr(0, slash)), 0755));
+  const std::string there = path_join(places.skeleton, below);
+  if (kind == PlaceKind::kFile)
     TRY(write_file(files, there, ""));
+  else if (!below.empty())
+    TRY(make_roots_folder(files, there, below == "tmp" ? 01777 : 0755));
   return found->path;
 }
 
@@ -105,10 +120,14 @@ Result<Enclosure> overlay_of(FileSystem& files, const ContainerRequest& request,
   if (request.layers.size() > kMostLayers)
     return fail(step_error(cat("The image has ", plural(request.layers.size(), "layer"), ", and at most ",
                                kMostLayers, " can lie one above the other")));
-  for (const std::string& folder :
-       {places.layers, places.skeleton, places.upper, places.work, places.root, places.memory})
+  for (const std::string& folder : {places.layers, places.work, places.root, places.memory})
     TRY(files.make_folder(folder));
-  Enclosure enclosure{places.memory, {}, places.root, places.layers, "lowerdir=", request.network};
+  // What is changed may be anybody's to run as somebody else, in there.
+  if (chmod(request.scratch.c_str(), 0700) != 0)
+    return fail(system_error("Cannot set the mode of", request.scratch, errno));
+  for (const std::string& folder : {places.skeleton, places.upper})
+    TRY(make_roots_folder(files, folder, 0755));
+  Enclosure enclosure{places.memory, {}, "", places.root, places.layers, "lowerdir=", request.network};
   for (std::size_t i = 0; i < request.layers.size(); ++i) {
     TRY(files.make_link(request.layers[i], path_join(places.layers, cat(i))));
     enclosure.overlay += cat(i, ":");
@@ -132,8 +151,8 @@ std::vector<std::string> words_of(const Runtime& runtime, const ContainerSpec& s
       words.insert(words.end(), {"--root", state, "run", "--bundle", places.memory, name});
       break;
     case Runtime::Kind::kBubblewrap:
-      const std::vector<std::string> rest = render_bubblewrap(spec);
-      words.insert(words.end(), rest.begin(), rest.end());
+      words.insert(words.end(), {"--args", cat(kHandedOver), "--"});
+      words.insert(words.end(), spec.arguments.begin(), spec.arguments.end());
       break;
   }
   return words;
@@ -152,14 +171,13 @@ Result<Child> start_container(FileSystem& files, const Runtime& runtime, const C
         "Install crun or runc"));
   // In memory alone, for they may hold secrets.
   for (const auto& [name, value] : request.secrets) enclosure.files[cat("secret-", name)] = value;
-  if (!is_bubblewrap) enclosure.files["config.json"] = render_oci_config(spec);
+  if (is_bubblewrap) enclosure.handed_over = "arguments";
+  enclosure.files[is_bubblewrap ? "arguments" : "config.json"] =
+      is_bubblewrap ? render_bubblewrap(spec) : render_oci_config(spec);
   // A name that no other container has: runc calls a cgroup by it.
   const std::string name = cat("trainmake-", digest_of(request.scratch).hex());
-  return Child::start({words_of(runtime, spec, places, name),
-                       is_bubblewrap ? spec.environment : std::map<std::string, std::string>{},
-                       request.scratch,
-                       {},
-                       std::move(enclosure)});
+  // The environment is the command's alone: what an image says in it is not for a program of this machine.
+  return Child::start({words_of(runtime, spec, places, name), {}, request.scratch, {}, std::move(enclosure)});
 }
 
 std::string changes_of(const ContainerRequest& request) { return Places(request.scratch).upper; }

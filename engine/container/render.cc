@@ -72,7 +72,7 @@ std::string render_oci_config(const ContainerSpec& spec) {
       .dump(1, ' ', false, Json::error_handler_t::replace);
 }
 
-std::vector<std::string> render_bubblewrap(const ContainerSpec& spec) {
+std::string render_bubblewrap(const ContainerSpec& spec) {
   std::vector<std::string> words = {"--bind",        spec.root,       "/",
                                     "--proc",        "/proc",         "--dev",
                                     "/dev",          "--ro-bind",     "/sys",
@@ -84,9 +84,10 @@ std::vector<std::string> render_bubblewrap(const ContainerSpec& spec) {
     words.insert(words.end(), {"--ro-bind", mount.source, mount.at});
   words.insert(words.end(), {"--cap-drop", "ALL"});
   for (const std::string& name : capabilities()) words.insert(words.end(), {"--cap-add", name});
-  words.emplace_back("--");
-  words.insert(words.end(), spec.arguments.begin(), spec.arguments.end());
-  return words;
+  for (const auto& [name, value] : spec.environment) words.insert(words.end(), {"--setenv", name, value});
+  std::string text;
+  for (const std::string& word : words) text.append(word).push_back('\0');
+  return text;
 }
 
 }  // namespace trainmake

@@ -34,7 +34,7 @@ struct ContainerSpec {
 const std::vector<std::string>& folders_mounted_on();
 // The config.json of an OCI runtime's bundle.
 std::string render_oci_config(const ContainerSpec& spec);
-// After `bwrap`. The environment is that of bwrap: arguments are seen by everybody.
-std::vector<std::string> render_bubblewrap(const ContainerSpec& spec);
+// For `bwrap --args`, which nobody else sees: secrets are among the environment.
+std::string render_bubblewrap(const ContainerSpec& spec);
 
 }  // namespace trainmake

@@ -272,7 +272,12 @@ class Unpacker {
     const std::optional<struct stat> before = look(place);
     if (before && S_ISDIR(before->st_mode)) return {};
     if (before) TRY(clear(place, path));
-    if (mkdirat(place.folder.get(), place.name.c_str(), 0755) != 0) return cannot("make", path);
+    // The same whatever our umask is, and whosever folder this is in.
+    if (mkdirat(place.folder.get(), place.name.c_str(), 0755) != 0 ||
+        (unpacks_as_root() &&
+         fchownat(place.folder.get(), place.name.c_str(), 0, 0, AT_SYMLINK_NOFOLLOW) != 0) ||
+        fchmodat(place.folder.get(), place.name.c_str(), 0755, 0) != 0)
+      return cannot("make", path);
     return before && is_whiteout(*before) ? make_opaque(open_at(place, O_RDONLY | O_DIRECTORY), path)
                                           : Result<void>();
   }

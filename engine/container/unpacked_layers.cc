@@ -1,5 +1,10 @@
 #include "engine/container/unpacked_layers.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
 #include "engine/base/file_lock.h"
 #include "engine/base/text.h"
 
@@ -32,6 +37,8 @@ Result<void> UnpackedLayers::unpack(const Sha256& diff_id, const std::string& bl
   const std::string unfinished = path(diff_id, kNew);
   TRY(host_.files.remove(unfinished));  // of one that was killed
   TRY(host_.files.make_folder(unfinished));
+  if (chmod(unfinished.c_str(), 0755) != 0 || (unpacks_as_root() && chown(unfinished.c_str(), 0, 0) != 0))
+    return fail(system_error("Cannot make", unfinished, errno));
   const auto fill = [&]() -> Result<void> {
     TRY_ASSIGN(const std::unique_ptr<FileReader> reader, host_.files.open(blob));
     TRY_ASSIGN(const Sha256 found, unpack_layer(*reader, unfinished, limits_, stop));
@@ -50,6 +57,9 @@ Result<void> UnpackedLayers::unpack(const Sha256& diff_id, const std::string& bl
 Result<UnpackedLayer> UnpackedLayers::take(const Sha256& diff_id,
                                            const std::function<Result<std::string>()>& blob,
                                            const std::stop_token& stop) const {
+  TRY(host_.files.make_folder(folder_));
+  // Programs that run as whom they belong to lie there.
+  if (chmod(folder_.c_str(), 0700) != 0) return fail(system_error("Cannot set the mode of", folder_, errno));
   const std::string lock = path(diff_id, kLock);
   for (;;) {
     TRY_ASSIGN(std::optional<FileLock> shared, wait_for_lock(host_, lock, FileLock::Mode::kShared, {stop}));

@@ -87,14 +87,19 @@ class Rule {
   }
   // Everything the result depends on. Read-only and deterministic.
   virtual Result<Description> describe(const Subject& subject) = 0;
+  // It is likely to be executed as soon as what it needs is done: what that would wait for may be done
+  // meanwhile. On the owner's thread.
+  virtual void expect(const Subject& subject, const Description& description) {
+    (void)subject, (void)description;
+  }
   virtual Result<Done> execute(const Subject& subject, const Description& description,
                                const Doing& doing) = 0;
   // Whether the record's artifacts are all there, and, of the label's `current` record, whether the world is
   // still as it says. Read-only; called on the owner's thread; adds what it looked at.
   virtual Result<bool> holds(const Subject& subject, const Record& record, bool current, Looks& looks) = 0;
-  // Makes the world as an earlier record says, before that is taken again. REQUIRES: it holds.
-  virtual Result<void> restore(const Subject& subject, const Record& record) {
-    (void)subject, (void)record;
+  // Makes the world as an earlier record says, before that is taken again; on a worker. REQUIRES: it holds.
+  virtual Result<void> restore(const Subject& subject, const Record& record, const std::stop_token& stop) {
+    (void)subject, (void)record, (void)stop;
     return {};
   }
   // A failure of this very fingerprint that should not be tried again, as an error to show; on the owner's

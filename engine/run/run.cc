@@ -5,6 +5,7 @@
 #include <future>
 #include <map>
 #include <memory>
+#include <utility>
 
 #include "engine/base/text.h"
 #include "engine/base/threads.h"
@@ -39,12 +40,14 @@ class Runner final : public Inputs {
 
  private:
   // On the owner's thread.
+  void expect_others();
   void needs_are_done(TargetId id);
   void take_up(TargetId id);
   void start(TargetId id);
   void execute(TargetId id);
   void executed(TargetId id, Result<Done> done);
   void reuse(TargetId id);
+  void reused(TargetId id);
   bool still_to_do(TargetId id);
   void fail_step(TargetId id, Error error);
   void finish(TargetId id, Outcome outcome, const std::string& note);
@@ -123,6 +126,7 @@ Summary Runner::run() {
   for (TargetId id = 0; id < count; ++id) {
     if (waiting_for_[id] == 0) ready_.push_back(id);
   }
+  bool begun = false;
   while (unfinished_ > 0) {
     while (!ready_.empty()) {
       const TargetId id = ready_.front();
@@ -130,6 +134,7 @@ Summary Runner::run() {
       needs_are_done(id);
     }
     if (unfinished_ == 0) break;
+    if (!std::exchange(begun, true)) expect_others();
     CHECK(busy_ > 0);
     if (std::optional<std::function<void()>> message = messages_.receive(kTick)) (*message)();
     if (services_.tick) services_.tick();
@@ -160,6 +165,15 @@ bool Runner::as_planned(TargetId id) const {
   return std::all_of(graph_[id].needs.begin(), graph_[id].needs.end(), [&](const Dependency& need) {
     return foreseen_[need.target] && same(*foreseen_[need.target], *results_[need.target]);
   });
+}
+
+// Once the workers are at the first steps: threads are not started while a library is loaded.
+void Runner::expect_others() {
+  for (TargetId id = 0; id < steps_.size(); ++id) {
+    const PlannedStep& step = plan_.steps[id];
+    const bool to_do = step.verdict == Verdict::kRun || step.verdict == Verdict::kMaybe;
+    if (to_do && waiting_for_[id] > 0 && !stopping()) rule(id).expect(subject(id), step.description);
+  }
 }
 
 void Runner::needs_are_done(TargetId id) {
@@ -203,12 +217,24 @@ void Runner::take_up(TargetId id) {
   }
 }
 
+// What an earlier result left may lie where it takes a while to name it again.
 void Runner::reuse(TargetId id) {
+  ++busy_;
+  pool(id).run([this, id] {
+    auto restored =
+        std::make_shared<Result<void>>(rule(id).restore(subject(id), *plan_.steps[id].record, stop_));
+    post([this, id, restored] {
+      --busy_;
+      if (!*restored) return fail_step(id, std::move(*restored).error());
+      reused(id);
+    });
+  });
+}
+
+void Runner::reused(TargetId id) {
   Record record = *plan_.steps[id].record;
   record.when_ns = services_.clock.now_ns();  // it is the label's result from now on
   record.manifest = plan_.steps[id].description.manifest;
-  if (Result<void> restored = rule(id).restore(subject(id), record); !restored)
-    return fail_step(id, std::move(restored).error());
   if (Result<void> kept = decider_.memory.remember(record); !kept)
     return fail_step(id, std::move(kept).error());
   if (graph_[id].label.kind == "job") services_.tally.reused_jobs += 1;

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <chrono>
 
+#include "engine/base/secrets.h"
 #include "engine/base/text.h"
 #include "rules/job/in_place.h"
 #include "rules/job/outputs.h"
 #include "rules/job/runs.h"
-#include "rules/job/secrets.h"
 
 namespace trainmake {
 namespace {

@@ -3,12 +3,12 @@
 #include <algorithm>
 
 #include "engine/base/text.h"
+#include "engine/model/secrets_untold.h"
 #include "rules/job/contract.h"
 #include "rules/job/entry.h"
 #include "rules/job/job_schema.h"
 #include "rules/job/outputs.h"
 #include "rules/job/runs.h"
-#include "rules/job/secrets.h"
 
 namespace trainmake {
 namespace {

@@ -39,6 +39,16 @@ class FakeHttp final : public Http {
     return delivered(request, script_[next_++]);
   }
 
+  std::jthread get_ready() override {
+    ++readied;
+    return {};
+  }
+  int readied = 0;
+
+  void forget() {
+    const std::lock_guard lock(mutex_);
+    requests_.clear();
+  }
   std::vector<HttpRequest> requests() const {
     const std::lock_guard lock(mutex_);
     return requests_;

@@ -195,6 +195,10 @@ HttpResponse FakeRegistry::upload(const Asked& asked) {
   if (!asked.request.body.empty() && (type == nullptr || *type != "application/octet-stream"))
     return refuse("bytes of another type");
   if (method == "PATCH") return take_piece(asked, upload, asked.name);
+  if (method == "DELETE") {
+    uploads_.erase(asked.name);
+    return {204, {}, ""};
+  }
   return method == "PUT" ? end_upload(asked, upload, asked.name) : refuse(cat(method, " of an upload"));
 }
 

@@ -45,6 +45,9 @@ class FakeRule final : public Rule {
     return description;
   }
 
+  void expect(const Subject& subject, const Description&) override {
+    expected.push_back(subject.target().label.name);
+  }
   Result<Done> execute(const Subject& subject, const Description&, const Doing& doing) override {
     const std::string name = subject.target().label.name;
     std::function<void(const Doing&)> during;
@@ -64,7 +67,8 @@ class FakeRule final : public Rule {
   Result<bool> holds(const Subject& subject, const Record&, bool, Looks&) override {
     return !lost.contains(subject.target().label.name);
   }
-  Result<void> restore(const Subject& subject, const Record&) override {
+  Result<void> restore(const Subject& subject, const Record&, const std::stop_token&) override {
+    const std::lock_guard lock(mutex_);
     restored.push_back(subject.target().label.name);
     return {};
   }
@@ -83,7 +87,7 @@ class FakeRule final : public Rule {
   std::map<std::string, std::function<void(const Doing&)>> while_executing;
   std::set<std::string> bad_input, failing, detaching, lost, failed_earlier;
   bool predicts = false;
-  std::vector<std::string> described, executed, restored;
+  std::vector<std::string> described, expected, executed, restored;
 
  private:
   Schema schema_;

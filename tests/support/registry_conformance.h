@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/base/text.h"
+#include "rules/image/blob_source.h"
 #include "rules/image/manifest_json.h"
 #include "rules/image/reference.h"
 #include "rules/image/registry.h"
@@ -31,7 +32,8 @@ class RegistryConformance : public testing::TestWithParam<MakeRegistry> {
   }
   bool put(const std::string& repository, const std::string& bytes) {
     under.files->put("/src/blob", bytes);
-    return registry.put(repository, layer_of(bytes), "/src/blob", {}).has_value();
+    FileBlob blob(*under.files, layer_of(bytes), "/src/blob");
+    return registry.put(repository, blob, {}).has_value();
   }
   // What is read there; nothing when that fails.
   std::optional<std::string> read(const std::string& repository, const BlobRef& blob) {
@@ -98,7 +100,8 @@ TEST_P(RegistryConformance, ALargeBlobIsKeptWhole) {
 
 TEST_P(RegistryConformance, AFileThatIsNotWhatWasDigestedIsRefused) {
   under.files->put("/src/blob", "world");
-  EXPECT_FALSE(registry.put("team/a", layer_of("hello"), "/src/blob", {}));
+  FileBlob blob(*under.files, layer_of("hello"), "/src/blob");
+  EXPECT_FALSE(registry.put("team/a", blob, {}));
   EXPECT_FALSE(has("team/a", sha256_of("hello")));
 }
 

@@ -34,6 +34,15 @@ std::vector<std::string> names(const Summary& summary, Outcome outcome) {
 
 using Names = std::vector<std::string>;
 
+TEST(Run, ExpectsThoseThatWaitForOthersAndAreToBeDone) {
+  RunWorld world{{"a", {}}, {"b", {"a"}}, {"c", {}}};
+  world.run_all();
+  EXPECT_EQ(world.rule.expected, (Names{"b"}));
+  world.rule.expected.clear();
+  world.run_all();
+  EXPECT_TRUE(world.rule.expected.empty());
+}
+
 TEST(Run, DoesEveryStepOnceInOrder) {
   RunWorld world{{"a", {}}, {"b", {"a"}}, {"c", {"a", "b"}}};
   const Summary summary = world.run_all();

@@ -1,4 +1,4 @@
-// Secrets of a job must not stand in what it is told otherwise.
+// The value of a declared secret must not stand in what a target declares besides.
 #pragma once
 
 #include "engine/base/secrets.h"
@@ -6,8 +6,7 @@
 
 namespace trainmake {
 
-// A value that stands in what the job is told would be kept with its record, its order and its params: a user
-// error.
+// It would be kept with records, orders and images, and shown: a user error.
 Result<void> check_secrets_untold(const Environment& environment, const Target& target);
 
 }  // namespace trainmake

@@ -1,4 +1,4 @@
-#include "rules/job/secrets.h"
+#include "engine/model/secrets_untold.h"
 
 #include <algorithm>
 
@@ -30,7 +30,7 @@ Result<void> check_secrets_untold(const Environment& environment, const Target& 
       if (attribute == "secrets" || !stands_in(secret, value)) continue;
       return fail(user_error(cat("The value of secret ", quoted(name), " stands in ", quoted(attribute),
                                  ", which is kept and shown"),
-                             cat("Leave it out: the job finds ", quoted(name), " in its environment"))
+                             cat("Leave it out: whatever runs finds ", quoted(name), " in its environment"))
                       .at(target.place_of(attribute)));
     }
   }
