@@ -65,10 +65,7 @@ Result<Base> built_base(const ImageServices& services, const ImageStore& store, 
   }
   TRY_ASSIGN(const Secrets secrets, secrets_of(services.host.environment, image.strings("secrets"), name));
   TRY_ASSIGN(const Listing listing, services.file_sets.store(context.files, services.blobs, doing.stop));
-  const Redactor redactor = redactor_of(services.host.environment, image.strings("secrets"));
-  const auto tell = [&](const std::string& line) {
-    doing.events(LogLine{image.label, redactor.redact(line)});
-  };
+  const auto tell = [&](const std::string& line) { doing.events(LogLine{image.label, line}); };
   Result<Sha256> built =
       build_dockerfile(services.host, services.blobs, store,
                        {name, dockerfile, listing, edition.architecture, secrets, tell}, doing.stop);

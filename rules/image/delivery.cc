@@ -26,7 +26,7 @@ Result<void> send_manifest(const MadeImage& made, const std::vector<std::string>
   if (!place.is_layout()) {
     TRY(delivery.store.make(kManifestType, made.manifest.bytes));
     const Publication what{*place.registry, delivery.store, place.repository, tags,
-                           made.sent,       made.config,    made.manifest};
+                           made.sent,       made.config,    made.manifest,    delivery.progress};
     return publish(what, delivery.pushed, delivery.tally, delivery.stop);
   }
   TRY(send_layers(made, delivery));
@@ -68,6 +68,17 @@ Result<BlobRef> point(const Editions& parts, const std::vector<std::string>& tag
   return parts.front()->manifest.ref();
 }
 
+// What did not arrive that way is sent as all others are.
+void wait_for_relays(Delivery& delivery) {
+  for (const std::unique_ptr<Relay>& relay : delivery.relays) {
+    if (!relay->wait()) continue;
+    delivery.pushed.add(relay->layer().digest);
+    delivery.tally.pushed_layers += 1;
+    delivery.tally.pushed_bytes += relay->layer().size;
+  }
+  delivery.relays.clear();
+}
+
 std::vector<std::string> variants_of(const std::vector<MadeImage>& editions) {
   std::vector<std::string> variants;
   for (const MadeImage& made : editions) {
@@ -106,6 +117,7 @@ Result<bool> is_there(const Layer& layer, const ImagePlace& place, const PushedB
 
 Result<Delivered> deliver(const std::vector<MadeImage>& editions, const std::vector<std::string>& tags,
                           Delivery& delivery) {
+  wait_for_relays(delivery);
   Delivered delivered;
   Editions all;
   for (const MadeImage& made : editions) all.push_back(&made);

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/model/artifact.h"
@@ -12,6 +14,7 @@
 #include "rules/image/layer.h"
 #include "rules/image/places.h"
 #include "rules/image/publish.h"
+#include "rules/image/relay.h"
 
 namespace trainmake {
 
@@ -30,8 +33,10 @@ struct Delivery {
   PushedBlobs pushed;
   Tally& tally;
   std::stop_token stop;
+  ByteProgress progress;
   std::uint64_t new_layers = 0;  // built or fetched
   std::uint64_t new_bytes = 0;
+  std::vector<std::unique_ptr<Relay>> relays = {};  // layers that are on their way already
 };
 
 // Whether a layer need not be built: it lies in the store or, for another registry, there.
@@ -39,6 +44,9 @@ Result<bool> is_at_hand(const Layer& layer, const Delivery& delivery);
 // The same as far as it can be told without asking anybody.
 Result<bool> is_there(const Layer& layer, const ImagePlace& place, const PushedBlobs& pushed,
                       const ImageStore& store);
+
+// What an artifact is that the tags of a variant point at: this, and the variant's name.
+inline constexpr std::string_view kVariantRole = "variant:";
 
 struct Delivered {
   BlobRef image;                            // what the tags point at

@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <utility>
 
 #include "engine/base/file_system.h"
 #include "engine/base/text.h"
 #include "engine/container/merged.h"
 #include "engine/container/unpack.h"
+#include "rules/image/secret_search.h"
 
 namespace trainmake {
 namespace {
@@ -113,6 +115,10 @@ class Finder {
       if (below) hide(path_join(path_folder(path), cat(".wh.", path_name(path))));
       return {};
     }
+    if (path_name(path).starts_with(".wh."))
+      return fail(step_error(cat("The step made ", quoted(cat("/", path)),
+                                 ", and in a layer a name that begins with `.wh.` deletes what is below"),
+                             "Have it remove that, or call it otherwise"));
     const bool regular = S_ISREG(stat.st_mode);
     if (!regular && !S_ISDIR(stat.st_mode) && !S_ISLNK(stat.st_mode)) {
       difference_.left_out.push_back(path);
@@ -124,13 +130,14 @@ class Finder {
       chmod(source.c_str(), regular ? 0600 : 0700);  // if it fails, reading it says so
     if (S_ISDIR(stat.st_mode)) return inner_folder(source, std::move(entry), below);
     if (regular && stat.st_nlink > 1) {
-      const auto [first, is_new] = linked_.emplace(std::pair(stat.st_dev, stat.st_ino), path);
+      const auto [first, is_new] = linked_.emplace(std::pair(stat.st_dev, stat.st_ino), entry);
       if (!is_new) {
-        entry.kind = TarEntry::Kind::kHardLink;
-        entry.link_target = first->second;
-        entry.size = 0;
-        entry.xattrs.clear();
-        difference_.changes.push_back({std::move(entry)});
+        TarEntry link = first->second;  // its mode is no longer there to be read
+        link.kind = TarEntry::Kind::kHardLink;
+        link.link_target = std::exchange(link.path, path);
+        link.size = 0;
+        link.xattrs.clear();
+        difference_.changes.push_back({std::move(link)});
         return {};
       }
     } else if (below && !below->is_folder()) {
@@ -175,36 +182,7 @@ class Finder {
   }
 
   Difference& difference_;
-  std::map<std::pair<dev_t, ino_t>, std::string> linked_;
-};
-
-// Looks for secrets in bytes that come in pieces.
-class Search {
- public:
-  explicit Search(const Secrets& secrets) {
-    for (const auto& [name, value] : secrets) {
-      if (value.size() < kTellingSize) continue;
-      values_.emplace_back(name, value);
-      longest_ = std::max(longest_, value.size());
-    }
-  }
-
-  void begin() { held_.clear(); }
-  // The name of one that ends in `bytes`; "" is none.
-  std::string add(std::string_view bytes) {
-    if (values_.empty()) return "";
-    held_ += bytes;
-    for (const auto& [name, value] : values_) {
-      if (held_.find(value) != std::string::npos) return name;
-    }
-    if (held_.size() >= longest_) held_.erase(0, held_.size() - (longest_ - 1));
-    return "";
-  }
-
- private:
-  std::vector<std::pair<std::string, std::string>> values_;
-  std::size_t longest_ = 0;
-  std::string held_;
+  std::map<std::pair<dev_t, ino_t>, TarEntry> linked_;  // the first of each
 };
 
 Error told_by(const std::string& path, const std::string& name) {
@@ -213,7 +191,7 @@ Error told_by(const std::string& path, const std::string& name) {
                     cat("Have the step remove it, or write it below /run, which is in no layer"));
 }
 
-Result<void> check_entry(const TarEntry& entry, Search& search) {
+Result<void> check_entry(const TarEntry& entry, SecretSearch& search) {
   const auto check = [&](std::string_view text) -> Result<void> {
     search.begin();
     const std::string name = search.add(text);
@@ -237,7 +215,7 @@ Result<Difference> find_difference(const std::string& upper, const std::vector<s
 Result<void> write_difference(const Difference& difference, const Secrets& secrets, const ByteSink& sink,
                               const std::stop_token& stop) {
   TarWriter tar(sink);
-  Search search(secrets);
+  SecretSearch search(secrets);
   for (const Change& change : difference.changes) {
     TRY(check_entry(change.entry, search));
     TRY(tar.entry(change.entry));

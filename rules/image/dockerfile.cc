@@ -1,15 +1,21 @@
 #include "rules/image/dockerfile.h"
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "engine/base/child.h"
 #include "engine/base/json.h"
 #include "engine/base/log_lines.h"
+#include "engine/base/redactor.h"
 #include "engine/base/text.h"
 #include "rules/image/documents.h"
 #include "rules/image/manifest_json.h"
 #include "rules/image/reference.h"
+#include "rules/image/secret_search.h"
+#include "rules/image/uncompress.h"
 
 namespace trainmake {
 namespace {
@@ -18,17 +24,45 @@ using Json = nlohmann::json;
 
 constexpr std::array<std::string_view, 3> kTools = {"buildah", "podman", "docker"};
 constexpr std::chrono::milliseconds kGlance{200};
+constexpr const char* kMemory = "/dev/shm";  // no disk keeps what lies there
 
-// Of its own, and gone with it.
+// A folder of its own, and gone with it.
 class Scratch {
  public:
-  Scratch(Host& host, const ImageStore& store)
+  Scratch(Host& host, const std::string& above)
       : files_(host.files),
-        folder_(path_join(store.folder(), cat("dockerfiles/.", process_id(), "-", host.clock.steady_ns()))) {}
+        folder_(path_join(above, cat(".trainmake-", process_id(), "-", host.clock.steady_ns()))) {}
   ~Scratch() { (void)files_.remove(folder_); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
   std::string path(std::string_view name) const { return path_join(folder_, name); }
+
+ private:
+  FileSystem& files_;
+  std::string folder_;
+};
+
+// Where secrets lie for a tool that takes them from files: in memory, for our user alone.
+class SecretFolder {
+ public:
+  explicit SecretFolder(FileSystem& files) : files_(files) {}
+  ~SecretFolder() {
+    if (!folder_.empty()) (void)files_.remove(folder_);
+  }
+  SecretFolder(const SecretFolder&) = delete;
+  SecretFolder& operator=(const SecretFolder&) = delete;
+
+  // The path of the file.
+  Result<std::string> add(const std::string& name, const std::string& value) {
+    if (folder_.empty()) {
+      std::string made = cat(kMemory, "/trainmake-XXXXXX");
+      if (::mkdtemp(made.data()) == nullptr) return fail(system_error("Cannot make", made, errno));
+      folder_ = std::move(made);
+    }
+    std::string path = path_join(folder_, name);
+    TRY(write_file(files_, path, value, {0400, false}));
+    return path;
+  }
 
  private:
   FileSystem& files_;
@@ -47,6 +81,7 @@ struct Builder {
   // Tells what it prints, and quotes the end of that when it fails.
   Result<void> run(const std::vector<std::string>& arguments) const {
     TRY_ASSIGN(Child child, Child::start({arguments, host.environment.variables, "/", {}}));
+    Redactor redactor(values_of(build.secrets));
     LogLines lines;
     LastLines last;
     const LogLines::Sink sink = [&](std::string_view line) {
@@ -60,8 +95,9 @@ struct Builder {
         return fail(interrupted_error());
       }
       TRY_ASSIGN(more, child.read(bytes, kGlance));
-      lines.add(bytes, sink);
+      lines.add(redactor.pass(bytes), sink);
     }
+    lines.add(redactor.finish(), sink);
     lines.finish(sink);
     std::optional<ChildEnd> end = child.ended();
     while (!end) {
@@ -75,7 +111,14 @@ struct Builder {
             end->signal != 0 ? cat(" was ended by signal ", end->signal)
                              : cat(" ended with exit code ", end->exit_code));
     for (const std::string& line : last.all()) message += cat("\n  ", printable(line));
-    return fail(step_error(std::move(message), "A file that it copies must be among the image's `inputs`"));
+    const bool misses_a_file = std::any_of(last.all().begin(), last.all().end(), [](const std::string& line) {
+      return line.find("COPY") != line.npos || line.find("ADD") != line.npos ||
+             line.find("no such file") != line.npos;
+    });
+    return fail(step_error(std::move(message),
+                           misses_a_file ? "A file that it copies must be among the image's `inputs`"
+                                         : "It is built as that program builds it by hand: its own "
+                                           "settings hold, of registries and of how it runs commands"));
   }
 };
 
@@ -146,9 +189,24 @@ Result<Sha256> find_manifest(FileSystem& files, const std::string& from, const s
   return *digest;
 }
 
+// That no secret stands in a layer of the layout in `from`.
+Result<void> search(FileSystem& files, const std::string& from, const BlobRef& layer, const Secrets& secrets,
+                    const std::stop_token& stop) {
+  SecretSearch search(secrets);
+  Uncompressor plain(compression_of(layer.media_type), [&](std::string_view bytes) -> Result<void> {
+    const std::string name = search.add(bytes);
+    if (name.empty()) return {};
+    return fail(step_error(cat("The value of secret ", quoted(name), " stands in what the Dockerfile built"),
+                           "Have the command that uses it leave it out of its output and its files"));
+  });
+  TRY(read_pieces(files, blob_path(from, layer.digest), stop,
+                  [&](std::string_view bytes) { return plain.add(bytes); }));
+  return plain.finish();
+}
+
 // Takes the image of the OCI layout in `from`, whole.
 Result<Sha256> take_image(FileSystem& files, const std::string& from, const std::string& architecture,
-                          const ImageStore& store, const std::stop_token& stop) {
+                          const Secrets& secrets, const ImageStore& store, const std::stop_token& stop) {
   TRY_ASSIGN(const Sha256 digest, find_manifest(files, from, architecture));
   TRY_ASSIGN(const std::string bytes, read_file(files, blob_path(from, digest), kLargestDocument));
   const Json manifest = parse_json<Json>(bytes);
@@ -159,6 +217,7 @@ Result<Sha256> take_image(FileSystem& files, const std::string& from, const std:
   for (const Json& descriptor : descriptors) {
     const std::optional<BlobRef> blob = blob_of(descriptor);
     if (!blob) return fail(step_error("What the tool wrote has a manifest without digests"));
+    if (!secrets.empty()) TRY(search(files, from, *blob, secrets, stop));
     TRY(take(files, from, *blob, store, stop));
   }
   TRY_ASSIGN(const BlobRef made, store.make(kManifestType, bytes));
@@ -171,7 +230,7 @@ Result<Sha256> build_dockerfile(Host& host, Blobs& blobs, const ImageStore& stor
                                 const DockerfileBuild& build, const std::stop_token& stop) {
   Builder builder{host, build, stop};
   TRY_ASSIGN(builder.tool, find_tool(host, build.name, stop));
-  const Scratch scratch(host, store);
+  const Scratch scratch(host, path_join(store.folder(), "dockerfiles"));
   const std::string context = scratch.path("context");
   const std::string out = scratch.path("out");
   TRY(lay_out(host.files, blobs, build.files, context));
@@ -181,9 +240,9 @@ Result<Sha256> build_dockerfile(Host& host, Blobs& blobs, const ImageStore& stor
       builder.tool, "build", "--file",     path_join(context, build.dockerfile),
       "--tag",      tag,     "--platform", cat("linux/", build.architecture)};
   if (!builder.is_docker()) command.insert(command.end(), {"--timestamp", "0"});
+  SecretFolder secrets(host.files);
   for (const auto& [name, value] : build.secrets) {
-    const std::string file = scratch.path(cat("secrets/", name));
-    TRY(write_file(host.files, file, value, {0400, false}));
+    TRY_ASSIGN(const std::string file, secrets.add(name, value));
     command.insert(command.end(), {"--secret", cat("id=", name, ",src=", file)});
   }
   command.push_back(context);
@@ -196,7 +255,7 @@ Result<Sha256> build_dockerfile(Host& host, Blobs& blobs, const ImageStore& stor
   } else {
     TRY(builder.run({builder.tool, "push", "--quiet", tag, cat("oci:", out, ":it")}));
   }
-  return take_image(host.files, out, build.architecture, store, stop);
+  return take_image(host.files, out, build.architecture, build.secrets, store, stop);
 }
 
 }  // namespace trainmake

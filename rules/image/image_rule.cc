@@ -3,6 +3,7 @@
 #include <set>
 
 #include "engine/base/text.h"
+#include "engine/model/secrets_untold.h"
 #include "rules/image/built_base.h"
 #include "rules/image/ingredients.h"
 #include "rules/image/manifest_json.h"
@@ -12,7 +13,6 @@ namespace trainmake {
 namespace {
 
 constexpr std::string_view kManifestRole = "manifest:";  // and the edition's name
-constexpr std::string_view kVariantRole = "variant:";    // and the variant's
 
 std::map<std::string, std::string> map_of(const Fields& fields) {
   std::map<std::string, std::string> map;
@@ -112,25 +112,33 @@ std::vector<std::pair<Error, Label>> ImageRule::settle(const Graph& graph, const
 }
 
 // Adds to `work` what a tree's layer would cost.
-Result<void> ImageRule::count(const LayerKey& key, std::uint64_t bytes, const ImagePlace& place,
-                              const PushedBlobs& pushed, Work& work) {
-  TRY_ASSIGN(const std::optional<Layer> known, layers_.remembered(key));
+Result<void> ImageRule::count(const LayerSource& source, const ImagePlace& place, const PushedBlobs& pushed,
+                              Work& work) {
+  TRY_ASSIGN(const std::optional<Layer> known, layers_.remembered(source.key));
   bool there = false;
   if (known) {
     TRY_ASSIGN(there, is_there(*known, place, pushed, store_));
   }
   if (there) return {};
   ++work.layers;
-  work.layer_bytes += bytes;
+  work.layer_bytes += source.bytes;
   return {};
+}
+
+// Code is gathered and layers are made before there is anything to send.
+void ImageRule::expect(const Subject& subject, const Description& description) {
+  const Result<ImagePlace> place = places_.of(subject.target());
+  if (!place || place->is_layout() || description.work.layers == 0 || getting_ready_.joinable()) return;
+  getting_ready_ = services_.host.http.get_ready();
 }
 
 Result<Description> ImageRule::describe(const Subject& subject) {
   const Target& target = subject.target();
+  TRY(check_secrets_untold(services_.host.environment, target));
   TRY_ASSIGN(const std::vector<Edition> editions, editions_of(target));
   TRY(check_steps(target, editions));
   TRY_ASSIGN(const ImagePlace place, places_.of(target));
-  TRY_ASSIGN(const PushedBlobs pushed, PushedBlobs::read(services_.host, store_, place.text()));
+  TRY_ASSIGN(const PushedBlobs pushed, PushedBlobs::read(services_.host, store_, place));
   Description description;
   Manifest& manifest = description.manifest;
   if (!place.is_layout()) manifest.add(Section::kAttr, "registry", place.text());
@@ -160,13 +168,18 @@ Result<Description> ImageRule::describe(const Subject& subject) {
   for (const Edition& edition : editions)
     TRY(steps_.count(subject, edition, inputs, place, pushed, description.work));
   TRY_ASSIGN(FileTrees files, file_trees(services_, target, description.looks));
+  const bool has_foreign_base = std::any_of(editions.begin(), editions.end(), [&](const Edition& edition) {
+    return edition.base != "scratch" && base_need(target, edition) == nullptr;
+  });
+  if (has_foreign_base) TRY(check_places(target, files));
   for (std::size_t i = 0; i < files.size(); ++i) {
     manifest.add(Section::kAttr, cat("files[", i + 1, "].dest"), files[i].dest);
     for (const ListedFile& file : files[i].files) {
       manifest.add(Section::kData, file.source, digest_as(cat("files ", i), file));
     }
-    TRY(count(source_of(files[i], place.compression).key, 0, place, pushed, description.work));
+    TRY(count(source_of(files[i], place.compression), place, pushed, description.work));
   }
+  TRY(check_code(subject));
   for (const CodeTree& code : code_trees(subject)) {
     const std::string& name = code.target->label.text();
     if (code.artifact == nullptr) {
@@ -176,8 +189,7 @@ Result<Description> ImageRule::describe(const Subject& subject) {
       continue;
     }
     manifest.add(Section::kUpstream, name, code.artifact->identity);
-    TRY(count(source_of(services_, code, place.compression).key, code.artifact->size, place, pushed,
-              description.work));
+    TRY(count(source_of(services_, code, place.compression), place, pushed, description.work));
   }
   manifest.seal();
   description.carry = std::make_shared<const Ingredients>(
@@ -185,14 +197,15 @@ Result<Description> ImageRule::describe(const Subject& subject) {
   return description;
 }
 
-Result<Layer> ImageRule::layer(const LayerSource& source, bool afresh, Delivery& delivery) {
+Result<Layer> ImageRule::layer(const LayerSource& source, const Target& target, bool afresh,
+                               Delivery& delivery) {
   TRY_ASSIGN(const std::optional<Layer> known, layers_.remembered(source.key));
   bool at_hand = false;
   if (known) {
     TRY_ASSIGN(at_hand, is_at_hand(*known, delivery));
   }
   if (at_hand && !afresh) return *known;
-  TRY_ASSIGN(const Layer built, layers_.build(source, delivery.stop));
+  TRY_ASSIGN(const Layer built, build(source, target, delivery));
   if (!at_hand || known->blob.digest != built.blob.digest) {
     ++delivery.new_layers;
     delivery.new_bytes += built.blob.size;
@@ -200,16 +213,55 @@ Result<Layer> ImageRule::layer(const LayerSource& source, bool afresh, Delivery&
   return built;
 }
 
+// Whether a repository may lack what we make: one that we have sent to, or that has no image of that tag.
+Result<bool> ImageRule::may_lack(const ImagePlace& place, const Target& target, const Delivery& delivery) {
+  if (!delivery.pushed.empty()) return true;
+  TRY_ASSIGN(const std::optional<BlobRef> there,
+             place.registry->find({place.repository, tags_of(target).front()}, nullptr, delivery.stop));
+  return !there;
+}
+
+// A large one is sent to another registry while it is made.
+Result<Layer> ImageRule::build(LayerSource source, const Target& target, Delivery& delivery) {
+  const ImagePlace& place = delivery.place;
+  source.packed = [&](std::uint64_t bytes) {
+    delivery.progress("packing", std::min(bytes, source.bytes), source.bytes);
+  };
+  std::unique_ptr<Relay> relay;
+  // One at a time, since each holds two stretches of its layer.
+  bool relays = !place.is_layout() && source.bytes >= kRelayedBytes &&
+                (delivery.relays.empty() || delivery.relays.back()->is_over());
+  if (relays) {
+    TRY_ASSIGN(relays, may_lack(place, target, delivery));
+  }
+  if (relays) {
+    source.also = [&] {
+      relay = std::make_unique<Relay>(*place.registry, place.repository, delivery.stop);
+      return relay->sink();
+    };
+  }
+  TRY_ASSIGN(const Layer built, layers_.build(source, delivery.stop));
+  if (!relay) return built;
+  TRY_ASSIGN(const std::optional<std::uint64_t> there,
+             place.registry->size_of(place.repository, built.blob.digest, nullptr, delivery.stop));
+  if (there) return built;  // it was there: what was sent is dropped
+  relay->end(built.blob);
+  delivery.relays.push_back(std::move(relay));
+  return built;
+}
+
 // What all editions have above their bases: what changes least comes first.
 Result<std::vector<Layer>> ImageRule::own_layers(const Subject& subject, const Ingredients& ingredients,
                                                  bool afresh, Delivery& delivery) {
+  const Compression compression = delivery.place.compression;
   std::vector<Layer> layers;
   for (const FileTree& tree : ingredients.files) {
-    TRY_ASSIGN(Layer made, layer(source_of(tree, delivery.place.compression), afresh, delivery));
+    TRY_ASSIGN(Layer made, layer(source_of(tree, compression), subject.target(), afresh, delivery));
     layers.push_back(std::move(made));
   }
   for (const CodeTree& tree : code_trees(subject)) {
-    TRY_ASSIGN(Layer made, layer(source_of(services_, tree, delivery.place.compression), afresh, delivery));
+    TRY_ASSIGN(Layer made,
+               layer(source_of(services_, tree, compression), subject.target(), afresh, delivery));
     layers.push_back(std::move(made));
   }
   return layers;
@@ -255,15 +307,23 @@ Result<Done> ImageRule::execute(const Subject& subject, const Description& descr
   const Target& target = subject.target();
   TRY_ASSIGN(const std::vector<Edition> editions, editions_of(target));
   TRY_ASSIGN(const ImagePlace place, places_.of(target));
-  TRY_ASSIGN(PushedBlobs pushed, PushedBlobs::read(services_.host, store_, place.text()));
+  TRY_ASSIGN(PushedBlobs pushed, PushedBlobs::read(services_.host, store_, place));
   if (doing.afresh) pushed.forget();
-  Delivery delivery{place, store_, std::move(pushed), doing.tally, doing.stop};
+  const auto tell = [&](const std::string& what, std::uint64_t done, std::uint64_t total) {
+    doing.events(Progress{target.label, what, done, total, true});
+  };
+  Delivery delivery{place, store_, std::move(pushed), doing.tally, doing.stop, tell};
   const auto ingredients = std::any_cast<std::shared_ptr<const Ingredients>>(description.carry);
   TRY_ASSIGN(const std::vector<Layer> own, own_layers(subject, *ingredients, doing.afresh, delivery));
   std::vector<MadeImage> images;
   for (const Edition& edition : editions) {
     TRY_ASSIGN(MadeImage made, make(subject, edition, own, *ingredients, doing, delivery));
     images.push_back(std::move(made));
+  }
+  for (const MadeImage& made : images) {
+    for (const SentLayer& layer : made.sent) {
+      if (doing.afresh && layer.from != nullptr) TRY(store_.drop_if_damaged(layer.blob.digest, doing.stop));
+    }
   }
   const std::vector<std::string> tags = tags_of(target);
   TRY_ASSIGN(const Delivered delivered, deliver(images, tags, delivery));
@@ -277,8 +337,9 @@ Result<Done> ImageRule::execute(const Subject& subject, const Description& descr
   const std::vector<Layer>& layers = images.front().layers;
   std::uint64_t bytes = 0;
   for (const Layer& each : layers) bytes += each.blob.size;
-  done.note = cat(plural(delivery.new_layers, "new layer"), " of ", layers.size(), ", ", human_bytes(bytes),
-                  images.size() > 1 ? cat(", in ", images.size(), " images") : "");
+  done.note = cat(plural(delivery.new_layers, "new layer"), " of ", layers.size(), ", ",
+                  delivery.new_bytes < bytes ? cat(human_bytes(delivery.new_bytes), " of ") : "",
+                  human_bytes(bytes), images.size() > 1 ? cat(", in ", images.size(), " images") : "");
   return done;
 }
 
@@ -290,7 +351,7 @@ Result<bool> ImageRule::holds(const Subject& subject, const Record& record, bool
   TRY_ASSIGN(const ImagePlace place, places_.of(subject.target()));
   if (!place.is_layout()) {
     if (current) return true;
-    TRY_ASSIGN(const PushedBlobs pushed, PushedBlobs::read(services_.host, store_, place.text()));
+    TRY_ASSIGN(const PushedBlobs pushed, PushedBlobs::read(services_.host, store_, place));
     if (pushed.has(*manifest)) return true;
     TRY_ASSIGN(const std::optional<BlobRef> there,
                place.registry->find({place.repository, digest_text(*manifest)}, nullptr, {}));
@@ -317,7 +378,8 @@ Result<bool> ImageRule::holds(const Subject& subject, const Record& record, bool
 }
 
 // A document that an earlier result left: here, else where it was sent.
-Result<Document> ImageRule::document(const Artifact& artifact, const ImagePlace& place) {
+Result<Document> ImageRule::document(const Artifact& artifact, const ImagePlace& place,
+                                     const std::stop_token& stop) {
   const std::optional<Sha256> digest = Sha256::parse(artifact.sha256);
   CHECK(digest.has_value());
   Document document;
@@ -325,22 +387,23 @@ Result<Document> ImageRule::document(const Artifact& artifact, const ImagePlace&
   if (kept) {
     document.bytes = *kept;
   } else {
-    TRY(place.registry->read(place.repository, {kManifestType, *digest, artifact.size},
-                             [&](std::string_view bytes) {
-                               document.bytes += bytes;
-                               return Result<void>();
-                             },
-                             {}));
+    TRY(place.registry->read(
+        place.repository, {kManifestType, *digest, artifact.size},
+        [&](std::string_view bytes) {
+          document.bytes += bytes;
+          return Result<void>();
+        },
+        stop));
   }
   document.media_type = type_of_document(document.bytes);
   return document;
 }
 
-Result<void> ImageRule::restore(const Subject& subject, const Record& record) {
+Result<void> ImageRule::restore(const Subject& subject, const Record& record, const std::stop_token& stop) {
   TRY_ASSIGN(const ImagePlace place, places_.of(subject.target()));
   for (const auto& [artifact, tags] : tagged(record.artifacts, subject.target())) {
-    TRY_ASSIGN(const Document found, document(*artifact, place));
-    Result<void> put = place.registry->put_manifest(place.repository, found, tags, {});
+    TRY_ASSIGN(const Document found, document(*artifact, place, stop));
+    Result<void> put = place.registry->put_manifest(place.repository, found, tags, stop);
     if (put) continue;
     if (place.is_layout()) return put;
     return fail(std::move(put).error().advise(

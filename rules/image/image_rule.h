@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "engine/model/rule.h"
@@ -27,19 +28,22 @@ class ImageRule final : public Rule {
   Pool pool() const override { return Pool::kCpu; }
   std::vector<std::pair<Error, Label>> settle(const Graph& graph, const EventSink& events) override;
   Result<Description> describe(const Subject& subject) override;
+  void expect(const Subject& subject, const Description& description) override;
   Result<Done> execute(const Subject& subject, const Description& description, const Doing& doing) override;
   Result<bool> holds(const Subject& subject, const Record& record, bool current, Looks& looks) override;
-  Result<void> restore(const Subject& subject, const Record& record) override;
+  Result<void> restore(const Subject& subject, const Record& record, const std::stop_token& stop) override;
 
  private:
-  Result<void> count(const LayerKey& key, std::uint64_t bytes, const ImagePlace& place,
-                     const PushedBlobs& pushed, Work& work);
-  Result<Layer> layer(const LayerSource& source, bool afresh, Delivery& delivery);
+  Result<void> count(const LayerSource& source, const ImagePlace& place, const PushedBlobs& pushed,
+                     Work& work);
+  Result<bool> may_lack(const ImagePlace& place, const Target& target, const Delivery& delivery);
+  Result<Layer> build(LayerSource source, const Target& target, Delivery& delivery);
+  Result<Layer> layer(const LayerSource& source, const Target& target, bool afresh, Delivery& delivery);
   Result<std::vector<Layer>> own_layers(const Subject& subject, const Ingredients& ingredients, bool afresh,
                                         Delivery& delivery);
   Result<MadeImage> make(const Subject& subject, const Edition& edition, const std::vector<Layer>& own,
                          const Ingredients& ingredients, const Doing& doing, Delivery& delivery);
-  Result<Document> document(const Artifact& artifact, const ImagePlace& place);
+  Result<Document> document(const Artifact& artifact, const ImagePlace& place, const std::stop_token& stop);
 
   ImageServices services_;
   ImageStore store_;
@@ -47,6 +51,7 @@ class ImageRule final : public Rule {
   Bases bases_;
   Layers layers_;
   ImageSteps steps_;
+  std::jthread getting_ready_;  // the owner's
 };
 
 }  // namespace trainmake

@@ -1,5 +1,7 @@
 #include "rules/image/image_schema.h"
 
+#include <algorithm>
+
 #include "engine/base/text.h"
 #include "rules/image/compress.h"
 #include "rules/image/reference.h"
@@ -36,11 +38,52 @@ std::vector<Error> wrong_file_layers(const Value& layers) {
   return errors;
 }
 
+Error wrong_at(const Value& value, std::string message, std::string hint) {
+  return user_error(std::move(message), std::move(hint)).at({"", value.line});
+}
+
+std::vector<Error> wrong_dockerfile(const Value& path) {
+  if (!path.string()->empty()) return {};
+  return {wrong_at(path, "`dockerfile` is empty", "Name a file, or leave it out")};
+}
+
+std::vector<Error> wrong_env(const Value& env) {
+  std::vector<Error> errors;
+  for (const auto& [name, value] : env.table()->fields) {
+    if (name.empty() || name.find_first_of(std::string_view("=\0", 2)) != std::string::npos)
+      errors.push_back(wrong_at(value, cat("No environment variable can be called ", quoted(name)),
+                                "A name is not empty and has no `=`"));
+  }
+  return errors;
+}
+
+std::vector<Error> wrong_workdir(const Value& folder) {
+  if (folder.string()->starts_with('/')) return {};
+  return {wrong_at(folder, cat("`workdir` ", quoted(*folder.string()), " is not absolute"),
+                   "Write it as `/code`")};
+}
+
+std::vector<Error> wrong_user(const Value& user) {
+  const std::string& text = *user.string();
+  const bool is_fine = !text.empty() && text.front() != ':' && text.back() != ':' &&
+                       std::count(text.begin(), text.end(), ':') < 2 &&
+                       text.find_first_of(" \t\n/") == std::string::npos;
+  if (is_fine) return {};
+  return {wrong_at(user, cat("Nobody can be called ", quoted(text)),
+                   "Write a name or a number, as `user` or `user:group`")};
+}
+
 // A variant's name becomes part of a tag.
 std::vector<Error> wrong_variants(const Value& base) {
   std::vector<Error> errors;
   const Table* table = base.table();
+  const auto check = [&](const Value& one) {
+    if (one.string()->empty())
+      errors.push_back(wrong_at(base, "`base` is empty", "`\"scratch\"` is a base with nothing in it"));
+  };
+  if (base.string() != nullptr) check(base);
   if (table == nullptr) return errors;
+  for (const auto& [name, value] : table->fields) check(value);
   if (table->fields.empty())
     errors.push_back(user_error("`base` names no variant", "Write it as `{ cpu = \"...\", gpu = \"...\" }`"));
   for (const auto& [name, value] : table->fields) {
@@ -72,7 +115,12 @@ Schema make_schema() {
       "image",
       "An OCI image: layers and a config, by digest",
       {
-          {"code", Shape::kLabelList, "The code in it: its last layers", false, Effect::kResult, {"code"}},
+          {"code",
+           Shape::kLabelList,
+           "The code in it: its last layers, in `/code`",
+           false,
+           Effect::kResult,
+           {"code"}},
           {.name = "base",
            .shape = Shape::kVariants,
            .doc = "What it is built on: a reference, another image's label, or `\"scratch\"`; a table has "
@@ -84,7 +132,9 @@ Schema make_schema() {
            .doc = "What it is for: `amd64`, `arm64` or both; this machine's when none is given",
            .wrong = wrong_architectures},
           {"run", Shape::kStringList, "Commands run in the base: a layer each, below the code"},
-          {"inputs", Shape::kFiles, "Files that `run` steps read in their working folder; not in the image"},
+          {"inputs", Shape::kFiles,
+           "Files that `run` steps read in their working folder, or a Dockerfile copies; by their paths from "
+           "the project's folder"},
           {"network", Shape::kBoolean, "Whether `run` steps have the network; not unless it is `true`"},
           {.name = "files",
            .shape = Shape::kFileLayers,
@@ -92,11 +142,14 @@ Schema make_schema() {
            .wrong = wrong_file_layers},
           {"allow", Shape::kStringList, "Private keys and `.env` files that may be among `files`", false,
            Effect::kNone},
-          {"env", Shape::kScalarMap, "Environment variables"},
-          {"workdir", Shape::kString, "The working folder"},
+          {.name = "env", .shape = Shape::kScalarMap, .doc = "Environment variables", .wrong = wrong_env},
+          {.name = "workdir", .shape = Shape::kString, .doc = "The working folder", .wrong = wrong_workdir},
           {"entrypoint", Shape::kStringList, "What a container starts"},
           {"cmd", Shape::kStringList, "Its arguments"},
-          {"user", Shape::kString, "Who runs it"},
+          {.name = "user",
+           .shape = Shape::kString,
+           .doc = "Who runs it: a name or a number, with a group perhaps",
+           .wrong = wrong_user},
           {"labels", Shape::kStringMap, "Labels of the image"},
           {.name = "tags",
            .shape = Shape::kStringList,
@@ -111,8 +164,12 @@ Schema make_schema() {
            .wrong = wrong_compression},
           {"variants", Shape::kStringList,
            "Which variants of `base` are made, the most usual first; else all"},
-          {"dockerfile", Shape::kString, "A Dockerfile that builds what it is built on, in place of `base`"},
-          {"secrets", Shape::kStringList, "Environment variables that `run` steps see", false, Effect::kNone},
+          {.name = "dockerfile",
+           .shape = Shape::kString,
+           .doc = "A Dockerfile that builds what it is built on, in place of `base`",
+           .wrong = wrong_dockerfile},
+          {"secrets", Shape::kStringList,
+           "Environment variables that `run` steps see, or a Dockerfile mounts", false, Effect::kNone},
           {"notes", Shape::kString, "A remark", false, Effect::kNone},
       }};
 }

@@ -41,7 +41,7 @@ Result<BlobRef> ImageStore::make(const std::string& media_type,
                                  const std::function<Result<void>(const ByteSink&)>& fill) const {
   const std::string waiting = path_join(
       folder_, cat("blobs/.waiting-", host_.clock.steady_ns(), "-", reinterpret_cast<std::uintptr_t>(&fill)));
-  TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, host_.files.create(waiting));
+  TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, host_.files.create(waiting, {.large = true}));
   Sha256Hasher hasher;
   BlobRef blob{media_type, {}, 0};
   TRY(fill([&](std::string_view bytes) -> Result<void> {
@@ -64,6 +64,19 @@ Result<std::optional<std::string>> ImageStore::read(const Sha256& digest) const 
   TRY_ASSIGN(std::optional<std::string> bytes, read_file_if_there(host_.files, path(digest)));
   if (bytes && sha256_of(*bytes) != digest) return std::optional<std::string>();
   return bytes;
+}
+
+Result<bool> ImageStore::drop_if_damaged(const Sha256& digest, const std::stop_token& stop) const {
+  TRY_ASSIGN(const Stat there, host_.files.look(path(digest)));
+  if (!there.is(FileKind::kFile)) return false;
+  Sha256Hasher hasher;
+  TRY(read_pieces(host_.files, path(digest), stop, [&](std::string_view bytes) {
+    hasher.raw(bytes);
+    return Result<void>();
+  }));
+  if (hasher.finish() == digest) return false;
+  TRY(host_.files.remove(path(digest)));
+  return true;
 }
 
 }  // namespace trainmake

@@ -19,6 +19,9 @@ class ImageStore {
   ImageStore(Host& host, std::string folder, std::string workspace_root);
   static ImageStore of(Host& host, const Workspace& workspace);
 
+  // Whether a blob was there and was not what its digest says: then it is removed.
+  Result<bool> drop_if_damaged(const Sha256& digest, const std::stop_token& stop) const;
+  FileSystem& files() const { return host_.files; }
   const std::string& folder() const { return folder_; }
   std::string path(const Sha256& digest) const;
   Result<Stat> look(const std::string& path, Looks* looks) const;

@@ -1,10 +1,17 @@
 #include "rules/image/ingredients.h"
 
+#include <map>
+
 #include "cache/secret_files.h"
 #include "engine/base/text.h"
 
 namespace trainmake {
 namespace {
+
+// Of Debian and most others; an image of these links is of no use without them.
+constexpr std::pair<std::string_view, std::string_view> kLinksOfBases[] = {
+    {"/bin", "/usr/bin"},     {"/sbin", "/usr/sbin"},     {"/lib", "/usr/lib"}, {"/lib32", "/usr/lib32"},
+    {"/lib64", "/usr/lib64"}, {"/libx32", "/usr/libx32"}, {"/var/run", "/run"}, {"/var/lock", "/run/lock"}};
 
 // The files of `code`, as they were when it ran.
 Result<Listing> snapshot(Blobs& blobs, const Artifact& tree, const Label& code) {
@@ -24,6 +31,19 @@ Result<FileSet> read_files(const ImageServices& services, const Target& image, c
       {image.label.folder, files, std::move(root), "", Links::kKeep, false, image.place_of(attribute)});
 }
 
+// In a layer `.wh.name` deletes `name` from what is below.
+Result<void> refuse_whiteouts(const Listing& files, const Target& target, const char* attribute) {
+  for (const ListedFile& file : files) {
+    if (!file.key.starts_with(".wh.") && file.key.find("/.wh.") == std::string::npos) continue;
+    return fail(user_error(cat(quoted(file.key),
+                               " cannot be in an image: in a layer, a name that begins with "
+                               "`.wh.` deletes what is below"),
+                           "Rename it, or leave it out")
+                    .at(target.place_of(attribute)));
+  }
+  return {};
+}
+
 FileTree tree_of(FileSet set, std::string dest) {
   std::string identity = tree_identity(set.files, true).hex();
   return {std::move(dest), std::move(set.files), std::move(identity)};
@@ -40,6 +60,7 @@ Result<FileTrees> file_trees(const ImageServices& services, const Target& image,
     while (dest.size() > 1 && dest.ends_with('/')) dest.pop_back();
     TRY_ASSIGN(FileSet set, read_files(services, image, entry.table()->find("srcs"), "files"));
     TRY(refuse_secret_files(set, image, "files"));
+    TRY(refuse_whiteouts(set.files, image, "files"));
     looks.add(set.looks);
     trees.push_back(tree_of(std::move(set), std::move(dest)));
   }
@@ -49,7 +70,7 @@ Result<FileTrees> file_trees(const ImageServices& services, const Target& image,
 Result<FileTree> step_inputs(const ImageServices& services, const Target& image, Looks& looks) {
   const Value* files = image.find("inputs");
   if (files == nullptr) return FileTree();
-  TRY_ASSIGN(FileSet set, read_files(services, image, files, "inputs"));
+  TRY_ASSIGN(FileSet set, read_files(services, image, files, "inputs", ""));
   looks.add(set.looks);
   return tree_of(std::move(set), "");
 }
@@ -82,14 +103,58 @@ std::vector<CodeTree> code_trees(const Subject& image) {
   return trees;
 }
 
+Result<void> check_places(const Target& image, const FileTrees& trees) {
+  for (const FileTree& tree : trees) {
+    for (const ListedFile& file : tree.files) {
+      const std::string path = path_join(tree.dest, file.key);
+      for (const auto& [link, target] : kLinksOfBases) {
+        if (!path.starts_with(link) || (path.size() > link.size() && path[link.size()] != '/')) continue;
+        return fail(user_error(cat(quoted(path), " would replace ", quoted(link),
+                                   ", which in most bases is a link to ", quoted(target)),
+                               cat("Put it below ", quoted(target)))
+                        .at(image.place_of("files")));
+      }
+    }
+  }
+  return {};
+}
+
+Result<void> check_code(const Subject& image) {
+  std::map<std::string_view, std::pair<const ListedFile*, const Label*>> taken;
+  for (const Dependency& need : image.target().needs) {
+    const std::any* carry = need.attribute == "code" ? image.inputs.carry(need.target) : nullptr;
+    const auto* files = carry == nullptr ? nullptr : std::any_cast<std::shared_ptr<const Listing>>(carry);
+    if (files == nullptr) continue;
+    const Target& code = image.graph[need.target];
+    const Label& label = code.label;
+    TRY(refuse_whiteouts(**files, code, "srcs"));
+    for (const ListedFile& file : **files) {
+      const auto [at, is_new] = taken.try_emplace(file.key, &file, &label);
+      const auto& [other, owner] = at->second;
+      if (is_new || (other->content == file.content && other->link_target == file.link_target &&
+                     other->mode == file.mode))
+        continue;
+      return fail(user_error(cat(quoted(owner->text()), " and ", quoted(label.text()), " both bring ",
+                                 quoted(path_join(kCodeFolder, file.key)), ", and they differ"),
+                             "Give one of them a `dest`")
+                      .at(image.target().place_of("code")));
+    }
+  }
+  return {};
+}
+
 LayerSource source_of(const FileTree& tree, Compression compression) {
-  return {{tree.identity, tree.dest, compression}, [&tree]() -> Result<Listing> { return tree.files; }};
+  std::uint64_t bytes = 0;
+  for (const ListedFile& file : tree.files) bytes += file.size;
+  return {
+      {tree.identity, tree.dest, compression}, [&tree]() -> Result<Listing> { return tree.files; }, bytes};
 }
 
 LayerSource source_of(const ImageServices& services, const CodeTree& tree, Compression compression) {
   CHECK(tree.artifact != nullptr);
   return {{tree.artifact->identity, std::string(kCodeFolder), compression},
-          [&services, tree] { return snapshot(services.blobs, *tree.artifact, tree.target->label); }};
+          [&services, tree] { return snapshot(services.blobs, *tree.artifact, tree.target->label); },
+          tree.artifact->size};
 }
 
 std::vector<RunStep> steps_of(const ImageServices& services, const Target& image, const FileTree& inputs,

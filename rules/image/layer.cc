@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "cache/file_digests.h"
@@ -14,6 +15,7 @@ namespace trainmake {
 namespace {
 
 constexpr std::size_t kReadBytes = std::size_t{256} << 10U;
+constexpr std::uint64_t kTellBytes = std::uint64_t{1} << 20U;
 constexpr int kTries = 2;  // of a layer whose files change while they are read
 
 // Folders above `path` that were not written yet, outermost first.
@@ -23,6 +25,12 @@ std::vector<std::string> new_folders(const std::string& path, std::set<std::stri
     if (written.insert(path.substr(0, slash)).second) folders.push_back(path.substr(0, slash));
   }
   return folders;
+}
+
+// As every base has them; a layer says it again of those that lie above its files.
+std::uint32_t mode_of_folder(std::string_view path) {
+  if (path == "tmp" || path == "var/tmp") return 01777;
+  return path == "root" ? 0700 : 0755;
 }
 
 Error not_as_listed(const ListedFile& file) {
@@ -59,7 +67,7 @@ Layers::Layers(Host& host, const Workspace& workspace, Blobs& blobs, const Image
 // The version is of the bytes that this program makes of a tree.
 std::string Layers::memo_path(const LayerKey& key) const {
   const Digest128 digest =
-      Hasher().field("layer-2").field(name_of(key.compression)).field(key.tree).field(key.dest).finish();
+      Hasher().field("layer-3").field(name_of(key.compression)).field(key.tree).field(key.dest).finish();
   return path_join(workspace_.cache, cat("layers/", digest.hex(), ".json"));
 }
 
@@ -95,7 +103,7 @@ Result<const ListedFile*> Layers::write_tar(const Listing& files, const std::str
   for (const ListedFile& file : files) {
     const std::string path = path_join(dest.substr(1), file.key);
     for (const std::string& folder : new_folders(path, written))
-      TRY(tar.entry({TarEntry::Kind::kFolder, folder, 0755}));
+      TRY(tar.entry({TarEntry::Kind::kFolder, folder, mode_of_folder(folder)}));
     if (!file.link_target.empty()) {
       TRY(tar.entry({TarEntry::Kind::kLink, path, 0777, 0, file.link_target}));
       continue;
@@ -113,21 +121,24 @@ Result<Layer> Layers::make(const LayerSource& source, const Listing& files, cons
                            const std::stop_token& stop) {
   Layer layer;
   const ByteSink also = source.also ? source.also() : nullptr;
-  TRY_ASSIGN(
-      layer.blob,
-      store_.make(layer_media_type(source.key.compression), [&](const ByteSink& out) -> Result<void> {
-        Packer packer(source.key.compression, processor_count(), [&](std::string_view bytes) -> Result<void> {
-          TRY(out(bytes));
-          return also ? also(bytes) : Result<void>();
-        });
-        TRY_ASSIGN(differing, write_tar(files, source.key.dest, [&](std::string_view bytes) -> Result<void> {
-                     if (stop.stop_requested()) return fail(interrupted_error());
-                     return packer.add(bytes);
-                   }));
-        if (differing != nullptr) return fail(not_as_listed(*differing));
-        TRY_ASSIGN(layer.diff_id, packer.finish());
-        return {};
-      }));
+  const auto fill = [&](const ByteSink& out) -> Result<void> {
+    Packer packer(source.key.compression, processor_count(), [&](std::string_view bytes) -> Result<void> {
+      TRY(out(bytes));
+      return also ? also(bytes) : Result<void>();
+    });
+    std::uint64_t packed = 0;
+    const auto pack = [&](std::string_view bytes) -> Result<void> {
+      if (stop.stop_requested()) return fail(interrupted_error());
+      const std::uint64_t before = std::exchange(packed, packed + bytes.size());
+      if (source.packed && before / kTellBytes != packed / kTellBytes) source.packed(packed);
+      return packer.add(bytes);
+    };
+    TRY_ASSIGN(differing, write_tar(files, source.key.dest, pack));
+    if (differing != nullptr) return fail(not_as_listed(*differing));
+    TRY_ASSIGN(layer.diff_id, packer.finish());
+    return {};
+  };
+  TRY_ASSIGN(layer.blob, store_.make(layer_media_type(source.key.compression), fill));
   return layer;
 }
 

@@ -36,6 +36,8 @@ struct LayerSource {
   LayerKey key;
   // What lies there. Asked for only when the layer is built.
   std::function<Result<Listing>()> files;
+  std::uint64_t bytes = 0;                              // of them, at least
+  std::function<void(std::uint64_t)> packed = nullptr;  // told now and then how many are in the layer
   // Asked each time that its making begins, who gets its bytes as well; on another thread, and null is
   // nobody.
   std::function<ByteSink()> also = nullptr;

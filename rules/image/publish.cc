@@ -1,16 +1,21 @@
 #include "rules/image/publish.h"
 
+#include <algorithm>
+#include <atomic>
 #include <mutex>
-#include <nlohmann/json.hpp>
+#include <set>
 
-#include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "engine/base/threads.h"
+#include "rules/image/blob_source.h"
+#include "rules/image/reference.h"
 
 namespace trainmake {
 namespace {
 
 constexpr unsigned kAtOnce = 4;  // blobs on their way
+constexpr std::uint64_t kUnaskedBytes = std::uint64_t{128} << 10U;
+constexpr std::uint64_t kMountedBytes = std::uint64_t{1} << 20U;  // less is sent before it is looked for
 
 // The first error of those that work at once.
 class FirstError {
@@ -31,60 +36,104 @@ class FirstError {
   std::optional<Error> error_;
 };
 
-Result<void> send(const Publication& what, const SentLayer& layer, Tally& tally,
-                  const std::stop_token& stop) {
+// Bytes on their way, of all that is sent at once.
+class Sent {
+ public:
+  Sent(const ByteProgress& progress, std::uint64_t total) : progress_(progress), total_(total) {}
+  void add(std::size_t bytes) {
+    const std::uint64_t before = done_.fetch_add(bytes);
+    const std::uint64_t done = before + bytes;
+    if (progress_ && before / kTellBytes != done / kTellBytes)
+      progress_("uploading", std::min(done, total_), total_);  // what was cut counts again
+  }
+
+ private:
+  static constexpr std::uint64_t kTellBytes = std::uint64_t{1} << 20U;
+  const ByteProgress& progress_;
+  const std::uint64_t total_;
+  std::atomic<std::uint64_t> done_{0};
+};
+
+// What is small and new to us, in a repository that we know, is sent as quickly as it is asked for.
+bool is_asked_for(const SentLayer& layer, const PushedBlobs& pushed) {
+  return layer.from != nullptr || layer.blob.size > kUnaskedBytes || pushed.empty();
+}
+
+// A repository that the registry can take a layer from by itself; "" is none.
+Result<std::string> mounted_from(const Publication& what, const SentLayer& layer, const PushedBlobs& pushed) {
+  if (layer.from != nullptr) return layer.from->host() == what.registry.host() ? layer.repository : "";
+  return layer.blob.size < kMountedBytes ? std::string() : pushed.elsewhere(layer.blob.digest);
+}
+
+Result<void> send(const Publication& what, const SentLayer& layer, const PushedBlobs& pushed, Sent& sent,
+                  Tally& tally, const std::stop_token& stop) {
   const BlobRef& blob = layer.blob;
-  TRY_ASSIGN(const std::optional<std::uint64_t> there,
-             what.registry.size_of(what.repository, blob.digest, nullptr, stop));
-  if (there == 0 || there == blob.size) return {};  // of another size, it is not that blob
-  if (layer.from == &what.registry) {
-    TRY_ASSIGN(const bool mounted, what.registry.mount(what.repository, blob, layer.repository, stop));
+  if (is_asked_for(layer, pushed)) {
+    TRY_ASSIGN(const std::optional<std::uint64_t> there,
+               what.registry.size_of(what.repository, blob.digest, nullptr, stop));
+    if (there == 0 || there == blob.size) return {};  // of another size, it is not that blob
+  }
+  TRY_ASSIGN(const std::string from, mounted_from(what, layer, pushed));
+  if (!from.empty()) {
+    TRY_ASSIGN(const bool mounted, what.registry.mount(what.repository, blob, from, stop));
     if (mounted) return {};
   }
   TRY(fetch(layer, what.store, stop));
-  TRY(what.registry.put(what.repository, blob, what.store.path(blob.digest), stop));
+  FileBlob file(what.store.files(), blob, what.store.path(blob.digest),
+                [&](std::size_t bytes) { sent.add(bytes); });
+  if (Result<void> put = what.registry.put(what.repository, file, stop); !put) {
+    if (put.error().blame == Blame::kInterrupted) return put;
+    TRY_ASSIGN(const bool was_damaged, what.store.drop_if_damaged(blob.digest, stop));
+    if (!was_damaged) return put;
+    return fail(
+        step_error(cat("The copy of ", digest_text(blob.digest), " here was damaged, and was removed"),
+                   "Run again: it is made anew"));
+  }
   if (blob.digest != what.config.digest) tally.pushed_layers += 1;
   tally.pushed_bytes += blob.size;
   return {};
+}
+
+// Not every registry asks for the layers of a manifest: what has lost our last one has lost other things,
+// too.
+bool has_lost_the_last(const Publication& what, const PushedBlobs& pushed, const std::stop_token& stop) {
+  if (!pushed.last()) return false;
+  const auto there = what.registry.find({what.repository, digest_text(*pushed.last())}, nullptr, stop);
+  return there && !*there;
 }
 
 // Those that the repository is not known to have.
 Result<void> send_blobs(const Publication& what, PushedBlobs& pushed, Tally& tally,
                         const std::stop_token& stop) {
   std::vector<SentLayer> unknown;
+  std::set<Sha256> seen;  // an image may hold a layer twice
   for (const SentLayer& layer : what.layers) {
-    if (!pushed.has(layer.blob.digest)) unknown.push_back(layer);
+    if (!pushed.has(layer.blob.digest) && seen.insert(layer.blob.digest).second) unknown.push_back(layer);
   }
   if (!pushed.has(what.config.digest)) unknown.push_back({what.config});
+  std::uint64_t total = 0;
+  for (const SentLayer& layer : unknown) total += layer.blob.size;
+  Sent sent(what.progress, total);
   FirstError error;
-  parallel_for(unknown.size(), 1, kAtOnce, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end && !error.any(); ++i) error.take(send(what, unknown[i], tally, stop));
+  bool has_forgotten = false;
+  parallel_for(unknown.size() + 1, 1, kAtOnce, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end && !error.any(); ++i) {
+      if (i == 0)
+        has_forgotten = !unknown.empty() && has_lost_the_last(what, pushed, stop);
+      else
+        error.take(send(what, unknown[i - 1], pushed, sent, tally, stop));
+    }
   });
   TRY(error.result());
+  if (has_forgotten) {
+    pushed.forget();
+    return send_blobs(what, pushed, tally, stop);
+  }
   for (const SentLayer& layer : unknown) pushed.add(layer.blob.digest);
   return {};
 }
 
 }  // namespace
-
-Result<PushedBlobs> PushedBlobs::read(Host& host, const ImageStore& store, const std::string& place) {
-  PushedBlobs pushed(host, path_join(store.folder(), cat("pushed/", digest_of(place).hex(), ".json")));
-  if (place.empty()) return pushed;
-  TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(host.files, pushed.path_));
-  const nlohmann::json list = text ? parse_json<nlohmann::json>(*text) : nlohmann::json();
-  for (const nlohmann::json& entry : list.is_array() ? list : nlohmann::json::array()) {
-    if (!entry.is_string()) continue;
-    if (const std::optional<Sha256> digest = Sha256::parse(entry.get<std::string>()))
-      pushed.digests_.insert(*digest);
-  }
-  return pushed;
-}
-
-Result<void> PushedBlobs::write() const {
-  nlohmann::json list = nlohmann::json::array();
-  for (const Sha256& digest : digests_) list.push_back(digest.hex());
-  return write_file(host_->files, path_, list.dump());
-}
 
 Result<void> fetch(const SentLayer& layer, const ImageStore& store, const std::stop_token& stop) {
   TRY_ASSIGN(const std::optional<std::uint64_t> here, store.size_of(layer.blob.digest, nullptr));
@@ -117,7 +166,7 @@ Result<void> publish(const Publication& what, PushedBlobs& pushed, Tally& tally,
     tally.pushed_manifests += 1;
     tally.pushed_bytes += manifest.size;
   }
-  pushed.add(manifest.digest);
+  pushed.add_last(manifest.digest);
   return pushed.write();
 }
 

@@ -46,16 +46,19 @@ struct RemotePlace {
   std::string ca = {};    // a file of certificates whose holders may vouch for it, absolute
 };
 
+class BlobSource;
+
 class Registry {
  public:
   virtual ~Registry() = default;
+  // As references name it; "" is a layout.
+  virtual std::string host() const = 0;
   // How many bytes a repository has of a blob, 0 when it does not tell; nothing when it has none of that
   // digest.
   virtual Result<std::optional<std::uint64_t>> size_of(const std::string& repository, const Sha256& digest,
                                                        Looks* looks, const std::stop_token& stop) = 0;
-  // Takes a blob from the file at `path`, verified.
-  virtual Result<void> put(const std::string& repository, const BlobRef& blob, const std::string& path,
-                           const std::stop_token& stop) = 0;
+  // Takes a blob, verified.
+  virtual Result<void> put(const std::string& repository, BlobSource& blob, const std::stop_token& stop) = 0;
   // Has a blob by another of its repositories; false when that cannot be done.
   virtual Result<bool> mount(const std::string& repository, const BlobRef& blob, const std::string& from,
                              const std::stop_token& stop) = 0;

@@ -69,12 +69,6 @@ class StepLog {
   const LastLines& last() const { return last_; }
 
  private:
-  static std::vector<std::string> values_of(const Secrets& secrets) {
-    std::vector<std::string> values;
-    for (const auto& [name, value] : secrets) values.push_back(value);
-    return values;
-  }
-
   Result<void> write(const std::string& bytes) {
     TRY(file_.append(bytes));
     lines_.add(bytes, [&](std::string_view line) { take(line); });
@@ -169,17 +163,25 @@ Result<std::optional<StepResult>> RunSteps::remembered(const StepRoot& root, con
   return layer ? std::optional(StepResult{std::move(layer)}) : std::nullopt;
 }
 
-// The top one first.
+// The top one first. One that occurs twice is taken once: what is above hides all of it below, and overlayfs
+// refuses a folder that is named twice.
 Result<std::vector<UnpackedLayer>> RunSteps::unpack(const StepRoot& root, const std::stop_token& stop) const {
   const UnpackedLayers shared(host_, shared_);
   std::vector<UnpackedLayer> layers;
+  std::set<Sha256> taken;
   for (std::size_t i = root.layers.size(); i-- > 0;) {
+    if (!taken.insert(root.layers[i].diff_id).second) continue;
     const auto blob = [&]() -> Result<std::string> {
       TRY(fetch(root.sent[i], store_, stop));
       return store_.path(root.sent[i].blob.digest);
     };
-    TRY_ASSIGN(UnpackedLayer layer, shared.take(root.layers[i].diff_id, blob, stop));
-    layers.push_back(std::move(layer));
+    Result<UnpackedLayer> layer = shared.take(root.layers[i].diff_id, blob, stop);
+    if (!layer && layer.error().blame != Blame::kInterrupted) {
+      TRY_ASSIGN(const bool was_damaged, store_.drop_if_damaged(root.sent[i].blob.digest, stop));
+      if (was_damaged) layer = shared.take(root.layers[i].diff_id, blob, stop);
+    }
+    if (!layer) return fail(std::move(layer).error());
+    layers.push_back(*std::move(layer));
   }
   return layers;
 }

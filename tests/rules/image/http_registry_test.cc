@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
+#include "rules/image/blob_source.h"
 #include "rules/image/manifest_json.h"
 #include "rules/image/reference.h"
 #include "tests/support/fake_clock.h"
@@ -36,7 +39,8 @@ struct HttpWorld {
   }
   Result<void> put(const std::string& bytes) {
     files.put("/blob", bytes);
-    return registry->put("a", layer_of(bytes), "/blob", {});
+    FileBlob blob(files, layer_of(bytes), "/blob");
+    return registry->put("a", blob, {});
   }
   Result<std::string> read(const BlobRef& blob) {
     std::string bytes;
@@ -144,6 +148,83 @@ TEST(HttpRegistry, WhatIsNotTakenAtAllIsToldWithItsSize) {
   EXPECT_NE(put.error().message.find("Cannot push 10.0 MiB to `a`"), std::string::npos)
       << put.error().message;
   EXPECT_NE(put.error().hint.find("split `files`"), std::string::npos);
+}
+
+// Relays `bytes` while a thread of its own makes them.
+Result<void> relay(HttpWorld& world, const std::string& bytes) {
+  RelayedBlob blob;
+  const std::jthread maker([&] {
+    for (std::size_t at = 0; at < bytes.size(); at += kMiB)
+      blob.add(std::string_view(bytes).substr(at, kMiB));
+    blob.end(HttpWorld::layer_of(bytes));
+  });
+  Result<void> done = world.registry->put("a", blob, {});
+  blob.give_up();
+  return done;
+}
+
+TEST(HttpRegistry, WhatIsStillBeingMadeTravelsInPiecesAndGetsItsDigestLast) {
+  HttpWorld world;
+  const std::string bytes(50 * kMiB + 7, 'x');
+  ASSERT_TRUE(relay(world, bytes));
+  EXPECT_TRUE(world.has(bytes));
+  EXPECT_EQ(world.count("PATCH"), 4U);
+  EXPECT_EQ(world.sent_bytes(), bytes.size());
+}
+
+TEST(HttpRegistry, WhatIsStillBeingMadeGoesOnWhereItWasCut) {
+  HttpWorld world;
+  const std::string bytes(50 * kMiB, 'x');
+  world.fail_first("PATCH", 3, {0, 0.5});
+  ASSERT_TRUE(relay(world, bytes));
+  EXPECT_TRUE(world.has(bytes));
+  EXPECT_EQ(world.count("POST"), 1U);
+}
+
+TEST(HttpRegistry, WhatIsStillBeingMadeIsNotBegunAgain) {
+  HttpWorld world;
+  world.fake.quirks.tells_upload_state = false;
+  const std::string bytes(50 * kMiB, 'x');
+  bool first = true;
+  world.fake.fault = [&](const HttpRequest& request) -> std::optional<FakeRegistry::Fault> {
+    if (request.method != "PATCH" || std::exchange(first, false)) return std::nullopt;
+    return FakeRegistry::Fault{404};
+  };
+  EXPECT_FALSE(relay(world, bytes)) << "its first stretch is gone";
+  EXPECT_FALSE(world.has(bytes));
+}
+
+TEST(HttpRegistry, OneThatIsGivenUpIsTakenBack) {
+  HttpWorld world;
+  RelayedBlob blob;
+  blob.add(std::string(RelayedBlob::kStretchBytes, 'x'));
+  world.fake.fault = [&](const HttpRequest& request) -> std::optional<FakeRegistry::Fault> {
+    if (request.method == "PATCH") blob.give_up();
+    return std::nullopt;
+  };
+  EXPECT_FALSE(world.registry->put("a", blob, {}));
+  EXPECT_EQ(world.count("DELETE"), 1U);
+  EXPECT_EQ(world.count("PUT"), 0U);
+}
+
+TEST(HttpRegistry, OneThatDoesNotAnswerIsWaitedForOnce) {
+  HttpWorld world;
+  bool away = true;
+  world.http.answer = [&](const HttpRequest& request) -> Result<HttpResponse> {
+    if (!away) return world.fake.answer(request);
+    return fail(user_error("Cannot reach it: refused").because(Blame::kRemote));
+  };
+  const auto asked = [&] {
+    world.http.forget();
+    static_cast<void>(world.registry->size_of("a", sha256_of("x"), nullptr, {}));
+    return world.http.requests().size();
+  };
+  EXPECT_EQ(asked(), 7U);
+  EXPECT_EQ(asked(), 1U);
+  away = false;
+  EXPECT_EQ(asked(), 1U);
+  away = true;
+  EXPECT_EQ(asked(), 7U) << "it has answered since";
 }
 
 TEST(HttpRegistry, ARefusedMountIsGoneOnWithAsAnUpload) {

@@ -81,7 +81,8 @@ TEST(ImageArchive, ALayerThatIsNotHereComesFromWhereTheImageWent) {
   const std::string expected = *world.archive({});
   const Layer& layer = world.layers[1];
   const std::string path = world.store.path(layer.blob.digest);
-  ASSERT_TRUE(elsewhere->put("i", layer.blob, path, {}));
+  FileBlob blob(world.files, layer.blob, path);
+  ASSERT_TRUE(elsewhere->put("i", blob, {}));
   world.files.take_away(path);
   EXPECT_FALSE(world.archive({}));
   world.source.remote = elsewhere.get();

@@ -1,11 +1,14 @@
 #include "rules/image/image_rule.h"
 
 #include <algorithm>
+#include <cstring>
+#include <random>
 #include <set>
 
 #include "cache/listing.h"
 #include "engine/base/text.h"
 #include "tests/rules/rule_world.h"
+#include "tests/support/fake_registry.h"
 
 namespace trainmake {
 namespace {
@@ -124,7 +127,7 @@ TEST(Image, HoldsWhileItsBlobsAndNamesAreThere) {
   world.files.take_away("/w/.trainmake/images/index.json");
   EXPECT_FALSE(world.holds(world.made));
   EXPECT_TRUE(world.holds(world.made, false));
-  ASSERT_TRUE(world.image.restore(world.subject(world.made), world.record_of(world.made)));
+  ASSERT_TRUE(world.image.restore(world.subject(world.made), world.record_of(world.made), {}));
   EXPECT_TRUE(world.holds(world.made));
   world.files.take_away("/w/.trainmake/images/blobs/sha256/" + world.identity());
   EXPECT_FALSE(world.holds(world.made, false));
@@ -300,6 +303,172 @@ TEST(Image, FilesOfALayerThatIsKnownAreNotRead) {
             find_role(world.results.at(0), "layer")->identity);
   world.afresh = true;
   EXPECT_EQ(read_for(two), 2);
+}
+
+// An image of a large file that goes to a registry.
+struct LargeWorld : RuleWorld {
+  FakeRegistry fake{"https://registry.example.com"};
+  TargetId made =
+      add("image",
+          {{"base", value(std::string("scratch"))},
+           {"files",
+            value(Table{{table({{"srcs", glob("data/**")}, {"dest", value(std::string("/data"))}})}, {}})},
+           {"registry", value(std::string("one"))}});
+
+  LargeWorld() {
+    std::mt19937_64 dice(1);
+    std::string noise(20'000'000, '\0');
+    for (std::size_t at = 0; at < noise.size(); at += sizeof(std::uint64_t)) {
+      const std::uint64_t word = dice();
+      std::memcpy(noise.data() + at, &word, sizeof word);
+    }
+    files.put("/w/data/x.txt", noise);
+    http.answer = [this](const HttpRequest& request) { return fake.answer(request); };
+  }
+  ~LargeWorld() { EXPECT_TRUE(fake.wrong.empty()) << fake.wrong.front(); }
+
+  std::string repository() const { return cat("one/", graph[made].label.name); }
+  bool has_layer() {
+    const Artifact& layer = *find_role(results.at(made), "layer");
+    return fake.blobs[repository()].contains(cat("sha256:", layer.sha256));
+  }
+  std::size_t count(std::string_view method) const {
+    const std::vector<HttpRequest> requests = http.requests();
+    return static_cast<std::size_t>(std::count_if(
+        requests.begin(), requests.end(), [&](const HttpRequest& each) { return each.method == method; }));
+  }
+};
+
+TEST(Image, ALargeLayerIsSentWhileItIsMadeAndKept) {
+  LargeWorld world;
+  ASSERT_TRUE(world.execute(world.made));
+  EXPECT_TRUE(world.has_layer());
+  EXPECT_EQ(world.count("PATCH"), 2U);
+  EXPECT_EQ(world.tally.pushed_layers, 1U);
+  EXPECT_TRUE(world.files.has(
+      cat("/w/.trainmake/images/blobs/sha256/", find_role(world.results.at(world.made), "layer")->sha256)));
+}
+
+TEST(Image, ALargeLayerThatDoesNotArriveThatWayIsSentWhenItIsMade) {
+  LargeWorld world;
+  world.fake.fault = [left = 1](const HttpRequest& request) mutable -> std::optional<FakeRegistry::Fault> {
+    if (request.method != "PATCH" || left == 0) return std::nullopt;
+    --left;
+    return FakeRegistry::Fault{403};
+  };
+  ASSERT_TRUE(world.execute(world.made));
+  EXPECT_TRUE(world.has_layer());
+  EXPECT_EQ(world.tally.pushed_layers, 1U);
+}
+
+TEST(Image, ALargeLayerThatTheRegistryHasIsTakenBack) {
+  LargeWorld world;
+  ASSERT_TRUE(world.execute(world.made));
+  EXPECT_TRUE(world.files.remove("/w/.trainmake"));
+  world.fake.tags[world.repository()].clear();  // as somebody else's, of another tag
+  ASSERT_TRUE(world.execute(world.made));
+  EXPECT_EQ(world.count("DELETE"), 1U);
+  EXPECT_EQ(world.tally.pushed_layers, 1U);
+}
+
+TEST(Image, ALargeLayerThatAnotherRepositoryHasIsMounted) {
+  LargeWorld world;
+  ASSERT_TRUE(world.execute(world.made));
+  const TargetId other = world.add("image", {world.graph[world.made].attributes.fields.begin(),
+                                             world.graph[world.made].attributes.fields.end()});
+  world.http.forget();
+  ASSERT_TRUE(world.execute(other));
+  world.made = other;
+  EXPECT_TRUE(world.has_layer());
+  EXPECT_EQ(world.count("PATCH"), 0U);
+  EXPECT_EQ(world.tally.pushed_layers, 1U);
+}
+
+TEST(Image, ALargeLayerOfAnImageThatIsThereIsNotSentBeforeItIsAskedFor) {
+  LargeWorld world;
+  ASSERT_TRUE(world.execute(world.made));
+  EXPECT_TRUE(world.files.remove("/w/.trainmake"));
+  world.http.forget();
+  ASSERT_TRUE(world.execute(world.made)) << "as on another machine";
+  EXPECT_EQ(world.count("POST") + world.count("PATCH"), 0U);
+}
+
+TEST(Image, APlanTellsOfTheBytesOfFiles) {
+  LargeWorld world;
+  const Result<Description> description = world.describe(world.made);
+  ASSERT_TRUE(description);
+  EXPECT_EQ(description->work.layer_bytes, 20'000'004U);
+}
+
+TEST(Image, ARegistryThatLostOurLastManifestGetsAllLayersAgain) {
+  LargeWorld world;
+  ASSERT_TRUE(world.execute(world.made));
+  const std::string layer = cat("sha256:", find_role(world.results.at(world.made), "layer")->sha256);
+  world.fake.blobs.clear();
+  world.fake.manifests.clear();
+  world.graph.targets[world.made].attributes.fields.emplace_back("user", RuleWorld::value(std::string("me")));
+  ASSERT_TRUE(world.execute(world.made));
+  EXPECT_TRUE(world.fake.blobs[world.repository()].contains(layer));
+}
+
+TEST(Image, ALayerThatOccursTwiceIsSentOnce) {
+  LargeWorld world;
+  world.files.put("/w/data/x.txt", "small\n");
+  Value twice;
+  twice.data = Table{{RuleWorld::table({{"srcs", RuleWorld::glob("data/**")},
+                                        {"dest", RuleWorld::value(std::string("/data"))}}),
+                      RuleWorld::table({{"srcs", RuleWorld::glob("data/**")},
+                                        {"dest", RuleWorld::value(std::string("/data"))}})},
+                     {}};
+  const TargetId made = world.add("image", {{"base", RuleWorld::value(std::string("scratch"))},
+                                            {"files", twice},
+                                            {"registry", RuleWorld::value(std::string("one"))}});
+  ASSERT_TRUE(world.execute(made));
+  EXPECT_EQ(world.count("POST"), 2U) << "it and the config";
+}
+
+TEST(Image, WhatIsSmallAndNewIsSentWithoutAskingWhereWeHaveSentBefore) {
+  LargeWorld world;
+  const auto edited = [&](const std::string& text) {
+    world.files.put("/w/data/x.txt", text);
+    world.http.forget();
+    return world.execute(world.made).has_value();
+  };
+  ASSERT_TRUE(edited("x"));
+  EXPECT_EQ(world.count("HEAD"), 2U);
+  ASSERT_TRUE(edited("y"));
+  EXPECT_EQ(world.count("HEAD"), 1U) << "whether our last manifest is still there";
+  EXPECT_TRUE(world.has_layer());
+}
+
+TEST(Image, OnlyOneThatSendsSomethingGetsReadyForIt) {
+  LargeWorld world;
+  const auto readied = [&](TargetId id) {
+    world.http.readied = 0;
+    const Result<Description> description = world.describe(id);
+    if (!description) return -1;
+    world.image.expect(world.subject(id), *description);
+    return world.http.readied;
+  };
+  EXPECT_EQ(readied(world.made), 1);
+  ASSERT_TRUE(world.execute(world.made));
+  EXPECT_EQ(readied(world.made), 0) << "it is there";
+  const TargetId local = world.add("image", {{"base", RuleWorld::value(std::string("scratch"))}});
+  EXPECT_EQ(readied(local), 0);
+}
+
+TEST(Image, TheValueOfASecretIsRefusedInWhatIsKept) {
+  RuleWorld world;
+  world.environment.variables = {{"TOKEN", "hunter2222"}};
+  const auto value = [](const std::string& text) { return RuleWorld::value(text); };
+  const TargetId made =
+      world.add("image", {{"base", value("scratch")},
+                          {"secrets", RuleWorld::list({"TOKEN"})},
+                          {"env", RuleWorld::table({{"URL", value("https://me:hunter2222@pip")}})}});
+  const Result<Description> refused = world.describe(made);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message.find("hunter2222"), std::string::npos);
+  EXPECT_NE(refused.error().message.find("The value of secret `TOKEN` stands in `env`"), std::string::npos);
 }
 
 TEST(Image, AStopEndsALayerInItsMiddleAndLeavesNoneOfIt) {

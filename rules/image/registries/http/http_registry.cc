@@ -50,8 +50,9 @@ std::string media_type_of(const HttpResponse& response, std::string_view documen
 
 class HttpRegistry final : public Registry {
  public:
-  HttpRegistry(Host& host, const RemotePlace& place, Tally& tally)
-      : host_(host), remote_(host, place, tally) {}
+  HttpRegistry(Host& host, const RemotePlace& place, Tally& tally) : remote_(host, place, tally) {}
+
+  std::string host() const override { return remote_.name(); }
 
   Result<std::optional<std::uint64_t>> size_of(const std::string& repository, const Sha256& digest, Looks*,
                                                const std::stop_token& stop) override {
@@ -81,9 +82,8 @@ class HttpRegistry final : public Registry {
     return response.status == 201;  // anything else: it goes the long way
   }
 
-  Result<void> put(const std::string& repository, const BlobRef& blob, const std::string& path,
-                   const std::stop_token& stop) override {
-    return Upload(host_, remote_, repository, blob, path).carry(take_offered(repository, blob), stop);
+  Result<void> put(const std::string& repository, BlobSource& blob, const std::stop_token& stop) override {
+    return Upload(remote_, repository, blob).carry(take_offered(repository, blob.whole()), stop);
   }
 
   Result<void> read(const std::string& repository, const BlobRef& blob, const ByteSink& sink,
@@ -170,9 +170,10 @@ class HttpRegistry final : public Registry {
   }
 
   // The session that a refused mount opened; "" when there is none.
-  std::string take_offered(const std::string& repository, const BlobRef& blob) {
+  std::string take_offered(const std::string& repository, const std::optional<BlobRef>& blob) {
+    if (!blob) return "";
     const std::lock_guard lock(mutex_);
-    const auto found = offered_.find(cat(repository, "@", blob.digest.hex()));
+    const auto found = offered_.find(cat(repository, "@", blob->digest.hex()));
     if (found == offered_.end()) return "";
     std::string location = std::move(found->second);
     offered_.erase(found);
@@ -240,7 +241,6 @@ class HttpRegistry final : public Registry {
     }
   }
 
-  Host& host_;
   Remote remote_;
   std::mutex mutex_;                            // guards what follows
   std::map<std::string, std::string> offered_;  // upload sessions that wait for their blob

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/base/json.h"
+#include "engine/base/redactor.h"
 #include "engine/base/text.h"
 #include "rules/image/registries/http/address.h"
 #include "rules/image/registries/http/authorities.h"
@@ -17,7 +18,8 @@ using std::chrono::milliseconds;
 constexpr int kMostTries = 7;
 constexpr milliseconds kFirstPause{200};
 constexpr milliseconds kLongestPause{10'000};
-constexpr std::size_t kShownBytes = 300;  // of an answer that is no JSON
+constexpr std::size_t kShownBytes = 300;         // of an answer that is no JSON
+constexpr std::size_t kReadBytes = 256U << 10U;  // of one that is
 
 milliseconds pause_before(int attempt, const HttpResponse* response) {
   const milliseconds ours = std::min(kLongestPause, kFirstPause * (1 << std::min(attempt, 8)));
@@ -34,9 +36,13 @@ std::string scope_text(const Scope& scope) {
              scope.also_reads.empty() ? "" : cat(" repository:", scope.also_reads, ":pull"));
 }
 
+Json read_json(const std::string& body) {
+  return body.size() > kReadBytes ? Json(Json::value_t::discarded) : parse_json<Json>(body);
+}
+
 // The errors of a registry's JSON: "DENIED: requested access to the resource is denied".
 std::string told_in(const std::string& body) {
-  const Json json = parse_json<Json>(body);
+  const Json json = read_json(body);
   std::string text;
   if (json.is_object() && json.contains("errors") && json["errors"].is_array()) {
     for (const Json& error : json["errors"]) {
@@ -52,7 +58,7 @@ std::string told_in(const std::string& body) {
 }
 
 std::string token_in(const std::string& body) {
-  const Json json = parse_json<Json>(body);
+  const Json json = read_json(body);
   for (const char* name : {"token", "access_token"}) {
     if (json.is_object() && json.contains(name) && json[name].is_string())
       return json[name].get<std::string>();
@@ -109,8 +115,20 @@ std::string Remote::advice(int status) const {
              " keeps another one");
 }
 
+// Some quote what they were asked.
+std::string Remote::without_logins(const std::string& text) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> secrets;
+  if (login_ && *login_) {
+    const Login& who = **login_;
+    secrets = {who.password, who.identity_token, base64_of(cat(who.user, ":", who.password))};
+  }
+  for (const auto& [scope, token] : tokens_) secrets.push_back(token);
+  return Redactor(std::move(secrets)).redact(text);
+}
+
 Error Remote::refusal(const HttpResponse& response, const std::string& doing) const {
-  const std::string said = told_in(response.body);
+  const std::string said = without_logins(told_in(response.body));
   std::string hint = "Run it again when the registry is well; what it has by then is not sent again";
   if (response.status == 401 || response.status == 403) hint = advice(response.status);
   if (response.status == 404) hint = "Check the name, and the registry's `url`";
@@ -235,7 +253,12 @@ Result<HttpResponse> Remote::send(const HttpRequest& request, const Scope& scope
   for (int attempt = 0;; ++attempt) {
     Result<HttpResponse> response = send_once(request, scope, stop);
     const bool poor = response ? may_come_right(response->status) : may_come_right(response.error());
-    if (!poor || again == Again::kNo || attempt + 1 == kMostTries) return response;
+    if (response || !poor) away_ = false;
+    if (!poor || again == Again::kNo || away_) return response;
+    if (attempt + 1 == kMostTries) {
+      away_ = !response;
+      return response;
+    }
     TRY(pause(attempt, response ? &*response : nullptr, stop));
   }
 }

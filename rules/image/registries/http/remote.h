@@ -2,6 +2,7 @@
 // good answer. Counts its requests. Thread rule: any thread.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -55,11 +56,13 @@ class Remote {
   Result<std::optional<Login>> login(const std::stop_token& stop);
   Result<std::string> authorities();
   std::string advice(int status) const;
+  std::string without_logins(const std::string& text) const;
 
   Host& host_;
   RemotePlace place_;
   Tally& tally_;
-  mutable std::mutex mutex_;  // guards what follows
+  std::atomic<bool> away_ = false;  // waited for in vain; it is not waited for again until it answers
+  mutable std::mutex mutex_;        // guards what follows
   std::optional<std::optional<Login>> login_;
   std::optional<std::string> authorities_;
   bool basic_ = false;                         // the login goes along with every request

@@ -16,32 +16,6 @@ constexpr std::uint64_t kLeastPiece = std::uint64_t{1} << 20U;
 constexpr int kMostPoorAnswers = 6;
 constexpr int kMostBegun = 6;
 
-// A part of a file, as the body of a request.
-class FilePart {
- public:
-  FilePart(FileSystem& files, std::string path, std::uint64_t offset, std::uint64_t size)
-      : files_(files), path_(std::move(path)), offset_(offset), left_(size) {}
-
-  Result<std::size_t> read(std::span<char> into) {
-    if (!reader_) {
-      TRY_ASSIGN(reader_, files_.open(path_));
-      TRY(reader_->skip(offset_));
-    }
-    TRY_ASSIGN(const std::size_t count,
-               reader_->read(into.first(std::min<std::uint64_t>(left_, into.size()))));
-    if (count == 0 && left_ > 0)
-      return fail(step_error(cat(quoted(path_), " became shorter while it was sent")));
-    left_ -= count;
-    return count;
-  }
-
- private:
-  FileSystem& files_;
-  std::string path_;
-  std::uint64_t offset_, left_;
-  std::unique_ptr<FileReader> reader_;
-};
-
 // What neither another try nor a new session heals. A 401 does heal: what is asked after it carries a login.
 bool is_final(int status) {
   return status >= 400 && !may_come_right(status) && status != 401 && status != 404 && status != 416;
@@ -60,13 +34,8 @@ std::optional<std::uint64_t> arrived_of(const HttpResponse& response) {
   return *last == 0 ? 0 : *last + 1;  // of nothing, most say "0-0"
 }
 
-Upload::Upload(Host& host, Remote& remote, std::string repository, const BlobRef& blob, std::string path)
-    : host_(host),
-      remote_(remote),
-      repository_(std::move(repository)),
-      blob_(blob),
-      path_(std::move(path)),
-      piece_(kPiece) {}
+Upload::Upload(Remote& remote, std::string repository, BlobSource& source)
+    : remote_(remote), repository_(std::move(repository)), source_(source), piece_(kPiece) {}
 
 Result<void> Upload::carry(std::string session, const std::stop_token& stop) {
   location_ = std::move(session);
@@ -93,50 +62,62 @@ Result<void> Upload::begin(const std::stop_token& stop) {
 // True when all of it is there; false when the session is lost, and another has to begin.
 Result<bool> Upload::carry_once(const std::stop_token& stop) {
   arrived_ = 0;
-  if (blob_.size > next_piece()) {
-    TRY_ASSIGN(const bool all, send_pieces(stop));
-    if (!all) return false;
+  while (true) {
+    TRY_ASSIGN(BlobPart part, next_part(stop));
+    const std::optional<BlobRef> whole = source_.whole();
+    const bool at_once = arrived_ == 0 && whole && part.size == whole->size;
+    if (at_once || part.size == 0) {
+      CHECK(whole.has_value());
+      return send_last(*whole, std::move(part), stop);
+    }
+    TRY_ASSIGN(const bool goes_on, send_piece(std::move(part), stop));
+    if (!goes_on) return false;
   }
-  return send_last(stop);
 }
 
-Result<bool> Upload::send_pieces(const std::stop_token& stop) {
-  while (arrived_ < blob_.size) {
-    const std::uint64_t size = next_piece();
-    const Result<HttpResponse> response = send_part(
-        {"PATCH", location_, {{"Content-Range", cat(arrived_, "-", arrived_ + size - 1)}}, ""}, size, stop);
-    if (response && response->status >= 200 && response->status < 300) {  // 202, and of some 204
-      follow(*response);
-      arrived_ = std::min(arrived_ + size, arrived_of(*response).value_or(arrived_ + size));
-      poor_answers_ = 0;
-      continue;
-    }
-    TRY(judge(response, size, stop));
-    const std::uint64_t before = arrived_;
-    TRY_ASSIGN(const bool goes_on, ask_how_far(stop));
-    if (!goes_on) return false;
+// One that cannot be given ends the session: the registry need not keep what has arrived.
+Result<BlobPart> Upload::next_part(const std::stop_token& stop) {
+  Result<BlobPart> part = source_.part(arrived_, std::max(piece_, least_), stop);
+  if (!part)
+    static_cast<void>(remote_.send({"DELETE", location_, {}, ""}, {repository_, true}, Again::kNo, stop));
+  return part;
+}
+
+Result<bool> Upload::send_piece(BlobPart part, const std::stop_token& stop) {
+  const std::uint64_t size = part.size;
+  const Result<HttpResponse> response =
+      send_part({"PATCH", location_, {{"Content-Range", cat(arrived_, "-", arrived_ + size - 1)}}, ""},
+                std::move(part), stop);
+  const std::uint64_t before = arrived_;
+  if (response && response->status >= 200 && response->status < 300) {  // 202, and of some 204
+    follow(*response);
+    arrived_ = std::min(arrived_ + size, arrived_of(*response).value_or(arrived_ + size));
     if (arrived_ > before) poor_answers_ = 0;
+    if (arrived_ > before) return true;
   }
-  return true;
+  TRY(judge(response, size, stop));
+  TRY_ASSIGN(const bool goes_on, ask_how_far(stop));
+  if (goes_on && arrived_ > before) poor_answers_ = 0;
+  return goes_on;
 }
 
 // What is left, and the end.
-Result<bool> Upload::send_last(const std::stop_token& stop) {
+Result<bool> Upload::send_last(const BlobRef& blob, BlobPart part, const std::stop_token& stop) {
   const std::string end = cat(location_.find('?') == location_.npos ? "?" : "&",
-                              "digest=", percent_encoded(digest_text(blob_.digest)));
-  const std::uint64_t size = blob_.size - arrived_;
-  const Result<HttpResponse> response = send_part({"PUT", cat(location_, end), {}, ""}, size, stop);
+                              "digest=", percent_encoded(digest_text(blob.digest)));
+  const std::uint64_t size = part.size;
+  const Result<HttpResponse> response =
+      send_part({"PUT", cat(location_, end), {}, ""}, std::move(part), stop);
   if (response && response->status >= 200 && response->status < 300) return true;
   TRY(judge(response, size, stop));
-  return is_there(stop);  // it may have arrived, and only the answer was lost
+  return is_there(blob, stop);  // it may have arrived, and only the answer was lost
 }
 
-Result<HttpResponse> Upload::send_part(HttpRequest request, std::uint64_t size, const std::stop_token& stop) {
+Result<HttpResponse> Upload::send_part(HttpRequest request, BlobPart part, const std::stop_token& stop) {
   request.headers.emplace_back("Content-Type", "application/octet-stream");
-  if (size > 0) {
-    const auto part = std::make_shared<FilePart>(host_.files, path_, arrived_, size);
-    request.body_size = size;
-    request.body_from = [part](std::span<char> into) { return part->read(into); };
+  if (part.size > 0) {
+    request.body_size = part.size;
+    request.body_from = std::move(part.bytes);
   }
   return remote_.send(request, {repository_, true}, Again::kNo, stop);
 }
@@ -160,15 +141,17 @@ Result<bool> Upload::ask_how_far(const std::stop_token& stop) {
   const HttpRequest request{"GET", location_, {}, ""};
   TRY_ASSIGN(const HttpResponse state, remote_.send(request, {repository_, true}, Again::kYes, stop));
   const std::optional<std::uint64_t> arrived = arrived_of(state);
-  if (state.status < 200 || state.status >= 300 || !arrived || *arrived > blob_.size) return false;
+  const std::optional<BlobRef> whole = source_.whole();
+  if (state.status < 200 || state.status >= 300 || !arrived || (whole && *arrived > whole->size))
+    return false;
   follow(state);
   arrived_ = *arrived;
   return true;
 }
 
-Result<bool> Upload::is_there(const std::stop_token& stop) {
+Result<bool> Upload::is_there(const BlobRef& blob, const std::stop_token& stop) {
   const HttpRequest request{
-      "HEAD", remote_.url(cat("/v2/", repository_, "/blobs/", digest_text(blob_.digest))), {}, ""};
+      "HEAD", remote_.url(cat("/v2/", repository_, "/blobs/", digest_text(blob.digest))), {}, ""};
   TRY_ASSIGN(const HttpResponse response, remote_.send(request, {repository_, true}, Again::kYes, stop));
   return response.status == 200;
 }
@@ -178,10 +161,9 @@ void Upload::follow(const HttpResponse& response) {
     location_ = resolved(*location, location_);
 }
 
-std::uint64_t Upload::next_piece() const { return std::min(std::max(piece_, least_), blob_.size - arrived_); }
-
 std::string Upload::doing() const {
-  return cat("push ", human_bytes(blob_.size), " to ", quoted(repository_));
+  const std::optional<BlobRef> whole = source_.whole();
+  return cat("push ", whole ? cat(human_bytes(whole->size), " ") : "", "to ", quoted(repository_));
 }
 
 Error Upload::lost() const {

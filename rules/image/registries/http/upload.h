@@ -1,11 +1,12 @@
 // One blob on its way into a repository: in one piece when it is small, else in several, going on where a cut
-// left it. Knows the distribution spec's upload sessions, nothing of where the bytes come from but a file.
+// left it. Knows the distribution spec's upload sessions, nothing of where the bytes come from.
 #pragma once
 
 #include <optional>
 #include <string>
 
 #include "engine/base/host.h"
+#include "rules/image/blob_source.h"
 #include "rules/image/registries/http/remote.h"
 #include "rules/image/registry.h"
 
@@ -13,7 +14,7 @@ namespace trainmake {
 
 class Upload {
  public:
-  Upload(Host& host, Remote& remote, std::string repository, const BlobRef& blob, std::string path);
+  Upload(Remote& remote, std::string repository, BlobSource& source);
 
   // `session` is one that the registry has opened already, as an address; "" asks for one.
   Result<void> carry(std::string session, const std::stop_token& stop);
@@ -21,22 +22,20 @@ class Upload {
  private:
   Result<void> begin(const std::stop_token& stop);
   Result<bool> carry_once(const std::stop_token& stop);
-  Result<bool> send_pieces(const std::stop_token& stop);
-  Result<bool> send_last(const std::stop_token& stop);
-  Result<HttpResponse> send_part(HttpRequest request, std::uint64_t size, const std::stop_token& stop);
+  Result<BlobPart> next_part(const std::stop_token& stop);
+  Result<bool> send_piece(BlobPart part, const std::stop_token& stop);
+  Result<bool> send_last(const BlobRef& blob, BlobPart part, const std::stop_token& stop);
+  Result<HttpResponse> send_part(HttpRequest request, BlobPart part, const std::stop_token& stop);
   Result<void> judge(const Result<HttpResponse>& response, std::uint64_t sent, const std::stop_token& stop);
   Result<bool> ask_how_far(const std::stop_token& stop);
-  Result<bool> is_there(const std::stop_token& stop);
+  Result<bool> is_there(const BlobRef& blob, const std::stop_token& stop);
   void follow(const HttpResponse& response);
-  std::uint64_t next_piece() const;
   std::string doing() const;
   Error lost() const;
 
-  Host& host_;
   Remote& remote_;
   const std::string repository_;
-  const BlobRef blob_;
-  const std::string path_;
+  BlobSource& source_;
   std::string location_;       // of the session
   std::uint64_t arrived_ = 0;  // in this session
   std::uint64_t piece_;        // what travels in one request

@@ -70,6 +70,7 @@ Result<void> forget_layers(FileSystem& files, const std::string& folder, const D
     const std::string path = path_join(folder, entry.name);
     TRY_ASSIGN(const Json memo, read_json(files, path));
     const auto digest = memo.is_object() ? memo.find("digest") : memo.end();
+    if (memo.is_null()) continue;  // of a step that changed nothing
     const bool known = memo.is_object() && digest != memo.end() && digest->is_string() &&
                        digests.contains(digest->get<std::string>());
     if (!known) TRY(files.remove(path));
@@ -94,7 +95,11 @@ Result<Swept> collect_images(FileSystem& files, const std::string& cache_folder,
   TRY_ASSIGN(const std::uint64_t waiting,
              remove_others(files, path_join(layout, "blobs"),
                            [](const std::string& name) { return name == "sha256"; }));
-  swept.bytes += waiting;
+  // Of builds that were killed.
+  TRY_ASSIGN(const std::uint64_t builds,
+             remove_others(files, path_join(layout, "dockerfiles"),
+                           [](const std::string& name) { return !name.starts_with('.'); }));
+  swept.bytes += waiting + builds;
   TRY(forget_layers(files, path_join(cache_folder, "layers"), digests));
   return swept;
 }

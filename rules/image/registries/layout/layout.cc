@@ -8,6 +8,7 @@
 #include "engine/base/file_lock.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "rules/image/blob_source.h"
 #include "rules/image/image_store.h"
 #include "rules/image/manifest_json.h"
 #include "rules/image/reference.h"
@@ -46,21 +47,25 @@ class Layout final : public Registry {
  public:
   Layout(Host& host, ImageStore store) : host_(host), files_(host.files), store_(std::move(store)) {}
 
+  std::string host() const override { return ""; }
+
   Result<std::optional<std::uint64_t>> size_of(const std::string&, const Sha256& digest, Looks* looks,
                                                const std::stop_token&) override {
     return store_.size_of(digest, looks);
   }
 
-  Result<void> put(const std::string&, const BlobRef& blob, const std::string& path,
-                   const std::stop_token& stop) override {
-    TRY_ASSIGN(const std::optional<std::uint64_t> there, store_.size_of(blob.digest, nullptr));
-    if (there == blob.size) return {};
-    TRY_ASSIGN(const BlobRef made, store_.make(blob.media_type, [&](const ByteSink& out) {
-      return read_pieces(files_, path, stop, out);
-    }));
-    if (made.digest == blob.digest) return {};
+  Result<void> put(const std::string&, BlobSource& blob, const std::stop_token& stop) override {
+    if (const std::optional<BlobRef> known = blob.whole()) {
+      TRY_ASSIGN(const std::optional<std::uint64_t> there, store_.size_of(known->digest, nullptr));
+      if (there == known->size) return {};
+    }
+    TRY_ASSIGN(const BlobRef made,
+               store_.make("", [&](const ByteSink& out) { return read_blob(blob, stop, out); }));
+    const std::optional<BlobRef> wanted = blob.whole();
+    CHECK(wanted.has_value());
+    if (made.digest == wanted->digest) return {};
     // What came instead stays, as it may have been there before.
-    return fail(step_error(cat(quoted(path), " is not the blob ", digest_text(blob.digest))));
+    return fail(step_error(cat("What came is not the blob ", digest_text(wanted->digest))));
   }
 
   Result<bool> mount(const std::string&, const BlobRef& blob, const std::string&,

@@ -1,0 +1,74 @@
+#include "rules/image/pushed_blobs.h"
+
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "engine/base/json.h"
+#include "engine/base/text.h"
+
+namespace trainmake {
+namespace {
+
+struct Remembered {
+  std::string host, repository;
+  std::set<Sha256> digests;
+  std::optional<Sha256> last;
+};
+
+// Nothing of a file that is not ours or is damaged: then the registry is asked.
+Remembered parse(const std::string& text) {
+  const auto json = parse_json<nlohmann::json>(text);
+  if (!json.is_object()) return {};
+  const auto word = [&](const char* name) {
+    return json.contains(name) && json[name].is_string() ? json[name].get<std::string>() : "";
+  };
+  Remembered remembered{word("host"), word("repository"), {}, Sha256::parse(word("last"))};
+  for (const nlohmann::json& entry : json.value("blobs", nlohmann::json::array())) {
+    const auto digest = entry.is_string() ? Sha256::parse(entry.get<std::string>()) : std::nullopt;
+    if (digest) remembered.digests.insert(*digest);
+  }
+  return remembered;
+}
+
+}  // namespace
+
+std::string PushedBlobs::path() const {
+  return path_join(folder_, cat(digest_of(path_join(registry_, repository_)).hex(), ".json"));
+}
+
+Result<PushedBlobs> PushedBlobs::read(Host& host, const ImageStore& store, const ImagePlace& place) {
+  PushedBlobs pushed(host, path_join(store.folder(), "pushed"));
+  pushed.registry_ = place.host;
+  pushed.repository_ = place.repository;
+  if (place.is_layout()) return pushed;
+  TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(host.files, pushed.path()));
+  const Remembered remembered = parse(text.value_or(""));
+  pushed.digests_ = remembered.digests;
+  pushed.last_ = remembered.last;
+  return pushed;
+}
+
+Result<std::string> PushedBlobs::elsewhere(const Sha256& digest) const {
+  TRY_ASSIGN(const Stat folder, host_->files.look(folder_));
+  if (!folder.exists()) return "";
+  TRY_ASSIGN(const std::vector<FolderEntry> entries, host_->files.list(folder_));
+  for (const FolderEntry& entry : entries) {
+    TRY_ASSIGN(const auto text, read_file_if_there(host_->files, path_join(folder_, entry.name)));
+    const Remembered other = parse(text.value_or(""));
+    if (other.host == registry_ && other.repository != repository_ && other.digests.contains(digest))
+      return other.repository;
+  }
+  return "";
+}
+
+Result<void> PushedBlobs::write() const {
+  nlohmann::json blobs = nlohmann::json::array();
+  for (const Sha256& digest : digests_) blobs.push_back(digest.hex());
+  const nlohmann::json json = {{"host", registry_},
+                               {"repository", repository_},
+                               {"blobs", blobs},
+                               {"last", last_ ? last_->hex() : ""}};
+  return write_file(host_->files, path(), json.dump());
+}
+
+}  // namespace trainmake

@@ -1,0 +1,27 @@
+// Looks for secrets in what goes into a layer.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/base/secrets.h"
+
+namespace trainmake {
+
+class SecretSearch {
+ public:
+  explicit SecretSearch(const Secrets& secrets);
+
+  void begin() { held_.clear(); }
+  // The name of one that ends in `bytes`, which go on where the last ended; "" is none.
+  std::string add(std::string_view bytes);
+
+ private:
+  std::vector<std::pair<std::string, std::string>> values_;
+  std::size_t longest_ = 0;
+  std::string held_;
+};
+
+}  // namespace trainmake
