@@ -25,15 +25,15 @@ class Buildah:
     def __exit__(self, *trouble):
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def ask(self, *words):
+    def ask(self, *words, cwd=None):
         storage = ["--storage-driver", "vfs", "--root", str(self.folder / "root"), "--runroot", str(self.folder / "run")]
-        done = subprocess.run([program("buildah"), *storage, *words], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run([program("buildah"), *storage, *words], capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd=cwd, check=False)
         assert done.returncode == 0, f"buildah {' '.join(words)}: {done.stderr}"
         return done.stdout.strip()
 
-    def root_of(self, source):
-        """The root folder of an image, given as skopeo names it."""
-        return pathlib.Path(self.ask("mount", self.ask("from", "--pull-always", "--tls-verify=false", source)))
+    def root_of(self, source, cwd=None):
+        """The root folder of an image, given as skopeo names it; from `cwd`, since not every path can be part of a name."""
+        return pathlib.Path(self.ask("mount", self.ask("from", "--pull-always", "--tls-verify=false", source, cwd=cwd)))
 
     def push(self, port, name, *more):
         """An image of one file, as it makes them."""
@@ -58,8 +58,8 @@ class Readers(Story):
             for to in ("top.tar", "out/"):
                 place.ask("image", "export", "image:top", "--to", to).exits(0)
             for source in (f"docker://127.0.0.1:{port}/team/top", f"oci-archive:{place.path('top.tar')}", f"docker-archive:{place.path('top.tar')}",
-                           f"oci:{place.path('out')}:top:latest"):
-                self.assertEqual((buildah.root_of(source) / "code/a.py").read_text(), "print(1)\n", source)
+                           "oci:out:top:latest"):
+                self.assertEqual((buildah.root_of(source, cwd=place.path()) / "code/a.py").read_text(), "print(1)\n", source)
 
     def check_base(self, port, name, buildah):
         """An image on that base is sound, and holds what both brought."""

@@ -163,6 +163,51 @@ class Steps(StepStory):
             self.assertEqual((self.root_of(other) / "one").read_text(), "1\n")
 
 
+    def test_a_layer_that_occurs_twice_is_no_trouble(self):
+        place = self.project("cat /etc/motd; echo 1 > /one")
+        twice = '{ srcs = glob "root/**", dest = "/" }'
+        place.replace("TRAINFILE.lua", f"files = {{ {twice} }}", f"files = {{ {twice}, {twice} }}")
+        self.assertEqual(self.said(place.make("image:i")), ["hello"])
+        self.assertEqual((self.root_of(place) / "one").read_text(), "1\n")
+
+    def test_whose_umask_and_folder_it_is_does_not_matter(self):
+        made = []
+        for umask in (0o022, 0o077):
+            place = self.project("echo 1 > x; echo 2 > /tmp/y; mkdir -p /opt/z; echo 3 > /opt/z/w")
+            place.replace("TRAINFILE.lua", 'image "busy" {', 'image "busy" { workdir = "/srv/app",')
+            if umask == 0o077 and os.getuid() == 0:
+                os.chown(place.root, 0, 12345)
+                place.root.chmod(0o2775)
+            before = os.umask(umask)
+            try:
+                place.make("image:i")
+            finally:
+                os.umask(before)
+            made.append({path.name for path in place.path(".trainmake/images/blobs/sha256").iterdir()})
+            (folder,) = {path.parent for path in (self.root_of(place) / "tmp").glob("y")}
+            self.assertEqual(folder.stat().st_mode & 0o7777, 0o1777)
+        self.assertEqual(*made)
+
+    def test_a_name_that_deletes_is_refused(self):
+        place = self.project("echo 1 > /etc/.wh.motd")
+        self.assert_told(place.ask("image:i").exits(1).err, "The step made `/etc/.wh.motd`", "`.wh.`")
+
+    def test_a_damaged_copy_of_a_base_is_fetched_again(self):
+        with registry() as port:
+            place = self.project("cat /etc/motd")
+            place.write("TRAINSPACE.lua", f'registry "hub" {{ url = "127.0.0.1:{port}" }}\ndefault_registry "hub"\n')
+            place.make("image:busy")
+            other = self.place({"TRAINFILE.lua": f'image "i" {{ base = "127.0.0.1:{port}/busy", run = {{ "cat /etc/motd" }} }}'})
+            other.make("image:i")
+            (largest,) = sorted(other.path(".trainmake/images/blobs/sha256").iterdir(), key=lambda path: path.stat().st_size)[-1:]
+            content = bytearray(largest.read_bytes())
+            content[len(content) // 2] ^= 1
+            largest.write_bytes(content)
+            shutil.rmtree(other.home / ".cache/trainmake")
+            other.replace("TRAINFILE.lua", "cat /etc/motd", "cat /etc/motd /etc/motd")
+            self.assertEqual(self.said(other.make("image:i")), ["hello", "hello"])
+
+
 class Secrets(StepStory):
     def blobs(self, place):
         for path in place.path(".trainmake/images/blobs/sha256").iterdir():
@@ -223,6 +268,7 @@ class Shared(StepStory):
         place = self.project("true")
         place.make("image:i")
         layers = place.home / ".cache/trainmake" / ("layers" if os.getuid() == 0 else "layers-user")
+        self.assertEqual(layers.stat().st_mode & 0o777, 0o700, "programs that run as somebody else lie there")
         (unpacked_once,) = [path for path in layers.iterdir() if path.is_dir()]
         when = unpacked_once.stat().st_ctime_ns
         other = place.clone(with_state=True)
