@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <string>
 #include <string_view>
 
 namespace trainmake {
@@ -15,6 +16,14 @@ template <typename Json>
 Json parse_json(std::string_view text) {
   if (nests_deeper(text, kDeepestJson)) return Json(Json::value_t::discarded);
   return Json::parse(text, nullptr, false);
+}
+
+// The field `name` of an object, as text; "" when there is no such field, or it is none.
+template <typename Json>
+std::string text_at(const Json& object, std::string_view name) {
+  if (!object.is_object()) return "";
+  const auto found = object.find(name);
+  return found != object.end() && found->is_string() ? found->template get<std::string>() : "";
 }
 
 }  // namespace trainmake

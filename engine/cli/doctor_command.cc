@@ -7,6 +7,7 @@
 #include "engine/base/child.h"
 #include "engine/base/disk_space.h"
 #include "engine/base/git.h"
+#include "engine/base/scratch_folder.h"
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
 #include "engine/container/runtime.h"
@@ -33,34 +34,17 @@ std::string told(const Error& error) {
   return cat(error.message, error.hint.empty() ? "" : ". ", error.hint);
 }
 
-// A folder for trying things out, gone at the end.
-class Scratch {
- public:
-  explicit Scratch(FileSystem& files, const Environment& environment)
-      : files_(files),
-        folder_(
-            path_join(environment.get("TMPDIR").value_or("/tmp"), cat("trainmake-doctor-", process_id()))) {}
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() { (void)files_.remove(folder_); }
-
-  Result<std::string> folder(const char* name) const {
-    std::string path = path_join(folder_, name);
-    TRY(files_.make_folder(path));
-    return path;
-  }
-
- private:
-  FileSystem& files_;
-  std::string folder_;
-};
+// Of what is tried out.
+std::string scratch_path(const Environment& environment) {
+  return path_join(environment.get("TMPDIR").value_or("/tmp"), cat("trainmake-doctor-", process_id()));
+}
 
 class Doctor {
  public:
   Doctor(const CommandLine& line, const Environment& environment)
       : line_(line),
         host_{real_file_system(), real_processes(), real_http(), real_clock(), environment},
-        scratch_(host_.files, environment) {}
+        scratch_(host_.files, scratch_path(environment)) {}
 
   std::vector<Finding> look() {
     findings_.push_back({"trainmake", Health::kOk, TRAINMAKE_VERSION});
@@ -138,7 +122,7 @@ class Doctor {
 
   // libgit2 is opened for a folder that may be a repository.
   void look_at_git() {
-    if (const Result<std::string> folder = scratch_.folder("git/.git")) {
+    if (const Result<std::string> folder = made("git/.git")) {
       const Result<std::optional<GitState>> state = git_state(std::string(path_folder(*folder)));
       if (!state)
         return add("git", Health::kMissing,
@@ -168,8 +152,8 @@ class Doctor {
   // As the local platform shows a job its data. Without mounts the view is a link, and a job could write
   // through it.
   void look_at_views() {
-    const Result<std::string> folder = scratch_.folder("data");
-    const Result<std::string> view = scratch_.folder("view");
+    const Result<std::string> folder = made("data");
+    const Result<std::string> view = made("view");
     if (!folder || !view)
       return add("data views", Health::kMissing, "cannot be tried: there is no place for temporary files");
     Result<Child> child =
@@ -194,7 +178,7 @@ class Doctor {
 
   // As steps of images are run: with the first runtime that works.
   void look_at_containers() {
-    const Result<std::string> folder = scratch_.folder("containers");
+    const Result<std::string> folder = made("containers");
     const Result<RuntimeSearch> search =
         folder ? search_runtime(host_, *folder) : Result<RuntimeSearch>(fail(folder.error()));
     if (!search) return add("containers", Health::kMissing, cat("cannot be tried: ", told(search.error())));
@@ -215,9 +199,15 @@ class Doctor {
         is_live ? cat(printable(name), ": runs are shown live") : "none: runs are told in plain lines");
   }
 
+  Result<std::string> made(const char* folder) const {
+    std::string path = scratch_.path(folder);
+    TRY(host_.files.make_folder(path));
+    return path;
+  }
+
   const CommandLine& line_;
   Host host_;
-  Scratch scratch_;
+  ScratchFolder scratch_;
   std::vector<Finding> findings_;
 };
 

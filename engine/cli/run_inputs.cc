@@ -35,12 +35,6 @@ Result<std::optional<Record>> result_of(State& state, const Results& results, co
   return state.find(found->second.first, found->second.second);
 }
 
-std::string string_at(const Json& json, const char* name) {
-  const auto found = json.is_object() ? json.find(name) : json.end();
-  return json.is_object() && found != json.end() && found->is_string() ? found->get<std::string>()
-                                                                       : std::string();
-}
-
 // Labels of one kind among the upstreams that a manifest names.
 std::vector<std::string> upstreams(const Manifest& manifest, std::string_view kind) {
   std::vector<std::string> labels;
@@ -71,14 +65,14 @@ Result<RunInputs> inputs_of_one(State& state, const Results& results, const Run&
   RunInputs inputs;
   const Json provenance = parse_json<Json>(run.provenance_json);
   for (const std::string& label : upstreams(run.manifest, "image"))
-    TRY(add_image(state, results, label, string_at(provenance, "image"), inputs));
+    TRY(add_image(state, results, label, text_at(provenance, "image"), inputs));
   const Json trees = provenance.is_object() && provenance.contains("data") ? provenance["data"] : Json();
   for (const Json& tree : trees.is_array() ? trees : Json::array()) {
-    if (string_at(tree, "identity").empty()) continue;  // another job's outputs
+    if (text_at(tree, "identity").empty()) continue;  // another job's outputs
     TRY_ASSIGN(std::optional<Record> record,
-               result_of(state, results, string_at(tree, "label"), string_at(tree, "identity")));
+               result_of(state, results, text_at(tree, "label"), text_at(tree, "identity")));
     if (record)
-      inputs.data.push_back({string_at(tree, "channel"), *std::move(record)});
+      inputs.data.push_back({text_at(tree, "channel"), *std::move(record)});
     else
       inputs.complete = false;
   }

@@ -23,11 +23,6 @@ void add(Rows& rows, const char* name, std::string value) {
   if (!value.empty()) rows.push_back({name, std::move(value)});
 }
 
-std::string string_at(const Json& json, const char* name) {
-  const auto found = json.find(name);
-  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 std::string command_text(const Json& provenance) {
   std::string text;
   for (const Json& word : provenance.value("command", Json::array())) {
@@ -45,8 +40,8 @@ struct Source {
 
 Source source_of(const Json& provenance) {
   const Json git = provenance.value("git", Json());
-  if (!git.is_object() || string_at(git, "commit").empty()) return {};
-  const std::string commit = string_at(git, "commit"), branch = string_at(git, "branch");
+  if (!git.is_object() || text_at(git, "commit").empty()) return {};
+  const std::string commit = text_at(git, "commit"), branch = text_at(git, "branch");
   const auto dirty_at = git.find("dirty");
   const bool dirty = dirty_at != git.end() && *dirty_at == true;
   return {cat("commit ", commit.substr(0, kShortDigest), branch.empty() ? "" : cat(" on ", printable(branch)),
@@ -69,10 +64,10 @@ void add_data(Rows& rows, const Json& provenance) {
   const Json trees = provenance.value("data", Json());
   for (const Json& tree : trees.is_array() ? trees : Json::array()) {
     if (!tree.is_object()) continue;
-    const std::string channel = string_at(tree, "channel"), identity = string_at(tree, "identity");
-    rows.push_back({name, cat(printable(string_at(tree, "label")),
-                              channel.empty() ? "" : cat(" as ", printable(channel)),
-                              identity.empty() ? "" : cat("  tree ", identity.substr(0, kShortDigest)))});
+    const std::string channel = text_at(tree, "channel"), identity = text_at(tree, "identity");
+    rows.push_back(
+        {name, cat(printable(text_at(tree, "label")), channel.empty() ? "" : cat(" as ", printable(channel)),
+                   identity.empty() ? "" : cat("  tree ", identity.substr(0, kShortDigest)))});
     name = "";
   }
 }
@@ -109,7 +104,7 @@ std::string show_text(Session& session, const Run& run) {
   add_outputs(rows, run);
   add(rows, "code", source.text);
   add_data(rows, provenance);
-  if (const std::string image = string_at(provenance, "image"); !image.empty())
+  if (const std::string image = text_at(provenance, "image"); !image.empty())
     add(rows, "image", cat("config sha256:", image.substr(0, kShortDigest)));
   add(rows, "command", command_text(provenance));
   if (may_have_log(session, run)) add(rows, "log", cat("trainmake logs ", run.id));

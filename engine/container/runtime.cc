@@ -90,14 +90,10 @@ std::string world(Host& host) { return cat(boot_of(host.files), "/", geteuid());
 Result<std::optional<Runtime>> remembered(Host& host, const std::string& memo) {
   TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(host.files, memo));
   const Json json = text ? parse_json<Json>(*text) : Json();
-  const auto text_at = [&](const char* name) {
-    return json.is_object() && json.contains(name) && json[name].is_string() ? json[name].get<std::string>()
-                                                                             : std::string();
-  };
-  if (text_at("world") != world(host)) return std::optional<Runtime>();
+  if (text_at(json, "world") != world(host)) return std::optional<Runtime>();
   for (const Runtime::Kind kind : kKinds) {
-    const std::string program = text_at("program");
-    if (text_at("runtime") == name_of(kind) && access(program.c_str(), X_OK) == 0)
+    const std::string program = text_at(json, "program");
+    if (text_at(json, "runtime") == name_of(kind) && access(program.c_str(), X_OK) == 0)
       return std::optional(Runtime{kind, program});
   }
   return std::optional<Runtime>();

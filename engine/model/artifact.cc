@@ -31,12 +31,9 @@ std::optional<Artifacts> artifacts_from_json(std::string_view json) {
   Artifacts artifacts;
   for (const nlohmann::json& entry : list) {
     if (!entry.is_object()) return std::nullopt;
-    const auto text = [&](const char* name) {
-      return entry.contains(name) && entry[name].is_string() ? entry[name].get<std::string>() : std::string();
-    };
     const bool sized = entry.contains("size") && entry["size"].is_number_unsigned();
-    artifacts.push_back({text("role"), text("identity"), text("sha256"),
-                         sized ? entry["size"].get<std::uint64_t>() : 0, text("address")});
+    artifacts.push_back({text_at(entry, "role"), text_at(entry, "identity"), text_at(entry, "sha256"),
+                         sized ? entry["size"].get<std::uint64_t>() : 0, text_at(entry, "address")});
   }
   return artifacts;
 }

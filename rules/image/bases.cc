@@ -26,8 +26,8 @@ std::string asked(const Reference& reference) {
 
 // The artifact of an image that fits an edition built on it: the same variant, or one that has none.
 const Artifact* fitting(const Artifacts& artifacts, const Edition& edition) {
-  const Artifact* same = find_role(artifacts, cat("manifest:", edition.name()));
-  return same != nullptr ? same : find_role(artifacts, cat("manifest:", edition.architecture));
+  const Artifact* same = find_role(artifacts, manifest_role(edition.name()));
+  return same != nullptr ? same : find_role(artifacts, manifest_role(edition.architecture));
 }
 
 }  // namespace

@@ -6,10 +6,12 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "cache/lay_out.h"
 #include "engine/base/child.h"
 #include "engine/base/json.h"
 #include "engine/base/log_lines.h"
 #include "engine/base/redactor.h"
+#include "engine/base/scratch_folder.h"
 #include "engine/base/text.h"
 #include "rules/image/documents.h"
 #include "rules/image/manifest_json.h"
@@ -25,22 +27,6 @@ using Json = nlohmann::json;
 constexpr std::array<std::string_view, 3> kTools = {"buildah", "podman", "docker"};
 constexpr std::chrono::milliseconds kGlance{200};
 constexpr const char* kMemory = "/dev/shm";  // no disk keeps what lies there
-
-// A folder of its own, and gone with it.
-class Scratch {
- public:
-  Scratch(Host& host, const std::string& above)
-      : files_(host.files),
-        folder_(path_join(above, cat(".trainmake-", process_id(), "-", host.clock.steady_ns()))) {}
-  ~Scratch() { (void)files_.remove(folder_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  std::string path(std::string_view name) const { return path_join(folder_, name); }
-
- private:
-  FileSystem& files_;
-  std::string folder_;
-};
 
 // Where secrets lie for a tool that takes them from files: in memory, for our user alone.
 class SecretFolder {
@@ -141,24 +127,6 @@ Result<std::string> find_tool(Host& host, const std::string& name, const std::st
                          "Install one of them, as `apt install buildah`, or write `base` and `run` instead"));
 }
 
-Result<void> lay_out(FileSystem& files, Blobs& blobs, const Listing& listing, const std::string& folder) {
-  TRY(files.make_folder(folder));
-  for (const ListedFile& file : listing) {
-    const std::string path = path_join(folder, file.key);
-    if (!file.link_target.empty()) {
-      TRY(files.make_folder(std::string(path_folder(path))));
-      TRY(files.make_link(file.link_target, path));
-      continue;
-    }
-    TRY_ASSIGN(const bool there, blobs.copy_out(file.sha256, path, {file.mode, false}));
-    if (!there)
-      return fail(
-          step_error(cat("The copy of ", quoted(file.key), " in the cache is damaged and was removed"),
-                     "Run again: it is made anew"));
-  }
-  return {};
-}
-
 std::string blob_path(const std::string& layout, const Sha256& digest) {
   return path_join(layout, cat("blobs/sha256/", digest.hex()));
 }
@@ -230,10 +198,12 @@ Result<Sha256> build_dockerfile(Host& host, Blobs& blobs, const ImageStore& stor
                                 const DockerfileBuild& build, const std::stop_token& stop) {
   Builder builder{host, build, stop};
   TRY_ASSIGN(builder.tool, find_tool(host, build.name, stop));
-  const Scratch scratch(host, path_join(store.folder(), "dockerfiles"));
+  const ScratchFolder scratch(
+      host.files,
+      path_join(store.folder(), cat("dockerfiles/.trainmake-", process_id(), "-", host.clock.steady_ns())));
   const std::string context = scratch.path("context");
   const std::string out = scratch.path("out");
-  TRY(lay_out(host.files, blobs, build.files, context));
+  TRY(lay_out(host.files, blobs, build.files, quoted(build.name), context));
   const std::string tag =
       cat("trainmake-", digest_of(cat(store.folder(), "\n", build.name)).hex().substr(0, 16));
   std::vector<std::string> command = {

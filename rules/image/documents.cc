@@ -58,12 +58,6 @@ Result<Json> object_of(std::string_view text) {
 
 }  // namespace
 
-std::string text_at(const Json& object, const char* name) {
-  return object.is_object() && object.contains(name) && object[name].is_string()
-             ? object[name].get<std::string>()
-             : std::string();
-}
-
 std::optional<BlobRef> blob_of(const Json& descriptor) {
   const std::optional<Sha256> digest = parse_digest(text_at(descriptor, "digest"));
   if (!digest || !descriptor.contains("size") || !descriptor["size"].is_number_unsigned())

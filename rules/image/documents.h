@@ -14,8 +14,6 @@
 
 namespace trainmake {
 
-// A field that is text; "" for any other.
-std::string text_at(const nlohmann::json& object, const char* name);
 // A descriptor; nothing when it has no digest or size.
 std::optional<BlobRef> blob_of(const nlohmann::json& descriptor);
 

@@ -34,6 +34,8 @@ const std::string& architecture_of_this_machine() {
   return name;
 }
 
+std::string manifest_role(std::string_view edition) { return cat("manifest:", edition); }
+
 std::string Edition::name() const { return path_join(variant, architecture); }
 
 Result<std::vector<Edition>> editions_of(const Target& image) {

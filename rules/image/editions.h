@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/model/graph.h"
@@ -16,6 +17,9 @@ struct Edition {
 
   std::string name() const;  // `amd64`, `gpu/amd64`: what tells it from others of the target
 };
+
+// Of the artifact that is the manifest of the edition with this name.
+std::string manifest_role(std::string_view edition);
 
 // That which commands can be run for here.
 const std::string& architecture_of_this_machine();

@@ -1,6 +1,7 @@
 #include "rules/image/image_contents.h"
 
 #include "engine/base/text.h"
+#include "rules/image/editions.h"
 #include "rules/image/manifest_json.h"
 #include "rules/image/reference.h"
 
@@ -8,12 +9,6 @@ namespace trainmake {
 namespace {
 
 constexpr std::string_view kLayout = "oci:", kRegistry = "registry:";
-constexpr std::string_view kArchitecture =
-#if defined(__aarch64__)
-    "arm64";
-#else
-    "amd64";
-#endif
 
 Error gone(const Sha256& digest) {
   return step_error(
@@ -43,7 +38,7 @@ class Reading {
       TRY_ASSIGN(const std::string json, document(each.manifest));
       TRY_ASSIGN(const ImageManifest manifest, add_manifest(each.manifest, json));
       if (!first) first = manifest;
-      if (!here && each.architecture == kArchitecture) here = manifest;
+      if (!here && each.architecture == architecture_of_this_machine()) here = manifest;
     }
     if (!first) return fail(step_error(cat("The image ", digest_text(image.digest), " is an empty index")));
     contents_.images.push_back({image, wanted.names, here ? *here : *first});

@@ -12,8 +12,6 @@
 namespace trainmake {
 namespace {
 
-constexpr std::string_view kManifestRole = "manifest:";  // and the edition's name
-
 std::map<std::string, std::string> map_of(const Fields& fields) {
   std::map<std::string, std::string> map;
   for (const auto& [name, field] : fields) map[name] = scalar_text(field);
@@ -60,7 +58,7 @@ Artifacts artifacts_of(const std::vector<MadeImage>& images, const Delivered& de
         place.address(blob.digest, tags_of_variant(tags, variant).front()));
   for (const MadeImage& made : images) {
     const BlobRef manifest = made.manifest.ref();
-    add(cat(kManifestRole, made.edition.name()), made.config.digest.hex(), manifest, oci(manifest.digest));
+    add(manifest_role(made.edition.name()), made.config.digest.hex(), manifest, oci(manifest.digest));
     add("config", made.config.digest.hex(), made.config, oci(made.config.digest));
     for (const Layer& layer : made.layers)
       add("layer", layer.diff_id.hex(), layer.blob, oci(layer.blob.digest));

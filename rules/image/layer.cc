@@ -51,13 +51,10 @@ std::string render_memo(const Layer& layer) {
 
 std::optional<Layer> parse_memo(std::string_view text, Compression compression) {
   const nlohmann::json memo = parse_json<nlohmann::json>(text);
-  const bool whole = memo.is_object() && memo.contains("digest") && memo["digest"].is_string() &&
-                     memo.contains("diff_id") && memo["diff_id"].is_string() && memo.contains("size") &&
-                     memo["size"].is_number_unsigned();
-  if (!whole) return std::nullopt;
-  const std::optional<Sha256> digest = Sha256::parse(memo["digest"].get<std::string>());
-  const std::optional<Sha256> diff_id = Sha256::parse(memo["diff_id"].get<std::string>());
-  if (!digest || !diff_id) return std::nullopt;
+  const std::optional<Sha256> digest = Sha256::parse(text_at(memo, "digest"));
+  const std::optional<Sha256> diff_id = Sha256::parse(text_at(memo, "diff_id"));
+  const bool sized = memo.is_object() && memo.contains("size") && memo["size"].is_number_unsigned();
+  if (!digest || !diff_id || !sized) return std::nullopt;
   return Layer{{layer_media_type(compression), *digest, memo["size"].get<std::uint64_t>()}, *diff_id};
 }
 

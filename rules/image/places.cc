@@ -38,12 +38,22 @@ Registry* Places::remote(const RemotePlace& place) {
 
 Result<Registry*> Places::at(const std::string& host) {
   if (host.empty()) return layout_.get();
+  const Service* first = nullptr;
+  RemotePlace place{host};
   for (const std::string& name : services_.space.names("registry")) {
     const Service& service = *services_.space.find("registry", name);
     TRY_ASSIGN(const RegistryService read, read_registry_service(service, services_.workspace));
-    if (read.place.host == host) return remote(read.place);
+    if (read.place.host != host) continue;
+    if (first != nullptr && read.place != place)
+      return fail(
+          user_error(cat("Registries ", quoted(first->name), " and ", quoted(name), " are both at ",
+                         quoted(host), ", and reach it in different ways"),
+                     "Give both the same `endpoint`, `insecure` and `ca`, and the same scheme in `url`")
+              .at(service.where));
+    first = &service;
+    place = read.place;
   }
-  return remote({host});
+  return remote(place);
 }
 
 Result<ImagePlace> Places::of(const Target& image) {

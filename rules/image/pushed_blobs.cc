@@ -19,10 +19,8 @@ struct Remembered {
 Remembered parse(const std::string& text) {
   const auto json = parse_json<nlohmann::json>(text);
   if (!json.is_object()) return {};
-  const auto word = [&](const char* name) {
-    return json.contains(name) && json[name].is_string() ? json[name].get<std::string>() : "";
-  };
-  Remembered remembered{word("host"), word("repository"), {}, Sha256::parse(word("last"))};
+  Remembered remembered{
+      text_at(json, "host"), text_at(json, "repository"), {}, Sha256::parse(text_at(json, "last"))};
   for (const nlohmann::json& entry : json.value("blobs", nlohmann::json::array())) {
     const auto digest = entry.is_string() ? Sha256::parse(entry.get<std::string>()) : std::nullopt;
     if (digest) remembered.digests.insert(*digest);

@@ -44,6 +44,8 @@ struct RemotePlace {
   std::string url = {};   // `https://registry.example.com`; else https, or plain http on loopback
   bool insecure = false;  // plain http, wherever it is
   std::string ca = {};    // a file of certificates whose holders may vouch for it, absolute
+
+  bool operator==(const RemotePlace&) const = default;
 };
 
 class BlobSource;

@@ -2,10 +2,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cache/lay_out.h"
 #include "engine/base/child.h"
 #include "engine/base/json.h"
 #include "engine/base/log_file.h"
 #include "engine/base/log_lines.h"
+#include "engine/base/scratch_folder.h"
 #include "engine/base/text.h"
 #include "engine/base/threads.h"
 #include "engine/container/container.h"
@@ -36,13 +38,8 @@ StepConfig config_of(const std::string& base) {
   StepConfig config;
   const Json document = base.empty() ? Json() : parse_json<Json>(base);
   const Json inner = document.is_object() && document.contains("config") ? document["config"] : Json();
-  const auto text_at = [&](const char* name) {
-    return inner.is_object() && inner.contains(name) && inner[name].is_string()
-               ? inner[name].get<std::string>()
-               : std::string();
-  };
-  config.user = text_at("User");
-  config.workdir = text_at("WorkingDir");
+  config.user = text_at(inner, "User");
+  config.workdir = text_at(inner, "WorkingDir");
   if (config.workdir.empty()) config.workdir = "/";
   if (!inner.is_object() || !inner.contains("Env") || !inner["Env"].is_array()) return config;
   for (const Json& entry : inner["Env"]) {
@@ -100,6 +97,13 @@ Result<ChildEnd> watch(Child child, StepLog& log, const std::stop_token& stop) {
   return *child.ended();
 }
 
+Result<std::vector<std::string>> names_in(FileSystem& files, const std::string& folder) {
+  TRY_ASSIGN(const std::vector<FolderEntry> entries, files.list(folder));
+  std::vector<std::string> names;
+  for (const FolderEntry& entry : entries) names.push_back(entry.name);
+  return names;
+}
+
 Error failure_of(const RunStep& step, const ChildEnd& end, const LastLines& last, const std::string& log) {
   const std::string how =
       end.signal != 0 ? cat("ended by signal ", end.signal) : cat("exit code ", end.exit_code);
@@ -111,17 +115,6 @@ Error failure_of(const RunStep& step, const ChildEnd& end, const LastLines& last
 }
 
 }  // namespace
-
-// A folder of a step's own, gone with it.
-struct RunSteps::Scratch {
-  Scratch(FileSystem& file_system, std::string path) : files(file_system), folder(std::move(path)) {}
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() { (void)files.remove(folder); }
-
-  FileSystem& files;
-  std::string folder;
-};
 
 RunSteps::RunSteps(Host& host, const Workspace& workspace, Blobs& blobs, const ImageStore& store)
     : host_(host),
@@ -186,28 +179,6 @@ Result<std::vector<UnpackedLayer>> RunSteps::unpack(const StepRoot& root, const 
   return layers;
 }
 
-// The names in `folder` then.
-Result<std::vector<std::string>> RunSteps::lay_out(const Listing& files, const std::string& folder) const {
-  TRY(host_.files.make_folder(folder));
-  for (const ListedFile& file : files) {
-    const std::string to = path_join(folder, file.key);
-    if (!file.link_target.empty()) {
-      TRY(host_.files.make_folder(std::string(path_folder(to))));
-      TRY(host_.files.make_link(file.link_target, to));
-      continue;
-    }
-    TRY_ASSIGN(const bool copied, blobs_.copy_out(file.sha256, to, {.mode = file.mode}));
-    if (!copied)
-      return fail(
-          step_error(cat("The content of ", quoted(file.key), " is no longer in the cache, or damaged"),
-                     "Run again: it is read anew"));
-  }
-  TRY_ASSIGN(const std::vector<FolderEntry> entries, host_.files.list(folder));
-  std::vector<std::string> names;
-  for (const FolderEntry& entry : entries) names.push_back(entry.name);
-  return names;
-}
-
 Result<StepResult> RunSteps::make_layer(Compression compression, const std::string& upper,
                                         const std::vector<std::string>& layers, const Secrets& secrets,
                                         const std::function<void(std::string)>& tell,
@@ -231,10 +202,10 @@ Result<StepResult> RunSteps::run(const StepRoot& root, const RunStep& step, cons
                                  const std::function<void(std::string)>& tell,
                                  const std::stop_token& stop) const {
   const StepConfig config = config_of(root.config);
-  const Scratch scratch(host_.files,
-                        path_join(cache_, cat("steps/", process_id(), "-", host_.clock.steady_ns())));
-  TRY_ASSIGN(const Runtime runtime, find_runtime(host_, path_join(scratch.folder, "runtimes"),
-                                                 path_join(path_folder(shared_), "runtime.json")));
+  const ScratchFolder scratch(host_.files,
+                              path_join(cache_, cat("steps/", process_id(), "-", host_.clock.steady_ns())));
+  TRY_ASSIGN(const Runtime runtime,
+             find_runtime(host_, scratch.path("runtimes"), path_join(path_folder(shared_), "runtime.json")));
   TRY_ASSIGN(const std::vector<UnpackedLayer> below, unpack(root, stop));
   ContainerRequest request;
   for (const UnpackedLayer& layer : below) request.layers.push_back(layer.folder);
@@ -245,10 +216,11 @@ Result<StepResult> RunSteps::run(const StepRoot& root, const RunStep& step, cons
   request.user = config.user;
   request.secrets = secrets;
   request.network = step.network;
-  request.scratch = path_join(scratch.folder, "container");
+  request.scratch = scratch.path("container");
   TRY_ASSIGN(const Listing files, step.files ? step.files() : Result<Listing>(Listing()));
-  const std::string inputs = path_join(scratch.folder, "inputs");
-  TRY_ASSIGN(const std::vector<std::string> names, lay_out(files, inputs));
+  const std::string inputs = scratch.path("inputs");
+  TRY(lay_out(host_.files, blobs_, files, "the step's `inputs`", inputs));
+  TRY_ASSIGN(const std::vector<std::string> names, names_in(host_.files, inputs));
   for (const std::string& name : names)
     request.mounts.push_back({path_join(inputs, name), path_join(config.workdir, name)});
   const std::string log = log_path(root, step);

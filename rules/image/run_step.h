@@ -58,11 +58,9 @@ class RunSteps {
   std::string log_path(const StepRoot& root, const RunStep& step) const;
 
  private:
-  struct Scratch;
   std::string key(const StepRoot& root, const RunStep& step) const;
   std::string memo_path(const StepRoot& root, const RunStep& step) const;
   Result<std::vector<UnpackedLayer>> unpack(const StepRoot& root, const std::stop_token& stop) const;
-  Result<std::vector<std::string>> lay_out(const Listing& files, const std::string& folder) const;
   Result<StepResult> make_layer(Compression compression, const std::string& upper,
                                 const std::vector<std::string>& layers, const Secrets& secrets,
                                 const std::function<void(std::string)>& tell,

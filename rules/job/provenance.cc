@@ -29,12 +29,6 @@ Json metrics_json(const Value* declared) {
   return patterns;
 }
 
-std::string text_at(const Json& object, const char* name) {
-  return object.is_object() && object.contains(name) && object[name].is_string()
-             ? object[name].get<std::string>()
-             : std::string();
-}
-
 }  // namespace
 
 Result<std::optional<std::vector<GivenTree>>> data_given_to(Listings& listings, const Run& run) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/base/encoding.h"
 #include "engine/base/text.h"
 #include "rules/image/registries/http/challenge.h"
 #include "rules/image/registries/http/check_login.h"

@@ -68,15 +68,6 @@ TEST(Challenge, HasASchemeAndParameters) {
   EXPECT_TRUE(parse_challenge("Bearer realm=\"never ends"));
 }
 
-TEST(Challenge, LoginsAreBase64) {
-  for (const std::string text : {"", "a", "ab", "abc", "user:pass\xff word"})
-    EXPECT_EQ(from_base64(base64_of(text)), text);
-  EXPECT_EQ(base64_of("user:pass"), "dXNlcjpwYXNz");
-  EXPECT_FALSE(from_base64("abc"));
-  EXPECT_FALSE(from_base64("a!b="));
-  EXPECT_EQ(percent_encoded("a b/ü~"), "a%20b%2F%C3%BC~");
-}
-
 TEST(Address, IsPlainHttpOnThisMachineAlone) {
   EXPECT_EQ(url_of_registry("127.0.0.1:5000", false), "http://127.0.0.1:5000");
   EXPECT_EQ(url_of_registry("localhost", false), "http://localhost");

@@ -3,6 +3,7 @@
 #include <map>
 #include <mutex>
 
+#include "engine/base/encoding.h"
 #include "engine/base/text.h"
 #include "rules/image/manifest_json.h"
 #include "rules/image/reference.h"

@@ -12,12 +12,6 @@ using Json = nlohmann::json;
 
 constexpr std::string_view kTokenUser = "<token>";  // of a helper: the secret is an identity token
 
-std::string text_at(const Json& object, const char* name) {
-  return object.is_object() && object.contains(name) && object[name].is_string()
-             ? object[name].get<std::string>()
-             : std::string();
-}
-
 Result<std::optional<Login>> from_environment(const Environment& environment, const std::string& registry) {
   const std::string variable = login_variable(registry);
   const std::string value = environment.get(variable).value_or("");

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/base/encoding.h"
 #include "engine/base/file_lock.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
@@ -16,11 +17,6 @@ constexpr std::uint32_t kOursAlone = 0600;
 // What docker calls its own hub there.
 constexpr std::string_view kHubs[] = {"docker.io", "registry-1.docker.io", "index.docker.io"};
 constexpr const char* kHubKey = "https://index.docker.io/v1/";
-
-std::string text_at(const Json& object, const char* name) {
-  const auto found = object.is_object() ? object.find(name) : object.end();
-  return object.is_object() && found != object.end() && found->is_string() ? found->get<std::string>() : "";
-}
 
 const Json* at(const Json& object, const std::string& name) {
   const auto found = object.is_object() ? object.find(name) : object.end();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "engine/base/encoding.h"
 #include "engine/base/json.h"
 #include "engine/base/redactor.h"
 #include "engine/base/text.h"
@@ -47,11 +48,8 @@ std::string told_in(const std::string& body) {
   if (json.is_object() && json.contains("errors") && json["errors"].is_array()) {
     for (const Json& error : json["errors"]) {
       if (!error.is_object()) continue;
-      const auto at = [&](const char* name) {
-        return error.contains(name) && error[name].is_string() ? error[name].get<std::string>()
-                                                               : std::string();
-      };
-      text += cat(text.empty() ? "" : "; ", at("code"), at("message").empty() ? "" : ": ", at("message"));
+      const std::string message = text_at(error, "message");
+      text += cat(text.empty() ? "" : "; ", text_at(error, "code"), message.empty() ? "" : ": ", message);
     }
   }
   return text.empty() ? std::string(trim(std::string_view(body).substr(0, kShownBytes))) : text;
@@ -60,8 +58,7 @@ std::string told_in(const std::string& body) {
 std::string token_in(const std::string& body) {
   const Json json = read_json(body);
   for (const char* name : {"token", "access_token"}) {
-    if (json.is_object() && json.contains(name) && json[name].is_string())
-      return json[name].get<std::string>();
+    if (std::string token = text_at(json, name); !token.empty()) return token;
   }
   return "";
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/base/encoding.h"
 #include "engine/base/text.h"
 #include "rules/image/reference.h"
 #include "rules/image/registries/http/address.h"

@@ -27,15 +27,8 @@ Json descriptor_json(const BlobRef& manifest, const std::string& name) {
           {"annotations", {{kRefName, name}}}};
 }
 
-// A field of somebody's JSON, "" when it is not there or no string.
-std::string text_of(const Json& object, const char* name) {
-  return object.is_object() && object.contains(name) && object[name].is_string()
-             ? object[name].get<std::string>()
-             : std::string();
-}
-
 std::string ref_of(const Json& entry) {
-  return entry.is_object() && entry.contains("annotations") ? text_of(entry["annotations"], kRefName)
+  return entry.is_object() && entry.contains("annotations") ? text_at(entry["annotations"], kRefName)
                                                             : std::string();
 }
 
@@ -153,11 +146,11 @@ class Layout final : public Registry {
     named_.clear();
     TRY_ASSIGN(const Json index, stat.exists() ? read_index() : no_names());
     for (const Json& entry : index["manifests"]) {
-      const std::string digest = text_of(entry, "digest");
+      const std::string digest = text_at(entry, "digest");
       const std::optional<Sha256> parsed = parse_digest(digest);
       if (!parsed) continue;
       const bool sized = entry.contains("size") && entry["size"].is_number_unsigned();
-      named_.emplace(ref_of(entry), BlobRef{text_of(entry, "mediaType"), *parsed,
+      named_.emplace(ref_of(entry), BlobRef{text_at(entry, "mediaType"), *parsed,
                                             sized ? entry["size"].get<std::uint64_t>() : 0});
     }
     seen_ = stat;

@@ -4,40 +4,12 @@
 #include <set>
 #include <utility>
 
+#include "cache/lay_out.h"
 #include "engine/base/text.h"
 #include "engine/base/tree_size.h"
 
 namespace trainmake {
 namespace {
-
-Error missing_blob(const std::string& key, const std::string& label) {
-  return step_error(
-      cat("The content of ", quoted(key), " of ", quoted(label), " is no longer in the cache, or damaged"),
-      "Run it again: what made it will be made again first");
-}
-
-Result<void> copy_blob(Blobs& blobs, const ListedFile& file, const std::string& label,
-                       const std::string& to) {
-  TRY_ASSIGN(const bool copied,
-             blobs.copy_out(file.sha256, to, {.mode = file.mode != 0 ? file.mode : 0644U}));
-  if (!copied) return fail(missing_blob(file.key, label));
-  return {};
-}
-
-Result<void> lay_out_code(FileSystem& files, Blobs& blobs, const JobSpec& spec, const std::string& folder) {
-  TRY(files.make_folder(folder));
-  if (!spec.code) return {};
-  for (const ListedFile& file : *spec.code) {
-    const std::string to = path_join(folder, file.key);
-    if (file.link_target.empty()) {
-      TRY(copy_blob(blobs, file, "the code", to));
-    } else {
-      TRY(files.make_folder(std::string(path_folder(to))));
-      TRY(files.make_link(file.link_target, to));
-    }
-  }
-  return {};
-}
 
 // The folder that all of `paths` share.
 std::string common_folder(const std::vector<std::string>& paths) {
@@ -123,7 +95,7 @@ Result<std::vector<ReadOnlyFolder>> lay_out_data(FileSystem& files, Blobs& blobs
     TRY(view.add(tree, folder));
     for (const ListedFile& file : *tree.files) {
       if (!file.source.empty()) continue;
-      TRY(copy_blob(blobs, file, tree.label, path_join(folder, file.key)));
+      TRY(lay_out(blobs, file, quoted(tree.label), path_join(folder, file.key)));
     }
   }
   return view.take();
@@ -137,7 +109,7 @@ Result<void> prepare(FileSystem& files, Blobs& blobs, const JobSpec& spec, const
   const std::set<std::string> kept = {run.lock(), run.started(), run.exit()};
   TRY(remove_others(files, run.top,
                     [&](const std::string& name) { return kept.contains(path_join(run.top, name)); }));
-  TRY(lay_out_code(files, blobs, spec, run.code()));
+  TRY(lay_out(files, blobs, spec.code ? *spec.code : Listing(), "the code", run.code()));
   Order order;
   TRY_ASSIGN(order.read_only, lay_out_data(files, blobs, spec, run, options.root));
   const Folders folders{run.code(),       run.data(), run.output(), options.checkpoint,
