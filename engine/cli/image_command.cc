@@ -5,6 +5,7 @@
 
 #include "engine/base/text.h"
 #include "engine/cli/hand_out_image.h"
+#include "rules/image/documents.h"
 #include "rules/image/manifest_json.h"
 #include "rules/image/reference.h"
 #include "rules/image/validate.h"

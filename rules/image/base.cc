@@ -1,8 +1,5 @@
 #include "rules/image/base.h"
 
-#include <nlohmann/json.hpp>
-
-#include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "rules/image/base_lock.h"
 #include "rules/image/documents.h"
@@ -11,8 +8,6 @@
 
 namespace trainmake {
 namespace {
-
-using Json = nlohmann::json;
 
 Error unusable(const BaseSource& source, std::string_view why) {
   return user_error(cat("Base ", quoted(source.name), " cannot be built on: ", why)).because(Blame::kRemote);
@@ -56,12 +51,31 @@ Result<Sha256> resolve_base(const BaseSource& source, const std::string& referen
 
 Result<bool> base_is_kept(const Sha256& manifest, const ImageStore& store) {
   TRY_ASSIGN(const std::optional<std::string> bytes, store.read(manifest));
-  const Json document = bytes ? parse_json<Json>(*bytes) : Json();
-  const std::optional<BlobRef> config =
-      document.is_object() && document.contains("config") ? blob_of(document["config"]) : std::nullopt;
-  if (!config) return false;
-  TRY_ASSIGN(const std::optional<std::string> kept, store.read(config->digest));
+  const Result<ImageManifest> read = parse_image_manifest(bytes.value_or(""));
+  if (!read) return false;
+  TRY_ASSIGN(const std::optional<std::string> kept, store.read(read->config.digest));
   return kept.has_value();
+}
+
+Result<Base> base_of(const BaseSource& source, const std::string& architecture, const std::string& manifest,
+                     std::string config) {
+  const Result<ImageManifest> document = parse_image_manifest(manifest);
+  if (!document) return fail(unusable(source, cat("its manifest ", document.error().message)));
+  const Result<ConfigFacts> facts = parse_image_config(config);
+  if (!facts) return fail(unusable(source, cat("its config ", facts.error().message)));
+  if (facts->os != "linux" || facts->architecture != architecture)
+    return fail(unusable(source, cat("it is for ", facts->os, "/", facts->architecture,
+                                     ", and wanted is linux/", architecture)));
+  if (facts->diff_ids.size() != document->layers.size())
+    return fail(unusable(source, "its config and its manifest do not agree"));
+  Base base{source, {}, std::move(config)};
+  for (std::size_t i = 0; i < facts->diff_ids.size(); ++i) {
+    BlobRef blob = document->layers[i];
+    if (blob.media_type = layer_type(blob.media_type); blob.media_type.empty())
+      return fail(unusable(source, "it has a layer that may not be passed on"));
+    base.layers.push_back({{std::move(blob), facts->diff_ids[i]}, source.registry, source.repository});
+  }
+  return base;
 }
 
 Result<Base> read_base(const BaseSource& source, const Sha256& manifest, const std::string& architecture,
@@ -75,33 +89,11 @@ Result<Base> read_base(const BaseSource& source, const Sha256& manifest, const s
                       .advise("`trainmake update` asks what it stands for now"));
     TRY_ASSIGN(bytes, kept_document(*source.registry, source.repository, *named, store, stop));
   }
-  const Json document = parse_json<Json>(*bytes);
-  const std::optional<BlobRef> config =
-      document.is_object() && document.contains("config") ? blob_of(document["config"]) : std::nullopt;
-  if (!config || !document.contains("layers") || !document["layers"].is_array())
-    return fail(unusable(source, "its manifest is of an old kind, or damaged"));
-  Base base{source, {}, ""};
-  TRY_ASSIGN(base.config, kept_document(*source.registry, source.repository, *config, store, stop));
-  const Json settings = parse_json<Json>(base.config);
-  if (text_at(settings, "architecture") != architecture)
-    return fail(unusable(
-        source, cat("it is for ", text_at(settings, "architecture"), ", and wanted is ", architecture)));
-  const Json ids =
-      settings.contains("rootfs") && settings["rootfs"].is_object() && settings["rootfs"].contains("diff_ids")
-          ? settings["rootfs"]["diff_ids"]
-          : Json();
-  if (!ids.is_array() || ids.size() != document["layers"].size())
-    return fail(unusable(source, "its config and its manifest do not agree"));
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    std::optional<BlobRef> blob = blob_of(document["layers"][i]);
-    const std::string id = ids[i].is_string() ? ids[i].get<std::string>() : "";
-    const std::optional<Sha256> diff_id = parse_digest(id);
-    if (!blob || !diff_id) return fail(unusable(source, "its layers have no digests"));
-    if (blob->media_type = layer_type(blob->media_type); blob->media_type.empty())
-      return fail(unusable(source, "it has a layer that may not be passed on"));
-    base.layers.push_back({*blob, *diff_id});
-  }
-  return base;
+  const Result<ImageManifest> document = parse_image_manifest(*bytes);
+  if (!document) return fail(unusable(source, cat("its manifest ", document.error().message)));
+  TRY_ASSIGN(std::string config,
+             kept_document(*source.registry, source.repository, document->config, store, stop));
+  return base_of(source, architecture, *bytes, std::move(config));
 }
 
 }  // namespace trainmake

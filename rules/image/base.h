@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "rules/image/image_store.h"
-#include "rules/image/layer.h"
+#include "rules/image/placed_layer.h"
 #include "rules/image/registry.h"
 
 namespace trainmake {
@@ -20,8 +20,8 @@ struct BaseSource {
 
 struct Base {
   BaseSource source;
-  std::vector<Layer> layers;
-  std::string config;  // JSON
+  std::vector<PlacedLayer> layers;  // where they lie when the store has them not: with the source
+  std::string config;               // JSON
 };
 
 // The manifest for `architecture` that `reference`, a tag or a digest, stands for now.
@@ -31,7 +31,10 @@ Result<Sha256> resolve_base(const BaseSource& source, const std::string& referen
 // Whether `read_base` would ask nobody.
 Result<bool> base_is_kept(const Sha256& manifest, const ImageStore& store);
 
-// What is built on. Its manifest and config are asked for once, and kept in the store.
+// What is built on, of its two documents.
+Result<Base> base_of(const BaseSource& source, const std::string& architecture, const std::string& manifest,
+                     std::string config);
+// The same. Its manifest and config are asked for once, and kept in the store.
 Result<Base> read_base(const BaseSource& source, const Sha256& manifest, const std::string& architecture,
                        const ImageStore& store, const std::stop_token& stop);
 

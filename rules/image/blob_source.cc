@@ -90,6 +90,14 @@ void RelayedBlob::give_up() {
   changed_.notify_all();
 }
 
+void RelayedBlob::drop() {
+  const std::lock_guard lock(mutex_);
+  given_up_ = true;
+  std::string().swap(made_);
+  std::string().swap(sent_);
+  changed_.notify_all();
+}
+
 std::optional<BlobRef> RelayedBlob::whole() {
   const std::lock_guard lock(mutex_);
   return whole_;

@@ -63,6 +63,7 @@ class RelayedBlob final : public BlobSource {
   void add(std::string_view bytes);
   void end(const BlobRef& blob);  // that was all
   void give_up();                 // whoever makes it: there is no more; whoever takes it: wants no more
+  void drop();                    // the same, by whoever took it: both stretches are freed
 
   std::optional<BlobRef> whole() override;
   Result<BlobPart> part(std::uint64_t offset, std::uint64_t most, const std::stop_token& stop) override;

@@ -7,72 +7,75 @@
 #include "engine/base/text.h"
 #include "rules/image/dockerfile.h"
 #include "rules/image/documents.h"
-#include "rules/image/manifest_json.h"
+#include "rules/image/secret_search.h"
 
 namespace trainmake {
 namespace {
 
-// The documents of an earlier build, back in the store, which is swept of what no image is made of.
-Result<std::optional<Sha256>> remembered(FileSystem& files, const std::string& memo,
-                                         const ImageStore& store) {
-  TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(files, memo));
-  const nlohmann::json json = text ? parse_json<nlohmann::json>(*text) : nlohmann::json();
-  const std::string manifest = text_at(json, "manifest");
-  const std::string config = text_at(json, "config");
-  if (manifest.empty() || config.empty()) return std::optional<Sha256>();
-  TRY(store.make(kConfigType, config));
-  TRY_ASSIGN(const BlobRef made, store.make(kManifestType, manifest));
-  return std::optional(made.digest);
-}
-
-Result<void> remember(FileSystem& files, const std::string& memo, const ImageStore& store,
-                      const Sha256& manifest, const Base& base) {
-  TRY_ASSIGN(const std::optional<std::string> bytes, store.read(manifest));
-  CHECK(bytes.has_value());
-  return write_file(files, memo, nlohmann::json{{"manifest", *bytes}, {"config", base.config}}.dump());
-}
+using Json = nlohmann::json;
 
 Result<bool> is_whole(const Base& base, const ImageStore& store) {
-  for (const Layer& layer : base.layers) {
-    TRY_ASSIGN(const std::optional<std::uint64_t> size, store.size_of(layer.blob.digest, nullptr));
-    if (size != layer.blob.size) return false;
+  for (const PlacedLayer& placed : base.layers) {
+    const BlobRef& blob = placed.layer.blob;
+    TRY_ASSIGN(const std::optional<std::uint64_t> size, store.size_of(blob.digest, nullptr));
+    if (size != blob.size) return false;
   }
   return true;
 }
 
 }  // namespace
 
-Result<Base> built_base(const ImageServices& services, const ImageStore& store, Registry& layout,
-                        const Target& image, const Edition& edition, const FileTree& context,
-                        const Doing& doing) {
-  FileSystem& files = services.host.files;
-  const std::string name = image.label.shortest_from(services.workspace.here);
-  const std::string dockerfile = image.string_or("dockerfile", "");
-  const std::string key = Hasher()
-                              .field("dockerfile-1")
-                              .field(dockerfile)
-                              .field(context.identity)
-                              .field(edition.architecture)
-                              .finish()
-                              .hex();
-  const std::string memo = path_join(store.folder(), cat("dockerfiles/", key, ".json"));
-  const BaseSource source{&layout, "", cat("of the Dockerfile ", dockerfile)};
-  TRY_ASSIGN(const std::optional<Sha256> known, remembered(files, memo, store));
-  if (known && !doing.afresh) {
-    TRY_ASSIGN(Base base, read_base(source, *known, edition.architecture, store, doing.stop));
-    TRY_ASSIGN(const bool whole, is_whole(base, store));
-    if (whole) return base;
+std::string BuiltBases::memo_path(const Target& image, const Edition& edition,
+                                  const FileTree& context) const {
+  const Digest128 key = Hasher()
+                            .field("dockerfile-1")
+                            .field(image.string_or("dockerfile", ""))
+                            .field(context.identity)
+                            .field(edition.architecture)
+                            .finish();
+  return path_join(store_.folder(), cat("dockerfiles/", key.hex(), ".json"));
+}
+
+BaseSource BuiltBases::source_of(const Target& image) const {
+  return {&layout_, "", cat("of the Dockerfile ", image.string_or("dockerfile", ""))};
+}
+
+// A memo has both documents: the store is swept of what no image is made of.
+Result<std::optional<Base>> BuiltBases::kept(const Target& image, const Edition& edition,
+                                             const FileTree& context) {
+  TRY_ASSIGN(const std::optional<std::string> text,
+             read_file_if_there(services_.host.files, memo_path(image, edition, context)));
+  const Json memo = text ? parse_json<Json>(*text) : Json();
+  Result<Base> base =
+      base_of(source_of(image), edition.architecture, text_at(memo, "manifest"), text_at(memo, "config"));
+  if (!base) return std::optional<Base>();
+  TRY_ASSIGN(const bool whole, is_whole(*base, store_));
+  return whole ? std::optional(*std::move(base)) : std::nullopt;
+}
+
+Result<BuiltBase> BuiltBases::of(const Target& image, const Edition& edition, const FileTree& context,
+                                 const Doing& doing) {
+  if (!doing.afresh) {
+    TRY_ASSIGN(std::optional<Base> known, kept(image, edition, context));
+    if (known) return BuiltBase{*std::move(known), {}};
   }
-  TRY_ASSIGN(const Secrets secrets, secrets_of(services.host.environment, image.strings("secrets"), name));
-  TRY_ASSIGN(const Listing listing, services.file_sets.store(context.files, services.blobs, doing.stop));
+  const std::string name = image.label.shortest_from(services_.workspace.here);
+  TRY_ASSIGN(const Secrets secrets, secrets_of(services_.host.environment, image.strings("secrets"), name));
+  TRY_ASSIGN(const Listing listing, services_.file_sets.store(context.files, services_.blobs, doing.stop));
+  if (std::string said = not_looked_for(secrets); !said.empty())
+    doing.events(Message{image.label, std::move(said)});
   const auto tell = [&](const std::string& line) { doing.events(LogLine{image.label, line}); };
-  Result<Sha256> built =
-      build_dockerfile(services.host, services.blobs, store,
-                       {name, dockerfile, listing, edition.architecture, secrets, tell}, doing.stop);
+  Result<BuiltImage> built = build_dockerfile(
+      services_.host, services_.blobs, store_,
+      {name, image.string_or("dockerfile", ""), listing, edition.architecture, secrets, tell}, doing.stop);
   if (!built) return fail(std::move(built).error().at(image.place_of("dockerfile")));
-  TRY_ASSIGN(Base base, read_base(source, *built, edition.architecture, store, doing.stop));
-  TRY(remember(files, memo, store, *built, base));
-  return base;
+  TRY_ASSIGN(Base base,
+             read_base(source_of(image), built->manifest, edition.architecture, store_, doing.stop));
+  TRY_ASSIGN(const std::optional<std::string> manifest, store_.read(built->manifest));
+  CHECK(manifest.has_value());
+  TRY(write_file(services_.host.files, memo_path(image, edition, context),
+                 Json{{"manifest", *manifest}, {"config", base.config}}.dump()));
+  return BuiltBase{std::move(base), std::move(built->new_layers)};
 }
 
 }  // namespace trainmake

@@ -9,9 +9,30 @@
 
 namespace trainmake {
 
-// Built when it is not remembered, or when `doing` asks for it. `layout` is that of the store.
-Result<Base> built_base(const ImageServices& services, const ImageStore& store, Registry& layout,
-                        const Target& image, const Edition& edition, const FileTree& context,
-                        const Doing& doing);
+struct BuiltBase {
+  Base base;
+  std::vector<BlobRef> new_layers;  // that the store did not have
+};
+
+// `layout` is that of the store.
+class BuiltBases {
+ public:
+  BuiltBases(const ImageServices& services, const ImageStore& store, Registry& layout)
+      : services_(services), store_(store), layout_(layout) {}
+
+  // As it was built before, all of it still here.
+  Result<std::optional<Base>> kept(const Target& image, const Edition& edition, const FileTree& context);
+  // Built when it is not kept, or when `doing` asks for it.
+  Result<BuiltBase> of(const Target& image, const Edition& edition, const FileTree& context,
+                       const Doing& doing);
+
+ private:
+  std::string memo_path(const Target& image, const Edition& edition, const FileTree& context) const;
+  BaseSource source_of(const Target& image) const;
+
+  ImageServices services_;
+  const ImageStore& store_;
+  Registry& layout_;
+};
 
 }  // namespace trainmake

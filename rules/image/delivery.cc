@@ -10,12 +10,15 @@ namespace {
 
 using Editions = std::vector<const MadeImage*>;
 
+std::vector<PlacedBlob> blobs_of(const MadeImage& made) {
+  std::vector<PlacedBlob> blobs;
+  for (const PlacedLayer& layer : made.layers) blobs.push_back(layer.blob());
+  return blobs;
+}
+
 Result<void> send_layers(const MadeImage& made, Delivery& delivery) {
-  for (const SentLayer& layer : made.sent) {
-    TRY_ASSIGN(const auto here, delivery.store.size_of(layer.blob.digest, nullptr));
-    TRY(fetch(layer, delivery.store, delivery.stop));
-    if (!here) ++delivery.new_layers, delivery.new_bytes += layer.blob.size;
-  }
+  TRY(count_missing(made.layers, delivery));
+  for (const PlacedLayer& layer : made.layers) TRY(fetch(layer.blob(), delivery.store, delivery.stop));
   return {};
 }
 
@@ -26,7 +29,7 @@ Result<void> send_manifest(const MadeImage& made, const std::vector<std::string>
   if (!place.is_layout()) {
     TRY(delivery.store.make(kManifestType, made.manifest.bytes));
     const Publication what{*place.registry, delivery.store, place.repository, tags,
-                           made.sent,       made.config,    made.manifest,    delivery.progress};
+                           blobs_of(made),  made.config,    made.manifest,    delivery.progress};
     return publish(what, delivery.pushed, delivery.tally, delivery.stop);
   }
   TRY(send_layers(made, delivery));
@@ -95,6 +98,14 @@ std::vector<std::string> tags_of_variant(const std::vector<std::string>& tags, c
   std::vector<std::string> all;
   for (const std::string& tag : tags) all.push_back(cat(tag, "-", variant));
   return all;
+}
+
+Result<void> count_missing(const std::vector<PlacedLayer>& layers, Delivery& delivery) {
+  for (const PlacedLayer& placed : layers) {
+    TRY_ASSIGN(const auto here, delivery.store.size_of(placed.layer.blob.digest, nullptr));
+    if (!here) delivery.add_new(placed.layer.blob);
+  }
+  return {};
 }
 
 Result<bool> is_at_hand(const Layer& layer, const Delivery& delivery) {

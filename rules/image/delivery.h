@@ -21,8 +21,7 @@ namespace trainmake {
 // One edition, its own layers in the store and those of its base there or where the base lies.
 struct MadeImage {
   Edition edition;
-  std::vector<Layer> layers;
-  std::vector<SentLayer> sent;  // the same, on their way
+  std::vector<PlacedLayer> layers;
   BlobRef config;
   Document manifest;
 };
@@ -34,11 +33,14 @@ struct Delivery {
   Tally& tally;
   std::stop_token stop;
   ByteProgress progress;
-  std::uint64_t new_layers = 0;  // built or fetched
-  std::uint64_t new_bytes = 0;
+  std::map<Sha256, std::uint64_t> new_layers = {};  // built or fetched: their sizes
   std::vector<std::unique_ptr<Relay>> relays = {};  // layers that are on their way already
+
+  void add_new(const BlobRef& layer) { new_layers.emplace(layer.digest, layer.size); }
 };
 
+// Adds those that the store has not: a layout is about to get them.
+Result<void> count_missing(const std::vector<PlacedLayer>& layers, Delivery& delivery);
 // Whether a layer need not be built: it lies in the store or, for another registry, there.
 Result<bool> is_at_hand(const Layer& layer, const Delivery& delivery);
 // The same as far as it can be told without asking anybody.

@@ -4,11 +4,9 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 
 #include "cache/lay_out.h"
 #include "engine/base/child.h"
-#include "engine/base/json.h"
 #include "engine/base/log_lines.h"
 #include "engine/base/redactor.h"
 #include "engine/base/scratch_folder.h"
@@ -21,8 +19,6 @@
 
 namespace trainmake {
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr std::array<std::string_view, 3> kTools = {"buildah", "podman", "docker"};
 constexpr std::chrono::milliseconds kGlance{200};
@@ -142,16 +138,17 @@ Result<void> take(FileSystem& files, const std::string& from, const BlobRef& blo
   return fail(step_error(cat("What the tool wrote is damaged: ", digest_text(blob.digest))));
 }
 
+Error misread(const Error& why) { return step_error(cat("An image that the tool wrote ", why.message)); }
+
 // The manifest that a layout's index names: its only entry, or that of an index which it names.
 Result<Sha256> find_manifest(FileSystem& files, const std::string& from, const std::string& architecture) {
   TRY_ASSIGN(const std::string text, read_file(files, path_join(from, "index.json"), kLargestDocument));
-  const Json index = parse_json<Json>(text);
-  const bool names = index.is_object() && index.contains("manifests") && index["manifests"].is_array() &&
-                     !index["manifests"].empty();
-  const std::optional<BlobRef> named = names ? blob_of(index["manifests"][0]) : std::nullopt;
-  if (!named) return fail(step_error("What the tool wrote names no image"));
-  if (!is_index(named->media_type)) return named->digest;
-  TRY_ASSIGN(const std::string inner, read_file(files, blob_path(from, named->digest), kLargestDocument));
+  const Result<std::vector<ListedManifest>> listed = parse_image_index(text);
+  if (!listed) return fail(misread(listed.error()));
+  if (listed->empty()) return fail(step_error("What the tool wrote names no image"));
+  const BlobRef& named = listed->front().manifest;
+  if (!is_index(named.media_type)) return named.digest;
+  TRY_ASSIGN(const std::string inner, read_file(files, blob_path(from, named.digest), kLargestDocument));
   const std::optional<Sha256> digest = manifest_in_index(inner, architecture);
   if (!digest) return fail(step_error(cat("What the tool wrote has no image for ", architecture)));
   return *digest;
@@ -173,29 +170,31 @@ Result<void> search(FileSystem& files, const std::string& from, const BlobRef& l
 }
 
 // Takes the image of the OCI layout in `from`, whole.
-Result<Sha256> take_image(FileSystem& files, const std::string& from, const std::string& architecture,
-                          const Secrets& secrets, const ImageStore& store, const std::stop_token& stop) {
+Result<BuiltImage> take_image(FileSystem& files, const std::string& from, const std::string& architecture,
+                              const Secrets& secrets, const ImageStore& store, const std::stop_token& stop) {
   TRY_ASSIGN(const Sha256 digest, find_manifest(files, from, architecture));
   TRY_ASSIGN(const std::string bytes, read_file(files, blob_path(from, digest), kLargestDocument));
-  const Json manifest = parse_json<Json>(bytes);
-  std::vector<Json> descriptors;
-  if (manifest.is_object() && manifest.contains("layers") && manifest["layers"].is_array())
-    descriptors = manifest["layers"].get<std::vector<Json>>();
-  if (manifest.is_object() && manifest.contains("config")) descriptors.push_back(manifest["config"]);
-  for (const Json& descriptor : descriptors) {
-    const std::optional<BlobRef> blob = blob_of(descriptor);
-    if (!blob) return fail(step_error("What the tool wrote has a manifest without digests"));
-    if (!secrets.empty()) TRY(search(files, from, *blob, secrets, stop));
-    TRY(take(files, from, *blob, store, stop));
+  Result<ImageManifest> manifest = parse_image_manifest(bytes);
+  if (!manifest) return fail(misread(manifest.error()));
+  BuiltImage built;
+  for (const BlobRef& blob : manifest->layers) {
+    TRY_ASSIGN(const auto known, store.size_of(blob.digest, nullptr));
+    if (!known) built.new_layers.push_back(blob);
+  }
+  manifest->layers.push_back(manifest->config);
+  for (const BlobRef& blob : manifest->layers) {
+    if (!secrets.empty()) TRY(search(files, from, blob, secrets, stop));
+    TRY(take(files, from, blob, store, stop));
   }
   TRY_ASSIGN(const BlobRef made, store.make(kManifestType, bytes));
-  return made.digest;
+  built.manifest = made.digest;
+  return built;
 }
 
 }  // namespace
 
-Result<Sha256> build_dockerfile(Host& host, Blobs& blobs, const ImageStore& store,
-                                const DockerfileBuild& build, const std::stop_token& stop) {
+Result<BuiltImage> build_dockerfile(Host& host, Blobs& blobs, const ImageStore& store,
+                                    const DockerfileBuild& build, const std::stop_token& stop) {
   Builder builder{host, build, stop};
   TRY_ASSIGN(builder.tool, find_tool(host, build.name, stop));
   const ScratchFolder scratch(

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "cache/blobs.h"
 #include "cache/listing.h"
@@ -22,8 +23,12 @@ struct DockerfileBuild {
   std::function<void(const std::string& line)> tell;  // what the tool prints
 };
 
-// The manifest of what it built, all of it in the store.
-Result<Sha256> build_dockerfile(Host& host, Blobs& blobs, const ImageStore& store,
-                                const DockerfileBuild& build, const std::stop_token& stop);
+// What it built, all of it in the store.
+struct BuiltImage {
+  Sha256 manifest;
+  std::vector<BlobRef> new_layers;  // that the store did not have
+};
+Result<BuiltImage> build_dockerfile(Host& host, Blobs& blobs, const ImageStore& store,
+                                    const DockerfileBuild& build, const std::stop_token& stop);
 
 }  // namespace trainmake

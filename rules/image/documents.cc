@@ -134,6 +134,11 @@ std::string media_type_of(std::string_view json) {
   return document ? text_at(*document, "mediaType") : std::string();
 }
 
+std::string type_of_document(std::string_view json) {
+  const std::string said = media_type_of(json);
+  return said.empty() ? kManifestType : said;
+}
+
 bool is_canonical(std::string_view json) {
   return parse_json<Json>(json).dump(-1, ' ', false, Json::error_handler_t::replace) == json;
 }

@@ -14,6 +14,10 @@
 
 namespace trainmake {
 
+inline constexpr std::uint64_t kLargestDocument = std::uint64_t{16} << 20U;  // no manifest is larger
+inline constexpr const char* kRefName =
+    "org.opencontainers.image.ref.name";  // an annotation in a layout's index
+
 // A descriptor; nothing when it has no digest or size.
 std::optional<BlobRef> blob_of(const nlohmann::json& descriptor);
 
@@ -47,6 +51,8 @@ Result<ConfigFacts> parse_image_config(std::string_view json);
 std::optional<Sha256> manifest_in_index(std::string_view index, const std::string& architecture);
 // What a document says that it is; "" when it does not.
 std::string media_type_of(std::string_view json);
+// The same; that of a manifest when it does not.
+std::string type_of_document(std::string_view json);
 // Sorted keys, no blanks.
 bool is_canonical(std::string_view json);
 

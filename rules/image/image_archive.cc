@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/base/text.h"
+#include "rules/image/documents.h"
 #include "rules/image/reference.h"
 #include "rules/image/tar.h"
 
@@ -13,7 +14,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr const char* kRefName = "org.opencontainers.image.ref.name";
 constexpr const char* kContainerdName =
     "io.containerd.image.name";  // a whole reference; podman heeds it, too
 

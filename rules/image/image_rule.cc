@@ -4,7 +4,7 @@
 
 #include "engine/base/text.h"
 #include "engine/model/secrets_untold.h"
-#include "rules/image/built_base.h"
+#include "rules/image/documents.h"
 #include "rules/image/ingredients.h"
 #include "rules/image/manifest_json.h"
 #include "rules/image/reference.h"
@@ -60,10 +60,29 @@ Artifacts artifacts_of(const std::vector<MadeImage>& images, const Delivered& de
     const BlobRef manifest = made.manifest.ref();
     add(manifest_role(made.edition.name()), made.config.digest.hex(), manifest, oci(manifest.digest));
     add("config", made.config.digest.hex(), made.config, oci(made.config.digest));
-    for (const Layer& layer : made.layers)
+    for (const auto& [layer, from, repository] : made.layers)
       add("layer", layer.diff_id.hex(), layer.blob, oci(layer.blob.digest));
   }
   return artifacts;
+}
+
+std::uint64_t sum_of(const std::map<Sha256, std::uint64_t>& sizes) {
+  std::uint64_t sum = 0;
+  for (const auto& [digest, size] : sizes) sum += size;
+  return sum;
+}
+
+// `1 new layer of 3, 925 B of 1.5 GiB`
+std::string note_of(const std::vector<MadeImage>& images, const std::map<Sha256, std::uint64_t>& new_layers) {
+  std::map<Sha256, std::uint64_t> all;
+  for (const MadeImage& made : images) {
+    for (const PlacedLayer& placed : made.layers)
+      all.emplace(placed.layer.blob.digest, placed.layer.blob.size);
+  }
+  const std::uint64_t made = sum_of(new_layers), bytes = sum_of(all);
+  return cat(plural(new_layers.size(), "new layer"), " of ", all.size(), ", ",
+             made < bytes ? cat(human_bytes(made), " of ") : "", human_bytes(bytes),
+             images.size() > 1 ? cat(", in ", images.size(), " images") : "");
 }
 
 // What jobs run is the image's own code, else that of the image that it is built on.
@@ -102,7 +121,8 @@ ImageRule::ImageRule(const ImageServices& services)
       places_(services),
       bases_(services, places_, store_),
       layers_(services.host, services.workspace, services.blobs, store_),
-      steps_(services, bases_, store_) {}
+      built_bases_(services, store_, places_.layout()),
+      steps_(services, store_) {}
 
 std::vector<std::pair<Error, Label>> ImageRule::settle(const Graph& graph, const EventSink& events) {
   std::vector<PinnedBase> pinned;
@@ -163,8 +183,14 @@ Result<Description> ImageRule::describe(const Subject& subject) {
   TRY_ASSIGN(FileTree inputs, step_inputs(services_, target, description.looks));
   for (const ListedFile& file : inputs.files)
     manifest.add(Section::kData, file.source, digest_as("inputs", file));
-  for (const Edition& edition : editions)
-    TRY(steps_.count(subject, edition, inputs, place, pushed, description.work));
+  if (target.find("run") != nullptr) {
+    for (const Edition& edition : editions) {
+      TRY_ASSIGN(const std::optional<Base> below, edition.base.empty()
+                                                      ? built_bases_.kept(target, edition, context)
+                                                      : bases_.kept(subject, edition));
+      TRY(steps_.count(target, edition, below, inputs, place, pushed, description.work));
+    }
+  }
   TRY_ASSIGN(FileTrees files, file_trees(services_, target, description.looks));
   const bool has_foreign_base = std::any_of(editions.begin(), editions.end(), [&](const Edition& edition) {
     return edition.base != "scratch" && base_need(target, edition) == nullptr;
@@ -204,10 +230,7 @@ Result<Layer> ImageRule::layer(const LayerSource& source, const Target& target, 
   }
   if (at_hand && !afresh) return *known;
   TRY_ASSIGN(const Layer built, build(source, target, delivery));
-  if (!at_hand || known->blob.digest != built.blob.digest) {
-    ++delivery.new_layers;
-    delivery.new_bytes += built.blob.size;
-  }
+  if (!at_hand || known->blob.digest != built.blob.digest) delivery.add_new(built.blob);
   return built;
 }
 
@@ -271,33 +294,29 @@ Result<MadeImage> ImageRule::make(const Subject& subject, const Edition& edition
   const Target& target = subject.target();
   std::optional<Base> below;
   if (edition.base.empty()) {
-    TRY_ASSIGN(below,
-               built_base(services_, store_, places_.layout(), target, edition, ingredients.context, doing));
+    TRY_ASSIGN(BuiltBase built, built_bases_.of(target, edition, ingredients.context, doing));
+    for (const BlobRef& layer : built.new_layers) delivery.add_new(layer);
+    below = std::move(built.base);
   } else {
     TRY_ASSIGN(below, bases_.of(subject, edition, doing.stop));
   }
-  MadeImage made{edition, {}, {}, {}, {}};
+  MadeImage made{edition, {}, {}, {}};
   if (below) {
-    made.layers = below->layers;
-    for (const Layer& layer : below->layers)
-      made.sent.push_back({layer.blob, below->source.registry, below->source.repository});
-    StepRoot root{edition.architecture, below->config, std::move(made.layers), std::move(made.sent),
-                  delivery.place.compression};
+    if (delivery.place.is_layout()) TRY(count_missing(below->layers, delivery));
+    StepRoot root{edition.architecture, below->config, std::move(below->layers), delivery.place.compression};
     TRY(steps_.run(target, ingredients.inputs, root, doing, delivery));
     made.layers = std::move(root.layers);
-    made.sent = std::move(root.sent);
   }
-  for (const Layer& layer : own) {
-    made.layers.push_back(layer);
-    made.sent.push_back({layer.blob});
-  }
+  for (const Layer& layer : own) made.layers.push_back({layer});
+  std::vector<Layer> layers;
+  for (const PlacedLayer& placed : made.layers) layers.push_back(placed.layer);
   const ImageConfig config{
       edition.architecture,           map_of(target.fields("env")),    target.strings("entrypoint"),
       target.strings("cmd"),          target.string_or("workdir", ""), target.string_or("user", ""),
       map_of(target.fields("labels"))};
   TRY_ASSIGN(made.config,
-             store_.make(kConfigType, render_config(config, made.layers, below ? below->config : "")));
-  made.manifest = {kManifestType, render_manifest(made.config, made.layers)};
+             store_.make(kConfigType, render_config(config, layers, below ? below->config : "")));
+  made.manifest = {kManifestType, render_manifest(made.config, layers)};
   return made;
 }
 
@@ -319,25 +338,20 @@ Result<Done> ImageRule::execute(const Subject& subject, const Description& descr
     images.push_back(std::move(made));
   }
   for (const MadeImage& made : images) {
-    for (const SentLayer& layer : made.sent) {
-      if (doing.afresh && layer.from != nullptr) TRY(store_.drop_if_damaged(layer.blob.digest, doing.stop));
+    for (const auto& [layer, from, repository] : made.layers) {
+      if (doing.afresh && from != nullptr) TRY(store_.drop_if_damaged(layer.blob.digest, doing.stop));
     }
   }
   const std::vector<std::string> tags = tags_of(target);
   TRY_ASSIGN(const Delivered delivered, deliver(images, tags, delivery));
   if (place.is_layout()) {
-    doing.tally.pushed_layers += delivery.new_layers;
-    doing.tally.pushed_bytes += delivery.new_bytes;
+    doing.tally.pushed_layers += delivery.new_layers.size();
+    doing.tally.pushed_bytes += sum_of(delivery.new_layers);
   }
   Done done;
   done.artifacts = artifacts_of(images, delivered, place, tags);
   add_code(subject, done.artifacts);
-  const std::vector<Layer>& layers = images.front().layers;
-  std::uint64_t bytes = 0;
-  for (const Layer& each : layers) bytes += each.blob.size;
-  done.note = cat(plural(delivery.new_layers, "new layer"), " of ", layers.size(), ", ",
-                  delivery.new_bytes < bytes ? cat(human_bytes(delivery.new_bytes), " of ") : "",
-                  human_bytes(bytes), images.size() > 1 ? cat(", in ", images.size(), " images") : "");
+  done.note = note_of(images, delivery.new_layers);
   return done;
 }
 
@@ -385,13 +399,13 @@ Result<Document> ImageRule::document(const Artifact& artifact, const ImagePlace&
   if (kept) {
     document.bytes = *kept;
   } else {
-    TRY(place.registry->read(
-        place.repository, {kManifestType, *digest, artifact.size},
-        [&](std::string_view bytes) {
-          document.bytes += bytes;
-          return Result<void>();
-        },
-        stop));
+    TRY_ASSIGN(const std::optional<BlobRef> there,
+               place.registry->find({place.repository, digest_text(*digest)}, nullptr, stop));
+    if (!there)
+      return fail(step_error(cat("The image ", digest_text(*digest), " is neither here nor in ",
+                                 quoted(place.text()), " any more"),
+                             "`--force` on it makes it again"));
+    TRY_ASSIGN(document.bytes, read_document(*place.registry, place.repository, *there, stop));
   }
   document.media_type = type_of_document(document.bytes);
   return document;

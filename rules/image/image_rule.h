@@ -8,6 +8,7 @@
 
 #include "engine/model/rule.h"
 #include "rules/image/bases.h"
+#include "rules/image/built_base.h"
 #include "rules/image/delivery.h"
 #include "rules/image/editions.h"
 #include "rules/image/image_schema.h"
@@ -50,6 +51,7 @@ class ImageRule final : public Rule {
   Places places_;
   Bases bases_;
   Layers layers_;
+  BuiltBases built_bases_;
   ImageSteps steps_;
   std::jthread getting_ready_;  // the owner's
 };

@@ -1,7 +1,9 @@
 #include "rules/image/image_schema.h"
 
 #include <algorithm>
+#include <set>
 
+#include "engine/base/file_system.h"
 #include "engine/base/text.h"
 #include "rules/image/compress.h"
 #include "rules/image/reference.h"
@@ -16,9 +18,21 @@ void check_tag(const Value& tag, std::vector<Error>& errors) {
                        .at({"", tag.line}));
 }
 
-// A repository in the workspace's own layout may have any name that a project's folder has.
+// An error for each text of a list that stands there before.
+void check_twice(const Value& list, std::string_view what, std::vector<Error>& errors) {
+  std::set<std::string> seen;
+  if (list.table() == nullptr) return;
+  for (const Value& item : list.table()->items) {
+    if (seen.insert(*item.string()).second) continue;
+    errors.push_back(
+        user_error(cat(what, " ", quoted(*item.string()), " is named twice"), "Leave one of them out")
+            .at({"", item.line}));
+  }
+}
+
 std::vector<Error> wrong_tags(const Value& tags) {
   std::vector<Error> errors;
+  check_twice(tags, "Tag", errors);
   if (tags.string() != nullptr) check_tag(tags, errors);
   if (const Table* list = tags.table()) {
     for (const Value& tag : list->items) check_tag(tag, errors);
@@ -30,9 +44,12 @@ std::vector<Error> wrong_file_layers(const Value& layers) {
   std::vector<Error> errors;
   for (const Value& layer : layers.table()->items) {
     const Value& dest = *layer.table()->find("dest");
-    if (!dest.string()->starts_with('/'))
-      errors.push_back(user_error(cat("`dest` ", quoted(*dest.string()), " of a layer is not absolute"),
-                                  "Write it as `/weights`")
+    const std::string& path = *dest.string();
+    const char* why = !path.starts_with('/') ? "is not absolute"
+                      : !clean_dest(path)    ? "leads out of the image"
+                                             : nullptr;
+    if (why != nullptr)
+      errors.push_back(user_error(cat("`dest` ", quoted(path), " of a layer ", why), "Write it as `/weights`")
                            .at({"", dest.line != 0 ? dest.line : layer.line}));
   }
   return errors;
@@ -95,8 +112,15 @@ std::vector<Error> wrong_variants(const Value& base) {
   return errors;
 }
 
+std::vector<Error> wrong_choice(const Value& variants) {
+  std::vector<Error> errors;
+  check_twice(variants, "Variant", errors);
+  return errors;
+}
+
 std::vector<Error> wrong_architectures(const Value& architectures) {
   std::vector<Error> errors;
+  check_twice(architectures, "Architecture", errors);
   const auto check = [&](const Value& value) {
     if (*value.string() != "amd64" && *value.string() != "arm64")
       errors.push_back(user_error(cat("There is no architecture ", quoted(*value.string())),
@@ -140,8 +164,8 @@ Schema make_schema() {
            .shape = Shape::kFileLayers,
            .doc = "Other files, a layer each: `{ { srcs = glob \"weights/**\", dest = \"/weights\" } }`",
            .wrong = wrong_file_layers},
-          {"allow", Shape::kStringList, "Private keys and `.env` files that may be among `files`", false,
-           Effect::kNone},
+          {"allow", Shape::kStringList,
+           "Private keys and `.env` files that may be among `files` and `inputs`", false, Effect::kNone},
           {.name = "env", .shape = Shape::kScalarMap, .doc = "Environment variables", .wrong = wrong_env},
           {.name = "workdir", .shape = Shape::kString, .doc = "The working folder", .wrong = wrong_workdir},
           {"entrypoint", Shape::kStringList, "What a container starts"},
@@ -162,8 +186,10 @@ Schema make_schema() {
            .doc = "Of its layers: `\"gzip\"`, or `\"zstd\"` where all that read it can; else as its registry "
                   "says",
            .wrong = wrong_compression},
-          {"variants", Shape::kStringList,
-           "Which variants of `base` are made, the most usual first; else all"},
+          {.name = "variants",
+           .shape = Shape::kStringList,
+           .doc = "Which variants of `base` are made, the most usual first; else all",
+           .wrong = wrong_choice},
           {.name = "dockerfile",
            .shape = Shape::kString,
            .doc = "A Dockerfile that builds what it is built on, in place of `base`",
@@ -181,6 +207,12 @@ std::vector<Error> wrong_compression(const Value& name) {
   return {
       user_error(cat("There is no compression ", quoted(*name.string())), "Write `\"gzip\"` or `\"zstd\"`")
           .at({"", name.line})};
+}
+
+std::optional<std::string> clean_dest(std::string_view dest) {
+  dest.remove_prefix(std::min(dest.find_first_not_of('/'), dest.size()));
+  const std::optional<std::string> inner = path_clean(dest);
+  return inner ? std::optional(cat("/", *inner)) : std::nullopt;
 }
 
 const Schema& image_schema() {

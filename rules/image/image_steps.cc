@@ -1,8 +1,24 @@
 #include "rules/image/image_steps.h"
 
 #include "engine/base/text.h"
+#include "rules/image/secret_search.h"
 
 namespace trainmake {
+namespace {
+
+std::vector<RunStep> steps_of(const ImageServices& services, const Target& image, const FileTree& inputs,
+                              const std::stop_token& stop) {
+  const Value* network = image.find("network");
+  std::vector<RunStep> steps;
+  for (std::string& command : image.strings("run"))
+    steps.push_back({std::move(command), network != nullptr && *network->boolean(), image.strings("secrets"),
+                     inputs.identity, [&services, &inputs, stop] {
+                       return services.file_sets.store(inputs.files, services.blobs, stop);
+                     }});
+  return steps;
+}
+
+}  // namespace
 
 Result<void> check_steps(const Target& image, const std::vector<Edition>& editions) {
   if (image.strings("run").empty()) return {};
@@ -23,16 +39,15 @@ Result<void> check_steps(const Target& image, const std::vector<Edition>& editio
 }
 
 // A step that is not remembered is taken to change something, and so are those on top of it.
-Result<void> ImageSteps::count(const Subject& image, const Edition& edition, const FileTree& inputs,
-                               const ImagePlace& place, const PushedBlobs& pushed, Work& work) {
-  const std::vector<RunStep> steps = steps_of(services_, image.target(), inputs, {});
-  if (steps.empty()) return {};
-  TRY_ASSIGN(const std::optional<Base> below, bases_.kept(image, edition));
+Result<void> ImageSteps::count(const Target& image, const Edition& edition, const std::optional<Base>& below,
+                               const FileTree& inputs, const ImagePlace& place, const PushedBlobs& pushed,
+                               Work& work) {
+  const std::vector<RunStep> steps = steps_of(services_, image, inputs, {});
   if (!below) {
     work.layers += steps.size();
     return {};
   }
-  StepRoot root{edition.architecture, below->config, below->layers, {}, place.compression};
+  StepRoot root{edition.architecture, below->config, below->layers, place.compression};
   for (std::size_t i = 0; i < steps.size(); ++i) {
     TRY_ASSIGN(const std::optional<StepResult> known, steps_.remembered(root, steps[i]));
     if (!known) {
@@ -42,7 +57,7 @@ Result<void> ImageSteps::count(const Subject& image, const Edition& edition, con
     if (!known->layer) continue;
     TRY_ASSIGN(const bool there, is_there(*known->layer, place, pushed, store_));
     if (!there) ++work.layers;
-    root.layers.push_back(*known->layer);
+    root.layers.push_back({*known->layer});
   }
   return {};
 }
@@ -52,6 +67,8 @@ Result<StepResult> ImageSteps::run_one(const Target& image, const RunStep& step,
   TRY_ASSIGN(const Secrets secrets, secrets_of(services_.host.environment, step.secrets,
                                                image.label.shortest_from(services_.workspace.here)));
   doing.events(Message{image.label, cat("Running ", quoted(step.command))});
+  if (std::string said = not_looked_for(secrets); !said.empty())
+    doing.events(Message{image.label, std::move(said)});
   const auto tell = [&](std::string line) { doing.events(LogLine{image.label, std::move(line)}); };
   Result<StepResult> ran = steps_.run(root, step, secrets, tell, doing.stop);
   if (!ran) return fail(std::move(ran).error().at(image.place_of("run")));
@@ -72,16 +89,15 @@ Result<void> ImageSteps::run(const Target& image, const FileTree& inputs, StepRo
     } else {
       TRY_ASSIGN(result, run_one(image, step, root, doing));
       if (result.layer &&
-          !(at_hand && known->layer && known->layer->blob.digest == result.layer->blob.digest)) {
-        ++delivery.new_layers;
-        delivery.new_bytes += result.layer->blob.size;
-      }
+          !(at_hand && known->layer && known->layer->blob.digest == result.layer->blob.digest))
+        delivery.add_new(result.layer->blob);
     }
     if (!result.layer) continue;
-    root.layers.push_back(*result.layer);
-    const bool elsewhere = !delivery.place.is_layout();
-    root.sent.push_back({result.layer->blob, elsewhere ? delivery.place.registry : nullptr,
-                         elsewhere ? delivery.place.repository : ""});
+    // One that is remembered, and not here any more, may lie where it was sent.
+    TRY_ASSIGN(const auto here, store_.size_of(result.layer->blob.digest, nullptr));
+    const bool elsewhere = here != result.layer->blob.size && !delivery.place.is_layout();
+    root.layers.push_back({*result.layer, elsewhere ? delivery.place.registry : nullptr,
+                           elsewhere ? delivery.place.repository : ""});
   }
   return {};
 }

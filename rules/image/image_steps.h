@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/model/rule.h"
-#include "rules/image/bases.h"
+#include "rules/image/base.h"
 #include "rules/image/delivery.h"
 #include "rules/image/ingredients.h"
 #include "rules/image/run_step.h"
@@ -17,15 +17,14 @@ Result<void> check_steps(const Target& image, const std::vector<Edition>& editio
 
 class ImageSteps {
  public:
-  ImageSteps(const ImageServices& services, Bases& bases, const ImageStore& store)
+  ImageSteps(const ImageServices& services, const ImageStore& store)
       : services_(services),
-        bases_(bases),
         store_(store),
         steps_(services.host, services.workspace, services.blobs, store) {}
 
-  // Adds to `work` what they would cost.
-  Result<void> count(const Subject& image, const Edition& edition, const FileTree& inputs,
-                     const ImagePlace& place, const PushedBlobs& pushed, Work& work);
+  // Adds to `work` what they would cost, as far as what they are run in is known.
+  Result<void> count(const Target& image, const Edition& edition, const std::optional<Base>& below,
+                     const FileTree& inputs, const ImagePlace& place, const PushedBlobs& pushed, Work& work);
   // Puts their layers on `root`.
   Result<void> run(const Target& image, const FileTree& inputs, StepRoot& root, const Doing& doing,
                    Delivery& delivery);
@@ -35,7 +34,6 @@ class ImageSteps {
                              const Doing& doing);
 
   ImageServices services_;
-  Bases& bases_;
   const ImageStore& store_;
   RunSteps steps_;
 };

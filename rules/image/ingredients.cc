@@ -4,6 +4,7 @@
 
 #include "cache/secret_files.h"
 #include "engine/base/text.h"
+#include "rules/image/image_schema.h"
 
 namespace trainmake {
 namespace {
@@ -56,13 +57,12 @@ Result<FileTrees> file_trees(const ImageServices& services, const Target& image,
   const Value* files = image.find("files");
   if (files == nullptr) return trees;
   for (const Value& entry : files->table()->items) {
-    std::string dest = *entry.table()->find("dest")->string();
-    while (dest.size() > 1 && dest.ends_with('/')) dest.pop_back();
+    const std::string dest = *clean_dest(*entry.table()->find("dest")->string());
     TRY_ASSIGN(FileSet set, read_files(services, image, entry.table()->find("srcs"), "files"));
     TRY(refuse_secret_files(set, image, "files"));
     TRY(refuse_whiteouts(set.files, image, "files"));
     looks.add(set.looks);
-    trees.push_back(tree_of(std::move(set), std::move(dest)));
+    trees.push_back(tree_of(std::move(set), dest));
   }
   return trees;
 }
@@ -71,6 +71,7 @@ Result<FileTree> step_inputs(const ImageServices& services, const Target& image,
   const Value* files = image.find("inputs");
   if (files == nullptr) return FileTree();
   TRY_ASSIGN(FileSet set, read_files(services, image, files, "inputs", ""));
+  TRY(refuse_secret_files(set, image, "inputs"));
   looks.add(set.looks);
   return tree_of(std::move(set), "");
 }
@@ -88,6 +89,7 @@ Result<FileTree> dockerfile_context(const ImageServices& services, const Target&
       items.push_back(*inputs);
   }
   TRY_ASSIGN(FileSet set, read_files(services, image, &all, "dockerfile", ""));
+  TRY(refuse_secret_files(set, image, "inputs"));
   looks.add(set.looks);
   return tree_of(std::move(set), "");
 }
@@ -155,18 +157,6 @@ LayerSource source_of(const ImageServices& services, const CodeTree& tree, Compr
   return {{tree.artifact->identity, std::string(kCodeFolder), compression},
           [&services, tree] { return snapshot(services.blobs, *tree.artifact, tree.target->label); },
           tree.artifact->size};
-}
-
-std::vector<RunStep> steps_of(const ImageServices& services, const Target& image, const FileTree& inputs,
-                              const std::stop_token& stop) {
-  const Value* network = image.find("network");
-  std::vector<RunStep> steps;
-  for (std::string& command : image.strings("run"))
-    steps.push_back({std::move(command), network != nullptr && *network->boolean(), image.strings("secrets"),
-                     inputs.identity, [&services, &inputs, stop] {
-                       return services.file_sets.store(inputs.files, services.blobs, stop);
-                     }});
-  return steps;
 }
 
 }  // namespace trainmake

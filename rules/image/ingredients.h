@@ -1,4 +1,5 @@
-// What an image is made of on top of its base: the files and the code that lie in it, as trees. Read-only.
+// What of the workspace an image is made of: the files and the code that lie in it, and what its steps or its
+// Dockerfile read. Makes nothing.
 #pragma once
 
 #include <memory>
@@ -8,7 +9,6 @@
 
 #include "engine/model/rule.h"
 #include "rules/image/layer.h"
-#include "rules/image/run_step.h"
 #include "rules/image/services.h"
 
 namespace trainmake {
@@ -51,8 +51,5 @@ struct Ingredients {
 // The layer that a tree becomes. Borrows the tree.
 LayerSource source_of(const FileTree& tree, Compression compression);
 LayerSource source_of(const ImageServices& services, const CodeTree& tree, Compression compression);
-// The `run` steps in their order.
-std::vector<RunStep> steps_of(const ImageServices& services, const Target& image, const FileTree& inputs,
-                              const std::stop_token& stop);
 
 }  // namespace trainmake

@@ -85,11 +85,4 @@ std::string render_index(const std::vector<IndexEntry>& entries) {
   return Json{{"schemaVersion", 2}, {"mediaType", kIndexType}, {"manifests", list}}.dump();
 }
 
-std::string type_of_document(std::string_view bytes) {
-  const Json document = parse_json<Json>(bytes);
-  const bool says =
-      document.is_object() && document.contains("mediaType") && document["mediaType"].is_string();
-  return says ? document["mediaType"].get<std::string>() : kManifestType;
-}
-
 }  // namespace trainmake

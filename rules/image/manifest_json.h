@@ -12,7 +12,6 @@ namespace trainmake {
 
 inline constexpr const char* kConfigType = "application/vnd.oci.image.config.v1+json";
 inline constexpr const char* kManifestType = "application/vnd.oci.image.manifest.v1+json";
-inline constexpr std::uint64_t kLargestDocument = std::uint64_t{16} << 20U;  // no manifest is larger
 inline constexpr const char* kIndexType = "application/vnd.oci.image.index.v1+json";
 
 struct ImageConfig {
@@ -37,7 +36,5 @@ struct IndexEntry {
   std::string variant;  // of the base; "" when it has none
 };
 std::string render_index(const std::vector<IndexEntry>& entries);
-// As the document says itself; that of a manifest when it does not.
-std::string type_of_document(std::string_view bytes);
 
 }  // namespace trainmake

@@ -14,8 +14,8 @@ namespace trainmake {
 
 class Packer {
  public:
-  // `sink` gets what is compressed, in order, on a thread of its own: it is not called again after an error,
-  // nor after finish.
+  // `sink` gets what is compressed, in order, on a thread of its own, or in `finish` when there is little: it
+  // is not called again after an error, nor after finish.
   Packer(Compression compression, unsigned threads, ByteSink sink);
   ~Packer();
   // Waits while enough is under way. The error of the sink is told here some time later, or by finish.

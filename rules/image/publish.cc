@@ -55,17 +55,21 @@ class Sent {
 };
 
 // What is small and new to us, in a repository that we know, is sent as quickly as it is asked for.
-bool is_asked_for(const SentLayer& layer, const PushedBlobs& pushed) {
+bool is_asked_for(const PlacedBlob& layer, const PushedBlobs& pushed) {
   return layer.from != nullptr || layer.blob.size > kUnaskedBytes || pushed.empty();
 }
 
 // A repository that the registry can take a layer from by itself; "" is none.
-Result<std::string> mounted_from(const Publication& what, const SentLayer& layer, const PushedBlobs& pushed) {
-  if (layer.from != nullptr) return layer.from->host() == what.registry.host() ? layer.repository : "";
+Result<std::string> mounted_from(const Publication& what, const PlacedBlob& layer,
+                                 const PushedBlobs& pushed) {
+  if (layer.from != nullptr && layer.from->host() == what.registry.host() &&
+      layer.repository != what.repository)
+    return layer.repository;
+  if (layer.from != nullptr) return std::string();
   return layer.blob.size < kMountedBytes ? std::string() : pushed.elsewhere(layer.blob.digest);
 }
 
-Result<void> send(const Publication& what, const SentLayer& layer, const PushedBlobs& pushed, Sent& sent,
+Result<void> send(const Publication& what, const PlacedBlob& layer, const PushedBlobs& pushed, Sent& sent,
                   Tally& tally, const std::stop_token& stop) {
   const BlobRef& blob = layer.blob;
   if (is_asked_for(layer, pushed)) {
@@ -105,14 +109,14 @@ bool has_lost_the_last(const Publication& what, const PushedBlobs& pushed, const
 // Those that the repository is not known to have.
 Result<void> send_blobs(const Publication& what, PushedBlobs& pushed, Tally& tally,
                         const std::stop_token& stop) {
-  std::vector<SentLayer> unknown;
+  std::vector<PlacedBlob> unknown;
   std::set<Sha256> seen;  // an image may hold a layer twice
-  for (const SentLayer& layer : what.layers) {
+  for (const PlacedBlob& layer : what.layers) {
     if (!pushed.has(layer.blob.digest) && seen.insert(layer.blob.digest).second) unknown.push_back(layer);
   }
   if (!pushed.has(what.config.digest)) unknown.push_back({what.config});
   std::uint64_t total = 0;
-  for (const SentLayer& layer : unknown) total += layer.blob.size;
+  for (const PlacedBlob& layer : unknown) total += layer.blob.size;
   Sent sent(what.progress, total);
   FirstError error;
   bool has_forgotten = false;
@@ -129,25 +133,11 @@ Result<void> send_blobs(const Publication& what, PushedBlobs& pushed, Tally& tal
     pushed.forget();
     return send_blobs(what, pushed, tally, stop);
   }
-  for (const SentLayer& layer : unknown) pushed.add(layer.blob.digest);
+  for (const PlacedBlob& layer : unknown) pushed.add(layer.blob.digest);
   return {};
 }
 
 }  // namespace
-
-Result<void> fetch(const SentLayer& layer, const ImageStore& store, const std::stop_token& stop) {
-  TRY_ASSIGN(const std::optional<std::uint64_t> here, store.size_of(layer.blob.digest, nullptr));
-  if (here == layer.blob.size) return {};
-  if (layer.from == nullptr)
-    return fail(step_error(
-        cat("The blob sha256:", layer.blob.digest.hex(), " is neither here nor in the registry any more"),
-        "`--force` on the image makes it again"));
-  TRY_ASSIGN(const BlobRef made, store.make(layer.blob.media_type, [&](const ByteSink& out) {
-    return layer.from->read(layer.repository, layer.blob, out, stop);
-  }));
-  CHECK(made.digest == layer.blob.digest);
-  return {};
-}
 
 Result<void> publish(const Publication& what, PushedBlobs& pushed, Tally& tally,
                      const std::stop_token& stop) {

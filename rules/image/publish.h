@@ -8,19 +8,10 @@
 
 #include "engine/model/event.h"
 #include "rules/image/image_store.h"
+#include "rules/image/placed_layer.h"
 #include "rules/image/pushed_blobs.h"
 
 namespace trainmake {
-
-// A layer on its way. It lies in the store or, as those of a base, in a repository.
-struct SentLayer {
-  BlobRef blob;
-  Registry* from = nullptr;
-  std::string repository = {};
-};
-
-// Into the store, unless it is there.
-Result<void> fetch(const SentLayer& layer, const ImageStore& store, const std::stop_token& stop);
 
 // Told now and then of something that takes a while, from any thread.
 using ByteProgress = std::function<void(const std::string& what, std::uint64_t done, std::uint64_t total)>;
@@ -30,7 +21,7 @@ struct Publication {
   const ImageStore& store;
   std::string repository;
   std::vector<std::string> tags;
-  std::vector<SentLayer> layers;
+  std::vector<PlacedBlob> layers;
   BlobRef config;
   Document manifest;
   ByteProgress progress = nullptr;

@@ -5,7 +5,7 @@ namespace trainmake {
 Relay::Relay(Registry& registry, const std::string& repository, const std::stop_token& stop)
     : on_stop_(stop, [this] { blob_.give_up(); }), sending_([this, &registry, repository, stop] {
         arrived_ = registry.put(repository, blob_, stop).has_value();
-        blob_.give_up();  // nobody takes what still comes
+        blob_.drop();  // nobody takes what still comes
         is_over_ = true;
       }) {}
 

@@ -132,7 +132,7 @@ std::string RunSteps::key(const StepRoot& root, const RunStep& step) const {
       .field(name_of(root.compression))
       .field(root.architecture)
       .number(root.layers.size());
-  for (const Layer& layer : root.layers) hasher.field(layer.diff_id.hex());
+  for (const PlacedLayer& placed : root.layers) hasher.field(placed.layer.diff_id.hex());
   hasher.number(config.environment.size());
   for (const auto& [name, value] : config.environment) hasher.field(name).field(value);
   hasher.field(config.user).field(config.workdir);
@@ -163,15 +163,17 @@ Result<std::vector<UnpackedLayer>> RunSteps::unpack(const StepRoot& root, const 
   std::vector<UnpackedLayer> layers;
   std::set<Sha256> taken;
   for (std::size_t i = root.layers.size(); i-- > 0;) {
-    if (!taken.insert(root.layers[i].diff_id).second) continue;
+    const PlacedLayer& placed = root.layers[i];
+    const Sha256& diff_id = placed.layer.diff_id;
+    if (!taken.insert(diff_id).second) continue;
     const auto blob = [&]() -> Result<std::string> {
-      TRY(fetch(root.sent[i], store_, stop));
-      return store_.path(root.sent[i].blob.digest);
+      TRY(fetch(placed.blob(), store_, stop));
+      return store_.path(placed.layer.blob.digest);
     };
-    Result<UnpackedLayer> layer = shared.take(root.layers[i].diff_id, blob, stop);
+    Result<UnpackedLayer> layer = shared.take(diff_id, blob, stop);
     if (!layer && layer.error().blame != Blame::kInterrupted) {
-      TRY_ASSIGN(const bool was_damaged, store_.drop_if_damaged(root.sent[i].blob.digest, stop));
-      if (was_damaged) layer = shared.take(root.layers[i].diff_id, blob, stop);
+      TRY_ASSIGN(const bool was_damaged, store_.drop_if_damaged(placed.layer.blob.digest, stop));
+      if (was_damaged) layer = shared.take(diff_id, blob, stop);
     }
     if (!layer) return fail(std::move(layer).error());
     layers.push_back(*std::move(layer));

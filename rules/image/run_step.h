@@ -35,8 +35,7 @@ struct RunStep {
 struct StepRoot {
   std::string architecture;
   std::string config;  // of the base, as JSON; "" is none
-  std::vector<Layer> layers;
-  std::vector<SentLayer> sent;                   // the same: where their bytes are
+  std::vector<PlacedLayer> layers;
   Compression compression = Compression::kGzip;  // of what is put on it
 };
 

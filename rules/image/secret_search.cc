@@ -2,7 +2,19 @@
 
 #include <algorithm>
 
+#include "engine/base/text.h"
+
 namespace trainmake {
+
+std::string not_looked_for(const Secrets& secrets) {
+  std::string names;
+  for (const auto& [name, value] : secrets) {
+    if (!value.empty() && value.size() < kTellingSize) names += cat(names.empty() ? "" : ", ", quoted(name));
+  }
+  if (names.empty()) return "";
+  return cat("Too short to be looked for in what is made: ", names, " (fewer than ", kTellingSize,
+             " characters)");
+}
 
 SecretSearch::SecretSearch(const Secrets& secrets) {
   for (const auto& [name, value] : secrets) {

@@ -10,6 +10,9 @@
 
 namespace trainmake {
 
+// To be told of secrets that are too short to be looked for; "" when there are none.
+std::string not_looked_for(const Secrets& secrets);
+
 class SecretSearch {
  public:
   explicit SecretSearch(const Secrets& secrets);

@@ -5,6 +5,7 @@
 
 #include "engine/base/encoding.h"
 #include "engine/base/text.h"
+#include "rules/image/documents.h"
 #include "rules/image/manifest_json.h"
 #include "rules/image/reference.h"
 #include "rules/image/registries/http/address.h"

@@ -6,7 +6,7 @@
 #include "cache/transfer.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
-#include "rules/image/manifest_json.h"
+#include "rules/image/documents.h"
 
 namespace trainmake {
 namespace {

@@ -9,6 +9,7 @@
 #include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "rules/image/blob_source.h"
+#include "rules/image/documents.h"
 #include "rules/image/image_store.h"
 #include "rules/image/manifest_json.h"
 #include "rules/image/reference.h"
@@ -17,8 +18,6 @@ namespace trainmake {
 namespace {
 
 using Json = nlohmann::json;
-
-constexpr const char* kRefName = "org.opencontainers.image.ref.name";
 
 Json descriptor_json(const BlobRef& manifest, const std::string& name) {
   return {{"mediaType", manifest.media_type},
