@@ -23,6 +23,7 @@ constexpr long kConnectMs = 15'000;
 constexpr long kUploadBuffer = 512L << 10U;
 constexpr long kSilentSeconds = 60;  // a transfer that moves nothing for so long has failed
 constexpr std::size_t kMostHeld = std::size_t{256} << 20U;  // of an answer that is held whole
+constexpr std::size_t kMostTold = std::size_t{1} << 20U;    // of one that says what is wrong
 
 // clang-format off
 #define TM_CURL_FUNCTIONS(USE) \
@@ -189,8 +190,9 @@ bool Transfer::take(std::string_view bytes) {
   curl.easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
   if (!request.body_to || (status != 200 && status != 206)) {
     response.body.append(bytes);
-    if (response.body.size() <= kMostHeld) return true;
-    ours = user_error(cat(quoted(host_of(request.url)), " answers with more than ", human_bytes(kMostHeld)),
+    const std::size_t most = status >= 300 ? kMostTold : kMostHeld;
+    if (response.body.size() <= most) return true;
+    ours = user_error(cat(quoted(host_of(request.url)), " answers with more than ", human_bytes(most)),
                       "Is there a proxy in between?")
                .because(Blame::kRemote)
                .lasting();

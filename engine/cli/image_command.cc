@@ -31,7 +31,8 @@ bool is_reference(Session& session, const std::string& word) {
 }
 
 struct Checked {
-  std::string name;  // as it was asked for
+  std::string name;   // as it was asked for
+  std::string label;  // absolute; "" of a reference
   std::string digest;
   ImageFindings findings;
 };
@@ -59,7 +60,8 @@ Result<Checked> check_label(const Call& call, Places& places, const FoundImage& 
   tell_of_image(session, image);
   TRY_ASSIGN(Registry * registry, places.at(image.address.host));
   TRY_ASSIGN(const std::optional<BlobRef> blob, top_of(call, *registry, image));
-  Checked checked{session.shown(image.target.label), digest_text(image.address.digest), {}};
+  Checked checked{
+      session.shown(image.target.label), image.target.label.text(), digest_text(image.address.digest), {}};
   if (!blob) {
     checked.findings.wrong.push_back(
         step_error(cat("The image ", checked.digest, " is not there any more, or damaged"),
@@ -82,7 +84,7 @@ Result<Checked> check_reference(const Call& call, Places& places, const std::str
     return fail(user_error(cat("There is no image ", quoted(reference.text())),
                            "Check its name and tag; `docker login` may be needed to see it")
                     .because(Blame::kRemote));
-  Checked checked{word, digest_text(blob->digest), {}};
+  Checked checked{word, "", digest_text(blob->digest), {}};
   TRY_ASSIGN(checked.findings, validate({*registry, reference.repository, *blob}, call.stop));
   return checked;
 }
@@ -90,7 +92,8 @@ Result<Checked> check_reference(const Call& call, Places& places, const std::str
 void write_checked(const Session& session, const Checked& checked) {
   const ImageFindings& findings = checked.findings;
   if (session.json()) {
-    Json json = {{"image", printable(checked.name)},
+    Json json = {{"label", checked.label.empty() ? Json() : Json(checked.label)},
+                 {"image", printable(checked.label.empty() ? checked.name : checked.label)},
                  {"digest", checked.digest},
                  {"ok", findings.wrong.empty()},
                  {"manifests", findings.manifests},

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "engine/base/descriptor.h"
@@ -65,6 +66,9 @@ class Plain {
     if (archive_read_open(archive_.get(), this, nullptr, read, nullptr) != ARCHIVE_OK ||
         archive_read_next_header(archive_.get(), &entry) != ARCHIVE_OK)
       return fail(error());
+    // What is compressed twice is a tar to this library, and to nobody else.
+    constexpr int kOnce = 2;  // the bytes themselves count as one
+    if (archive_filter_count(archive_.get()) > kOnce) return fail(damaged("it is compressed more than once"));
     return {};
   }
 
@@ -132,6 +136,7 @@ struct Place {
 // Folders get their modes and times when nothing is put into them any more.
 struct MadeFolder {
   std::string path;
+  ino_t inode;
   mode_t mode;
   timespec time;
 };
@@ -170,14 +175,18 @@ class Unpacker {
   Result<void> finish() {
     std::reverse(folders_.begin(), folders_.end());
     for (const MadeFolder& made : folders_) {
-      const Descriptor folder = open_below(made.path, O_RDONLY | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
-      if (!folder) continue;  // something else came in its place
+      const Descriptor folder = open_below(made.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+      struct stat found {};
+      if (!folder || fstat(folder.get(), &found) != 0 || found.st_ino != made.inode)
+        continue;  // something else came in its place
       const timespec times[2] = {{0, UTIME_OMIT}, made.time};
       if (futimens(folder.get(), times) != 0 || fchmod(folder.get(), made.mode) != 0)
         return cannot("finish", made.path);
     }
     return {};
   }
+
+  std::set<std::string> implied() const { return implied_; }
 
  private:
   static Failure cannot(const char* what, const std::string& path) {
@@ -196,10 +205,10 @@ class Unpacker {
   }
 
   // Links on the way are followed, and never lead out.
-  Descriptor open_below(const std::string& path, int flags, std::uint64_t resolve = 0) const {
+  Descriptor open_below(const std::string& path, int flags) const {
     open_how how{};
     how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
-    how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve;
+    how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
     const char* name = path.empty() ? "." : path.c_str();
     return Descriptor(
         static_cast<int>(retried([&] { return syscall(SYS_openat2, root_.get(), name, &how, sizeof how); })));
@@ -212,6 +221,7 @@ class Unpacker {
     if (!folder && errno == ENOENT) {
       TRY_ASSIGN(const Place place, place_of(above));
       TRY(make_folder(place, above));
+      implied_.insert(above);
       folder = open_below(above, O_PATH | O_DIRECTORY);
     }
     if (!folder && errno == ENOSYS)
@@ -335,14 +345,20 @@ class Unpacker {
 
   Result<void> folder(const Place& place, const std::string& path, archive_entry* entry) {
     TRY(make_folder(place, path));
-    folders_.push_back({path, archive_entry_perm(entry), time_of(entry)});
-    return owner_and_xattrs(open_at(place, O_RDONLY | O_DIRECTORY), path, entry);
+    implied_.erase(path);
+    return told_folder(open_at(place, O_RDONLY | O_DIRECTORY), path, entry);
+  }
+
+  Result<void> told_folder(const Descriptor& open, const std::string& path, archive_entry* entry) {
+    struct stat found {};
+    if (!open || fstat(open.get(), &found) != 0) return cannot("open", path);
+    folders_.push_back({path, found.st_ino, archive_entry_perm(entry), time_of(entry)});
+    return owner_and_xattrs(open, path, entry);
   }
 
   Result<void> folder_itself(archive_entry* entry) {
     if (archive_entry_filetype(entry) != AE_IFDIR) return fail(damaged("its root is no folder"));
-    folders_.push_back({"", archive_entry_perm(entry), time_of(entry)});
-    return owner_and_xattrs(open_below("", O_RDONLY | O_DIRECTORY), "/", entry);
+    return told_folder(open_below("", O_RDONLY | O_DIRECTORY), "", entry);
   }
 
   static timespec time_of(archive_entry* entry) {
@@ -392,6 +408,7 @@ class Unpacker {
   std::uint64_t entries_ = 0;
   std::uint64_t bytes_ = 0;
   std::vector<MadeFolder> folders_;
+  std::set<std::string> implied_;
 };
 
 }  // namespace
@@ -402,8 +419,8 @@ const char* opaque_attribute() {
   return unpacks_as_root() ? "trusted.overlay.opaque" : "user.overlay.opaque";
 }
 
-Result<Sha256> unpack_layer(FileReader& blob, const std::string& folder, const UnpackLimits& limits,
-                            const std::stop_token& stop) {
+Result<UnpackedTar> unpack_layer(FileReader& blob, const std::string& folder, const UnpackLimits& limits,
+                                 const std::stop_token& stop) {
   const Utf8Names names;
   Plain plain(blob, limits, stop);
   TRY(plain.open());
@@ -412,6 +429,7 @@ Result<Sha256> unpack_layer(FileReader& blob, const std::string& folder, const U
   Unpacker unpacker(std::move(root), limits);
   const Archive reader(archive_read_new(), archive_read_free);
   archive_read_support_format_tar(reader.get());
+  archive_read_set_format_option(reader.get(), "tar", "hdrcharset", "BINARY");  // names are bytes
   const auto read = [](archive*, void* from, const void** bytes) {
     return static_cast<Plain*>(from)->next(bytes);
   };
@@ -427,7 +445,8 @@ Result<Sha256> unpack_layer(FileReader& blob, const std::string& folder, const U
     return fail(damaged(printable(why == nullptr ? "it is damaged" : why)));
   }
   TRY(unpacker.finish());
-  return plain.digest();
+  TRY_ASSIGN(const Sha256 digest, plain.digest());
+  return UnpackedTar{digest, unpacker.implied()};
 }
 
 }  // namespace trainmake

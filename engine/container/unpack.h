@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <stop_token>
 #include <string>
 
@@ -18,12 +19,18 @@ struct UnpackLimits {
   std::uint64_t entries = 20'000'000;
 };
 
-// Into `folder`, which is there and empty; the digest is of the uncompressed bytes (DiffID). After an error
+struct UnpackedTar {
+  Sha256 diff_id;  // of the uncompressed bytes
+  // Folders that it has something in and does not list: what they are like is the say of the layers below.
+  std::set<std::string> implied;
+};
+
+// Into `folder`, which is there and empty. After an error
 // what lies there is of no use. Modes and times are kept, owners and capabilities as root alone: other people
 // own all of it. Whiteouts become devices 0/0 and opaque folders. Device nodes are left out; a runtime makes
 // its own.
-Result<Sha256> unpack_layer(FileReader& blob, const std::string& folder, const UnpackLimits& limits,
-                            const std::stop_token& stop);
+Result<UnpackedTar> unpack_layer(FileReader& blob, const std::string& folder, const UnpackLimits& limits,
+                                 const std::stop_token& stop);
 
 // Whether we unpack as root, and overlayfs's attributes are `trusted.` ones; else they are `user.`.
 bool unpacks_as_root();

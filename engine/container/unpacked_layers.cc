@@ -15,6 +15,8 @@ namespace {
 constexpr std::string_view kLock = ".lock";
 constexpr std::string_view kUsed = ".used";  // as old as its last use
 constexpr std::string_view kNew = ".new";    // being unpacked
+constexpr std::string_view kImplied =
+    ".implied";  // which folders it implies, each with a zero byte behind it
 
 }  // namespace
 
@@ -41,11 +43,15 @@ Result<void> UnpackedLayers::unpack(const Sha256& diff_id, const std::string& bl
     return fail(system_error("Cannot make", unfinished, errno));
   const auto fill = [&]() -> Result<void> {
     TRY_ASSIGN(const std::unique_ptr<FileReader> reader, host_.files.open(blob));
-    TRY_ASSIGN(const Sha256 found, unpack_layer(*reader, unfinished, limits_, stop));
-    if (found != diff_id)
-      return fail(step_error(cat("The layer sha256:", diff_id.hex(), " is sha256:", found.hex(),
+    TRY_ASSIGN(const UnpackedTar found, unpack_layer(*reader, unfinished, limits_, stop));
+    if (found.diff_id != diff_id)
+      return fail(step_error(cat("The layer sha256:", diff_id.hex(), " is sha256:", found.diff_id.hex(),
                                  " once it is decompressed: the image's config and its layers do not agree"))
                       .because(Blame::kRemote));
+    std::string implied;
+    for (const std::string& folder : found.implied) implied.append(folder).push_back('\0');
+    TRY(host_.files.remove(path(diff_id)));  // whatever it is
+    TRY(write_file(host_.files, path(diff_id, kImplied), implied));
     TRY(host_.files.sync_disk(unfinished));
     return host_.files.rename(unfinished, path(diff_id));
   };
@@ -54,26 +60,39 @@ Result<void> UnpackedLayers::unpack(const Sha256& diff_id, const std::string& bl
   return filled;
 }
 
+// Nothing when it is not there, or not whole.
+Result<std::optional<std::set<std::string>>> UnpackedLayers::implied(const Sha256& diff_id) const {
+  using Folders = std::optional<std::set<std::string>>;
+  TRY_ASSIGN(const Stat there, host_.files.look(path(diff_id)));
+  if (!there.is(FileKind::kFolder)) return Folders();
+  TRY_ASSIGN(const std::optional<std::string> listed,
+             read_file_if_there(host_.files, path(diff_id, kImplied)));
+  if (!listed) return Folders();
+  const std::vector<std::string> folders = split(*listed, '\0');
+  return Folders(std::set(folders.begin(), folders.end()));
+}
+
 Result<UnpackedLayer> UnpackedLayers::take(const Sha256& diff_id,
                                            const std::function<Result<std::string>()>& blob,
-                                           const std::stop_token& stop) const {
+                                           const std::stop_token& stop, bool afresh) const {
   TRY(host_.files.make_folder(folder_));
   // Programs that run as whom they belong to lie there.
   if (chmod(folder_.c_str(), 0700) != 0) return fail(system_error("Cannot set the mode of", folder_, errno));
   const std::string lock = path(diff_id, kLock);
   for (;;) {
     TRY_ASSIGN(std::optional<FileLock> shared, wait_for_lock(host_, lock, FileLock::Mode::kShared, {stop}));
-    TRY_ASSIGN(const Stat there, host_.files.look(path(diff_id)));
-    if (there.is(FileKind::kFolder)) {
+    TRY_ASSIGN(auto there, implied(diff_id));
+    if (there && !afresh) {
       TRY(write_file(host_.files, path(diff_id, kUsed), ""));
-      return UnpackedLayer{path(diff_id), *std::move(shared)};
+      return UnpackedLayer{path(diff_id), *std::move(there), *std::move(shared)};
     }
     shared.reset();
     TRY_ASSIGN(const std::string file, blob());
     TRY_ASSIGN(const std::optional<FileLock> alone,
                wait_for_lock(host_, lock, FileLock::Mode::kExclusive, {stop}));
-    TRY_ASSIGN(const Stat meanwhile, host_.files.look(path(diff_id)));
-    if (!meanwhile.exists()) TRY(unpack(diff_id, file, stop));
+    TRY_ASSIGN(const auto meanwhile, implied(diff_id));
+    if (!meanwhile || afresh) TRY(unpack(diff_id, file, stop));
+    afresh = false;
   }
 }
 
@@ -94,7 +113,10 @@ Result<Swept> UnpackedLayers::collect(std::chrono::hours unused) const {
     if (entry.name == name && used.exists() && used.mtime_ns >= oldest) continue;
     TRY_ASSIGN(const std::uint64_t bytes, tree_size(host_.files, path_join(folder_, entry.name)));
     TRY(host_.files.remove(path_join(folder_, entry.name)));
-    if (entry.name == name) TRY(host_.files.remove(path(*diff_id, kUsed)));
+    if (entry.name == name) {
+      TRY(host_.files.remove(path(*diff_id, kUsed)));
+      TRY(host_.files.remove(path(*diff_id, kImplied)));
+    }
     ++swept.count;
     swept.bytes += bytes;
   }

@@ -4,6 +4,8 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 
@@ -14,7 +16,8 @@
 namespace trainmake {
 
 struct UnpackedLayer {
-  std::string folder;  // never to be written to
+  std::string folder;             // never to be written to
+  std::set<std::string> implied;  // as UnpackedTar has them
   FileLock in_use;
 };
 
@@ -28,14 +31,16 @@ class UnpackedLayers {
   // people they differ: owners and overlayfs's attributes do.
   static std::string shared_folder(const Environment& environment);
 
-  // `blob` gives the path of the layer's tar, and is asked only when the layer is not unpacked yet.
+  // `blob` gives the path of the layer's tar, and is asked only when the layer is not unpacked yet, or is to
+  // be unpacked `afresh`.
   Result<UnpackedLayer> take(const Sha256& diff_id, const std::function<Result<std::string>()>& blob,
-                             const std::stop_token& stop) const;
+                             const std::stop_token& stop, bool afresh = false) const;
   // Removes what nobody has taken for that long, and what was left half done.
   Result<Swept> collect(std::chrono::hours unused) const;
 
  private:
   Result<void> unpack(const Sha256& diff_id, const std::string& blob, const std::stop_token& stop) const;
+  Result<std::optional<std::set<std::string>>> implied(const Sha256& diff_id) const;
   std::string path(const Sha256& diff_id, std::string_view ending = "") const;
 
   Host& host_;

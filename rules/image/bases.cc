@@ -61,6 +61,13 @@ Result<BaseLock> Bases::read_lock(Looks* looks) {
   return *read_;
 }
 
+// Only what can be built on: its two documents are asked for, and kept.
+Result<Sha256> Bases::resolve(const BaseSource& source, const Wanted& want) {
+  TRY_ASSIGN(const Sha256 now, resolve_base(source, asked(want.reference), want.architecture, {}));
+  TRY(read_base(source, now, want.architecture, store_, {}));
+  return now;
+}
+
 // Each once. What is wrong with how a base is written is told when its image is described.
 Result<std::vector<Bases::Wanted>> Bases::wanted(const Graph& graph) {
   std::map<std::pair<std::string, std::string>, Wanted> found;
@@ -92,7 +99,7 @@ Bases::Errors Bases::pin(const Graph& graph, Ask ask, const EventSink& events,
       if (before && ask == Ask::kUnpinned) continue;
       events(Message{want.target->label, cat("Asking what ", quoted(name), " stands for")});
       TRY_ASSIGN(const BaseSource source, source_of(want.reference));
-      Result<Sha256> now = resolve_base(source, asked(want.reference), want.architecture, {});
+      Result<Sha256> now = resolve(source, want);
       if (now)
         pinned.push_back({name, want.architecture, before, *now});
       else

@@ -54,6 +54,7 @@ class Bases {
     const Target* target;
   };
   Result<std::vector<Wanted>> wanted(const Graph& graph);
+  Result<Sha256> resolve(const BaseSource& source, const Wanted& want);
   Result<Base> of_image(const Subject& image, const Dependency& need, const Edition& edition,
                         const std::stop_token& stop);
   Result<BaseSource> source_of(const Reference& reference);

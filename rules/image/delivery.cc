@@ -1,6 +1,7 @@
 #include "rules/image/delivery.h"
 
 #include <algorithm>
+#include <mutex>
 
 #include "engine/base/text.h"
 #include "rules/image/manifest_json.h"
@@ -28,8 +29,13 @@ Result<void> send_manifest(const MadeImage& made, const std::vector<std::string>
   const BlobRef manifest = made.manifest.ref();
   if (!place.is_layout()) {
     TRY(delivery.store.make(kManifestType, made.manifest.bytes));
-    const Publication what{*place.registry, delivery.store, place.repository, tags,
-                           blobs_of(made),  made.config,    made.manifest,    delivery.progress};
+    std::mutex mutex;
+    const auto sent = [&](const BlobRef& layer) {
+      const std::lock_guard lock(mutex);
+      delivery.new_layers.emplace(layer.digest, layer.size);
+    };
+    const Publication what{*place.registry, delivery.store, place.repository,  tags, blobs_of(made),
+                           made.config,     made.manifest,  delivery.progress, sent};
     return publish(what, delivery.pushed, delivery.tally, delivery.stop);
   }
   TRY(send_layers(made, delivery));
@@ -78,6 +84,7 @@ void wait_for_relays(Delivery& delivery) {
     delivery.pushed.add(relay->layer().digest);
     delivery.tally.pushed_layers += 1;
     delivery.tally.pushed_bytes += relay->layer().size;
+    delivery.new_layers.emplace(relay->layer().digest, relay->layer().size);
   }
   delivery.relays.clear();
 }

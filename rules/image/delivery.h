@@ -33,13 +33,16 @@ struct Delivery {
   Tally& tally;
   std::stop_token stop;
   ByteProgress progress;
-  std::map<Sha256, std::uint64_t> new_layers = {};  // built or fetched: their sizes
+  std::map<Sha256, std::uint64_t> new_layers = {};  // that the place did not have: their sizes
   std::vector<std::unique_ptr<Relay>> relays = {};  // layers that are on their way already
 
-  void add_new(const BlobRef& layer) { new_layers.emplace(layer.digest, layer.size); }
+  // Of a layer that was made or fetched: a layout has it by that, another registry when it was sent.
+  void add_new(const BlobRef& layer) {
+    if (place.is_layout()) new_layers.emplace(layer.digest, layer.size);
+  }
 };
 
-// Adds those that the store has not: a layout is about to get them.
+// Adds those that the store has not, and is about to get.
 Result<void> count_missing(const std::vector<PlacedLayer>& layers, Delivery& delivery);
 // Whether a layer need not be built: it lies in the store or, for another registry, there.
 Result<bool> is_at_hand(const Layer& layer, const Delivery& delivery);

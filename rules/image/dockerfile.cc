@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <deque>
 
 #include "cache/lay_out.h"
 #include "engine/base/child.h"
@@ -51,6 +52,18 @@ class SecretFolder {
   std::string folder_;
 };
 
+const char* advice(const std::deque<std::string>& lines) {
+  const auto says = [&](std::string_view text) {
+    return std::any_of(lines.begin(), lines.end(),
+                       [&](const std::string& line) { return line.find(text) != line.npos; });
+  };
+  if (says("cgroup")) return "With BUILDAH_ISOLATION=chroot set, buildah runs commands without cgroups";
+  if ((says("COPY") || says("ADD ")) && says("no such file"))
+    return "A file that it copies must be among the image's `inputs`";
+  return "It is built as that program builds it by hand: its own settings hold, of registries and of how it "
+         "runs commands";
+}
+
 // Everything that the build goes through.
 struct Builder {
   Host& host;
@@ -62,7 +75,9 @@ struct Builder {
 
   // Tells what it prints, and quotes the end of that when it fails.
   Result<void> run(const std::vector<std::string>& arguments) const {
-    TRY_ASSIGN(Child child, Child::start({arguments, host.environment.variables, "/", {}}));
+    std::map<std::string, std::string> environment = host.environment.variables;
+    for (const auto& [name, value] : build.secrets) environment.erase(name);  // buildah takes them from there
+    TRY_ASSIGN(Child child, Child::start({arguments, std::move(environment), "/", {}}));
     Redactor redactor(values_of(build.secrets));
     LogLines lines;
     LastLines last;
@@ -93,14 +108,7 @@ struct Builder {
             end->signal != 0 ? cat(" was ended by signal ", end->signal)
                              : cat(" ended with exit code ", end->exit_code));
     for (const std::string& line : last.all()) message += cat("\n  ", printable(line));
-    const bool misses_a_file = std::any_of(last.all().begin(), last.all().end(), [](const std::string& line) {
-      return line.find("COPY") != line.npos || line.find("ADD") != line.npos ||
-             line.find("no such file") != line.npos;
-    });
-    return fail(step_error(std::move(message),
-                           misses_a_file ? "A file that it copies must be among the image's `inputs`"
-                                         : "It is built as that program builds it by hand: its own "
-                                           "settings hold, of registries and of how it runs commands"));
+    return fail(step_error(std::move(message), advice(last.all())));
   }
 };
 
@@ -212,7 +220,7 @@ Result<BuiltImage> build_dockerfile(Host& host, Blobs& blobs, const ImageStore& 
   SecretFolder secrets(host.files);
   for (const auto& [name, value] : build.secrets) {
     TRY_ASSIGN(const std::string file, secrets.add(name, value));
-    command.insert(command.end(), {"--secret", cat("id=", name, ",src=", file)});
+    command.insert(command.end(), {"--secret", cat("id=", name, ",type=file,src=", file)});
   }
   command.push_back(context);
   TRY(builder.run(command));

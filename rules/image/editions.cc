@@ -22,6 +22,22 @@ Result<std::vector<std::string>> chosen_variants(const Target& image, const Tabl
   return chosen;
 }
 
+// A variant has tags of its own, `<tag>-<variant>`.
+Result<void> check_tags(const Target& image, const std::vector<std::string>& variants) {
+  const std::vector<std::string> tags = image.strings("tags");
+  for (const std::string& variant : variants) {
+    for (const std::string& tag : tags) {
+      const std::string of_variant = cat(tag, "-", variant);
+      if (std::find(tags.begin(), tags.end(), of_variant) == tags.end()) continue;
+      return fail(user_error(cat("Tag ", quoted(of_variant), " is also what variant ", quoted(variant),
+                                 " is called under ", quoted(tag)),
+                             "Choose another tag")
+                      .at(image.place_of("tags")));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 const std::string& architecture_of_this_machine() {
@@ -42,11 +58,11 @@ Result<std::vector<Edition>> editions_of(const Target& image) {
   const Value* base = image.find("base");
   const Value* dockerfile = image.find("dockerfile");
   if (base == nullptr && dockerfile == nullptr)
-    return fail(user_error(cat(quoted(image.label.text()), " does not say what it is built on"),
+    return fail(user_error(cat(quoted(image.label.name), " does not say what it is built on"),
                            "Give it a `base`: a reference, another image, or \"scratch\"")
                     .at(image.where));
   if (base != nullptr && dockerfile != nullptr)
-    return fail(user_error(cat(quoted(image.label.text()), " has both a `base` and a `dockerfile`"),
+    return fail(user_error(cat(quoted(image.label.name), " has both a `base` and a `dockerfile`"),
                            "Leave one of them out: what the Dockerfile builds is the base")
                     .at(image.place_of("dockerfile")));
   std::vector<std::string> architectures = image.strings("architecture");
@@ -65,6 +81,7 @@ Result<std::vector<Edition>> editions_of(const Target& image) {
     return editions;
   }
   TRY_ASSIGN(const std::vector<std::string> variants, chosen_variants(image, *base->table()));
+  TRY(check_tags(image, variants));
   for (const std::string& variant : variants) add(variant, *base->table()->find(variant)->string());
   return editions;
 }

@@ -85,6 +85,19 @@ std::string note_of(const std::vector<MadeImage>& images, const std::map<Sha256,
              images.size() > 1 ? cat(", in ", images.size(), " images") : "");
 }
 
+// Lines of a manifest are sorted, and these make another image in another order.
+Digest128 order_of(const std::vector<Edition>& editions) {
+  Hasher hasher;
+  for (const Edition& edition : editions) hasher.field(edition.name());
+  return hasher.finish();
+}
+
+Digest128 order_of(const std::vector<CodeTree>& codes) {
+  Hasher hasher;
+  for (const CodeTree& code : codes) hasher.field(code.target->label.text());
+  return hasher.finish();
+}
+
 // What jobs run is the image's own code, else that of the image that it is built on.
 void add_code(const Subject& image, Artifacts& artifacts) {
   const std::vector<CodeTree> own = code_trees(image);
@@ -122,10 +135,14 @@ ImageRule::ImageRule(const ImageServices& services)
       bases_(services, places_, store_),
       layers_(services.host, services.workspace, services.blobs, store_),
       built_bases_(services, store_, places_.layout()),
-      steps_(services, store_) {}
+      making_(services.host, services.workspace.cache),
+      steps_(services, store_, making_) {}
 
 std::vector<std::pair<Error, Label>> ImageRule::settle(const Graph& graph, const EventSink& events) {
   std::vector<PinnedBase> pinned;
+  const Places::Listening listening = places_.listen([&](std::string why) {
+    events(Message{Label(), std::move(why)});
+  });
   return bases_.pin(graph, Bases::Ask::kUnpinned, events, pinned);
 }
 
@@ -160,12 +177,14 @@ Result<Description> ImageRule::describe(const Subject& subject) {
   Description description;
   Manifest& manifest = description.manifest;
   if (!place.is_layout()) manifest.add(Section::kAttr, "registry", place.text());
+  if (!place.endpoint.empty()) manifest.add(Section::kAttr, "registry.endpoint", place.endpoint);
   if (place.compression != Compression::kGzip)
     manifest.add(Section::kAttr, "compression", name_of(place.compression));
   TRY_ASSIGN(FileTree context, dockerfile_context(services_, target, description.looks));
   for (const ListedFile& file : context.files)
     manifest.add(Section::kData, file.source, digest_as("dockerfile", file));
   const std::vector<std::string> architectures = target.strings("architecture");
+  if (editions.size() > 1) manifest.add(Section::kAttr, "variants", order_of(editions));
   for (const Edition& edition : editions) {
     const std::string name = base_name(edition, architectures.size() < 2);
     std::optional<std::string> identity = context.identity;
@@ -181,15 +200,19 @@ Result<Description> ImageRule::describe(const Subject& subject) {
     if (const Value* value = target.find(name)) manifest.add(Section::kAttr, name, digest_of(*value));
   }
   TRY_ASSIGN(FileTree inputs, step_inputs(services_, target, description.looks));
-  for (const ListedFile& file : inputs.files)
-    manifest.add(Section::kData, file.source, digest_as("inputs", file));
-  if (target.find("run") != nullptr) {
-    for (const Edition& edition : editions) {
-      TRY_ASSIGN(const std::optional<Base> below, edition.base.empty()
-                                                      ? built_bases_.kept(target, edition, context)
-                                                      : bases_.kept(subject, edition));
-      TRY(steps_.count(target, edition, below, inputs, place, pushed, description.work));
+  for (const ListedFile& file : inputs.files) {  // a Dockerfile's are among its context
+    if (context.files.empty()) manifest.add(Section::kData, file.source, digest_as("inputs", file));
+  }
+  const bool has_steps = !target.strings("run").empty();
+  for (const Edition& edition : editions) {
+    std::optional<Base> below;
+    if (edition.base.empty()) {
+      TRY_ASSIGN(below, built_bases_.kept(target, edition, context));
+      if (!below) ++description.work.layers;  // one or more
+    } else if (has_steps) {
+      TRY_ASSIGN(below, bases_.kept(subject, edition));
     }
+    if (has_steps) TRY(steps_.count(target, edition, below, inputs, place, pushed, description.work));
   }
   TRY_ASSIGN(FileTrees files, file_trees(services_, target, description.looks));
   const bool has_foreign_base = std::any_of(editions.begin(), editions.end(), [&](const Edition& edition) {
@@ -203,8 +226,10 @@ Result<Description> ImageRule::describe(const Subject& subject) {
     }
     TRY(count(source_of(files[i], place.compression), place, pushed, description.work));
   }
-  TRY(check_code(subject));
-  for (const CodeTree& code : code_trees(subject)) {
+  TRY(check_paths(subject, files));
+  const std::vector<CodeTree> codes = code_trees(subject);
+  if (codes.size() > 1) manifest.add(Section::kAttr, "code", order_of(codes));
+  for (const CodeTree& code : codes) {
     const std::string& name = code.target->label.text();
     if (code.artifact == nullptr) {
       description.certain = false;
@@ -221,16 +246,24 @@ Result<Description> ImageRule::describe(const Subject& subject) {
   return description;
 }
 
+Result<std::optional<Layer>> ImageRule::at_hand(const LayerSource& source, const Delivery& delivery) {
+  TRY_ASSIGN(std::optional<Layer> known, layers_.remembered(source.key));
+  if (!known) return known;
+  TRY_ASSIGN(const bool there, is_at_hand(*known, delivery));
+  return there ? std::move(known) : std::nullopt;
+}
+
 Result<Layer> ImageRule::layer(const LayerSource& source, const Target& target, bool afresh,
                                Delivery& delivery) {
-  TRY_ASSIGN(const std::optional<Layer> known, layers_.remembered(source.key));
-  bool at_hand = false;
-  if (known) {
-    TRY_ASSIGN(at_hand, is_at_hand(*known, delivery));
-  }
-  if (at_hand && !afresh) return *known;
+  TRY_ASSIGN(std::optional<Layer> known, at_hand(source, delivery));
+  if (known && !afresh) return *std::move(known);
+  const std::string memo = layers_.memo_path(source.key);
+  TRY_ASSIGN(const FileLock alone, making_.hold(memo, delivery.stop));
+  TRY_ASSIGN(known, at_hand(source, delivery));
+  if (known && (!afresh || making_.has_made(memo))) return *std::move(known);
   TRY_ASSIGN(const Layer built, build(source, target, delivery));
-  if (!at_hand || known->blob.digest != built.blob.digest) delivery.add_new(built.blob);
+  making_.add(memo);
+  if (!known || known->blob.digest != built.blob.digest) delivery.add_new(built.blob);
   return built;
 }
 
@@ -302,7 +335,7 @@ Result<MadeImage> ImageRule::make(const Subject& subject, const Edition& edition
   }
   MadeImage made{edition, {}, {}, {}};
   if (below) {
-    if (delivery.place.is_layout()) TRY(count_missing(below->layers, delivery));
+    TRY(count_missing(below->layers, delivery));
     StepRoot root{edition.architecture, below->config, std::move(below->layers), delivery.place.compression};
     TRY(steps_.run(target, ingredients.inputs, root, doing, delivery));
     made.layers = std::move(root.layers);
@@ -329,6 +362,9 @@ Result<Done> ImageRule::execute(const Subject& subject, const Description& descr
   const auto tell = [&](const std::string& what, std::uint64_t done, std::uint64_t total) {
     doing.events(Progress{target.label, what, done, total, true});
   };
+  const Places::Listening listening = places_.listen([&](std::string why) {
+    doing.events(Message{target.label, std::move(why)});
+  });
   Delivery delivery{place, store_, std::move(pushed), doing.tally, doing.stop, tell};
   const auto ingredients = std::any_cast<std::shared_ptr<const Ingredients>>(description.carry);
   TRY_ASSIGN(const std::vector<Layer> own, own_layers(subject, *ingredients, doing.afresh, delivery));
@@ -411,15 +447,41 @@ Result<Document> ImageRule::document(const Artifact& artifact, const ImagePlace&
   return document;
 }
 
+// Sends what the registry does not have of an earlier result, as far as it lies here.
+Result<void> ImageRule::send_again(const Record& record, const ImagePlace& place,
+                                   const std::stop_token& stop) {
+  TRY_ASSIGN(PushedBlobs pushed, PushedBlobs::read(services_.host, store_, place));
+  pushed.forget();
+  for (const Artifact& artifact : record.artifacts) {
+    if (!artifact.role.starts_with(manifest_role(""))) continue;
+    TRY_ASSIGN(Document found, document(artifact, place, stop));
+    TRY_ASSIGN(const ImageManifest manifest, parse_image_manifest(found.bytes));
+    std::vector<PlacedBlob> layers;
+    for (const BlobRef& layer : manifest.layers) layers.push_back({layer});
+    const Publication what{*place.registry, store_,          place.repository, {},
+                           layers,          manifest.config, std::move(found)};
+    TRY(publish(what, pushed, services_.tally, stop));
+  }
+  return {};
+}
+
 Result<void> ImageRule::restore(const Subject& subject, const Record& record, const std::stop_token& stop) {
   TRY_ASSIGN(const ImagePlace place, places_.of(subject.target()));
+  if (!place.is_layout()) {
+    const Artifact* image = find_role(record.artifacts, "image");
+    CHECK(image != nullptr);
+    const Named named{place.repository, cat("sha256:", image->sha256)};
+    TRY_ASSIGN(const std::optional<BlobRef> there, place.registry->find(named, nullptr, stop));
+    if (!there) TRY(send_again(record, place, stop));
+  }
   for (const auto& [artifact, tags] : tagged(record.artifacts, subject.target())) {
     TRY_ASSIGN(const Document found, document(*artifact, place, stop));
     Result<void> put = place.registry->put_manifest(place.repository, found, tags, stop);
-    if (put) continue;
-    if (place.is_layout()) return put;
-    return fail(std::move(put).error().advise(
-        "If the registry has lost it, `--force` on the image sends all of it again"));
+    if (!put && !place.is_layout()) {  // it may have lost what the manifest names
+      TRY(send_again(record, place, stop));
+      put = place.registry->put_manifest(place.repository, found, tags, stop);
+    }
+    TRY(std::move(put));
   }
   return {};
 }

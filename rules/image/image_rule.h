@@ -16,6 +16,7 @@
 #include "rules/image/image_store.h"
 #include "rules/image/ingredients.h"
 #include "rules/image/layer.h"
+#include "rules/image/making.h"
 #include "rules/image/places.h"
 #include "rules/image/services.h"
 
@@ -39,11 +40,13 @@ class ImageRule final : public Rule {
                      Work& work);
   Result<bool> may_lack(const ImagePlace& place, const Target& target, const Delivery& delivery);
   Result<Layer> build(LayerSource source, const Target& target, Delivery& delivery);
+  Result<std::optional<Layer>> at_hand(const LayerSource& source, const Delivery& delivery);
   Result<Layer> layer(const LayerSource& source, const Target& target, bool afresh, Delivery& delivery);
   Result<std::vector<Layer>> own_layers(const Subject& subject, const Ingredients& ingredients, bool afresh,
                                         Delivery& delivery);
   Result<MadeImage> make(const Subject& subject, const Edition& edition, const std::vector<Layer>& own,
                          const Ingredients& ingredients, const Doing& doing, Delivery& delivery);
+  Result<void> send_again(const Record& record, const ImagePlace& place, const std::stop_token& stop);
   Result<Document> document(const Artifact& artifact, const ImagePlace& place, const std::stop_token& stop);
 
   ImageServices services_;
@@ -52,6 +55,7 @@ class ImageRule final : public Rule {
   Bases bases_;
   Layers layers_;
   BuiltBases built_bases_;
+  Making making_;
   ImageSteps steps_;
   std::jthread getting_ready_;  // the owner's
 };

@@ -45,9 +45,10 @@ std::vector<Error> wrong_file_layers(const Value& layers) {
   for (const Value& layer : layers.table()->items) {
     const Value& dest = *layer.table()->find("dest");
     const std::string& path = *dest.string();
-    const char* why = !path.starts_with('/') ? "is not absolute"
-                      : !clean_dest(path)    ? "leads out of the image"
-                                             : nullptr;
+    const char* why = !path.starts_with('/')            ? "is not absolute"
+                      : !clean_dest(path)               ? "leads out of the image"
+                      : path.find("/.wh.") != path.npos ? "has a name by which a layer deletes"
+                                                        : nullptr;
     if (why != nullptr)
       errors.push_back(user_error(cat("`dest` ", quoted(path), " of a layer ", why), "Write it as `/weights`")
                            .at({"", dest.line != 0 ? dest.line : layer.line}));

@@ -21,6 +21,15 @@ std::vector<RunStep> steps_of(const ImageServices& services, const Target& image
 }  // namespace
 
 Result<void> check_steps(const Target& image, const std::vector<Edition>& editions) {
+  if (image.find("run") == nullptr) {
+    for (const char* name : {"network", "inputs", "secrets"}) {
+      const bool is_used = image.find("dockerfile") != nullptr && std::string_view(name) != "network";
+      if (image.find(name) == nullptr || is_used) continue;
+      return fail(user_error(cat(quoted(name), " is for `run` steps, and there are none"),
+                             "Leave it out, or write `run`")
+                      .at(image.place_of(name)));
+    }
+  }
   if (image.strings("run").empty()) return {};
   const std::string& ours = architecture_of_this_machine();
   for (const Edition& edition : editions) {
@@ -70,28 +79,40 @@ Result<StepResult> ImageSteps::run_one(const Target& image, const RunStep& step,
   if (std::string said = not_looked_for(secrets); !said.empty())
     doing.events(Message{image.label, std::move(said)});
   const auto tell = [&](std::string line) { doing.events(LogLine{image.label, std::move(line)}); };
-  Result<StepResult> ran = steps_.run(root, step, secrets, tell, doing.stop);
+  Result<StepResult> ran = steps_.run(root, step, secrets, doing.afresh, tell, doing.stop);
   if (!ran) return fail(std::move(ran).error().at(image.place_of("run")));
   return ran;
+}
+
+// Nothing when it has to be run.
+Result<std::optional<StepResult>> ImageSteps::at_hand(const StepRoot& root, const RunStep& step,
+                                                      const Delivery& delivery) const {
+  TRY_ASSIGN(std::optional<StepResult> known, steps_.remembered(root, step));
+  if (!known || !known->layer) return known;
+  TRY_ASSIGN(const bool there, is_at_hand(*known->layer, delivery));
+  return there ? std::move(known) : std::nullopt;
+}
+
+Result<StepResult> ImageSteps::have(const Target& image, const RunStep& step, const StepRoot& root,
+                                    const Doing& doing, Delivery& delivery) {
+  TRY_ASSIGN(std::optional<StepResult> known, at_hand(root, step, delivery));
+  if (known && !doing.afresh) return *std::move(known);
+  const std::string memo = steps_.memo_path(root, step);
+  TRY_ASSIGN(const FileLock alone, making_.hold(memo, doing.stop));
+  TRY_ASSIGN(known, at_hand(root, step, delivery));
+  if (known && (!doing.afresh || making_.has_made(memo))) return *std::move(known);
+  TRY_ASSIGN(StepResult result, run_one(image, step, root, doing));
+  making_.add(memo);
+  const bool same =
+      result.layer && known && known->layer && known->layer->blob.digest == result.layer->blob.digest;
+  if (result.layer && !same) delivery.add_new(result.layer->blob);
+  return result;
 }
 
 Result<void> ImageSteps::run(const Target& image, const FileTree& inputs, StepRoot& root, const Doing& doing,
                              Delivery& delivery) {
   for (const RunStep& step : steps_of(services_, image, inputs, doing.stop)) {
-    TRY_ASSIGN(const std::optional<StepResult> known, steps_.remembered(root, step));
-    bool at_hand = known.has_value();
-    if (known && known->layer) {
-      TRY_ASSIGN(at_hand, is_at_hand(*known->layer, delivery));
-    }
-    StepResult result;
-    if (at_hand && !doing.afresh) {
-      result = *known;
-    } else {
-      TRY_ASSIGN(result, run_one(image, step, root, doing));
-      if (result.layer &&
-          !(at_hand && known->layer && known->layer->blob.digest == result.layer->blob.digest))
-        delivery.add_new(result.layer->blob);
-    }
+    TRY_ASSIGN(const StepResult result, have(image, step, root, doing, delivery));
     if (!result.layer) continue;
     // One that is remembered, and not here any more, may lie where it was sent.
     TRY_ASSIGN(const auto here, store_.size_of(result.layer->blob.digest, nullptr));

@@ -8,6 +8,7 @@
 #include "rules/image/base.h"
 #include "rules/image/delivery.h"
 #include "rules/image/ingredients.h"
+#include "rules/image/making.h"
 #include "rules/image/run_step.h"
 
 namespace trainmake {
@@ -17,9 +18,10 @@ Result<void> check_steps(const Target& image, const std::vector<Edition>& editio
 
 class ImageSteps {
  public:
-  ImageSteps(const ImageServices& services, const ImageStore& store)
+  ImageSteps(const ImageServices& services, const ImageStore& store, Making& making)
       : services_(services),
         store_(store),
+        making_(making),
         steps_(services.host, services.workspace, services.blobs, store) {}
 
   // Adds to `work` what they would cost, as far as what they are run in is known.
@@ -30,11 +32,16 @@ class ImageSteps {
                    Delivery& delivery);
 
  private:
+  Result<std::optional<StepResult>> at_hand(const StepRoot& root, const RunStep& step,
+                                            const Delivery& delivery) const;
+  Result<StepResult> have(const Target& image, const RunStep& step, const StepRoot& root, const Doing& doing,
+                          Delivery& delivery);
   Result<StepResult> run_one(const Target& image, const RunStep& step, const StepRoot& root,
                              const Doing& doing);
 
   ImageServices services_;
   const ImageStore& store_;
+  Making& making_;
   RunSteps steps_;
 };
 

@@ -1,6 +1,7 @@
 #include "rules/image/ingredients.h"
 
 #include <map>
+#include <set>
 
 #include "cache/secret_files.h"
 #include "engine/base/text.h"
@@ -121,25 +122,70 @@ Result<void> check_places(const Target& image, const FileTrees& trees) {
   return {};
 }
 
-Result<void> check_code(const Subject& image) {
-  std::map<std::string_view, std::pair<const ListedFile*, const Label*>> taken;
+namespace {
+
+// A tree of an image, by whom it is called in an error.
+struct NamedTree {
+  std::string owner;
+  std::string dest;
+  const Listing* files;
+};
+
+Error meeting(const NamedTree& one, const NamedTree& other, const std::string& path, const Target& image) {
+  return user_error(cat(one.owner, " and ", other.owner, " both bring ", quoted(path), ", and they differ"),
+                    "Give one of them another `dest`")
+      .at(image.place_of(image.find("code") != nullptr ? "code" : "files"));
+}
+
+// Whether one of two folders is the other or lies in it: others have no path in common.
+bool meet(const std::string& one, const std::string& other) {
+  return path_below(one, other).has_value() || path_below(other, one).has_value();
+}
+
+Result<void> check_meeting(const NamedTree& one, const NamedTree& other, const Target& image) {
+  std::map<std::string, const ListedFile*> files;
+  std::set<std::string> folders;
+  const auto folders_above = [&](const std::string& path, const auto& each) {
+    for (std::string_view above = path_folder(path); above.size() > 1; above = path_folder(above))
+      each(std::string(above));
+  };
+  for (const ListedFile& file : *one.files) {
+    const std::string path = path_join(one.dest, file.key);
+    files[path] = &file;
+    folders_above(path, [&](std::string above) { folders.insert(std::move(above)); });
+  }
+  for (const ListedFile& file : *other.files) {
+    const std::string path = path_join(other.dest, file.key);
+    const auto same = files.find(path);
+    const bool differs = same != files.end() &&
+                         (same->second->content != file.content ||
+                          same->second->link_target != file.link_target || same->second->mode != file.mode);
+    std::string clash = differs || folders.contains(path) ? path : "";
+    folders_above(path, [&](const std::string& above) {
+      if (files.contains(above)) clash = above;
+    });
+    if (!clash.empty()) return fail(meeting(one, other, clash, image));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> check_paths(const Subject& image, const FileTrees& files) {
+  std::vector<NamedTree> trees;
+  for (std::size_t i = 0; i < files.size(); ++i)
+    trees.push_back({cat("`files[", i + 1, "]`"), files[i].dest, &files[i].files});
   for (const Dependency& need : image.target().needs) {
     const std::any* carry = need.attribute == "code" ? image.inputs.carry(need.target) : nullptr;
-    const auto* files = carry == nullptr ? nullptr : std::any_cast<std::shared_ptr<const Listing>>(carry);
-    if (files == nullptr) continue;
+    const auto* listing = carry == nullptr ? nullptr : std::any_cast<std::shared_ptr<const Listing>>(carry);
+    if (listing == nullptr) continue;
     const Target& code = image.graph[need.target];
-    const Label& label = code.label;
-    TRY(refuse_whiteouts(**files, code, "srcs"));
-    for (const ListedFile& file : **files) {
-      const auto [at, is_new] = taken.try_emplace(file.key, &file, &label);
-      const auto& [other, owner] = at->second;
-      if (is_new || (other->content == file.content && other->link_target == file.link_target &&
-                     other->mode == file.mode))
-        continue;
-      return fail(user_error(cat(quoted(owner->text()), " and ", quoted(label.text()), " both bring ",
-                                 quoted(path_join(kCodeFolder, file.key)), ", and they differ"),
-                             "Give one of them a `dest`")
-                      .at(image.target().place_of("code")));
+    TRY(refuse_whiteouts(**listing, code, "srcs"));
+    trees.push_back({quoted(code.label.text()), std::string(kCodeFolder), listing->get()});
+  }
+  for (std::size_t i = 0; i < trees.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (meet(trees[i].dest, trees[j].dest)) TRY(check_meeting(trees[j], trees[i], image.target()));
     }
   }
   return {};

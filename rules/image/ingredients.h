@@ -35,9 +35,9 @@ struct CodeTree {
   const Artifact* artifact = nullptr;
 };
 std::vector<CodeTree> code_trees(const Subject& image);
-// As far as the files of code are known: that no two trees of it bring different files to one path, and that
-// no name is one by which a layer deletes.
-Result<void> check_code(const Subject& image);
+// As far as the files of code are known: that no two trees bring different files to one path, or a file to
+// where another has a folder, and that no name is one by which a layer deletes.
+Result<void> check_paths(const Subject& image, const FileTrees& files);
 // That no `files` go where a base has a link to another folder, which they would replace.
 Result<void> check_places(const Target& image, const FileTrees& trees);
 

@@ -33,6 +33,12 @@ std::uint32_t mode_of_folder(std::string_view path) {
   return path == "root" ? 0700 : 0755;
 }
 
+// Of somebody whom the base made, who owns it there.
+bool is_home(std::string_view path) {
+  const std::optional<std::string> name = path_below(path, "home");
+  return name && !name->empty() && name->find('/') == name->npos;
+}
+
 Error not_as_listed(const ListedFile& file) {
   if (!file.source.empty())
     return step_error(cat(quoted(file.source), " changed while it was read"),
@@ -64,7 +70,7 @@ Layers::Layers(Host& host, const Workspace& workspace, Blobs& blobs, const Image
 // The version is of the bytes that this program makes of a tree.
 std::string Layers::memo_path(const LayerKey& key) const {
   const Digest128 digest =
-      Hasher().field("layer-3").field(name_of(key.compression)).field(key.tree).field(key.dest).finish();
+      Hasher().field("layer-4").field(name_of(key.compression)).field(key.tree).field(key.dest).finish();
   return path_join(workspace_.cache, cat("layers/", digest.hex(), ".json"));
 }
 
@@ -99,8 +105,10 @@ Result<const ListedFile*> Layers::write_tar(const Listing& files, const std::str
   std::set<std::string> written;
   for (const ListedFile& file : files) {
     const std::string path = path_join(dest.substr(1), file.key);
-    for (const std::string& folder : new_folders(path, written))
+    for (const std::string& folder : new_folders(path, written)) {
+      if (is_home(folder)) continue;
       TRY(tar.entry({TarEntry::Kind::kFolder, folder, mode_of_folder(folder)}));
+    }
     if (!file.link_target.empty()) {
       TRY(tar.entry({TarEntry::Kind::kLink, path, 0777, 0, file.link_target}));
       continue;

@@ -51,9 +51,10 @@ class Layers {
   // Into the store. An error when a file is not what was listed, and not when it is read once more either;
   // one whose bytes in the cache are damaged is removed there.
   Result<Layer> build(const LayerSource& source, const std::stop_token& stop);
+  // Where it is remembered.
+  std::string memo_path(const LayerKey& key) const;
 
  private:
-  std::string memo_path(const LayerKey& key) const;
   Result<Layer> make(const LayerSource& source, const Listing& files, const ListedFile*& differing,
                      const std::stop_token& stop);
   Result<const ListedFile*> write_tar(const Listing& files, const std::string& dest, const ByteSink& sink);

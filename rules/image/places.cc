@@ -32,8 +32,26 @@ Registry* Places::remote(const RemotePlace& place) {
   const std::lock_guard lock(mutex_);
   std::unique_ptr<Registry>& registry =
       remotes_[cat(place.host, "\n", place.url, "\n", place.ca, place.insecure ? "\ninsecure" : "")];
-  if (!registry) registry = services_.registries.remote(services_.host, place, services_.tally);
+  if (!registry)
+    registry = services_.registries.remote(services_.host, place, services_.tally,
+                                           [this](std::string why) { tell(std::move(why)); });
   return registry.get();
+}
+
+Places::Listening Places::listen(WaitNotice tell) {
+  const std::lock_guard lock(mutex_);
+  return {*this, listeners_.insert(listeners_.end(), std::move(tell))};
+}
+
+Places::Listening::~Listening() {
+  const std::lock_guard lock(places_.mutex_);
+  places_.listeners_.erase(at_);
+}
+
+// Held meanwhile: whoever listens is there until it has been told.
+void Places::tell(std::string why) {
+  const std::lock_guard lock(mutex_);
+  if (!listeners_.empty()) listeners_.back()(std::move(why));
 }
 
 Result<Registry*> Places::at(const std::string& host) {
@@ -58,7 +76,8 @@ Result<Registry*> Places::at(const std::string& host) {
 
 Result<ImagePlace> Places::of(const Target& image) {
   const std::string name = image.string_or("registry", services_.space.default_registry);
-  if (name.empty()) return ImagePlace{layout_.get(), repository(image), "", compression_of(image, nullptr)};
+  if (name.empty())
+    return ImagePlace{layout_.get(), repository(image), "", "", compression_of(image, nullptr)};
   const Service* service = services_.space.find("registry", name);
   if (service == nullptr) {
     const std::string meant = did_you_mean(name, services_.space.names("registry"));
@@ -74,11 +93,13 @@ Result<ImagePlace> Places::of(const Target& image) {
   place.host = read.place.host;
   place.repository = path_join(read.path, repository(image));
   if (const std::string wrong = wrong_repository(place.repository); !wrong.empty())
-    return fail(user_error(cat("Image ", quoted(image.label.text()), " would be ", quoted(place.repository),
-                               " in the registry, and that name ", wrong),
-                           "Rename the target or its folder")
-                    .at(image.where));
+    return fail(
+        user_error(cat("Image ", quoted(image.label.shortest_from(services_.workspace.here)), " would be ",
+                       quoted(place.repository), " in the registry, and that name ", wrong),
+                   "Rename the target or its folder")
+            .at(image.where));
   place.registry = remote(read.place);
+  if (const std::string* endpoint = service->text("endpoint")) place.endpoint = *endpoint;
   place.compression = compression_of(image, service);
   return place;
 }

@@ -93,7 +93,10 @@ Result<void> send(const Publication& what, const PlacedBlob& layer, const Pushed
         step_error(cat("The copy of ", digest_text(blob.digest), " here was damaged, and was removed"),
                    "Run again: it is made anew"));
   }
-  if (blob.digest != what.config.digest) tally.pushed_layers += 1;
+  if (blob.digest != what.config.digest) {
+    tally.pushed_layers += 1;
+    if (what.sent) what.sent(blob);
+  }
   tally.pushed_bytes += blob.size;
   return {};
 }

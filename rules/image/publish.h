@@ -25,6 +25,7 @@ struct Publication {
   BlobRef config;
   Document manifest;
   ByteProgress progress = nullptr;
+  std::function<void(const BlobRef& layer)> sent = nullptr;  // one that it did not have; on any thread
 };
 
 // `tally` gains what the repository did not have.

@@ -36,7 +36,7 @@ std::string PushedBlobs::path() const {
 
 Result<PushedBlobs> PushedBlobs::read(Host& host, const ImageStore& store, const ImagePlace& place) {
   PushedBlobs pushed(host, path_join(store.folder(), "pushed"));
-  pushed.registry_ = place.host;
+  pushed.registry_ = place.service();
   pushed.repository_ = place.repository;
   if (place.is_layout()) return pushed;
   TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(host.files, pushed.path()));

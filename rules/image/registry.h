@@ -48,6 +48,9 @@ struct RemotePlace {
   bool operator==(const RemotePlace&) const = default;
 };
 
+// Told, on any thread, why a registry is asked again: "`hub.example.com` does not answer".
+using WaitNotice = std::function<void(std::string why)>;
+
 class BlobSource;
 
 class Registry {

@@ -1,5 +1,7 @@
 #include "rules/image/run_step.h"
 
+#include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "cache/lay_out.h"
@@ -11,6 +13,8 @@
 #include "engine/base/text.h"
 #include "engine/base/threads.h"
 #include "engine/container/container.h"
+#include "engine/container/implied_folders.h"
+#include "engine/container/merged.h"
 #include "engine/container/runtime.h"
 #include "rules/image/difference.h"
 #include "rules/image/pack.h"
@@ -104,14 +108,36 @@ Result<std::vector<std::string>> names_in(FileSystem& files, const std::string& 
   return names;
 }
 
+// A folder of `inputs` must not take the place of one of the base: `/app` is not there any more then, or
+// `/bin`.
+Result<void> check_hidden(const std::vector<std::string>& layers, const std::string& at) {
+  const std::optional<MergedPath> found = follow_merged(layers, at);
+  if (!found || !found->entry || !found->entry->is_folder()) return {};
+  return fail(user_error(
+      cat("`inputs` would hide the base's folder ", quoted(found->path)),
+      "Put them below a folder of another name: they lie in the working folder by their paths from the "
+      "project's folder"));
+}
+
+// As curl, pip, apt and others say it.
+bool wants_network(const LastLines& last) {
+  constexpr std::string_view kSigns[] = {"resolv",    "etwork",      "onnect",
+                                         "ETIMEDOUT", "ENETUNREACH", "EAI_AGAIN"};
+  return std::any_of(last.all().begin(), last.all().end(), [&](const std::string& line) {
+    return std::any_of(std::begin(kSigns), std::end(kSigns),
+                       [&](std::string_view sign) { return line.find(sign) != line.npos; });
+  });
+}
+
 Error failure_of(const RunStep& step, const ChildEnd& end, const LastLines& last, const std::string& log) {
   const std::string how =
       end.signal != 0 ? cat("ended by signal ", end.signal) : cat("exit code ", end.exit_code);
   std::string message = cat("The step ", quoted(step.command), " failed: ", how);
   for (const std::string& line : last.all()) message += cat("\n  ", printable(line));
-  return step_error(std::move(message),
-                    cat(step.network ? "" : "It had no network: `network = true` gives it one. ",
-                        "All that it wrote is in ", quoted(log)));
+  return step_error(
+      std::move(message),
+      cat(!step.network && wants_network(last) ? "It had no network: `network = true` gives it one. " : "",
+          "All that it wrote is in ", quoted(log)));
 }
 
 }  // namespace
@@ -158,7 +184,8 @@ Result<std::optional<StepResult>> RunSteps::remembered(const StepRoot& root, con
 
 // The top one first. One that occurs twice is taken once: what is above hides all of it below, and overlayfs
 // refuses a folder that is named twice.
-Result<std::vector<UnpackedLayer>> RunSteps::unpack(const StepRoot& root, const std::stop_token& stop) const {
+Result<std::vector<UnpackedLayer>> RunSteps::unpack(const StepRoot& root, bool afresh,
+                                                    const std::stop_token& stop) const {
   const UnpackedLayers shared(host_, shared_);
   std::vector<UnpackedLayer> layers;
   std::set<Sha256> taken;
@@ -170,7 +197,7 @@ Result<std::vector<UnpackedLayer>> RunSteps::unpack(const StepRoot& root, const 
       TRY(fetch(placed.blob(), store_, stop));
       return store_.path(placed.layer.blob.digest);
     };
-    Result<UnpackedLayer> layer = shared.take(diff_id, blob, stop);
+    Result<UnpackedLayer> layer = shared.take(diff_id, blob, stop, afresh);
     if (!layer && layer.error().blame != Blame::kInterrupted) {
       TRY_ASSIGN(const bool was_damaged, store_.drop_if_damaged(placed.layer.blob.digest, stop));
       if (was_damaged) layer = shared.take(diff_id, blob, stop);
@@ -201,15 +228,17 @@ Result<StepResult> RunSteps::make_layer(Compression compression, const std::stri
 }
 
 Result<StepResult> RunSteps::run(const StepRoot& root, const RunStep& step, const Secrets& secrets,
-                                 const std::function<void(std::string)>& tell,
+                                 bool afresh, const std::function<void(std::string)>& tell,
                                  const std::stop_token& stop) const {
   const StepConfig config = config_of(root.config);
   const ScratchFolder scratch(host_.files,
                               path_join(cache_, cat("steps/", process_id(), "-", host_.clock.steady_ns())));
   TRY_ASSIGN(const Runtime runtime,
              find_runtime(host_, scratch.path("runtimes"), path_join(path_folder(shared_), "runtime.json")));
-  TRY_ASSIGN(const std::vector<UnpackedLayer> below, unpack(root, stop));
+  TRY_ASSIGN(const std::vector<UnpackedLayer> below, unpack(root, afresh, stop));
   ContainerRequest request;
+  TRY_ASSIGN(const bool mended, mend_implied(below, scratch.path("mended")));
+  if (mended) request.layers.push_back(scratch.path("mended"));
   for (const UnpackedLayer& layer : below) request.layers.push_back(layer.folder);
   request.arguments = {"/bin/sh", "-c", step.command};
   request.environment = config.environment;
@@ -223,8 +252,11 @@ Result<StepResult> RunSteps::run(const StepRoot& root, const RunStep& step, cons
   const std::string inputs = scratch.path("inputs");
   TRY(lay_out(host_.files, blobs_, files, "the step's `inputs`", inputs));
   TRY_ASSIGN(const std::vector<std::string> names, names_in(host_.files, inputs));
-  for (const std::string& name : names)
-    request.mounts.push_back({path_join(inputs, name), path_join(config.workdir, name)});
+  for (const std::string& name : names) {
+    const std::string at = path_join(config.workdir, name);
+    TRY(check_hidden(request.layers, at));
+    request.mounts.push_back({path_join(inputs, name), at});
+  }
   const std::string log = log_path(root, step);
   TRY(write_file(host_.files, log, ""));
   TRY_ASSIGN(LogFile file, LogFile::open(log));

@@ -51,15 +51,18 @@ class RunSteps {
   // What it came to before, wherever its layer lies now.
   Result<std::optional<StepResult>> remembered(const StepRoot& root, const RunStep& step) const;
   // Each line that it writes goes to `tell`, and all of them to `log_path`. `secrets` are the values of its
-  // own. When it fails its last lines are told, and nothing is remembered.
-  Result<StepResult> run(const StepRoot& root, const RunStep& step, const Secrets& secrets,
+  // own. When it fails its last lines are told, and nothing is remembered. `afresh` unpacks the layers below
+  // anew.
+  Result<StepResult> run(const StepRoot& root, const RunStep& step, const Secrets& secrets, bool afresh,
                          const std::function<void(std::string)>& tell, const std::stop_token& stop) const;
   std::string log_path(const StepRoot& root, const RunStep& step) const;
+  // Where it is remembered.
+  std::string memo_path(const StepRoot& root, const RunStep& step) const;
 
  private:
   std::string key(const StepRoot& root, const RunStep& step) const;
-  std::string memo_path(const StepRoot& root, const RunStep& step) const;
-  Result<std::vector<UnpackedLayer>> unpack(const StepRoot& root, const std::stop_token& stop) const;
+  Result<std::vector<UnpackedLayer>> unpack(const StepRoot& root, bool afresh,
+                                            const std::stop_token& stop) const;
   Result<StepResult> make_layer(Compression compression, const std::string& upper,
                                 const std::vector<std::string>& layers, const Secrets& secrets,
                                 const std::function<void(std::string)>& tell,

@@ -16,7 +16,8 @@ namespace trainmake {
 // The workspace's own layout, and registries that are somewhere else.
 struct RegistryRooms {
   std::unique_ptr<Registry> (*layout)(Host& host, const Workspace& workspace);
-  std::unique_ptr<Registry> (*remote)(Host& host, const RemotePlace& place, Tally& tally);
+  std::unique_ptr<Registry> (*remote)(Host& host, const RemotePlace& place, Tally& tally,
+                                      const WaitNotice& waits);
 };
 
 struct ImageServices {

@@ -59,6 +59,8 @@ char type_of(TarEntry::Kind kind) {
 // which is what runtimes read.
 std::string pax_of(const TarEntry& entry, const std::string& name) {
   std::string pax;
+  // Names are UTF-8 there, unless this says that they are bytes; it has to stand first.
+  if (!is_utf8(name) || !is_utf8(entry.link_target)) pax += pax_record("hdrcharset", "BINARY");
   if (name.size() > 100 || !is_ascii(name)) pax += pax_record("path", name);
   if (entry.link_target.size() > 100 || !is_ascii(entry.link_target))
     pax += pax_record("linkpath", entry.link_target);

@@ -37,7 +37,8 @@ class Unpack : public testing::Test {
     std::filesystem::create_directories(root());
     std::ofstream(scratch_.path("blob"), std::ios::binary) << blob;
     auto reader = real_file_system().open(scratch_.path("blob"));
-    return unpack_layer(**reader, root(), limits, {});
+    TRY_ASSIGN(const UnpackedTar unpacked, unpack_layer(**reader, root(), limits, {}));
+    return unpacked.diff_id;
   }
 
   std::string error_of(const std::string& blob, const UnpackLimits& limits = {}) {

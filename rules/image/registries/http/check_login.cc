@@ -7,7 +7,7 @@ namespace trainmake {
 
 Result<bool> check_login(Host& host, const RemotePlace& place, const Login& login, Tally& tally,
                          const std::stop_token& stop) {
-  Remote remote(host, place, tally, login);
+  Remote remote(host, place, tally, nullptr, login);
   TRY_ASSIGN(const HttpResponse response,
              remote.send({"GET", remote.url("/v2/"), {}, ""}, {}, Again::kYes, stop));
   if (response.status == 200) return remote.has_said_who();

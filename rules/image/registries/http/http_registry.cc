@@ -52,7 +52,8 @@ std::string media_type_of(const HttpResponse& response, std::string_view documen
 
 class HttpRegistry final : public Registry {
  public:
-  HttpRegistry(Host& host, const RemotePlace& place, Tally& tally) : remote_(host, place, tally) {}
+  HttpRegistry(Host& host, const RemotePlace& place, Tally& tally, const WaitNotice& waits)
+      : remote_(host, place, tally, waits) {}
 
   std::string host() const override { return remote_.name(); }
 
@@ -250,8 +251,9 @@ class HttpRegistry final : public Registry {
 
 }  // namespace
 
-std::unique_ptr<Registry> make_remote_registry(Host& host, const RemotePlace& place, Tally& tally) {
-  return std::make_unique<HttpRegistry>(host, place, tally);
+std::unique_ptr<Registry> make_remote_registry(Host& host, const RemotePlace& place, Tally& tally,
+                                               const WaitNotice& waits) {
+  return std::make_unique<HttpRegistry>(host, place, tally, waits);
 }
 
 }  // namespace trainmake

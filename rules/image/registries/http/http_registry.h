@@ -9,6 +9,7 @@
 
 namespace trainmake {
 
-std::unique_ptr<Registry> make_remote_registry(Host& host, const RemotePlace& place, Tally& tally);
+std::unique_ptr<Registry> make_remote_registry(Host& host, const RemotePlace& place, Tally& tally,
+                                               const WaitNotice& waits = nullptr);
 
 }  // namespace trainmake

@@ -58,7 +58,8 @@ std::string login_variable(const std::string& registry) {
   return name;
 }
 
-Result<std::optional<Login>> login_for(Host& host, const std::string& registry, const std::stop_token& stop) {
+Result<std::optional<Login>> login_for(Host& host, const std::string& registry, const std::stop_token& stop,
+                                       std::string* trouble) {
   TRY_ASSIGN(std::optional<Login> set, from_environment(host.environment, registry));
   if (set) return set;
   for (const std::string& path : login_files(host.environment)) {
@@ -67,8 +68,10 @@ Result<std::optional<Login>> login_for(Host& host, const std::string& registry, 
     TRY_ASSIGN(const std::optional<LoginEntry> entry, entry_for(*text, path, registry));
     if (!entry) continue;
     if (entry->login) return entry->login;
-    TRY_ASSIGN(std::optional<Login> asked, from_helper(host, *entry, stop));
-    if (asked) return asked;
+    Result<std::optional<Login>> asked = from_helper(host, *entry, stop);
+    if (!asked && entry->is_named) return asked;
+    if (!asked && trouble != nullptr) *trouble = asked.error().message;
+    if (asked && *asked) return asked;
   }
   return std::optional<Login>();
 }

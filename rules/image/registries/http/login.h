@@ -17,6 +17,8 @@ std::string login_variable(const std::string& registry);
 
 // Of the registry at `host`, as `registry.example.com:5000`: from the environment, else from the first of
 // login_files that has one, or names a credential helper that has one. Empty when nobody has logged in there.
-Result<std::optional<Login>> login_for(Host& host, const std::string& registry, const std::stop_token& stop);
+// A helper that failed, and was not named for this registry alone, is no error: `trouble` tells of it.
+Result<std::optional<Login>> login_for(Host& host, const std::string& registry, const std::stop_token& stop,
+                                       std::string* trouble = nullptr);
 
 }  // namespace trainmake

@@ -119,6 +119,8 @@ Result<std::optional<LoginEntry>> entry_for(std::string_view text, const std::st
     if (const std::string store = text_at(config, "credsStore"); !store.empty())
       return std::optional(LoginEntry{std::nullopt, store, key});
   }
+  if (const std::string store = text_at(config, "credsStore"); !store.empty())
+    return std::optional(LoginEntry{std::nullopt, store, keys_of(registry).front(), false});
   return std::optional<LoginEntry>();
 }
 

@@ -23,6 +23,7 @@ struct LoginEntry {
   std::optional<Login> login;
   std::string helper = {};  // to be asked for it under `key`; "" is none
   std::string key = {};     // what the file calls the registry
+  bool is_named = true;     // false: the helper is one for all registries, whether it has this one's or not
 };
 
 // `$XDG_CONFIG_HOME/trainmake/logins.json`; "" when there is no home.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "engine/base/encoding.h"
 #include "engine/base/json.h"
@@ -18,6 +19,7 @@ using std::chrono::milliseconds;
 
 constexpr int kMostTries = 7;
 constexpr milliseconds kFirstPause{200};
+constexpr int kToldPause = 1;  // the first is too short to be told of
 constexpr milliseconds kLongestPause{10'000};
 constexpr std::size_t kShownBytes = 300;         // of an answer that is no JSON
 constexpr std::size_t kReadBytes = 256U << 10U;  // of one that is
@@ -86,8 +88,8 @@ const std::string* header_of(const HttpResponse& response, std::string_view name
 bool may_come_right(const Error& error) { return error.blame == Blame::kRemote && !error.lasts; }
 bool may_come_right(int status) { return status == 408 || status == 429 || status >= 500; }
 
-Remote::Remote(Host& host, RemotePlace place, Tally& tally, std::optional<Login> given)
-    : host_(host), place_(std::move(place)), tally_(tally) {
+Remote::Remote(Host& host, RemotePlace place, Tally& tally, WaitNotice waits, std::optional<Login> given)
+    : host_(host), place_(std::move(place)), tally_(tally), waits_(std::move(waits)) {
   if (place_.url.empty()) place_.url = url_of_registry(place_.host, place_.insecure);
   while (place_.url.ends_with('/')) place_.url.pop_back();
   if (given) login_ = std::move(given);
@@ -104,6 +106,7 @@ bool Remote::has_said_who() const {
 std::string Remote::advice(int status) const {
   const std::lock_guard lock(mutex_);
   const std::string way = cat("`trainmake login ", place_.host, "`");
+  if (!login_trouble_.empty()) return cat(login_trouble_, "; ", way, " needs no helper");
   if (!login_ || !*login_) return cat(way, " logs in there, and so does `docker login ", place_.host, "`");
   const std::string who =
       (*login_)->user.empty() ? "The token" : cat("The login of ", quoted((*login_)->user));
@@ -128,6 +131,8 @@ Error Remote::refusal(const HttpResponse& response, const std::string& doing) co
   const std::string said = without_logins(told_in(response.body));
   std::string hint = "Run it again when the registry is well; what it has by then is not sent again";
   if (response.status == 401 || response.status == 403) hint = advice(response.status);
+  if (response.status == 400 && said.find("HTTPS") != said.npos)
+    hint = "It speaks TLS: write its `url` with `https://`, or a base's registry into TRAINSPACE.lua so";
   if (response.status == 404) hint = "Check the name, and the registry's `url`";
   if (response.status == 413)
     hint = "The registry, or a proxy before it, takes no layer of that size: split `files` into several";
@@ -138,6 +143,11 @@ Error Remote::refusal(const HttpResponse& response, const std::string& doing) co
 }
 
 Result<HttpResponse> Remote::count_and_send(HttpRequest request, const std::stop_token& stop) {
+  if (!request.url.starts_with("http://") && !request.url.starts_with("https://"))
+    return fail(user_error(cat(quoted(name()),
+                               " names an address that is none: ", quoted(std::as_const(request).url)))
+                    .because(Blame::kRemote)
+                    .lasting());
   TRY_ASSIGN(request.authorities, authorities());
   const auto method = std::find_if(kMethods.begin(), kMethods.end(), [&](std::string_view name) {
     return std::equal(name.begin(), name.end(), request.method.begin(), request.method.end(),
@@ -151,7 +161,7 @@ Result<HttpResponse> Remote::count_and_send(HttpRequest request, const std::stop
 Result<std::optional<Login>> Remote::login(const std::stop_token& stop) {
   const std::lock_guard lock(mutex_);
   if (login_) return *login_;
-  TRY_ASSIGN(std::optional<Login> found, login_for(host_, place_.host, stop));
+  TRY_ASSIGN(std::optional<Login> found, login_for(host_, place_.host, stop, &login_trouble_));
   return *(login_ = std::move(found));
 }
 
@@ -261,6 +271,10 @@ Result<HttpResponse> Remote::send(const HttpRequest& request, const Scope& scope
 }
 
 Result<void> Remote::pause(int attempt, const HttpResponse* response, const std::stop_token& stop) {
+  if (waits_ && attempt == kToldPause)
+    waits_(cat(quoted(name()),
+               response == nullptr ? std::string(" does not answer") : cat(" answers ", response->status),
+               ": asking again"));
   if (host_.clock.wait(pause_before(attempt, response), stop)) return fail(interrupted_error());
   return {};
 }

@@ -29,7 +29,8 @@ struct Scope {
 class Remote {
  public:
   // `given` is who we are, whatever is kept anywhere.
-  Remote(Host& host, RemotePlace place, Tally& tally, std::optional<Login> given = std::nullopt);
+  Remote(Host& host, RemotePlace place, Tally& tally, WaitNotice waits = nullptr,
+         std::optional<Login> given = std::nullopt);
 
   const std::string& name() const { return place_.host; }
   // `path` from `/v2/` as an address.
@@ -61,9 +62,11 @@ class Remote {
   Host& host_;
   RemotePlace place_;
   Tally& tally_;
+  const WaitNotice waits_;
   std::atomic<bool> away_ = false;  // waited for in vain; it is not waited for again until it answers
   mutable std::mutex mutex_;        // guards what follows
   std::optional<std::optional<Login>> login_;
+  std::string login_trouble_;  // of a helper
   std::optional<std::string> authorities_;
   bool basic_ = false;                         // the login goes along with every request
   std::map<std::string, std::string> tokens_;  // by scope
