@@ -7,7 +7,7 @@
 #include "engine/base/child.h"
 #include "engine/base/disk_space.h"
 #include "engine/base/git.h"
-#include "engine/base/scratch_folder.h"
+#include "engine/base/temporary_folder.h"
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
 #include "engine/container/runtime.h"
@@ -207,7 +207,7 @@ class Doctor {
 
   const CommandLine& line_;
   Host host_;
-  ScratchFolder scratch_;
+  TemporaryFolder scratch_;
   std::vector<Finding> findings_;
 };
 

@@ -411,6 +411,17 @@ class Unpacker {
   std::set<std::string> implied_;
 };
 
+// A name that is no UTF-8 comes with a warning, and as it is: names are bytes.
+bool has_next(archive* reader, archive_entry*& entry, int& status) {
+  status = archive_read_next_header(reader, &entry);
+  if (status == ARCHIVE_WARN) {
+    const char* why = archive_error_string(reader);
+    if (why != nullptr && std::string_view(why).find("can't be converted") != std::string_view::npos)
+      status = ARCHIVE_OK;
+  }
+  return status == ARCHIVE_OK;
+}
+
 }  // namespace
 
 bool unpacks_as_root() { return geteuid() == 0; }
@@ -429,13 +440,12 @@ Result<UnpackedTar> unpack_layer(FileReader& blob, const std::string& folder, co
   Unpacker unpacker(std::move(root), limits);
   const Archive reader(archive_read_new(), archive_read_free);
   archive_read_support_format_tar(reader.get());
-  archive_read_set_format_option(reader.get(), "tar", "hdrcharset", "BINARY");  // names are bytes
   const auto read = [](archive*, void* from, const void** bytes) {
     return static_cast<Plain*>(from)->next(bytes);
   };
   int status = archive_read_open(reader.get(), &plain, nullptr, read, nullptr);
   archive_entry* entry = nullptr;
-  while (status == ARCHIVE_OK && (status = archive_read_next_header(reader.get(), &entry)) == ARCHIVE_OK) {
+  while (status == ARCHIVE_OK && has_next(reader.get(), entry, status)) {
     Result<void> unpacked = unpacker.entry(reader.get(), entry);
     if (!unpacked) return fail(plain.failed() ? *plain.failed() : std::move(unpacked).error());
   }

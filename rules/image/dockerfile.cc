@@ -10,7 +10,7 @@
 #include "engine/base/child.h"
 #include "engine/base/log_lines.h"
 #include "engine/base/redactor.h"
-#include "engine/base/scratch_folder.h"
+#include "engine/base/temporary_folder.h"
 #include "engine/base/text.h"
 #include "rules/image/documents.h"
 #include "rules/image/manifest_json.h"
@@ -205,7 +205,7 @@ Result<BuiltImage> build_dockerfile(Host& host, Blobs& blobs, const ImageStore& 
                                     const DockerfileBuild& build, const std::stop_token& stop) {
   Builder builder{host, build, stop};
   TRY_ASSIGN(builder.tool, find_tool(host, build.name, stop));
-  const ScratchFolder scratch(
+  const TemporaryFolder scratch(
       host.files,
       path_join(store.folder(), cat("dockerfiles/.trainmake-", process_id(), "-", host.clock.steady_ns())));
   const std::string context = scratch.path("context");

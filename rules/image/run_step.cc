@@ -9,7 +9,7 @@
 #include "engine/base/json.h"
 #include "engine/base/log_file.h"
 #include "engine/base/log_lines.h"
-#include "engine/base/scratch_folder.h"
+#include "engine/base/temporary_folder.h"
 #include "engine/base/text.h"
 #include "engine/base/threads.h"
 #include "engine/container/container.h"
@@ -231,7 +231,7 @@ Result<StepResult> RunSteps::run(const StepRoot& root, const RunStep& step, cons
                                  bool afresh, const std::function<void(std::string)>& tell,
                                  const std::stop_token& stop) const {
   const StepConfig config = config_of(root.config);
-  const ScratchFolder scratch(host_.files,
+  const TemporaryFolder scratch(host_.files,
                               path_join(cache_, cat("steps/", process_id(), "-", host_.clock.steady_ns())));
   TRY_ASSIGN(const Runtime runtime,
              find_runtime(host_, scratch.path("runtimes"), path_join(path_folder(shared_), "runtime.json")));

@@ -244,5 +244,36 @@ TEST_F(Unpack, RefusesWhatIsDamagedOrCutShort) {
   EXPECT_NE(error_of(""), "");
 }
 
+TEST_F(Unpack, FoldersThatAreReachedThroughALinkKeepTheirModes) {
+  ASSERT_TRUE(unpack(TarBytes()
+                         .add('5', "usr", "", 0755)
+                         .add('5', "usr/lib", "", 0755)
+                         .add('2', "lib", "usr/lib")
+                         .add('5', "lib/private", "", 0700)
+                         .add('5', "lib/open", "", 01777)
+                         .end()));
+  EXPECT_EQ(look("usr/lib/private").st_mode & 07777U, 0700U);
+  EXPECT_EQ(look("usr/lib/open").st_mode & 07777U, 01777U);
+}
+
+TEST_F(Unpack, AFolderWhosePlaceALinkTookLendsItsModeToNothing) {
+  ASSERT_TRUE(
+      unpack(TarBytes().add('5', "real", "", 0755).add('5', "a", "", 0700).add('2', "a", "real").end()));
+  EXPECT_EQ(look("real").st_mode & 07777U, 0755U);
+}
+
+TEST_F(Unpack, RefusesWhatIsCompressedTwice) {
+  const std::string tar = TarBytes().add('0', "a", "hello").end();
+  EXPECT_NE(error_of(gzip(gzip(tar))).find("it is compressed more than once"), std::string::npos);
+}
+
+TEST_F(Unpack, NamesAreBytes) {
+  const std::string name = "caf\xe9";
+  ASSERT_TRUE(unpack(TarBytes().pax("path", name).add('0', "other", "x").end()));
+  EXPECT_EQ(content(name), "x");
+  ASSERT_TRUE(unpack(TarBytes().pax("hdrcharset", "BINARY").pax("path", name).add('0', "other", "y").end()));
+  EXPECT_EQ(content(name), "y");
+}
+
 }  // namespace
 }  // namespace trainmake

@@ -1,9 +1,13 @@
 #include "engine/container/unpacked_layers.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
 
+#include <filesystem>
 #include <thread>
 
+#include "engine/container/implied_folders.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/scratch_folder.h"
 #include "tests/support/tar_bytes.h"
@@ -13,13 +17,14 @@ namespace {
 
 class Unpacked : public testing::Test {
  protected:
-  Result<UnpackedLayer> take(const Sha256& diff_id) {
-    return layers_.take(diff_id,
-                        [&]() -> Result<std::string> {
-                          ++asked_;
-                          return scratch_.path("blob");
-                        },
-                        {});
+  Result<UnpackedLayer> take(const Sha256& diff_id, bool afresh = false) {
+    return layers_.take(
+        diff_id,
+        [&]() -> Result<std::string> {
+          ++asked_;
+          return scratch_.path("blob");
+        },
+        {}, afresh);
   }
 
   ScratchFolder scratch_;
@@ -59,6 +64,92 @@ TEST_F(Unpacked, UnpacksAnewWhatWasCutShort) {
   scratch_.write("layers/" + sha256_of(tar_).hex() + ".new/rubbish", "x");
   ASSERT_TRUE(take(sha256_of(tar_)));
   EXPECT_FALSE(scratch_.has("layers/" + sha256_of(tar_).hex() + "/rubbish"));
+}
+
+TEST_F(Unpacked, WhatIsNoFolderIsReplaced) {
+  scratch_.write("blob", tar_);
+  scratch_.write("layers/" + sha256_of(tar_).hex(), "rubbish");
+  ASSERT_TRUE(take(sha256_of(tar_)));
+  EXPECT_EQ(scratch_.read("layers/" + sha256_of(tar_).hex() + "/a"), "hello");
+}
+
+TEST_F(Unpacked, WhatLostSomethingIsWholeAgainWhenItIsAskedForAfresh) {
+  scratch_.write("blob", tar_);
+  ASSERT_TRUE(take(sha256_of(tar_)));
+  std::filesystem::remove(scratch_.path("layers/" + sha256_of(tar_).hex() + "/a"));
+  ASSERT_TRUE(take(sha256_of(tar_)));
+  EXPECT_FALSE(scratch_.has("layers/" + sha256_of(tar_).hex() + "/a"));
+  ASSERT_TRUE(take(sha256_of(tar_), true));
+  EXPECT_TRUE(scratch_.has("layers/" + sha256_of(tar_).hex() + "/a"));
+}
+
+TEST_F(Unpacked, FoldersThatALayerDoesNotListAreRememberedAsSuch) {
+  const std::string tar =
+      TarBytes().add('0', "home/me/a", "x").add('5', "opt", "", 0755).add('0', "opt/b", "y").end();
+  scratch_.write("blob", tar);
+  for (int i = 0; i < 2; ++i)
+    EXPECT_EQ(take(sha256_of(tar))->implied, (std::set<std::string>{"home", "home/me"}));
+}
+
+class Implied : public testing::Test {
+ protected:
+  // A layer of empty folders with these modes; those of mode 0 are implied.
+  void add(const std::vector<std::pair<std::string, mode_t>>& folders) {
+    UnpackedLayer layer{scratch_.path("layer" + std::to_string(layers_.size())), {}, FileLock::of_nothing()};
+    for (const auto& [path, mode] : folders) {
+      std::filesystem::create_directories(layer.folder + "/" + path);
+      EXPECT_EQ(chmod((layer.folder + "/" + path).c_str(), mode == 0 ? 0755 : mode), 0);
+      if (mode == 0) layer.implied.insert(path);
+    }
+    layers_.insert(layers_.begin(), std::move(layer));
+  }
+  // "" when nothing was made; else the mode.
+  std::string mended(const std::string& path) {
+    const Result<bool> made = mend_implied(layers_, scratch_.path("mended"));
+    struct stat found {};
+    if (!made || !*made || lstat((scratch_.path("mended") + "/" + path).c_str(), &found) != 0) return "";
+    char text[8];
+    std::snprintf(text, sizeof text, "%o", found.st_mode & 07777U);
+    return text;
+  }
+
+  ScratchFolder scratch_;
+  std::vector<UnpackedLayer> layers_;  // the top one first
+};
+
+TEST_F(Implied, FoldersAreAsTheLayerBelowHasThem) {
+  add({{"tmp", 01777}, {"home", 0755}, {"home/me", 0700}});
+  add({{"tmp", 0}, {"home", 0}, {"home/me", 0}});
+  EXPECT_EQ(mended("tmp"), "1777");
+  EXPECT_EQ(mended("home/me"), "700");
+}
+
+TEST_F(Implied, SeveralThatImplyOneLookBelowAllOfThem) {
+  add({{"srv", 0770}});
+  add({{"srv", 0}});
+  add({{"srv", 0}});
+  EXPECT_EQ(mended("srv"), "770");
+}
+
+TEST_F(Implied, WhatALayerAboveListsStays) {
+  add({{"srv", 0770}});
+  add({{"srv", 0}});
+  add({{"srv", 0711}});
+  EXPECT_EQ(mended("srv"), "");
+}
+
+TEST_F(Implied, WhatNobodyListsStays) {
+  add({{"bin", 0755}});
+  add({{"new", 0}});
+  EXPECT_EQ(mended("new"), "");
+}
+
+TEST_F(Implied, WhatIsHiddenBelowHasNoSay) {
+  add({{"srv", 0770}});
+  add({{"srv", 0}});
+  const std::string srv = layers_.front().folder + "/srv";
+  if (setxattr(srv.c_str(), opaque_attribute(), "y", 1, 0) != 0) GTEST_SKIP() << "no such attributes here";
+  EXPECT_EQ(mended("srv"), "");
 }
 
 TEST_F(Unpacked, TwoAtOnceUnpackOnce) {

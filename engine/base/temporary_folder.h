@@ -10,13 +10,13 @@
 
 namespace trainmake {
 
-class ScratchFolder {
+class TemporaryFolder {
  public:
   // Nothing is made here: what is laid into it makes its folders.
-  ScratchFolder(FileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
-  ~ScratchFolder() { (void)files_.remove(path_); }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  TemporaryFolder(FileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
+  ~TemporaryFolder() { (void)files_.remove(path_); }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
 
   std::string path(std::string_view name) const { return path_join(path_, name); }
 
