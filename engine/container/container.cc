@@ -76,8 +76,9 @@ Result<void> check_program(const std::vector<std::string>& layers, const std::st
   const std::optional<MergedPath> found = follow_merged(layers, program);
   if (found && found->entry && (found->entry->stat.st_mode & 0111U) != 0 && !found->entry->is_folder())
     return {};
-  return fail(step_error(cat("The image has no ", quoted(program), " to run a command with"),
-                         "Build it on a base that has a shell"));
+  return fail(
+      step_error(cat("The image has no ", quoted(program), " to run a command with"),
+                 "Build it on a base that has a shell; if it has one, `--force` unpacks its layers anew"));
 }
 
 Result<ContainerSpec> specify(FileSystem& files, const ContainerRequest& request, const Places& places) {

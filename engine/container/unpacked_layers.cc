@@ -69,7 +69,9 @@ Result<std::optional<std::set<std::string>>> UnpackedLayers::implied(const Sha25
              read_file_if_there(host_.files, path(diff_id, kImplied)));
   if (!listed) return Folders();
   const std::vector<std::string> folders = split(*listed, '\0');
-  return Folders(std::set(folders.begin(), folders.end()));
+  Folders found(std::in_place, folders.begin(), folders.end());
+  found->erase("");
+  return found;
 }
 
 Result<UnpackedLayer> UnpackedLayers::take(const Sha256& diff_id,

@@ -262,7 +262,7 @@ Result<Layer> ImageRule::layer(const LayerSource& source, const Target& target, 
   TRY_ASSIGN(known, at_hand(source, delivery));
   if (known && (!afresh || making_.has_made(memo))) return *std::move(known);
   TRY_ASSIGN(const Layer built, build(source, target, delivery));
-  making_.add(memo);
+  if (afresh) making_.add(memo);
   if (!known || known->blob.digest != built.blob.digest) delivery.add_new(built.blob);
   return built;
 }

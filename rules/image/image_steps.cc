@@ -102,7 +102,7 @@ Result<StepResult> ImageSteps::have(const Target& image, const RunStep& step, co
   TRY_ASSIGN(known, at_hand(root, step, delivery));
   if (known && (!doing.afresh || making_.has_made(memo))) return *std::move(known);
   TRY_ASSIGN(StepResult result, run_one(image, step, root, doing));
-  making_.add(memo);
+  if (doing.afresh) making_.add(memo);
   const bool same =
       result.layer && known && known->layer && known->layer->blob.digest == result.layer->blob.digest;
   if (result.layer && !same) delivery.add_new(result.layer->blob);

@@ -18,7 +18,7 @@ class Making {
 
   // Until it is gone nobody else makes what `memo` will tell of; who waited for it looks there again.
   Result<FileLock> hold(const std::string& memo, const std::stop_token& stop) const;
-  // What several ask for afresh is made once.
+  // What several ask for afresh is made once by this program.
   bool has_made(const std::string& memo) const;
   void add(const std::string& memo);
 

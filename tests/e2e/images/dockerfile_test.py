@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import tempfile
 
 from registries import unpacked
@@ -73,6 +74,32 @@ class Dockerfiles(Story):
         self.assert_told(answer.err, "The Dockerfile of `image:i` could not be built", "none", "`inputs`")
         self.assertEqual(place.plan("image:i")["totals"]["run"], 1)
         self.assertFalse(any(place.path(".trainmake/images/dockerfiles").glob(".*")))
+
+    def test_secrets_are_mounted_and_left_nowhere(self):
+        run = "RUN --mount=type=secret,id=TOK wc -c < /run/secrets/TOK > /counted"
+        place = self.project(f"FROM scratch\nCOPY root /\n{run}\n", inputs='{ "root/**" }', more=', secrets = { "TOK" }')
+        (place.path("root/bin")).mkdir(parents=True)
+        shutil.copy("/bin/busybox", place.path("root/bin/busybox"))
+        for name in ("sh", "wc", "cat"):
+            place.path(f"root/bin/{name}").symlink_to("busybox")
+        with_secret = {**self.tools, "TOK": "hunter2-hunter2"}
+        place.ask("image:i", env=with_secret).exits(0)
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertEqual((self.root(place, folder) / "counted").read_text().strip(), "15")
+        place.replace("Dockerfile", "wc -c < /run/secrets/TOK", "cat /run/secrets/TOK")
+        told = place.ask("image:i", env=with_secret).exits(1)
+        self.assert_told(told.err, "The value of secret `TOK` stands in what the Dockerfile built")
+        self.assertNotIn("hunter2", told.text)
+
+    def test_keys_among_its_inputs_are_refused(self):
+        place = self.project("FROM scratch\nCOPY tools /opt\n")
+        place.write("tools/.env", "TOKEN=1\n")
+        self.assert_told(place.ask("image:i", env=self.tools).exits(2).err, "tools/.env")
+
+    def test_the_first_build_counts_its_layers(self):
+        place = self.project("FROM scratch\nCOPY tools/t /opt/t\n")
+        self.assertEqual(place.plan("image:i")["totals"]["layers"], 2)
+        self.assertEqual(self.make(place).finished["pushed"]["layers"], 2)
 
     def test_a_base_and_a_dockerfile_exclude_each_other(self):
         place = self.project("FROM scratch\n", more=', base = "scratch"')

@@ -1,6 +1,7 @@
 """Logins: `trainmake login`, and where else one is found."""
 
 import base64
+import json
 import os
 import pty
 import select
@@ -145,6 +146,18 @@ class Finding(LoginStory):
             listed = place.ask("login", "--json", env={variable: "somebody:wrong one", "DOCKER_CONFIG": str(place.path("others"))}).exits(0)
             self.assertEqual([each["from"] for each in listed.lines], [f"${variable}", str(self.kept(place)), str(place.path("others/config.json"))])
             self.assertNotIn("wrong one", listed.text)
+
+    def test_a_helper_for_all_registries_is_asked_for_each(self):
+        with registry(BASIC) as port:
+            place = self.project(port)
+            answer = json.dumps({"Username": "somebody", "Secret": PASSWORD})
+            place.write("bin/docker-credential-all", f"#!/bin/sh\nread host && [ \"$host\" = 127.0.0.1:{port} ] && echo '{answer}'\n", 0o755)
+            place.write("others/config.json", '{"credsStore":"all"}')
+            env = {"DOCKER_CONFIG": str(place.path("others")), "PATH": f"{place.path('bin')}:/usr/bin:/bin"}
+            self.check(place, env)
+            place.write("others/config.json", '{"credsStore":"gone"}')
+            place.append("code/a.py", "print(3)\n")
+            self.assert_told(place.ask("image:i", env=env).exits(3).err, "`docker-credential-gone` failed", "needs no helper")
 
     def test_the_refusal_says_whose_login_it_was(self):
         with registry(BASIC) as port:

@@ -11,7 +11,7 @@ from registries import registry, unpacked
 from story import BINARY, Place, Story
 
 BUSYBOX = "/bin/busybox"
-LINKS = ("sh", "cat", "echo", "grep", "id", "ip", "ls", "mkdir", "rm", "sleep", "tr", "wc")
+LINKS = ("sh", "cat", "chmod", "chown", "echo", "grep", "head", "id", "ip", "ls", "mkdir", "printf", "rm", "sleep", "tr", "wc")
 FILE = '''
 image "busy" {{ base = "scratch", files = {{ {{ srcs = glob "root/**", dest = "/" }} }} }}
 image "i" {{ base = "image:busy", run = {{ {run} }} {more} }}
@@ -124,10 +124,41 @@ class Steps(StepStory):
         self.assertEqual(place.why("image:i"), [("input_changed", "names.txt")])
         self.assertEqual(self.layers(place.make("image:i")), 1)
 
+    def test_inputs_never_hide_a_folder_of_the_base(self):
+        place = self.project("true", more=', inputs = { "etc/names.txt" }', **{"etc/names.txt": "a\n"})
+        self.assert_told(place.ask("image:i").exits(2).err, "TRAINFILE.lua:3", "`inputs` would hide the base's folder `/etc`")
+
+    def test_one_that_wants_the_network_is_told_how_to_have_it(self):
+        place = self.project("echo could not resolve host: pypi >&2; exit 1")
+        self.assert_told(place.ask("image:i").exits(1).err, "`network = true` gives it one")
+
+    def test_names_that_are_no_utf8_are_kept(self):
+        place = self.project("echo 1 > /$(printf 'a\\377b')", "echo 2 > /two")
+        self.assertEqual(self.layers(place.make("image:i")), 3)
+        self.assertEqual((self.root_of(place) / os.fsdecode(b"a\xffb")).read_text(), "1\n")
+        self.assert_told(place.ask("image", "check", "image:i").exits(0), "fine")
+
+    def test_folders_of_a_base_stay_as_they_are_below_files(self):
+        place = self.project("mkdir -p /home/me /srv/deep; chmod 700 /home/me; chown 7:7 /home/me; chmod 1777 /srv/deep")
+        place.write("w/a", "1\n")
+        place.append("TRAINFILE.lua", 'image "j" { base = "image:i", files = { { srcs = glob "w/**", dest = "/home/me/w" } } }\nimage "k" { base = "image:j", run = { "ls -ldn /home/me > /seen" } }\n')
+        place.make("image:k")
+        owner = "7" if os.getuid() == 0 else "0"
+        self.assertEqual((self.root_of(place, "k") / "seen").read_text().split()[:3:2], ["drwx------", owner])
+
+    def test_one_that_two_images_share_runs_once(self):
+        place = self.project("head -c 20 /dev/urandom > /noise; echo ran")
+        place.append("TRAINFILE.lua", 'image "j" { base = "image:busy", run = { [[head -c 20 /dev/urandom > /noise; echo ran]] }, user = "7" }\n')
+        for words in ((), ("--force",)):
+            answer = place.ask("image:i", "image:j", "--json", *words).exits(0)
+            self.assertEqual(self.said(answer), ["ran"])
+        self.assertEqual((self.root_of(place) / "noise").read_bytes(), (self.root_of(place, "j") / "noise").read_bytes())
+
     def test_one_that_fails_quotes_what_it_said_and_records_nothing(self):
         place = self.project("echo fine > /one", "echo about to fail; echo it broke >&2; exit 3")
         answer = place.ask("image:i", "--json").exits(1)
-        self.assert_told(answer.messages, "about to fail", "it broke", "exit code 3", "network = true")
+        self.assert_told(answer.messages, "about to fail", "it broke", "exit code 3")
+        self.assertNotIn("network", answer.text)
         self.assertEqual(answer.events("error")[0]["line"], 3)
         self.assertEqual(answer.labels("failed"), ["//image:i"])
         self.assert_told(place.ask("image:i").exits(1), "it broke")
@@ -229,6 +260,10 @@ class Secrets(StepStory):
         self.assertNotIn(SECRET, answer.text)
         self.assertFalse([blob for blob in self.blobs(place) if SECRET.encode() in blob])
 
+    def test_one_that_is_too_short_to_be_looked_for_is_told(self):
+        place = self.project("echo ran", more=', secrets = { "PIN" }')
+        self.assert_told(place.ask("image:i", env={"PIN": "4711"}).exits(0), "Too short to be looked for", "`PIN`")
+
     def test_one_that_is_not_set_is_told_before_anything_runs(self):
         place = self.project("echo ran", more=', secrets = { "TOKEN" }')
         answer = place.ask("image:i", "--json").exits(2)
@@ -276,6 +311,20 @@ class Shared(StepStory):
         shutil.rmtree(other.path(".trainmake"))
         other.make("image:i")
         self.assertEqual(unpacked_once.stat().st_ctime_ns, when)
+
+    def test_damaged_ones_heal(self):
+        place = self.project("echo 1")
+        place.make("image:i")
+        layers = place.home / ".cache/trainmake" / ("layers" if os.getuid() == 0 else "layers-user")
+        (layer,) = [path for path in layers.iterdir() if path.is_dir()]
+        shutil.rmtree(layer)
+        layer.write_text("rubbish")
+        self.steps_of(place, "echo 2")
+        self.assertEqual(self.said(place.make("image:i")), ["2"])
+        shutil.rmtree(layer / "bin")
+        self.steps_of(place, "echo 3")
+        self.assert_told(place.ask("image:i").exits(1).err, "has no `/bin/sh`", "`--force`")
+        self.assertEqual(self.said(place.ask("image:i", "--force", "--json").exits(0)), ["3"])
 
     def test_gc_removes_those_that_nobody_used_for_long(self):
         place = self.project("true")
