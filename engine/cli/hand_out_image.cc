@@ -241,8 +241,10 @@ Result<void> load_image(const Call& call, const Opened& image, const std::string
   command.input = [&](const ByteSink& sink) { return write_archive(call, image, display, sink); };
   TRY_ASSIGN(const ProcessResult result, session.host().processes.run(command, call.stop));
   if (result.exit_code != 0)
-    return fail(step_error(cat("`", program, " load` failed with exit code ", result.exit_code, ": ",
-                               last_line(result.errors.empty() ? result.output : result.errors))));
+    return fail(step_error(
+        cat("`", program, " load` failed with exit code ", result.exit_code, ": ",
+            last_line(result.errors.empty() ? result.output : result.errors)),
+        "`--with` names another program; `trainmake image export LABEL --to FILE.tar` needs none"));
   display.finish(cat("loaded into ", program, ", ", human_bytes(display.bytes())));
   if (session.json()) {
     Json json = json_of(image, display.bytes());

@@ -156,7 +156,8 @@ Schema make_schema() {
            .shape = Shape::kStringList,
            .doc = "What it is for: `amd64`, `arm64` or both; this machine's when none is given",
            .wrong = wrong_architectures},
-          {"run", Shape::kStringList, "Commands run in the base: a layer each, below the code"},
+          {"run", Shape::kStringList,
+           "Commands run in the base, with its environment and user: a layer each, below the code"},
           {"inputs", Shape::kFiles,
            "Files that `run` steps read in their working folder, or a Dockerfile copies; by their paths from "
            "the project's folder"},

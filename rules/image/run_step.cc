@@ -232,7 +232,7 @@ Result<StepResult> RunSteps::run(const StepRoot& root, const RunStep& step, cons
                                  const std::stop_token& stop) const {
   const StepConfig config = config_of(root.config);
   const TemporaryFolder scratch(host_.files,
-                              path_join(cache_, cat("steps/", process_id(), "-", host_.clock.steady_ns())));
+                                path_join(cache_, cat("steps/", process_id(), "-", host_.clock.steady_ns())));
   TRY_ASSIGN(const Runtime runtime,
              find_runtime(host_, scratch.path("runtimes"), path_join(path_folder(shared_), "runtime.json")));
   TRY_ASSIGN(const std::vector<UnpackedLayer> below, unpack(root, afresh, stop));

@@ -151,7 +151,7 @@ class Finding(LoginStory):
         with registry(BASIC) as port:
             place = self.project(port)
             answer = json.dumps({"Username": "somebody", "Secret": PASSWORD})
-            place.write("bin/docker-credential-all", f"#!/bin/sh\nread host && [ \"$host\" = 127.0.0.1:{port} ] && echo '{answer}'\n", 0o755)
+            place.write("bin/docker-credential-all", f"#!/bin/sh\n[ \"$(cat)\" = 127.0.0.1:{port} ] && echo '{answer}'\n", 0o755)
             place.write("others/config.json", '{"credsStore":"all"}')
             env = {"DOCKER_CONFIG": str(place.path("others")), "PATH": f"{place.path('bin')}:/usr/bin:/bin"}
             self.check(place, env)
