@@ -9,6 +9,7 @@
 #include "engine/base/tree_size.h"
 #include "engine/container/unpacked_layers.h"
 #include "lua/load.h"
+#include "rules/image/base_lock.h"
 #include "rules/image/registries/layout/collect_images.h"
 #include "rules/job/platforms/local/collect_runs.h"
 
@@ -133,12 +134,27 @@ struct Collector {
     return {};
   }
 
+  // What the workspace's images are built on.
+  Result<std::vector<Sha256>> pins() {
+    std::vector<Sha256> digests;
+    TRY_ASSIGN(const std::optional<std::string> text,
+               read_file_if_there(services.host.files, services.workspace.path(kLockFile)));
+    const Result<BaseLock> lock = text ? parse_lock(*text) : BaseLock();
+    if (!lock) return digests;  // a run says what is wrong with it
+    for (const auto& [base, pinned] : lock->bases) {
+      for (const auto& [architecture, digest] : pinned) digests.push_back(digest);
+    }
+    return digests;
+  }
+
   Result<Removed> collect() {
     TRY_ASSIGN(const std::vector<Run> runs, services.state.all());
     TRY_ASSIGN(const std::vector<Record> records, keep_records(runs));
     TRY_ASSIGN(const std::set<Sha256> marked, mark_blobs(records, runs));
     TRY(sweep_blobs(marked));
-    TRY_ASSIGN(const Swept images, collect_images(services.host.files, services.workspace.cache, records));
+    TRY_ASSIGN(const std::vector<Sha256> pinned, pins());
+    TRY_ASSIGN(const Swept images,
+               collect_images(services.host.files, services.workspace.cache, records, pinned));
     TRY_ASSIGN(const Swept folders,
                collect_runs(services.host, services.workspace.cache, runs, options.logs, options.young));
     removed.layers = images.count;

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "engine/base/child.h"
 #include "engine/base/file_lock.h"
 #include "engine/base/text.h"
 
@@ -12,9 +13,12 @@ namespace trainmake {
 namespace {
 
 // Beside the folder of a layer.
-constexpr std::string_view kLock = ".lock";
+constexpr std::string_view kLock = ".lock";  // held by whoever uses it
+constexpr std::string_view kMaking =
+    ".making";                               // held by whoever unpacks it, who waits for nothing meanwhile
 constexpr std::string_view kUsed = ".used";  // as old as its last use
 constexpr std::string_view kNew = ".new";    // being unpacked
+constexpr std::string_view kOld = ".old";    // was replaced, and may be in use
 constexpr std::string_view kImplied =
     ".implied";  // which folders it implies, each with a zero byte behind it
 
@@ -34,6 +38,15 @@ std::string UnpackedLayers::path(const Sha256& diff_id, std::string_view ending)
   return path_join(folder_, cat(diff_id.hex(), ending));
 }
 
+// Whatever lies in the layer's place. A container may still run on it.
+Result<void> UnpackedLayers::put_aside(const Sha256& diff_id) const {
+  TRY_ASSIGN(const Stat there, host_.files.look(path(diff_id)));
+  if (!there.exists()) return {};
+  if (!there.is(FileKind::kFolder)) return host_.files.remove(path(diff_id));
+  return host_.files.rename(path(diff_id),
+                            path(diff_id, cat(kOld, ".", process_id(), ".", host_.clock.steady_ns())));
+}
+
 Result<void> UnpackedLayers::unpack(const Sha256& diff_id, const std::string& blob,
                                     const std::stop_token& stop) const {
   const std::string unfinished = path(diff_id, kNew);
@@ -50,7 +63,7 @@ Result<void> UnpackedLayers::unpack(const Sha256& diff_id, const std::string& bl
                       .because(Blame::kRemote));
     std::string implied;
     for (const std::string& folder : found.implied) implied.append(folder).push_back('\0');
-    TRY(host_.files.remove(path(diff_id)));  // whatever it is
+    TRY(put_aside(diff_id));
     TRY(write_file(host_.files, path(diff_id, kImplied), implied));
     TRY(host_.files.sync_disk(unfinished));
     return host_.files.rename(unfinished, path(diff_id));
@@ -90,8 +103,8 @@ Result<UnpackedLayer> UnpackedLayers::take(const Sha256& diff_id,
     }
     shared.reset();
     TRY_ASSIGN(const std::string file, blob());
-    TRY_ASSIGN(const std::optional<FileLock> alone,
-               wait_for_lock(host_, lock, FileLock::Mode::kExclusive, {stop}));
+    TRY_ASSIGN(const std::optional<FileLock> making,
+               wait_for_lock(host_, path(diff_id, kMaking), FileLock::Mode::kExclusive, {stop}));
     TRY_ASSIGN(const auto meanwhile, implied(diff_id));
     if (!meanwhile || afresh) TRY(unpack(diff_id, file, stop));
     afresh = false;
@@ -110,7 +123,9 @@ Result<Swept> UnpackedLayers::collect(std::chrono::hours unused) const {
     if (entry.kind != FileKind::kFolder || !diff_id) continue;
     TRY_ASSIGN(const std::optional<FileLock> alone,
                host_.files.lock(path(*diff_id, kLock), FileLock::Mode::kExclusive));
-    if (!alone) continue;
+    TRY_ASSIGN(const std::optional<FileLock> making,
+               host_.files.lock(path(*diff_id, kMaking), FileLock::Mode::kExclusive));
+    if (!alone || !making) continue;
     TRY_ASSIGN(const Stat used, host_.files.look(path(*diff_id, kUsed)));
     if (entry.name == name && used.exists() && used.mtime_ns >= oldest) continue;
     TRY_ASSIGN(const std::uint64_t bytes, tree_size(host_.files, path_join(folder_, entry.name)));

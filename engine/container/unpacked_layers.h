@@ -1,5 +1,6 @@
 // Layers unpacked into folders by DiffID: once on this machine for each user, whatever workspace asks.
-// Whoever uses one holds a lock on it, so that nobody sweeps it away. Thread rule: any thread.
+// Whoever uses one holds a lock on it, so that nobody sweeps it away; one that is unpacked anew takes its
+// place beside it, and waits for nobody who uses it. Thread rule: any thread.
 #pragma once
 
 #include <chrono>
@@ -39,6 +40,7 @@ class UnpackedLayers {
   Result<Swept> collect(std::chrono::hours unused) const;
 
  private:
+  Result<void> put_aside(const Sha256& diff_id) const;
   Result<void> unpack(const Sha256& diff_id, const std::string& blob, const std::stop_token& stop) const;
   Result<std::optional<std::set<std::string>>> implied(const Sha256& diff_id) const;
   std::string path(const Sha256& diff_id, std::string_view ending = "") const;

@@ -98,8 +98,9 @@ class Rule {
   // still as it says. Read-only; called on the owner's thread; adds what it looked at.
   virtual Result<bool> holds(const Subject& subject, const Record& record, bool current, Looks& looks) = 0;
   // Makes the world as an earlier record says, before that is taken again; on a worker. REQUIRES: it holds.
-  virtual Result<void> restore(const Subject& subject, const Record& record, const std::stop_token& stop) {
-    (void)subject, (void)record, (void)stop;
+  virtual Result<void> restore(const Subject& subject, const Record& record, const EventSink& events,
+                               const std::stop_token& stop) {
+    (void)subject, (void)record, (void)events, (void)stop;
     return {};
   }
   // A failure of this very fingerprint that should not be tried again, as an error to show; on the owner's

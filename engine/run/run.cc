@@ -221,8 +221,9 @@ void Runner::take_up(TargetId id) {
 void Runner::reuse(TargetId id) {
   ++busy_;
   pool(id).run([this, id] {
+    const EventSink posted = [this](const Event& event) { post([this, event] { services_.events(event); }); };
     auto restored =
-        std::make_shared<Result<void>>(rule(id).restore(subject(id), *plan_.steps[id].record, stop_));
+        std::make_shared<Result<void>>(rule(id).restore(subject(id), *plan_.steps[id].record, posted, stop_));
     post([this, id, restored] {
       --busy_;
       if (!*restored) return fail_step(id, std::move(*restored).error());

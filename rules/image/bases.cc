@@ -124,6 +124,10 @@ Bases::Errors Bases::pin(const Graph& graph, Ask ask, const EventSink& events,
 
 Result<std::vector<std::string>> Bases::unpin_others(const Graph& graph) {
   std::vector<std::string> gone;
+  // What cannot be told of one image, another run will.
+  for (const Target& target : graph.targets) {
+    if (target.label.kind == "image" && !editions_of(target)) return gone;
+  }
   TRY_ASSIGN(const std::vector<Wanted> all, wanted(graph));
   std::set<std::pair<std::string, std::string>> used;
   for (const Wanted& want : all) used.emplace(want.reference.text(), want.architecture);

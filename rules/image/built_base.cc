@@ -55,10 +55,21 @@ Result<std::optional<Base>> BuiltBases::kept(const Target& image, const Edition&
 
 Result<BuiltBase> BuiltBases::of(const Target& image, const Edition& edition, const FileTree& context,
                                  const Doing& doing) {
-  if (!doing.afresh) {
-    TRY_ASSIGN(std::optional<Base> known, kept(image, edition, context));
-    if (known) return BuiltBase{*std::move(known), {}};
-  }
+  TRY_ASSIGN(std::optional<Base> known, kept(image, edition, context));
+  if (known && !doing.afresh) return BuiltBase{*std::move(known), {}};
+  const std::string memo = memo_path(image, edition, context);
+  TRY_ASSIGN(const FileLock alone, making_.hold(memo, doing.stop, [&] {
+    doing.events(Message{image.label, "Waits for another image that has its Dockerfile built"});
+  }));
+  TRY_ASSIGN(known, kept(image, edition, context));
+  if (known && (!doing.afresh || making_.has_made(memo))) return BuiltBase{*std::move(known), {}};
+  TRY_ASSIGN(BuiltBase built, build(image, edition, context, doing));
+  if (doing.afresh) making_.add(memo);
+  return built;
+}
+
+Result<BuiltBase> BuiltBases::build(const Target& image, const Edition& edition, const FileTree& context,
+                                    const Doing& doing) {
   const std::string name = image.label.shortest_from(services_.workspace.here);
   TRY_ASSIGN(const Secrets secrets, secrets_of(services_.host.environment, image.strings("secrets"), name));
   TRY_ASSIGN(const Listing listing, services_.file_sets.store(context.files, services_.blobs, doing.stop));

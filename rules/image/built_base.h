@@ -6,6 +6,7 @@
 #include "rules/image/base.h"
 #include "rules/image/editions.h"
 #include "rules/image/ingredients.h"
+#include "rules/image/making.h"
 
 namespace trainmake {
 
@@ -17,8 +18,8 @@ struct BuiltBase {
 // `layout` is that of the store.
 class BuiltBases {
  public:
-  BuiltBases(const ImageServices& services, const ImageStore& store, Registry& layout)
-      : services_(services), store_(store), layout_(layout) {}
+  BuiltBases(const ImageServices& services, const ImageStore& store, Registry& layout, Making& making)
+      : services_(services), store_(store), layout_(layout), making_(making) {}
 
   // As it was built before, all of it still here.
   Result<std::optional<Base>> kept(const Target& image, const Edition& edition, const FileTree& context);
@@ -27,12 +28,15 @@ class BuiltBases {
                        const Doing& doing);
 
  private:
+  Result<BuiltBase> build(const Target& image, const Edition& edition, const FileTree& context,
+                          const Doing& doing);
   std::string memo_path(const Target& image, const Edition& edition, const FileTree& context) const;
   BaseSource source_of(const Target& image) const;
 
   ImageServices services_;
   const ImageStore& store_;
   Registry& layout_;
+  Making& making_;
 };
 
 }  // namespace trainmake

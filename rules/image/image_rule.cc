@@ -134,8 +134,8 @@ ImageRule::ImageRule(const ImageServices& services)
       places_(services),
       bases_(services, places_, store_),
       layers_(services.host, services.workspace, services.blobs, store_),
-      built_bases_(services, store_, places_.layout()),
       making_(services.host, services.workspace.cache),
+      built_bases_(services, store_, places_.layout(), making_),
       steps_(services, store_, making_) {}
 
 std::vector<std::pair<Error, Label>> ImageRule::settle(const Graph& graph, const EventSink& events) {
@@ -209,9 +209,10 @@ Result<Description> ImageRule::describe(const Subject& subject) {
     if (edition.base.empty()) {
       TRY_ASSIGN(below, built_bases_.kept(target, edition, context));
       if (!below) ++description.work.layers;  // one or more
-    } else if (has_steps) {
+    } else if (has_steps || place.is_layout()) {
       TRY_ASSIGN(below, bases_.kept(subject, edition));
     }
+    if (below && place.is_layout()) TRY(count_missing(*below, description.work));
     if (has_steps) TRY(steps_.count(target, edition, below, inputs, place, pushed, description.work));
   }
   TRY_ASSIGN(FileTrees files, file_trees(services_, target, description.looks));
@@ -246,6 +247,17 @@ Result<Description> ImageRule::describe(const Subject& subject) {
   return description;
 }
 
+// Adds to `work` what a layout would have to fetch.
+Result<void> ImageRule::count_missing(const Base& below, Work& work) {
+  for (const PlacedLayer& placed : below.layers) {
+    TRY_ASSIGN(const auto here, store_.size_of(placed.layer.blob.digest, nullptr));
+    if (here) continue;
+    ++work.layers;
+    work.layer_bytes += placed.layer.blob.size;
+  }
+  return {};
+}
+
 Result<std::optional<Layer>> ImageRule::at_hand(const LayerSource& source, const Delivery& delivery) {
   TRY_ASSIGN(std::optional<Layer> known, layers_.remembered(source.key));
   if (!known) return known;
@@ -258,7 +270,7 @@ Result<Layer> ImageRule::layer(const LayerSource& source, const Target& target, 
   TRY_ASSIGN(std::optional<Layer> known, at_hand(source, delivery));
   if (known && !afresh) return *std::move(known);
   const std::string memo = layers_.memo_path(source.key);
-  TRY_ASSIGN(const FileLock alone, making_.hold(memo, delivery.stop));
+  TRY_ASSIGN(const FileLock alone, making_.hold(memo, delivery.stop, nullptr));
   TRY_ASSIGN(known, at_hand(source, delivery));
   if (known && (!afresh || making_.has_made(memo))) return *std::move(known);
   TRY_ASSIGN(const Layer built, build(source, target, delivery));
@@ -335,7 +347,7 @@ Result<MadeImage> ImageRule::make(const Subject& subject, const Edition& edition
   }
   MadeImage made{edition, {}, {}, {}};
   if (below) {
-    TRY(count_missing(below->layers, delivery));
+    TRY(trainmake::count_missing(below->layers, delivery));
     StepRoot root{edition.architecture, below->config, std::move(below->layers), delivery.place.compression};
     TRY(steps_.run(target, ingredients.inputs, root, doing, delivery));
     made.layers = std::move(root.layers);
@@ -448,16 +460,27 @@ Result<Document> ImageRule::document(const Artifact& artifact, const ImagePlace&
 }
 
 // Sends what the registry does not have of an earlier result, as far as it lies here.
-Result<void> ImageRule::send_again(const Record& record, const ImagePlace& place,
+Result<void> ImageRule::send_again(const Subject& subject, const Record& record, const ImagePlace& place,
                                    const std::stop_token& stop) {
   TRY_ASSIGN(PushedBlobs pushed, PushedBlobs::read(services_.host, store_, place));
   pushed.forget();
+  std::map<Sha256, PlacedBlob> of_bases;
+  TRY_ASSIGN(const std::vector<Edition> editions, editions_of(subject.target()));
+  for (const Edition& edition : editions) {
+    if (edition.base.empty()) continue;
+    TRY_ASSIGN(const std::optional<Base> below, bases_.of(subject, edition, stop));
+    for (const PlacedLayer& layer : below ? below->layers : std::vector<PlacedLayer>())
+      of_bases.emplace(layer.layer.blob.digest, layer.blob());
+  }
   for (const Artifact& artifact : record.artifacts) {
     if (!artifact.role.starts_with(manifest_role(""))) continue;
     TRY_ASSIGN(Document found, document(artifact, place, stop));
     TRY_ASSIGN(const ImageManifest manifest, parse_image_manifest(found.bytes));
     std::vector<PlacedBlob> layers;
-    for (const BlobRef& layer : manifest.layers) layers.push_back({layer});
+    for (const BlobRef& layer : manifest.layers) {
+      const auto of_base = of_bases.find(layer.digest);
+      layers.push_back(of_base == of_bases.end() ? PlacedBlob{layer} : of_base->second);
+    }
     const Publication what{*place.registry, store_,          place.repository, {},
                            layers,          manifest.config, std::move(found)};
     TRY(publish(what, pushed, services_.tally, stop));
@@ -465,20 +488,24 @@ Result<void> ImageRule::send_again(const Record& record, const ImagePlace& place
   return {};
 }
 
-Result<void> ImageRule::restore(const Subject& subject, const Record& record, const std::stop_token& stop) {
+Result<void> ImageRule::restore(const Subject& subject, const Record& record, const EventSink& events,
+                                const std::stop_token& stop) {
+  const Places::Listening listening = places_.listen([&](std::string why) {
+    events(Message{subject.target().label, std::move(why)});
+  });
   TRY_ASSIGN(const ImagePlace place, places_.of(subject.target()));
   if (!place.is_layout()) {
     const Artifact* image = find_role(record.artifacts, "image");
     CHECK(image != nullptr);
     const Named named{place.repository, cat("sha256:", image->sha256)};
     TRY_ASSIGN(const std::optional<BlobRef> there, place.registry->find(named, nullptr, stop));
-    if (!there) TRY(send_again(record, place, stop));
+    if (!there) TRY(send_again(subject, record, place, stop));
   }
   for (const auto& [artifact, tags] : tagged(record.artifacts, subject.target())) {
     TRY_ASSIGN(const Document found, document(*artifact, place, stop));
     Result<void> put = place.registry->put_manifest(place.repository, found, tags, stop);
     if (!put && !place.is_layout()) {  // it may have lost what the manifest names
-      TRY(send_again(record, place, stop));
+      TRY(send_again(subject, record, place, stop));
       put = place.registry->put_manifest(place.repository, found, tags, stop);
     }
     TRY(std::move(put));

@@ -33,7 +33,8 @@ class ImageRule final : public Rule {
   void expect(const Subject& subject, const Description& description) override;
   Result<Done> execute(const Subject& subject, const Description& description, const Doing& doing) override;
   Result<bool> holds(const Subject& subject, const Record& record, bool current, Looks& looks) override;
-  Result<void> restore(const Subject& subject, const Record& record, const std::stop_token& stop) override;
+  Result<void> restore(const Subject& subject, const Record& record, const EventSink& events,
+                       const std::stop_token& stop) override;
 
  private:
   Result<void> count(const LayerSource& source, const ImagePlace& place, const PushedBlobs& pushed,
@@ -46,7 +47,9 @@ class ImageRule final : public Rule {
                                         Delivery& delivery);
   Result<MadeImage> make(const Subject& subject, const Edition& edition, const std::vector<Layer>& own,
                          const Ingredients& ingredients, const Doing& doing, Delivery& delivery);
-  Result<void> send_again(const Record& record, const ImagePlace& place, const std::stop_token& stop);
+  Result<void> count_missing(const Base& below, Work& work);
+  Result<void> send_again(const Subject& subject, const Record& record, const ImagePlace& place,
+                          const std::stop_token& stop);
   Result<Document> document(const Artifact& artifact, const ImagePlace& place, const std::stop_token& stop);
 
   ImageServices services_;
@@ -54,8 +57,8 @@ class ImageRule final : public Rule {
   Places places_;
   Bases bases_;
   Layers layers_;
-  BuiltBases built_bases_;
   Making making_;
+  BuiltBases built_bases_;
   ImageSteps steps_;
   std::jthread getting_ready_;  // the owner's
 };

@@ -98,7 +98,9 @@ Result<StepResult> ImageSteps::have(const Target& image, const RunStep& step, co
   TRY_ASSIGN(std::optional<StepResult> known, at_hand(root, step, delivery));
   if (known && !doing.afresh) return *std::move(known);
   const std::string memo = steps_.memo_path(root, step);
-  TRY_ASSIGN(const FileLock alone, making_.hold(memo, doing.stop));
+  TRY_ASSIGN(const FileLock alone, making_.hold(memo, doing.stop, [&] {
+    doing.events(Message{image.label, cat("Waits for another image that runs ", quoted(step.command))});
+  }));
   TRY_ASSIGN(known, at_hand(root, step, delivery));
   if (known && (!doing.afresh || making_.has_made(memo))) return *std::move(known);
   TRY_ASSIGN(StepResult result, run_one(image, step, root, doing));

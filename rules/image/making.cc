@@ -5,9 +5,11 @@
 
 namespace trainmake {
 
-Result<FileLock> Making::hold(const std::string& memo, const std::stop_token& stop) const {
+Result<FileLock> Making::hold(const std::string& memo, const std::stop_token& stop,
+                              const std::function<void()>& on_wait) const {
   const std::string path = path_join(cache_, cat("locks/", digest_of(memo).hex()));
-  TRY_ASSIGN(std::optional<FileLock> lock, wait_for_lock(host_, path, FileLock::Mode::kExclusive, {stop}));
+  TRY_ASSIGN(std::optional<FileLock> lock,
+             wait_for_lock(host_, path, FileLock::Mode::kExclusive, {stop, true, on_wait}));
   CHECK(lock.has_value());
   return *std::move(lock);
 }

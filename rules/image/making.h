@@ -2,6 +2,7 @@
 // program or another. Thread rule: any thread.
 #pragma once
 
+#include <functional>
 #include <mutex>
 #include <set>
 #include <stop_token>
@@ -17,7 +18,9 @@ class Making {
   Making(Host& host, const std::string& cache) : host_(host), cache_(cache) {}
 
   // Until it is gone nobody else makes what `memo` will tell of; who waited for it looks there again.
-  Result<FileLock> hold(const std::string& memo, const std::stop_token& stop) const;
+  // `on_wait` is called once when somebody else does.
+  Result<FileLock> hold(const std::string& memo, const std::stop_token& stop,
+                        const std::function<void()>& on_wait) const;
   // What several ask for afresh is made once by this program.
   bool has_made(const std::string& memo) const;
   void add(const std::string& memo);

@@ -46,12 +46,15 @@ Places::Listening Places::listen(WaitNotice tell) {
 Places::Listening::~Listening() {
   const std::lock_guard lock(places_.mutex_);
   places_.listeners_.erase(at_);
+  places_.told_.clear();
 }
 
 // Held meanwhile: whoever listens is there until it has been told.
 void Places::tell(std::string why) {
   const std::lock_guard lock(mutex_);
-  if (!listeners_.empty()) listeners_.back()(std::move(why));
+  if (listeners_.empty() || why == told_) return;  // requests that go out together wait together
+  told_ = why;
+  listeners_.back()(std::move(why));
 }
 
 Result<Registry*> Places::at(const std::string& host) {

@@ -51,6 +51,7 @@ class Places {
   std::unique_ptr<Registry> layout_;
   std::mutex mutex_;  // guards what follows
   std::list<WaitNotice> listeners_;
+  std::string told_;                                          // what they heard last
   std::map<std::string, std::unique_ptr<Registry>> remotes_;  // by address
 };
 

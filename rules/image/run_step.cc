@@ -182,6 +182,12 @@ Result<std::optional<StepResult>> RunSteps::remembered(const StepRoot& root, con
   return layer ? std::optional(StepResult{std::move(layer)}) : std::nullopt;
 }
 
+// Each is unpacked anew once, however many steps ask for it.
+bool RunSteps::is_first_renewal(const Sha256& diff_id) const {
+  const std::lock_guard lock(mutex_);
+  return renewed_.insert(diff_id).second;
+}
+
 // The top one first. One that occurs twice is taken once: what is above hides all of it below, and overlayfs
 // refuses a folder that is named twice.
 Result<std::vector<UnpackedLayer>> RunSteps::unpack(const StepRoot& root, bool afresh,
@@ -197,10 +203,11 @@ Result<std::vector<UnpackedLayer>> RunSteps::unpack(const StepRoot& root, bool a
       TRY(fetch(placed.blob(), store_, stop));
       return store_.path(placed.layer.blob.digest);
     };
-    Result<UnpackedLayer> layer = shared.take(diff_id, blob, stop, afresh);
+    const bool renews = afresh && is_first_renewal(diff_id);
+    Result<UnpackedLayer> layer = shared.take(diff_id, blob, stop, renews);
     if (!layer && layer.error().blame != Blame::kInterrupted) {
       TRY_ASSIGN(const bool was_damaged, store_.drop_if_damaged(placed.layer.blob.digest, stop));
-      if (was_damaged) layer = shared.take(diff_id, blob, stop);
+      if (was_damaged) layer = shared.take(diff_id, blob, stop, renews);
     }
     if (!layer) return fail(std::move(layer).error());
     layers.push_back(*std::move(layer));

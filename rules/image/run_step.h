@@ -4,7 +4,9 @@
 #pragma once
 
 #include <functional>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -61,6 +63,7 @@ class RunSteps {
 
  private:
   std::string key(const StepRoot& root, const RunStep& step) const;
+  bool is_first_renewal(const Sha256& diff_id) const;
   Result<std::vector<UnpackedLayer>> unpack(const StepRoot& root, bool afresh,
                                             const std::stop_token& stop) const;
   Result<StepResult> make_layer(Compression compression, const std::string& upper,
@@ -72,7 +75,9 @@ class RunSteps {
   std::string cache_;
   Blobs& blobs_;
   const ImageStore& store_;
-  std::string shared_;  // folder of what this user's workspaces share
+  std::string shared_;        // folder of what this user's workspaces share
+  mutable std::mutex mutex_;  // guards what follows
+  mutable std::set<Sha256> renewed_;
 };
 
 }  // namespace trainmake

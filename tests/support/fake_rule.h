@@ -67,7 +67,8 @@ class FakeRule final : public Rule {
   Result<bool> holds(const Subject& subject, const Record&, bool, Looks&) override {
     return !lost.contains(subject.target().label.name);
   }
-  Result<void> restore(const Subject& subject, const Record&, const std::stop_token&) override {
+  Result<void> restore(const Subject& subject, const Record&, const EventSink&,
+                       const std::stop_token&) override {
     const std::lock_guard lock(mutex_);
     restored.push_back(subject.target().label.name);
     return {};

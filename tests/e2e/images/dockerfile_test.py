@@ -91,6 +91,13 @@ class Dockerfiles(Story):
         self.assert_told(told.err, "The value of secret `TOK` stands in what the Dockerfile built")
         self.assertNotIn("hunter2", told.text)
 
+    def test_one_that_two_images_share_is_built_once(self):
+        place = self.project("FROM scratch\nCOPY tools/t /opt/t\n")
+        place.append("TRAINFILE.lua", 'image "j" { dockerfile = "Dockerfile", inputs = glob { "tools/**" }, user = "7" }\n')
+        for words in ((), ("--force",)):
+            answer = place.ask("image:i", "image:j", "--json", *words, env=self.tools).exits(0)
+            self.assertEqual(len([line for line in answer.events("log") if "FROM scratch" in line["line"]]), 1, answer.text)
+
     def test_keys_among_its_inputs_are_refused(self):
         place = self.project("FROM scratch\nCOPY tools /opt\n")
         place.write("tools/.env", "TOKEN=1\n")

@@ -193,6 +193,30 @@ class Bases(ImageStory):
                 self.assertEqual(((root / "code/b.py").read_text(), (root / "big/b").stat().st_size), ("print(2)\n", 1_000_000))
             self.assert_nothing_ran(place.make("image:top"))
 
+    def test_after_gc_it_is_built_on_offline(self):
+        with registry() as port:
+            self.base(port)
+            place = self.built_on("", f"127.0.0.1:{port}/team/i:v1")
+            place.make("image:top")
+            place.append("code/b.py", "print(3)\n")
+            place.ask("gc").exits(0)
+        place.make("image:top")
+
+    def test_an_earlier_one_on_another_registry_is_sent_again(self):
+        with registry() as port:
+            self.base(port)
+            with registry() as other:
+                place = self.built_on(other, f"127.0.0.1:{port}/team/i:v1")
+                place.make("image:top")
+                place.append("code/b.py", "print(3)\n")
+                place.make("image:top")
+            with registry() as empty:
+                place.write("TRAINSPACE.lua", SPACE.format(port=other).replace('/team"', f'/team", endpoint = "http://127.0.0.1:{empty}"'))
+                place.make("image:top")
+                place.write("code/b.py", "print(2)\n")
+                place.make("image:top")
+                self.assert_told(place.ask("image", "check", "image:top").exits(0), "fine")
+
     def test_its_tag_is_pinned(self):
         with registry() as port:
             base = self.base(port)

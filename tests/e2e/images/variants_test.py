@@ -186,6 +186,17 @@ class Updating(Story):
             self.assert_told(place.ask("update").exits(0).err, f"127.0.0.1:{port}/team/base:v1", "unpinned")
             self.assertEqual(json.loads(place.read("TRAINFILE.lock"))["bases"], {})
 
+    def test_one_that_cannot_be_understood_keeps_its_pins(self):
+        with registry() as port:
+            self.base(port)
+            place = self.place({"TRAINFILE.lua": f'image "top" {{ base = "127.0.0.1:{port}/team/base:v1" }}\n'})
+            place.make("image:top")
+            locked = place.read("TRAINFILE.lock")
+            place.replace("TRAINFILE.lua", "image", 'image "other" { base = "scratch" }\nimage')
+            place.replace("TRAINFILE.lua", ":v1\"", ":v1\", dockerfile = \"Dockerfile\"")
+            place.ask("update")
+            self.assertEqual(place.read("TRAINFILE.lock"), locked)
+
     def test_a_registry_that_is_away_changes_nothing(self):
         with registry() as port:
             self.base(port)

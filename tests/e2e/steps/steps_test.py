@@ -154,6 +154,34 @@ class Steps(StepStory):
             self.assertEqual(self.said(answer), ["ran"])
         self.assertEqual((self.root_of(place) / "noise").read_bytes(), (self.root_of(place, "j") / "noise").read_bytes())
 
+    def test_forced_images_that_share_layers_wait_for_nobody(self):
+        place = self.project("true")
+        for name in ("x", "e"):
+            place.write(f"{name}.bin", os.urandom(3_000_000))
+        layer = '{{ srcs = {{ "{0}.bin" }}, dest = "/{0}" }}'
+        for name, order in (("a", "xe"), ("b", "ex")):
+            files = ", ".join(layer.format(each) for each in order)
+            place.append("TRAINFILE.lua", f'image "{name}" {{ base = "image:busy", files = {{ {files} }} }}\nimage "i{name}" {{ base = "image:{name}", run = {{ "echo 1 > /1", "echo 2 > /2" }} }}\n')
+        place.ask("image:ia", "image:ib").exits(0)
+        for _ in range(3):
+            place.ask("--force", "image:ia", "image:ib").exits(0)
+
+    def test_a_damaged_base_is_told_and_nothing_is_made_of_it(self):
+        place = self.project("cat /etc/motd > /seen")
+        place.make("image:i")
+        layers = place.home / ".cache/trainmake" / ("layers" if os.getuid() == 0 else "layers-user")
+        (busy,) = [path for path in layers.iterdir() if (path / "etc/motd").exists()]
+        (busy / "etc/motd").write_text("TAMPERED\n")
+        blob = max(place.path(".trainmake/images/blobs/sha256").iterdir(), key=lambda path: path.stat().st_size)
+        content = bytearray(blob.read_bytes())
+        content[len(content) // 2] ^= 255
+        blob.chmod(0o644)
+        blob.write_bytes(content)
+        told = place.ask("--force", "image:i")
+        self.assertNotIn("TAMPERED", told.text)
+        place.ask("--force", "image:busy", "image:i").exits(0)
+        self.assertEqual((self.root_of(place) / "seen").read_text(), "hello\n")
+
     def test_one_that_fails_quotes_what_it_said_and_records_nothing(self):
         place = self.project("echo fine > /one", "echo about to fail; echo it broke >&2; exit 3")
         answer = place.ask("image:i", "--json").exits(1)

@@ -193,7 +193,9 @@ struct EarlierWorld : InputWorld {
     ASSERT_TRUE(execute(made));
     files.put("/w/data/x.txt", "xxx\n");
   }
-  Result<void> restore() { return image.restore(subject(made), first, {}); }
+  Result<void> restore() {
+    return image.restore(subject(made), first, [](const Event&) {}, {});
+  }
   bool has(const char* role) {
     const std::string repository = cat("one/", graph[made].label.name);
     return fake.blobs[repository].contains(cat("sha256:", find_role(first.artifacts, role)->sha256));

@@ -127,7 +127,8 @@ TEST(Image, HoldsWhileItsBlobsAndNamesAreThere) {
   world.files.take_away("/w/.trainmake/images/index.json");
   EXPECT_FALSE(world.holds(world.made));
   EXPECT_TRUE(world.holds(world.made, false));
-  ASSERT_TRUE(world.image.restore(world.subject(world.made), world.record_of(world.made), {}));
+  ASSERT_TRUE(
+      world.image.restore(world.subject(world.made), world.record_of(world.made), [](const Event&) {}, {}));
   EXPECT_TRUE(world.holds(world.made));
   world.files.take_away("/w/.trainmake/images/blobs/sha256/" + world.identity());
   EXPECT_FALSE(world.holds(world.made, false));

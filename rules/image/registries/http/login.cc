@@ -67,11 +67,16 @@ Result<std::optional<Login>> login_for(Host& host, const std::string& registry, 
     if (!text) continue;
     TRY_ASSIGN(const std::optional<LoginEntry> entry, entry_for(*text, path, registry));
     if (!entry) continue;
-    if (entry->login) return entry->login;
+    if (entry->login) {
+      if (trouble != nullptr) trouble->clear();
+      return entry->login;
+    }
     Result<std::optional<Login>> asked = from_helper(host, *entry, stop);
     if (!asked && entry->is_named) return asked;
     if (!asked && trouble != nullptr) *trouble = asked.error().message;
-    if (asked && *asked) return asked;
+    if (!asked || !*asked) continue;
+    if (trouble != nullptr) trouble->clear();
+    return asked;
   }
   return std::optional<Login>();
 }

@@ -44,10 +44,12 @@ Result<Json> read_json(FileSystem& files, const std::string& path) {
   return text ? parse_json<Json>(*text) : Json();
 }
 
-// What the names in the layout lead to. A blob that is too large for a document is a layer.
-Result<void> add_named(FileSystem& files, const std::string& layout, Digests& digests) {
+// What the names in the layout and the pins lead to. A blob that is too large for a document is a layer.
+Result<void> add_named(FileSystem& files, const std::string& layout, const std::vector<Sha256>& pinned,
+                       Digests& digests) {
   TRY_ASSIGN(const Json index, read_json(files, path_join(layout, "index.json")));
   std::vector<std::string> waiting;
+  for (const Sha256& digest : pinned) waiting.push_back(digest.hex());
   if (index.is_structured()) add_digests(index, waiting);
   while (!waiting.empty()) {
     const std::string digest = std::move(waiting.back());
@@ -81,10 +83,10 @@ Result<void> forget_layers(FileSystem& files, const std::string& folder, const D
 }  // namespace
 
 Result<Swept> collect_images(FileSystem& files, const std::string& cache_folder,
-                             const std::vector<Record>& kept) {
+                             const std::vector<Record>& kept, const std::vector<Sha256>& pinned) {
   const std::string layout = path_join(cache_folder, kImagesFolder);
   Digests digests = digests_of(kept);
-  TRY(add_named(files, layout, digests));
+  TRY(add_named(files, layout, pinned, digests));
   Swept swept;
   TRY_ASSIGN(swept.bytes,
              remove_others(files, path_join(layout, "blobs/sha256"), [&](const std::string& name) {
