@@ -19,8 +19,8 @@ constexpr std::string_view kMaking =
 constexpr std::string_view kUsed = ".used";  // as old as its last use
 constexpr std::string_view kNew = ".new";    // being unpacked
 constexpr std::string_view kOld = ".old";    // was replaced, and may be in use
-constexpr std::string_view kImplied =
-    ".implied";  // which folders it implies, each with a zero byte behind it
+constexpr std::string_view kFacts =
+    ".facts";  // what it looked like, and which folders it implies, a zero byte behind each
 
 }  // namespace
 
@@ -61,10 +61,11 @@ Result<void> UnpackedLayers::unpack(const Sha256& diff_id, const std::string& bl
       return fail(step_error(cat("The layer sha256:", diff_id.hex(), " is sha256:", found.diff_id.hex(),
                                  " once it is decompressed: the image's config and its layers do not agree"))
                       .because(Blame::kRemote));
-    std::string implied;
-    for (const std::string& folder : found.implied) implied.append(folder).push_back('\0');
+    std::string facts = look_of(unfinished);
+    facts.push_back('\0');
+    for (const std::string& folder : found.implied) facts.append(folder).push_back('\0');
     TRY(put_aside(diff_id));
-    TRY(write_file(host_.files, path(diff_id, kImplied), implied));
+    TRY(write_file(host_.files, path(diff_id, kFacts), facts));
     TRY(host_.files.sync_disk(unfinished));
     return host_.files.rename(unfinished, path(diff_id));
   };
@@ -73,31 +74,62 @@ Result<void> UnpackedLayers::unpack(const Sha256& diff_id, const std::string& bl
   return filled;
 }
 
-// Nothing when it is not there, or not whole.
-Result<std::optional<std::set<std::string>>> UnpackedLayers::implied(const Sha256& diff_id) const {
+// Of everything in `folder`: changed when somebody changed it. "" when that cannot be told, as of folders
+// that nobody may enter.
+std::string UnpackedLayers::look_of(const std::string& folder) const {
+  Hasher hasher;
+  std::vector<std::string> waiting = {""};
+  while (!waiting.empty()) {
+    const std::string at = std::move(waiting.back());
+    waiting.pop_back();
+    const std::string above = path_join(folder, at);
+    const Result<std::vector<FolderEntry>> entries = host_.files.list(above);
+    if (!entries) return "";
+    std::vector<std::string_view> names;
+    for (const FolderEntry& entry : *entries) names.push_back(entry.name);
+    std::vector<Stat> stats(names.size());
+    if (!host_.files.look_at_all(above, names, stats)) return "";
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const Stat& stat = stats[i];
+      hasher.field(path_join(at, names[i])).number(static_cast<std::uint64_t>(stat.kind)).number(stat.mode);
+      if (stat.is(FileKind::kFolder)) {
+        waiting.push_back(path_join(at, names[i]));
+      } else {
+        hasher.number(stat.size).number(static_cast<std::uint64_t>(stat.mtime_ns));
+        hasher.number(static_cast<std::uint64_t>(stat.ctime_ns)).number(stat.inode);
+      }
+    }
+  }
+  return hasher.finish().hex();
+}
+
+// The folders that it implies; nothing when it is not there or, looked at as a whole, not what was unpacked.
+Result<std::optional<std::set<std::string>>> UnpackedLayers::implied(const Sha256& diff_id,
+                                                                     Trust trust) const {
   using Folders = std::optional<std::set<std::string>>;
   TRY_ASSIGN(const Stat there, host_.files.look(path(diff_id)));
   if (!there.is(FileKind::kFolder)) return Folders();
-  TRY_ASSIGN(const std::optional<std::string> listed,
-             read_file_if_there(host_.files, path(diff_id, kImplied)));
-  if (!listed) return Folders();
-  const std::vector<std::string> folders = split(*listed, '\0');
-  Folders found(std::in_place, folders.begin(), folders.end());
+  TRY_ASSIGN(const std::optional<std::string> facts, read_file_if_there(host_.files, path(diff_id, kFacts)));
+  if (!facts) return Folders();
+  const std::vector<std::string> parts = split(*facts, '\0');
+  if (parts.empty()) return Folders();
+  if (trust == Trust::kVerify && parts.front() != look_of(path(diff_id))) return Folders();
+  Folders found(std::in_place, parts.begin() + 1, parts.end());
   found->erase("");
   return found;
 }
 
 Result<UnpackedLayer> UnpackedLayers::take(const Sha256& diff_id,
                                            const std::function<Result<std::string>()>& blob,
-                                           const std::stop_token& stop, bool afresh) const {
+                                           const std::stop_token& stop, Trust trust) const {
   TRY(host_.files.make_folder(folder_));
   // Programs that run as whom they belong to lie there.
   if (chmod(folder_.c_str(), 0700) != 0) return fail(system_error("Cannot set the mode of", folder_, errno));
   const std::string lock = path(diff_id, kLock);
   for (;;) {
     TRY_ASSIGN(std::optional<FileLock> shared, wait_for_lock(host_, lock, FileLock::Mode::kShared, {stop}));
-    TRY_ASSIGN(auto there, implied(diff_id));
-    if (there && !afresh) {
+    TRY_ASSIGN(auto there, implied(diff_id, trust));
+    if (there) {
       TRY(write_file(host_.files, path(diff_id, kUsed), ""));
       return UnpackedLayer{path(diff_id), *std::move(there), *std::move(shared)};
     }
@@ -105,9 +137,9 @@ Result<UnpackedLayer> UnpackedLayers::take(const Sha256& diff_id,
     TRY_ASSIGN(const std::string file, blob());
     TRY_ASSIGN(const std::optional<FileLock> making,
                wait_for_lock(host_, path(diff_id, kMaking), FileLock::Mode::kExclusive, {stop}));
-    TRY_ASSIGN(const auto meanwhile, implied(diff_id));
-    if (!meanwhile || afresh) TRY(unpack(diff_id, file, stop));
-    afresh = false;
+    TRY_ASSIGN(const auto meanwhile, implied(diff_id, trust));
+    if (!meanwhile) TRY(unpack(diff_id, file, stop));
+    trust = Trust::kAsItIs;
   }
 }
 
@@ -132,7 +164,7 @@ Result<Swept> UnpackedLayers::collect(std::chrono::hours unused) const {
     TRY(host_.files.remove(path_join(folder_, entry.name)));
     if (entry.name == name) {
       TRY(host_.files.remove(path(*diff_id, kUsed)));
-      TRY(host_.files.remove(path(*diff_id, kImplied)));
+      TRY(host_.files.remove(path(*diff_id, kFacts)));
     }
     ++swept.count;
     swept.bytes += bytes;

@@ -32,17 +32,19 @@ class UnpackedLayers {
   // people they differ: owners and overlayfs's attributes do.
   static std::string shared_folder(const Environment& environment);
 
-  // `blob` gives the path of the layer's tar, and is asked only when the layer is not unpacked yet, or is to
-  // be unpacked `afresh`.
+  // Verified, it is looked at as a whole, and unpacked anew when somebody changed it.
+  enum class Trust : std::uint8_t { kAsItIs, kVerify };
+  // `blob` gives the path of the layer's tar, and is asked only when it has to be unpacked.
   Result<UnpackedLayer> take(const Sha256& diff_id, const std::function<Result<std::string>()>& blob,
-                             const std::stop_token& stop, bool afresh = false) const;
+                             const std::stop_token& stop, Trust trust = Trust::kAsItIs) const;
   // Removes what nobody has taken for that long, and what was left half done.
   Result<Swept> collect(std::chrono::hours unused) const;
 
  private:
   Result<void> put_aside(const Sha256& diff_id) const;
   Result<void> unpack(const Sha256& diff_id, const std::string& blob, const std::stop_token& stop) const;
-  Result<std::optional<std::set<std::string>>> implied(const Sha256& diff_id) const;
+  std::string look_of(const std::string& folder) const;
+  Result<std::optional<std::set<std::string>>> implied(const Sha256& diff_id, Trust trust) const;
   std::string path(const Sha256& diff_id, std::string_view ending = "") const;
 
   Host& host_;

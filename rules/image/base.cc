@@ -65,7 +65,8 @@ Result<Base> base_of(const BaseSource& source, const std::string& architecture, 
   if (!facts) return fail(unusable(source, cat("its config ", facts.error().message)));
   if (facts->os != "linux" || facts->architecture != architecture)
     return fail(unusable(source, cat("it is for ", facts->os, "/", facts->architecture,
-                                     ", and wanted is linux/", architecture)));
+                                     ", and wanted is linux/", architecture))
+                    .advise("Write the base's `architecture`, or choose another base"));
   if (facts->diff_ids.size() != document->layers.size())
     return fail(unusable(source, "its config and its manifest do not agree"));
   Base base{source, {}, std::move(config)};

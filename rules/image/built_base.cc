@@ -53,40 +53,39 @@ Result<std::optional<Base>> BuiltBases::kept(const Target& image, const Edition&
   return whole ? std::optional(*std::move(base)) : std::nullopt;
 }
 
-Result<BuiltBase> BuiltBases::of(const Target& image, const Edition& edition, const FileTree& context,
-                                 const Doing& doing) {
+Result<Base> BuiltBases::of(const Target& image, const Edition& edition, const FileTree& context,
+                            const Doing& doing) {
   TRY_ASSIGN(std::optional<Base> known, kept(image, edition, context));
-  if (known && !doing.afresh) return BuiltBase{*std::move(known), {}};
+  if (known && !doing.afresh) return *std::move(known);
   const std::string memo = memo_path(image, edition, context);
   TRY_ASSIGN(const FileLock alone, making_.hold(memo, doing.stop, [&] {
     doing.events(Message{image.label, "Waits for another image that has its Dockerfile built"});
   }));
   TRY_ASSIGN(known, kept(image, edition, context));
-  if (known && (!doing.afresh || making_.has_made(memo))) return BuiltBase{*std::move(known), {}};
-  TRY_ASSIGN(BuiltBase built, build(image, edition, context, doing));
+  if (known && (!doing.afresh || making_.has_made(memo))) return *std::move(known);
+  TRY_ASSIGN(Base built, build(image, edition, context, doing));
   if (doing.afresh) making_.add(memo);
   return built;
 }
 
-Result<BuiltBase> BuiltBases::build(const Target& image, const Edition& edition, const FileTree& context,
-                                    const Doing& doing) {
+Result<Base> BuiltBases::build(const Target& image, const Edition& edition, const FileTree& context,
+                               const Doing& doing) {
   const std::string name = image.label.shortest_from(services_.workspace.here);
   TRY_ASSIGN(const Secrets secrets, secrets_of(services_.host.environment, image.strings("secrets"), name));
   TRY_ASSIGN(const Listing listing, services_.file_sets.store(context.files, services_.blobs, doing.stop));
   if (std::string said = not_looked_for(secrets); !said.empty())
     doing.events(Message{image.label, std::move(said)});
   const auto tell = [&](const std::string& line) { doing.events(LogLine{image.label, line}); };
-  Result<BuiltImage> built = build_dockerfile(
+  Result<Sha256> built = build_dockerfile(
       services_.host, services_.blobs, store_,
       {name, image.string_or("dockerfile", ""), listing, edition.architecture, secrets, tell}, doing.stop);
   if (!built) return fail(std::move(built).error().at(image.place_of("dockerfile")));
-  TRY_ASSIGN(Base base,
-             read_base(source_of(image), built->manifest, edition.architecture, store_, doing.stop));
-  TRY_ASSIGN(const std::optional<std::string> manifest, store_.read(built->manifest));
+  TRY_ASSIGN(Base base, read_base(source_of(image), *built, edition.architecture, store_, doing.stop));
+  TRY_ASSIGN(const std::optional<std::string> manifest, store_.read(*built));
   CHECK(manifest.has_value());
   TRY(write_file(services_.host.files, memo_path(image, edition, context),
                  Json{{"manifest", *manifest}, {"config", base.config}}.dump()));
-  return BuiltBase{std::move(base), std::move(built->new_layers)};
+  return base;
 }
 
 }  // namespace trainmake

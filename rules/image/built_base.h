@@ -10,11 +10,6 @@
 
 namespace trainmake {
 
-struct BuiltBase {
-  Base base;
-  std::vector<BlobRef> new_layers;  // that the store did not have
-};
-
 // `layout` is that of the store.
 class BuiltBases {
  public:
@@ -24,12 +19,11 @@ class BuiltBases {
   // As it was built before, all of it still here.
   Result<std::optional<Base>> kept(const Target& image, const Edition& edition, const FileTree& context);
   // Built when it is not kept, or when `doing` asks for it.
-  Result<BuiltBase> of(const Target& image, const Edition& edition, const FileTree& context,
-                       const Doing& doing);
+  Result<Base> of(const Target& image, const Edition& edition, const FileTree& context, const Doing& doing);
 
  private:
-  Result<BuiltBase> build(const Target& image, const Edition& edition, const FileTree& context,
-                          const Doing& doing);
+  Result<Base> build(const Target& image, const Edition& edition, const FileTree& context,
+                     const Doing& doing);
   std::string memo_path(const Target& image, const Edition& edition, const FileTree& context) const;
   BaseSource source_of(const Target& image) const;
 

@@ -18,8 +18,10 @@ std::vector<PlacedBlob> blobs_of(const MadeImage& made) {
 }
 
 Result<void> send_layers(const MadeImage& made, Delivery& delivery) {
-  TRY(count_missing(made.layers, delivery));
-  for (const PlacedLayer& layer : made.layers) TRY(fetch(layer.blob(), delivery.store, delivery.stop));
+  for (const PlacedLayer& layer : made.layers) {
+    TRY(fetch(layer.blob(), delivery.store, delivery.stop));
+    delivery.add_new(layer.layer.blob);
+  }
   return {};
 }
 
@@ -105,14 +107,6 @@ std::vector<std::string> tags_of_variant(const std::vector<std::string>& tags, c
   std::vector<std::string> all;
   for (const std::string& tag : tags) all.push_back(cat(tag, "-", variant));
   return all;
-}
-
-Result<void> count_missing(const std::vector<PlacedLayer>& layers, Delivery& delivery) {
-  for (const PlacedLayer& placed : layers) {
-    TRY_ASSIGN(const auto here, delivery.store.size_of(placed.layer.blob.digest, nullptr));
-    if (!here) delivery.add_new(placed.layer.blob);
-  }
-  return {};
 }
 
 Result<bool> is_at_hand(const Layer& layer, const Delivery& delivery) {

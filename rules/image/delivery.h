@@ -38,12 +38,10 @@ struct Delivery {
 
   // Of a layer that was made or fetched: a layout has it by that, another registry when it was sent.
   void add_new(const BlobRef& layer) {
-    if (place.is_layout()) new_layers.emplace(layer.digest, layer.size);
+    if (place.is_layout() && store.is_new(layer.digest)) new_layers.emplace(layer.digest, layer.size);
   }
 };
 
-// Adds those that the store has not, and is about to get.
-Result<void> count_missing(const std::vector<PlacedLayer>& layers, Delivery& delivery);
 // Whether a layer need not be built: it lies in the store or, for another registry, there.
 Result<bool> is_at_hand(const Layer& layer, const Delivery& delivery);
 // The same as far as it can be told without asking anybody.

@@ -178,31 +178,25 @@ Result<void> search(FileSystem& files, const std::string& from, const BlobRef& l
 }
 
 // Takes the image of the OCI layout in `from`, whole.
-Result<BuiltImage> take_image(FileSystem& files, const std::string& from, const std::string& architecture,
-                              const Secrets& secrets, const ImageStore& store, const std::stop_token& stop) {
+Result<Sha256> take_image(FileSystem& files, const std::string& from, const std::string& architecture,
+                          const Secrets& secrets, const ImageStore& store, const std::stop_token& stop) {
   TRY_ASSIGN(const Sha256 digest, find_manifest(files, from, architecture));
   TRY_ASSIGN(const std::string bytes, read_file(files, blob_path(from, digest), kLargestDocument));
   Result<ImageManifest> manifest = parse_image_manifest(bytes);
   if (!manifest) return fail(misread(manifest.error()));
-  BuiltImage built;
-  for (const BlobRef& blob : manifest->layers) {
-    TRY_ASSIGN(const auto known, store.size_of(blob.digest, nullptr));
-    if (!known) built.new_layers.push_back(blob);
-  }
   manifest->layers.push_back(manifest->config);
   for (const BlobRef& blob : manifest->layers) {
     if (!secrets.empty()) TRY(search(files, from, blob, secrets, stop));
     TRY(take(files, from, blob, store, stop));
   }
   TRY_ASSIGN(const BlobRef made, store.make(kManifestType, bytes));
-  built.manifest = made.digest;
-  return built;
+  return made.digest;
 }
 
 }  // namespace
 
-Result<BuiltImage> build_dockerfile(Host& host, Blobs& blobs, const ImageStore& store,
-                                    const DockerfileBuild& build, const std::stop_token& stop) {
+Result<Sha256> build_dockerfile(Host& host, Blobs& blobs, const ImageStore& store,
+                                const DockerfileBuild& build, const std::stop_token& stop) {
   Builder builder{host, build, stop};
   TRY_ASSIGN(builder.tool, find_tool(host, build.name, stop));
   const TemporaryFolder scratch(

@@ -5,7 +5,6 @@
 #include <functional>
 #include <map>
 #include <string>
-#include <vector>
 
 #include "cache/blobs.h"
 #include "cache/listing.h"
@@ -23,12 +22,8 @@ struct DockerfileBuild {
   std::function<void(const std::string& line)> tell;  // what the tool prints
 };
 
-// What it built, all of it in the store.
-struct BuiltImage {
-  Sha256 manifest;
-  std::vector<BlobRef> new_layers;  // that the store did not have
-};
-Result<BuiltImage> build_dockerfile(Host& host, Blobs& blobs, const ImageStore& store,
-                                    const DockerfileBuild& build, const std::stop_token& stop);
+// The manifest of what it built, all of it in the store.
+Result<Sha256> build_dockerfile(Host& host, Blobs& blobs, const ImageStore& store,
+                                const DockerfileBuild& build, const std::stop_token& stop);
 
 }  // namespace trainmake

@@ -36,6 +36,10 @@ Digest128 digest_as(std::string_view what, const ListedFile& file) {
       .finish();
 }
 
+std::string from_project(const ListedFile& file, const Target& target) {
+  return path_below(file.source, target.label.folder).value_or(file.source);
+}
+
 // Equal when every edition is what it was, whatever carries it.
 std::string identity_of(const std::vector<MadeImage>& images) {
   if (images.size() == 1) return images.front().config.digest.hex();
@@ -178,11 +182,10 @@ Result<Description> ImageRule::describe(const Subject& subject) {
   Manifest& manifest = description.manifest;
   if (!place.is_layout()) manifest.add(Section::kAttr, "registry", place.text());
   if (!place.endpoint.empty()) manifest.add(Section::kAttr, "registry.endpoint", place.endpoint);
-  if (place.compression != Compression::kGzip)
-    manifest.add(Section::kAttr, "compression", name_of(place.compression));
+  manifest.add(Section::kAttr, "compression", name_of(place.compression));
   TRY_ASSIGN(FileTree context, dockerfile_context(services_, target, description.looks));
   for (const ListedFile& file : context.files)
-    manifest.add(Section::kData, file.source, digest_as("dockerfile", file));
+    manifest.add(Section::kData, from_project(file, target), digest_as("dockerfile", file));
   const std::vector<std::string> architectures = target.strings("architecture");
   if (editions.size() > 1) manifest.add(Section::kAttr, "variants", order_of(editions));
   for (const Edition& edition : editions) {
@@ -191,7 +194,7 @@ Result<Description> ImageRule::describe(const Subject& subject) {
     if (!edition.base.empty()) {
       TRY_ASSIGN(identity, bases_.identity(subject, edition, description.looks));
     }
-    manifest.add(Section::kBase, name, identity.value_or("unknown"));
+    if (!edition.base.empty()) manifest.add(Section::kBase, name, identity.value_or("unknown"));
     manifest.add(Section::kPlatform, cat(name, ".architecture"), edition.architecture);
     if (!identity) description.certain = false;
   }
@@ -201,7 +204,8 @@ Result<Description> ImageRule::describe(const Subject& subject) {
   }
   TRY_ASSIGN(FileTree inputs, step_inputs(services_, target, description.looks));
   for (const ListedFile& file : inputs.files) {  // a Dockerfile's are among its context
-    if (context.files.empty()) manifest.add(Section::kData, file.source, digest_as("inputs", file));
+    if (context.files.empty())
+      manifest.add(Section::kData, from_project(file, target), digest_as("inputs", file));
   }
   const bool has_steps = !target.strings("run").empty();
   for (const Edition& edition : editions) {
@@ -209,10 +213,10 @@ Result<Description> ImageRule::describe(const Subject& subject) {
     if (edition.base.empty()) {
       TRY_ASSIGN(below, built_bases_.kept(target, edition, context));
       if (!below) ++description.work.layers;  // one or more
-    } else if (has_steps || place.is_layout()) {
+    } else {
       TRY_ASSIGN(below, bases_.kept(subject, edition));
     }
-    if (below && place.is_layout()) TRY(count_missing(*below, description.work));
+    if (below) TRY(count_carried(*below, place, pushed, description.work));
     if (has_steps) TRY(steps_.count(target, edition, below, inputs, place, pushed, description.work));
   }
   TRY_ASSIGN(FileTrees files, file_trees(services_, target, description.looks));
@@ -223,7 +227,7 @@ Result<Description> ImageRule::describe(const Subject& subject) {
   for (std::size_t i = 0; i < files.size(); ++i) {
     manifest.add(Section::kAttr, cat("files[", i + 1, "].dest"), files[i].dest);
     for (const ListedFile& file : files[i].files) {
-      manifest.add(Section::kData, file.source, digest_as(cat("files ", i), file));
+      manifest.add(Section::kData, from_project(file, target), digest_as(cat("files ", i), file));
     }
     TRY(count(source_of(files[i], place.compression), place, pushed, description.work));
   }
@@ -247,11 +251,13 @@ Result<Description> ImageRule::describe(const Subject& subject) {
   return description;
 }
 
-// Adds to `work` what a layout would have to fetch.
-Result<void> ImageRule::count_missing(const Base& below, Work& work) {
+// Adds to `work` those of a base that have to come from elsewhere: its own registry mounts them.
+Result<void> ImageRule::count_carried(const Base& below, const ImagePlace& place, const PushedBlobs& pushed,
+                                      Work& work) {
   for (const PlacedLayer& placed : below.layers) {
-    TRY_ASSIGN(const auto here, store_.size_of(placed.layer.blob.digest, nullptr));
-    if (here) continue;
+    if (!place.is_layout() && placed.from != nullptr && placed.from->host() == place.host) continue;
+    TRY_ASSIGN(const bool there, is_there(placed.layer, place, pushed, store_));
+    if (there) continue;
     ++work.layers;
     work.layer_bytes += placed.layer.blob.size;
   }
@@ -275,7 +281,7 @@ Result<Layer> ImageRule::layer(const LayerSource& source, const Target& target, 
   if (known && (!afresh || making_.has_made(memo))) return *std::move(known);
   TRY_ASSIGN(const Layer built, build(source, target, delivery));
   if (afresh) making_.add(memo);
-  if (!known || known->blob.digest != built.blob.digest) delivery.add_new(built.blob);
+  delivery.add_new(built.blob);
   return built;
 }
 
@@ -339,15 +345,13 @@ Result<MadeImage> ImageRule::make(const Subject& subject, const Edition& edition
   const Target& target = subject.target();
   std::optional<Base> below;
   if (edition.base.empty()) {
-    TRY_ASSIGN(BuiltBase built, built_bases_.of(target, edition, ingredients.context, doing));
-    for (const BlobRef& layer : built.new_layers) delivery.add_new(layer);
-    below = std::move(built.base);
+    TRY_ASSIGN(Base built, built_bases_.of(target, edition, ingredients.context, doing));
+    below = std::move(built);
   } else {
     TRY_ASSIGN(below, bases_.of(subject, edition, doing.stop));
   }
   MadeImage made{edition, {}, {}, {}};
   if (below) {
-    TRY(trainmake::count_missing(below->layers, delivery));
     StepRoot root{edition.architecture, below->config, std::move(below->layers), delivery.place.compression};
     TRY(steps_.run(target, ingredients.inputs, root, doing, delivery));
     made.layers = std::move(root.layers);

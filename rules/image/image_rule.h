@@ -47,7 +47,8 @@ class ImageRule final : public Rule {
                                         Delivery& delivery);
   Result<MadeImage> make(const Subject& subject, const Edition& edition, const std::vector<Layer>& own,
                          const Ingredients& ingredients, const Doing& doing, Delivery& delivery);
-  Result<void> count_missing(const Base& below, Work& work);
+  Result<void> count_carried(const Base& below, const ImagePlace& place, const PushedBlobs& pushed,
+                             Work& work);
   Result<void> send_again(const Subject& subject, const Record& record, const ImagePlace& place,
                           const std::stop_token& stop);
   Result<Document> document(const Artifact& artifact, const ImagePlace& place, const std::stop_token& stop);

@@ -78,8 +78,9 @@ Result<StepResult> ImageSteps::run_one(const Target& image, const RunStep& step,
   doing.events(Message{image.label, cat("Running ", quoted(step.command))});
   if (std::string said = not_looked_for(secrets); !said.empty())
     doing.events(Message{image.label, std::move(said)});
+  const auto say = [&](std::string what) { doing.events(Message{image.label, std::move(what)}); };
   const auto tell = [&](std::string line) { doing.events(LogLine{image.label, std::move(line)}); };
-  Result<StepResult> ran = steps_.run(root, step, secrets, doing.afresh, tell, doing.stop);
+  Result<StepResult> ran = steps_.run(root, step, secrets, doing.afresh, say, tell, doing.stop);
   if (!ran) return fail(std::move(ran).error().at(image.place_of("run")));
   return ran;
 }

@@ -1,12 +1,28 @@
 #include "rules/image/image_store.h"
 
+#include <mutex>
+#include <set>
+
 #include "cache/transfer.h"
 #include "engine/base/text.h"
 
 namespace trainmake {
 
+struct ImageStore::Made {
+  std::mutex mutex;  // guards what follows
+  std::set<Sha256> blobs;
+};
+
 ImageStore::ImageStore(Host& host, std::string folder, std::string workspace_root)
-    : host_(host), folder_(std::move(folder)), root_(std::move(workspace_root)) {}
+    : host_(host),
+      folder_(std::move(folder)),
+      root_(std::move(workspace_root)),
+      made_(std::make_shared<Made>()) {}
+
+bool ImageStore::is_new(const Sha256& digest) const {
+  const std::lock_guard lock(made_->mutex);
+  return made_->blobs.contains(digest);
+}
 
 ImageStore ImageStore::of(Host& host, const Workspace& workspace) {
   return {host, path_join(workspace.cache, kImagesFolder), workspace.root};
@@ -52,7 +68,11 @@ Result<BlobRef> ImageStore::make(const std::string& media_type,
   blob.digest = hasher.finish();
   TRY(in_folder(writer->commit(), waiting));
   TRY(host_.files.make_folder(path_join(folder_, "blobs/sha256")));
+  TRY_ASSIGN(const Stat before, host_.files.look(path(blob.digest)));
   TRY(host_.files.rename(waiting, path(blob.digest)));
+  if (before.exists()) return blob;
+  const std::lock_guard lock(made_->mutex);
+  made_->blobs.insert(blob.digest);
   return blob;
 }
 

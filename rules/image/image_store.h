@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -31,12 +32,16 @@ class ImageStore {
                        const std::function<Result<void>(const ByteSink&)>& fill) const;
   Result<BlobRef> make(const std::string& media_type, std::string_view bytes) const;
   Result<std::optional<std::string>> read(const Sha256& digest) const;  // a document
+  // Whether `make` brought it, and it was not there before.
+  bool is_new(const Sha256& digest) const;
 
  private:
   Result<void> in_folder(Result<void> written, const std::string& path) const;
   Host& host_;
   std::string folder_;
   std::string root_;
+  struct Made;
+  std::shared_ptr<Made> made_;
 };
 
 }  // namespace trainmake

@@ -28,6 +28,9 @@ Result<RegistryService> read_registry_service(const Service& service, const Work
   const Value* insecure = service.attributes.find("insecure");
   read.place.insecure = insecure != nullptr && insecure->boolean() != nullptr && *insecure->boolean();
   if (const std::string* ca = service.text("ca")) read.place.ca = path_join(workspace.root, *ca);
+  // Whoever vouches for it does so over TLS.
+  if (!read.place.ca.empty() && read.place.url.empty() && !read.place.insecure)
+    read.place.url = cat("https://", read.place.host);
   return read;
 }
 

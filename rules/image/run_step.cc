@@ -182,32 +182,35 @@ Result<std::optional<StepResult>> RunSteps::remembered(const StepRoot& root, con
   return layer ? std::optional(StepResult{std::move(layer)}) : std::nullopt;
 }
 
-// Each is unpacked anew once, however many steps ask for it.
-bool RunSteps::is_first_renewal(const Sha256& diff_id) const {
+// Each is looked at as a whole once, however many steps ask for it.
+bool RunSteps::is_first_check(const Sha256& diff_id) const {
   const std::lock_guard lock(mutex_);
-  return renewed_.insert(diff_id).second;
+  return checked_.insert(diff_id).second;
 }
 
 // The top one first. One that occurs twice is taken once: what is above hides all of it below, and overlayfs
 // refuses a folder that is named twice.
-Result<std::vector<UnpackedLayer>> RunSteps::unpack(const StepRoot& root, bool afresh,
+Result<std::vector<UnpackedLayer>> RunSteps::unpack(const StepRoot& root, bool afresh, const Say& say,
                                                     const std::stop_token& stop) const {
   const UnpackedLayers shared(host_, shared_);
   std::vector<UnpackedLayer> layers;
   std::set<Sha256> taken;
+  bool told = false;
   for (std::size_t i = root.layers.size(); i-- > 0;) {
     const PlacedLayer& placed = root.layers[i];
     const Sha256& diff_id = placed.layer.diff_id;
     if (!taken.insert(diff_id).second) continue;
     const auto blob = [&]() -> Result<std::string> {
+      if (!std::exchange(told, true)) say("Unpacking what it is built on");
       TRY(fetch(placed.blob(), store_, stop));
       return store_.path(placed.layer.blob.digest);
     };
-    const bool renews = afresh && is_first_renewal(diff_id);
-    Result<UnpackedLayer> layer = shared.take(diff_id, blob, stop, renews);
+    const auto trust =
+        afresh && is_first_check(diff_id) ? UnpackedLayers::Trust::kVerify : UnpackedLayers::Trust::kAsItIs;
+    Result<UnpackedLayer> layer = shared.take(diff_id, blob, stop, trust);
     if (!layer && layer.error().blame != Blame::kInterrupted) {
       TRY_ASSIGN(const bool was_damaged, store_.drop_if_damaged(placed.layer.blob.digest, stop));
-      if (was_damaged) layer = shared.take(diff_id, blob, stop, renews);
+      if (was_damaged) layer = shared.take(diff_id, blob, stop, trust);
     }
     if (!layer) return fail(std::move(layer).error());
     layers.push_back(*std::move(layer));
@@ -235,14 +238,14 @@ Result<StepResult> RunSteps::make_layer(Compression compression, const std::stri
 }
 
 Result<StepResult> RunSteps::run(const StepRoot& root, const RunStep& step, const Secrets& secrets,
-                                 bool afresh, const std::function<void(std::string)>& tell,
+                                 bool afresh, const Say& say, const std::function<void(std::string)>& tell,
                                  const std::stop_token& stop) const {
   const StepConfig config = config_of(root.config);
   const TemporaryFolder scratch(host_.files,
                                 path_join(cache_, cat("steps/", process_id(), "-", host_.clock.steady_ns())));
   TRY_ASSIGN(const Runtime runtime,
              find_runtime(host_, scratch.path("runtimes"), path_join(path_folder(shared_), "runtime.json")));
-  TRY_ASSIGN(const std::vector<UnpackedLayer> below, unpack(root, afresh, stop));
+  TRY_ASSIGN(const std::vector<UnpackedLayer> below, unpack(root, afresh, say, stop));
   ContainerRequest request;
   TRY_ASSIGN(const bool mended, mend_implied(below, scratch.path("mended")));
   if (mended) request.layers.push_back(scratch.path("mended"));

@@ -48,6 +48,8 @@ struct StepResult {
 
 class RunSteps {
  public:
+  using Say = std::function<void(std::string)>;
+
   RunSteps(Host& host, const Workspace& workspace, Blobs& blobs, const ImageStore& store);
 
   // What it came to before, wherever its layer lies now.
@@ -56,15 +58,16 @@ class RunSteps {
   // own. When it fails its last lines are told, and nothing is remembered. `afresh` unpacks the layers below
   // anew.
   Result<StepResult> run(const StepRoot& root, const RunStep& step, const Secrets& secrets, bool afresh,
-                         const std::function<void(std::string)>& tell, const std::stop_token& stop) const;
+                         const Say& say, const std::function<void(std::string)>& tell,
+                         const std::stop_token& stop) const;
   std::string log_path(const StepRoot& root, const RunStep& step) const;
   // Where it is remembered.
   std::string memo_path(const StepRoot& root, const RunStep& step) const;
 
  private:
   std::string key(const StepRoot& root, const RunStep& step) const;
-  bool is_first_renewal(const Sha256& diff_id) const;
-  Result<std::vector<UnpackedLayer>> unpack(const StepRoot& root, bool afresh,
+  bool is_first_check(const Sha256& diff_id) const;
+  Result<std::vector<UnpackedLayer>> unpack(const StepRoot& root, bool afresh, const Say& say,
                                             const std::stop_token& stop) const;
   Result<StepResult> make_layer(Compression compression, const std::string& upper,
                                 const std::vector<std::string>& layers, const Secrets& secrets,
@@ -77,7 +80,7 @@ class RunSteps {
   const ImageStore& store_;
   std::string shared_;        // folder of what this user's workspaces share
   mutable std::mutex mutex_;  // guards what follows
-  mutable std::set<Sha256> renewed_;
+  mutable std::set<Sha256> checked_;
 };
 
 }  // namespace trainmake

@@ -207,7 +207,9 @@ void TarCheck::check(const Entry& entry) {
 void TarCheck::check_path(const Entry& entry) {
   if (entry.raw.empty() || entry.raw.find('\0') != std::string::npos)
     return tell(cat("has an entry whose name is ", entry.raw.empty() ? "empty" : quoted(entry.raw)));
-  if (entry.raw.starts_with('/')) tell(cat("has ", quoted(entry.raw), ", which is absolute"));
+  const bool is_root = entry.raw == "/";  // as some write it
+  if (entry.raw.starts_with('/') && (!is_root || maker_ == TarMaker::kUs))
+    tell(cat("has ", quoted(entry.raw), ", which is absolute"));
   if (climbs(entry.raw)) tell(cat("has ", quoted(entry.raw), ", which leads out of its folder"));
   if (!paths_.insert(digest_of(entry.path)).second) tell(cat("has ", quoted(entry.raw), " twice"));
 }

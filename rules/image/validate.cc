@@ -28,7 +28,8 @@ class Validation {
       if (!named)
         tell(cat("Tag ", quoted(tag), " is not there"));
       else if (named->digest != what_.image.digest)
-        tell(cat("Tag ", quoted(tag), " points at ", short_name(named->digest), ", not at this image"));
+        tell(cat("Tag ", quoted(tag), " points at ", short_name(named->digest), ", not at this image"),
+             "Somebody else put another one there; `--force` on the image points it here again");
     }
     return {};
   }

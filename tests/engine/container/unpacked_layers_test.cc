@@ -17,14 +17,15 @@ namespace {
 
 class Unpacked : public testing::Test {
  protected:
-  Result<UnpackedLayer> take(const Sha256& diff_id, bool afresh = false) {
+  Result<UnpackedLayer> take(const Sha256& diff_id,
+                             UnpackedLayers::Trust trust = UnpackedLayers::Trust::kAsItIs) {
     return layers_.take(
         diff_id,
         [&]() -> Result<std::string> {
           ++asked_;
           return scratch_.path("blob");
         },
-        {}, afresh);
+        {}, trust);
   }
 
   ScratchFolder scratch_;
@@ -73,14 +74,17 @@ TEST_F(Unpacked, WhatIsNoFolderIsReplaced) {
   EXPECT_EQ(scratch_.read("layers/" + sha256_of(tar_).hex() + "/a"), "hello");
 }
 
-TEST_F(Unpacked, WhatLostSomethingIsWholeAgainWhenItIsAskedForAfresh) {
+TEST_F(Unpacked, WhatLostSomethingIsWholeAgainOnceItIsVerified) {
   scratch_.write("blob", tar_);
   ASSERT_TRUE(take(sha256_of(tar_)));
   std::filesystem::remove(scratch_.path("layers/" + sha256_of(tar_).hex() + "/a"));
   ASSERT_TRUE(take(sha256_of(tar_)));
   EXPECT_FALSE(scratch_.has("layers/" + sha256_of(tar_).hex() + "/a"));
-  ASSERT_TRUE(take(sha256_of(tar_), true));
+  ASSERT_TRUE(take(sha256_of(tar_), UnpackedLayers::Trust::kVerify));
   EXPECT_TRUE(scratch_.has("layers/" + sha256_of(tar_).hex() + "/a"));
+  EXPECT_EQ(asked_, 2) << "once more";
+  ASSERT_TRUE(take(sha256_of(tar_), UnpackedLayers::Trust::kVerify));
+  EXPECT_EQ(asked_, 2) << "what is as it was is not unpacked again";
 }
 
 TEST_F(Unpacked, FoldersThatALayerDoesNotListAreRememberedAsSuch) {

@@ -131,8 +131,8 @@ Error Remote::refusal(const HttpResponse& response, const std::string& doing) co
   const std::string said = without_logins(told_in(response.body));
   std::string hint = "Run it again when the registry is well; what it has by then is not sent again";
   if (response.status == 401 || response.status == 403) hint = advice(response.status);
-  if (response.status == 400 && said.find("HTTPS") != said.npos)
-    hint = "It speaks TLS: write its `url` with `https://`, or a base's registry into TRAINSPACE.lua so";
+  if (response.status == 400 && place_.url.starts_with("http://"))
+    hint = "If it speaks TLS, write its `url` in TRAINSPACE.lua with `https://`";
   if (response.status == 404) hint = "Check the name, and the registry's `url`";
   if (response.status == 413)
     hint = "The registry, or a proxy before it, takes no layer of that size: split `files` into several";
