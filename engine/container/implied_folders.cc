@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "engine/base/file_system.h"
@@ -21,17 +22,20 @@ class Mending {
 
   // What the topmost layer that lists `path` says of it; nothing when the merged one is that.
   std::optional<struct stat> told_below(const std::string& path) const {
-    const std::optional<MergedPath> found = follow_merged(paths_, path);
-    if (!found || !found->entry || !found->entry->is_folder() || found->path != path_join("/", path))
-      return std::nullopt;
     bool is_top = true;
-    for (const std::string& part : found->entry->folders) {
-      if (!implies(part, path)) {
+    for (auto from = paths_.begin(); from != paths_.end();) {
+      const std::optional<MergedPath> found = follow_merged({from, paths_.end()}, path);
+      if (!found || !found->entry || !found->entry->is_folder() || found->path != path_join("/", path))
+        return std::nullopt;
+      for (const std::string& part : found->entry->folders) {
         struct stat told {};
-        if (is_top || lstat(part.c_str(), &told) != 0) return std::nullopt;
-        return told;
+        if (!implies(part, path))
+          return is_top || lstat(part.c_str(), &told) != 0 ? std::nullopt : std::optional(told);
+        is_top = false;
       }
-      is_top = false;
+      // Opaque perhaps, which hides what is in it below and not what it is like.
+      from = std::find(from, paths_.end(), folder_of(found->entry->folders.back(), path));
+      if (from != paths_.end()) ++from;
     }
     return std::nullopt;
   }
@@ -56,6 +60,10 @@ class Mending {
   }
 
  private:
+  static std::string folder_of(const std::string& part, const std::string& path) {
+    return part.substr(0, part.size() - path.size() - 1);
+  }
+
   bool implies(const std::string& part, const std::string& path) const {
     for (const UnpackedLayer& layer : layers_) {
       if (part == path_join(layer.folder, path)) return layer.implied.contains(path);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -352,6 +353,10 @@ class Unpacker {
   Result<void> told_folder(const Descriptor& open, const std::string& path, archive_entry* entry) {
     struct stat found {};
     if (!open || fstat(open.get(), &found) != 0) return cannot("open", path);
+    // Listed again, it is as the last entry says.
+    if (const auto [before, is_new] = told_.try_emplace(found.st_ino, folders_.size()); !is_new)
+      folders_[before->second].inode = 0;
+    told_[found.st_ino] = folders_.size();
     folders_.push_back({path, found.st_ino, archive_entry_perm(entry), time_of(entry)});
     return owner_and_xattrs(open, path, entry);
   }
@@ -408,6 +413,7 @@ class Unpacker {
   std::uint64_t entries_ = 0;
   std::uint64_t bytes_ = 0;
   std::vector<MadeFolder> folders_;
+  std::map<ino_t, std::size_t> told_;  // where in folders_
   std::set<std::string> implied_;
 };
 

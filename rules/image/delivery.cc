@@ -114,7 +114,7 @@ Result<bool> is_at_hand(const Layer& layer, const Delivery& delivery) {
   TRY_ASSIGN(const std::optional<std::uint64_t> here, delivery.store.size_of(layer.blob.digest, nullptr));
   if (here == layer.blob.size) return true;
   if (place.is_layout()) return false;
-  if (delivery.pushed.has(layer.blob.digest)) return true;
+  if (delivery.pushed.is_kept(layer.blob.digest)) return true;
   TRY_ASSIGN(const std::optional<std::uint64_t> there,
              place.registry->size_of(place.repository, layer.blob.digest, nullptr, delivery.stop));
   return there.has_value();

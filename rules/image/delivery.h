@@ -38,7 +38,7 @@ struct Delivery {
 
   // Of a layer that was made or fetched: a layout has it by that, another registry when it was sent.
   void add_new(const BlobRef& layer) {
-    if (place.is_layout() && store.is_new(layer.digest)) new_layers.emplace(layer.digest, layer.size);
+    if (place.is_layout() && store.take_new(layer.digest)) new_layers.emplace(layer.digest, layer.size);
   }
 };
 

@@ -19,9 +19,9 @@ ImageStore::ImageStore(Host& host, std::string folder, std::string workspace_roo
       root_(std::move(workspace_root)),
       made_(std::make_shared<Made>()) {}
 
-bool ImageStore::is_new(const Sha256& digest) const {
+bool ImageStore::take_new(const Sha256& digest) const {
   const std::lock_guard lock(made_->mutex);
-  return made_->blobs.contains(digest);
+  return made_->blobs.erase(digest) > 0;
 }
 
 ImageStore ImageStore::of(Host& host, const Workspace& workspace) {

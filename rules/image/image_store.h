@@ -32,8 +32,8 @@ class ImageStore {
                        const std::function<Result<void>(const ByteSink&)>& fill) const;
   Result<BlobRef> make(const std::string& media_type, std::string_view bytes) const;
   Result<std::optional<std::string>> read(const Sha256& digest) const;  // a document
-  // Whether `make` brought it, and it was not there before.
-  bool is_new(const Sha256& digest) const;
+  // Whether `make` brought it, and it was not there before; true once.
+  bool take_new(const Sha256& digest) const;
 
  private:
   Result<void> in_folder(Result<void> written, const std::string& path) const;

@@ -26,6 +26,6 @@ struct PlacedLayer {
 };
 
 // Into the store, unless it is there.
-Result<void> fetch(const PlacedBlob& blob, const ImageStore& store, const std::stop_token& stop);
+Result<void> fetch(const PlacedBlob& wanted, const ImageStore& store, const std::stop_token& stop);
 
 }  // namespace trainmake

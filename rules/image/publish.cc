@@ -56,7 +56,8 @@ class Sent {
 
 // What is small and new to us, in a repository that we know, is sent as quickly as it is asked for.
 bool is_asked_for(const PlacedBlob& layer, const PushedBlobs& pushed) {
-  return layer.from != nullptr || layer.blob.size > kUnaskedBytes || pushed.empty();
+  return layer.from != nullptr || layer.blob.size > kUnaskedBytes || pushed.empty() ||
+         pushed.has(layer.blob.digest);
 }
 
 // A repository that the registry can take a layer from by itself; "" is none.
@@ -109,15 +110,15 @@ bool has_lost_the_last(const Publication& what, const PushedBlobs& pushed, const
   return there && !*there;
 }
 
-// Those that the repository is not known to have.
+// Those that the repository may not have: what our last manifests do not name it may have removed.
 Result<void> send_blobs(const Publication& what, PushedBlobs& pushed, Tally& tally,
                         const std::stop_token& stop) {
   std::vector<PlacedBlob> unknown;
   std::set<Sha256> seen;  // an image may hold a layer twice
   for (const PlacedBlob& layer : what.layers) {
-    if (!pushed.has(layer.blob.digest) && seen.insert(layer.blob.digest).second) unknown.push_back(layer);
+    if (!pushed.is_kept(layer.blob.digest) && seen.insert(layer.blob.digest).second) unknown.push_back(layer);
   }
-  if (!pushed.has(what.config.digest)) unknown.push_back({what.config});
+  if (!pushed.is_kept(what.config.digest)) unknown.push_back({what.config});
   std::uint64_t total = 0;
   for (const PlacedBlob& layer : unknown) total += layer.blob.size;
   Sent sent(what.progress, total);
@@ -159,7 +160,9 @@ Result<void> publish(const Publication& what, PushedBlobs& pushed, Tally& tally,
     tally.pushed_manifests += 1;
     tally.pushed_bytes += manifest.size;
   }
-  pushed.add_last(manifest.digest);
+  std::vector<Sha256> blobs = {what.config.digest};
+  for (const PlacedBlob& layer : what.layers) blobs.push_back(layer.blob.digest);
+  pushed.add_last(manifest.digest, blobs);
   return pushed.write();
 }
 

@@ -12,6 +12,7 @@ namespace {
 struct Remembered {
   std::string host, repository;
   std::set<Sha256> digests;
+  std::set<Sha256> kept;
   std::optional<Sha256> last;
 };
 
@@ -19,12 +20,16 @@ struct Remembered {
 Remembered parse(const std::string& text) {
   const auto json = parse_json<nlohmann::json>(text);
   if (!json.is_object()) return {};
-  Remembered remembered{
-      text_at(json, "host"), text_at(json, "repository"), {}, Sha256::parse(text_at(json, "last"))};
-  for (const nlohmann::json& entry : json.value("blobs", nlohmann::json::array())) {
-    const auto digest = entry.is_string() ? Sha256::parse(entry.get<std::string>()) : std::nullopt;
-    if (digest) remembered.digests.insert(*digest);
-  }
+  const auto list = [&](const char* name) {
+    std::set<Sha256> digests;
+    for (const nlohmann::json& entry : json.value(name, nlohmann::json::array())) {
+      const auto digest = entry.is_string() ? Sha256::parse(entry.get<std::string>()) : std::nullopt;
+      if (digest) digests.insert(*digest);
+    }
+    return digests;
+  };
+  Remembered remembered{text_at(json, "host"), text_at(json, "repository"), list("blobs"), list("kept"),
+                        Sha256::parse(text_at(json, "last"))};
   return remembered;
 }
 
@@ -43,6 +48,7 @@ Result<PushedBlobs> PushedBlobs::read(Host& host, const ImageStore& store, const
   const Remembered remembered = parse(text.value_or(""));
   pushed.digests_ = remembered.digests;
   pushed.last_ = remembered.last;
+  pushed.kept_ = remembered.kept;
   return pushed;
 }
 
@@ -60,11 +66,15 @@ Result<std::string> PushedBlobs::elsewhere(const Sha256& digest) const {
 }
 
 Result<void> PushedBlobs::write() const {
-  nlohmann::json blobs = nlohmann::json::array();
-  for (const Sha256& digest : digests_) blobs.push_back(digest.hex());
+  const auto list = [](const std::set<Sha256>& digests) {
+    nlohmann::json names = nlohmann::json::array();
+    for (const Sha256& digest : digests) names.push_back(digest.hex());
+    return names;
+  };
   const nlohmann::json json = {{"host", registry_},
                                {"repository", repository_},
-                               {"blobs", blobs},
+                               {"blobs", list(digests_)},
+                               {"kept", list(keeps_)},
                                {"last", last_ ? last_->hex() : ""}};
   return write_file(host_->files, path(), json.dump());
 }

@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "rules/image/image_store.h"
 #include "rules/image/places.h"
@@ -20,11 +21,17 @@ class PushedBlobs {
   bool empty() const { return digests_.empty(); }
   // Another repository of the same host that has a blob, as far as we know; "" is none.
   Result<std::string> elsewhere(const Sha256& digest) const;
+  // Whether that is so as long as our last manifests are there, which name it: registries remove what none
+  // names.
+  bool is_kept(const Sha256& digest) const { return kept_.contains(digest) || keeps_.contains(digest); }
   void add(const Sha256& digest) { digests_.insert(digest); }
-  // A manifest, which is the last that was sent.
-  void add_last(const Sha256& manifest) { add(*(last_ = manifest)); }
+  // A manifest, which is the last that was sent, and the blobs that it names.
+  void add_last(const Sha256& manifest, const std::vector<Sha256>& blobs) {
+    add(*(last_ = manifest));
+    keeps_.insert(blobs.begin(), blobs.end());
+  }
   const std::optional<Sha256>& last() const { return last_; }
-  void forget() { digests_.clear(), last_.reset(); }
+  void forget() { digests_.clear(), kept_.clear(), keeps_.clear(), last_.reset(); }
   Result<void> write() const;
 
  private:
@@ -36,6 +43,8 @@ class PushedBlobs {
   std::string registry_, repository_;  // "" and its repository are the layout
   std::set<Sha256> digests_;
   std::optional<Sha256> last_;
+  std::set<Sha256> kept_;   // what the manifests of the last delivery name
+  std::set<Sha256> keeps_;  // those of this one
 };
 
 }  // namespace trainmake

@@ -28,6 +28,8 @@ using Json = nlohmann::json;
 // then, and not by times, which a layer does not keep.
 constexpr const char* kEpoch = "315532800";
 
+constexpr std::string_view kAlive = ".alive";  // beside a step's folder, locked as long as it runs
+
 // In the place of a layer, of what changed nothing.
 constexpr std::string_view kNoLayer = "null";
 
@@ -106,6 +108,22 @@ Result<std::vector<std::string>> names_in(FileSystem& files, const std::string& 
   std::vector<std::string> names;
   for (const FolderEntry& entry : entries) names.push_back(entry.name);
   return names;
+}
+
+// What steps left that were killed: secrets may be among it.
+Result<void> sweep(FileSystem& files, const std::string& folder) {
+  TRY_ASSIGN(const Stat there, files.look(folder));
+  if (!there.is(FileKind::kFolder)) return {};
+  TRY_ASSIGN(const std::vector<FolderEntry> entries, files.list(folder));
+  for (const FolderEntry& entry : entries) {
+    if (!entry.name.ends_with(kAlive)) continue;
+    const std::string lock = path_join(folder, entry.name);
+    TRY_ASSIGN(const std::optional<FileLock> dead, files.lock(lock, FileLock::Mode::kExclusive));
+    if (!dead) continue;
+    TRY(files.remove(lock.substr(0, lock.size() - kAlive.size())));
+    TRY(files.remove(lock));
+  }
+  return {};
 }
 
 // A folder of `inputs` must not take the place of one of the base: `/app` is not there any more then, or
@@ -241,8 +259,12 @@ Result<StepResult> RunSteps::run(const StepRoot& root, const RunStep& step, cons
                                  bool afresh, const Say& say, const std::function<void(std::string)>& tell,
                                  const std::stop_token& stop) const {
   const StepConfig config = config_of(root.config);
-  const TemporaryFolder scratch(host_.files,
-                                path_join(cache_, cat("steps/", process_id(), "-", host_.clock.steady_ns())));
+  TRY(sweep(host_.files, path_join(cache_, "steps")));
+  const std::string own = cat(process_id(), "-", host_.clock.steady_ns());
+  TRY_ASSIGN(const std::optional<FileLock> alive,
+             host_.files.lock(path_join(cache_, cat("steps/", own, kAlive)), FileLock::Mode::kExclusive));
+  const TemporaryFolder alive_file(host_.files, path_join(cache_, cat("steps/", own, kAlive)));
+  const TemporaryFolder scratch(host_.files, path_join(cache_, cat("steps/", own)));
   TRY_ASSIGN(const Runtime runtime,
              find_runtime(host_, scratch.path("runtimes"), path_join(path_folder(shared_), "runtime.json")));
   TRY_ASSIGN(const std::vector<UnpackedLayer> below, unpack(root, afresh, say, stop));

@@ -256,6 +256,11 @@ TEST_F(Unpack, FoldersThatAreReachedThroughALinkKeepTheirModes) {
   EXPECT_EQ(look("usr/lib/open").st_mode & 07777U, 01777U);
 }
 
+TEST_F(Unpack, AFolderThatIsListedAgainIsAsTheLastEntrySays) {
+  ASSERT_TRUE(unpack(TarBytes().add('5', "a", "", 0755).add('0', "a/b", "x").add('5', "a", "", 0700).end()));
+  EXPECT_EQ(look("a").st_mode & 07777U, 0700U);
+}
+
 TEST_F(Unpack, AFolderWhosePlaceALinkTookLendsItsModeToNothing) {
   ASSERT_TRUE(
       unpack(TarBytes().add('5', "real", "", 0755).add('5', "a", "", 0700).add('2', "a", "real").end()));

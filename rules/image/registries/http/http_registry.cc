@@ -59,11 +59,11 @@ class HttpRegistry final : public Registry {
 
   Result<std::optional<std::uint64_t>> size_of(const std::string& repository, const Sha256& digest, Looks*,
                                                const std::stop_token& stop) override {
-    const HttpRequest request{"HEAD", blob_url(repository, digest), {}, ""};
-    TRY_ASSIGN(const HttpResponse response, remote_.send(request, {repository, true}, Again::kYes, stop));
+    HttpRequest request{"HEAD", blob_url(repository, digest), {}, ""};
+    TRY_ASSIGN(HttpResponse response, remote_.send(request, {repository, true}, Again::kYes, stop));
     // One that does not know the question is as one that does not have the blob: it is sent.
     if (response.status == 404 || response.status == 405) return std::optional<std::uint64_t>();
-    if (is_redirect(response.status)) return std::optional<std::uint64_t>(0);
+    if (is_redirect(response.status)) return size_elsewhere(std::move(request), std::move(response), stop);
     if (response.status != 200) return fail(remote_.refusal(response, cat("look into ", quoted(repository))));
     return std::optional(length_of(response).value_or(0));
   }
@@ -154,6 +154,19 @@ class HttpRegistry final : public Registry {
   }
 
  private:
+  // Where the storage is another service; what that does not tell is not there.
+  Result<std::optional<std::uint64_t>> size_elsewhere(HttpRequest request, HttpResponse response,
+                                                      const std::stop_token& stop) {
+    for (int redirects = 0; is_redirect(response.status) && redirects < kMostRedirects; ++redirects) {
+      const std::string* location = header_of(response, "location");
+      if (location == nullptr) break;
+      request.url = resolved(*location, request.url);
+      TRY_ASSIGN(response, remote_.send(request, {}, Again::kYes, stop));
+    }
+    if (response.status != 200) return std::optional<std::uint64_t>();
+    return length_of(response);
+  }
+
   std::string blob_url(const std::string& repository, const Sha256& digest) const {
     return remote_.url(cat("/v2/", repository, "/blobs/", digest_text(digest)));
   }
@@ -191,7 +204,12 @@ class HttpRegistry final : public Registry {
     const std::string name = name_of({repository, reference});
     if (response.status < 200 || response.status >= 300)
       return fail(remote_.refusal(response, cat("push to ", quoted(name))));
-    const std::optional<Sha256> kept_as = digest_of_answer(response);
+    std::optional<Sha256> kept_as = digest_of_answer(response);
+    if (!kept_as && response.status != 201) {  // whoever answered may be no registry
+      TRY_ASSIGN(const std::optional<BlobRef> kept, find({repository, reference}, nullptr, stop));
+      if (!kept) return fail(remote_.refusal(response, cat("push to ", quoted(name))));
+      kept_as = kept->digest;
+    }
     if (!kept_as || *kept_as == digest) return {};
     return fail(user_error(cat(quoted(remote_.name()), " keeps ", quoted(name), " as ", digest_text(*kept_as),
                                ", and what was sent is ", digest_text(digest)),

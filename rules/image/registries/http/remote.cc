@@ -18,6 +18,7 @@ using Json = nlohmann::json;
 using std::chrono::milliseconds;
 
 constexpr int kMostTries = 7;
+constexpr std::int64_t kLongestSilenceNs = 90'000'000'000;  // of one that takes connections and says nothing
 constexpr milliseconds kFirstPause{200};
 constexpr int kToldPause = 1;  // the first is too short to be told of
 constexpr milliseconds kLongestPause{10'000};
@@ -257,12 +258,14 @@ Result<HttpResponse> Remote::send_once(const HttpRequest& request, const Scope& 
 
 Result<HttpResponse> Remote::send(const HttpRequest& request, const Scope& scope, Again again,
                                   const std::stop_token& stop) {
+  const std::int64_t begun_ns = host_.clock.steady_ns();
   for (int attempt = 0;; ++attempt) {
     Result<HttpResponse> response = send_once(request, scope, stop);
     const bool poor = response ? may_come_right(response->status) : may_come_right(response.error());
     if (response || !poor) away_ = false;
     if (!poor || again == Again::kNo || away_) return response;
-    if (attempt + 1 == kMostTries) {
+    const bool silent = !response && host_.clock.steady_ns() - begun_ns > kLongestSilenceNs;
+    if (attempt + 1 == kMostTries || silent) {
       away_ = !response;
       return response;
     }

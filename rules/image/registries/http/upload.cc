@@ -16,6 +16,7 @@ constexpr std::uint64_t kPiece = std::uint64_t{32} << 20U;
 constexpr std::uint64_t kLeastPiece = std::uint64_t{1} << 20U;
 constexpr int kMostPoorAnswers = 6;
 constexpr int kMostBegun = 6;
+constexpr int kMostFallenBack = 6;
 
 // What neither another try nor a new session heals. A 401 does heal: what is asked after it carries a login.
 bool is_final(int status) {
@@ -93,12 +94,15 @@ Result<bool> Upload::send_piece(BlobPart part, const std::stop_token& stop) {
   if (response && response->status >= 200 && response->status < 300) {  // 202, and of some 204
     follow(*response);
     arrived_ = std::min(arrived_ + size, arrived_of(*response).value_or(arrived_ + size));
-    if (arrived_ > before) poor_answers_ = 0;
-    if (arrived_ > before) return true;
+    if (arrived_ > before) {
+      poor_answers_ = 0;
+      return true;
+    }
   }
   TRY(judge(response, size, stop));
   TRY_ASSIGN(const bool goes_on, ask_how_far(stop));
   if (goes_on && arrived_ > before) poor_answers_ = 0;
+  if (arrived_ < before && ++fallen_back_ == kMostFallenBack) return fail(lost());
   return goes_on;
 }
 
@@ -109,7 +113,13 @@ Result<bool> Upload::send_last(const BlobRef& blob, BlobPart part, const std::st
   const std::uint64_t size = part.size;
   const Result<HttpResponse> response =
       send_part({"PUT", cat(location_, end), {}, ""}, std::move(part), stop);
-  if (response && response->status >= 200 && response->status < 300) return true;
+  if (response && response->status == 201) return true;
+  if (response && response->status >= 200 &&
+      response->status < 300) {  // of a registry, or of a page to sign in at
+    TRY_ASSIGN(const bool there, is_there(blob, stop));
+    if (there) return true;
+    return fail(remote_.refusal(*response, doing()));
+  }
   TRY(judge(response, size, stop));
   return is_there(blob, stop);  // it may have arrived, and only the answer was lost
 }

@@ -41,6 +41,7 @@ class Upload {
   std::uint64_t piece_;        // what travels in one request
   std::uint64_t least_ = 0;    // what the registry wants in one, at least
   int poor_answers_ = 0;       // in a row, in which nothing arrived
+  int fallen_back_ = 0;        // how often less had arrived than before
   std::string last_trouble_;
 };
 
