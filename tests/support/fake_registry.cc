@@ -90,7 +90,9 @@ Result<HttpResponse> FakeRegistry::answer(const HttpRequest& request) {
     if (header(request, "Authorization") != nullptr) return refuse("the login went to another host");
     for (const auto& [repository, kept] : blobs) {
       const auto found = kept.find(request.url.substr(kElsewhere.size()));
-      if (found != kept.end()) return HttpResponse{200, {}, found->second};
+      if (found == kept.end()) continue;
+      const std::string size = std::to_string(found->second.size());
+      return HttpResponse{200, {{"content-length", size}}, request.method == "HEAD" ? "" : found->second};
     }
     return HttpResponse{404, {}, ""};
   }

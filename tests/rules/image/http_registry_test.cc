@@ -253,9 +253,45 @@ TEST(HttpRegistry, ABlobElsewhereIsReadThereWithoutTheLogin) {
   ASSERT_TRUE(world.put("hello"));
   world.environment.variables["TRAINMAKE_LOGIN_R_EXAMPLE_COM"] = "me:secret";
   world.fake.quirks.redirects_blobs = true;
-  EXPECT_EQ(world.registry->size_of("a", sha256_of("hello"), nullptr, {}).value(), 0U)
-      << "there, of a size not told";
+  EXPECT_EQ(world.registry->size_of("a", sha256_of("hello"), nullptr, {}).value(), 5U);
   EXPECT_EQ(world.read(HttpWorld::layer_of("hello")).value(), "hello");
+}
+
+TEST(HttpRegistry, ARedirectToWhereNothingIsTellsOfNothing) {
+  HttpWorld world;
+  world.fake.fault = [](const HttpRequest& request) -> std::optional<FakeRegistry::Fault> {
+    if (!request.url.starts_with("https://r.example.com")) return std::nullopt;
+    return FakeRegistry::Fault{307, 0, {{"location", "https://cdn.example.com/sha256:none"}}};
+  };
+  EXPECT_FALSE(world.registry->size_of("a", sha256_of("hello"), nullptr, {}).value());
+}
+
+TEST(HttpRegistry, AnAnswerThatIsNoRegistrysIsNotBelieved) {
+  HttpWorld world;
+  world.http.answer = [&](const HttpRequest& request) -> Result<HttpResponse> {
+    if (request.method == "PUT") return HttpResponse{200, {{"content-type", "text/html"}}, "<html>sign in"};
+    return world.fake.answer(request);
+  };
+  EXPECT_FALSE(world.put("hello"));
+  EXPECT_FALSE(world.registry->put_manifest("a", {kManifestType, "{}"}, {"v1"}, {}));
+}
+
+TEST(HttpRegistry, AnUploadThatFallsBackAgainAndAgainIsGivenUp) {
+  HttpWorld world;
+  world.http.answer = [&, pieces = 0](const HttpRequest& request) mutable -> Result<HttpResponse> {
+    const bool loses = request.method == "PATCH" && ++pieces % 2 == 0;
+    if (loses || (request.method == "GET" && pieces % 2 == 0))
+      return HttpResponse{loses ? 500 : 204, {{"range", "0-0"}, {"location", request.url}}, ""};
+    Result<HttpResponse> response = world.fake.answer(request);
+    if (request.method == "PATCH" && response && response->status == 400)  // it forgot the first as well
+      return HttpResponse{202, {{"range", "0-33554431"}, {"location", request.url}}, ""};
+    return response;
+  };
+  const auto put = world.put(std::string(100 * kMiB, 'x'));
+  ASSERT_FALSE(put);
+  EXPECT_NE(put.error().message.find("loses the upload again and again"), std::string::npos)
+      << put.error().message;
+  world.fake.wrong.clear();
 }
 
 TEST(HttpRegistry, ABlobThatIsAnotherIsRefused) {

@@ -214,6 +214,17 @@ TEST(ImageInput, AnEarlierResultThatTheRegistryLostIsSentAgain) {
   EXPECT_TRUE(world.has("config"));
 }
 
+TEST(ImageInput, ALayerThatTheRegistryRemovedWithItsManifestIsSentAgain) {
+  EarlierWorld world;
+  world.make_twice();
+  const std::string repository = cat("one/", world.graph[world.made].label.name);
+  const std::string layer = cat("sha256:", find_role(world.first.artifacts, "layer")->sha256);
+  world.fake.blobs[repository].erase(layer);
+  world.graph.targets[world.made].attributes.fields.emplace_back("user", text("me"));
+  ASSERT_TRUE(world.execute(world.made));
+  EXPECT_TRUE(world.fake.blobs[repository].contains(layer));
+}
+
 TEST(ImageInput, AnEarlierResultThatIsThereIsOnlyTagged) {
   EarlierWorld world;
   world.make_twice();
