@@ -27,13 +27,13 @@ Result<bool> is_whole(const Base& base, const ImageStore& store) {
 
 std::string BuiltBases::memo_path(const Target& image, const Edition& edition,
                                   const FileTree& context) const {
-  const Digest128 key = Hasher()
-                            .field("dockerfile-1")
-                            .field(image.string_or("dockerfile", ""))
-                            .field(context.identity)
-                            .field(edition.architecture)
-                            .finish();
-  return path_join(store_.folder(), cat("dockerfiles/", key.hex(), ".json"));
+  Hasher key;
+  key.field("dockerfile-2")
+      .field(image.string_or("dockerfile", ""))
+      .field(context.identity)
+      .field(edition.architecture);
+  for (const std::string& secret : image.strings("secrets")) key.field(secret);
+  return path_join(store_.folder(), cat("dockerfiles/", key.finish().hex(), ".json"));
 }
 
 BaseSource BuiltBases::source_of(const Target& image) const {
@@ -76,9 +76,10 @@ Result<Base> BuiltBases::build(const Target& image, const Edition& edition, cons
   if (std::string said = not_looked_for(secrets); !said.empty())
     doing.events(Message{image.label, std::move(said)});
   const auto tell = [&](const std::string& line) { doing.events(LogLine{image.label, line}); };
-  Result<Sha256> built = build_dockerfile(
-      services_.host, services_.blobs, store_,
-      {name, image.string_or("dockerfile", ""), listing, edition.architecture, secrets, tell}, doing.stop);
+  Result<Sha256> built = build_dockerfile(services_.host, services_.blobs, store_,
+                                          {name, image.label.text(), image.string_or("dockerfile", ""),
+                                           listing, edition.architecture, secrets, tell},
+                                          doing.stop);
   if (!built) return fail(std::move(built).error().at(image.place_of("dockerfile")));
   TRY_ASSIGN(Base base, read_base(source_of(image), *built, edition.architecture, store_, doing.stop));
   TRY_ASSIGN(const std::optional<std::string> manifest, store_.read(*built));

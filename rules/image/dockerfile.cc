@@ -13,6 +13,7 @@
 #include "engine/base/temporary_folder.h"
 #include "engine/base/text.h"
 #include "rules/image/documents.h"
+#include "rules/image/exact_modes.h"
 #include "rules/image/manifest_json.h"
 #include "rules/image/reference.h"
 #include "rules/image/secret_search.h"
@@ -205,8 +206,10 @@ Result<Sha256> build_dockerfile(Host& host, Blobs& blobs, const ImageStore& stor
   const std::string context = scratch.path("context");
   const std::string out = scratch.path("out");
   TRY(lay_out(host.files, blobs, build.files, quoted(build.name), context));
+  TRY(set_exact_modes(build.files, context));
   const std::string tag =
-      cat("trainmake-", digest_of(cat(store.folder(), "\n", build.name)).hex().substr(0, 16));
+      cat("trainmake-",
+          digest_of(cat(store.folder(), "\n", build.label, "\n", build.architecture)).hex().substr(0, 16));
   std::vector<std::string> command = {
       builder.tool, "build", "--file",     path_join(context, build.dockerfile),
       "--tag",      tag,     "--platform", cat("linux/", build.architecture)};

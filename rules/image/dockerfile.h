@@ -15,6 +15,7 @@ namespace trainmake {
 
 struct DockerfileBuild {
   std::string name;          // of the image, in messages
+  std::string label;         // of the image, absolute: no two builds of one label are made at once
   std::string dockerfile;    // its key among `files`
   Listing files;             // all that the build sees, their bytes in `blobs`
   std::string architecture;  // as OCI calls it

@@ -198,8 +198,8 @@ Result<Description> ImageRule::describe(const Subject& subject) {
     manifest.add(Section::kPlatform, cat(name, ".architecture"), edition.architecture);
     if (!identity) description.certain = false;
   }
-  for (const char* name :
-       {"dockerfile", "run", "network", "env", "workdir", "entrypoint", "cmd", "user", "labels", "tags"}) {
+  for (const char* name : {"dockerfile", "run", "network", "secrets", "env", "workdir", "entrypoint", "cmd",
+                           "user", "labels", "tags"}) {
     if (const Value* value = target.find(name)) manifest.add(Section::kAttr, name, digest_of(*value));
   }
   TRY_ASSIGN(FileTree inputs, step_inputs(services_, target, description.looks));

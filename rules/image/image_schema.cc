@@ -197,7 +197,7 @@ Schema make_schema() {
            .doc = "A Dockerfile that builds what it is built on, in place of `base`",
            .wrong = wrong_dockerfile},
           {"secrets", Shape::kStringList,
-           "Environment variables that `run` steps see, or a Dockerfile mounts", false, Effect::kNone},
+           "Environment variables that `run` steps see, or a Dockerfile mounts"},
           {"notes", Shape::kString, "A remark", false, Effect::kNone},
       }};
 }

@@ -76,6 +76,13 @@ Result<StepResult> ImageSteps::run_one(const Target& image, const RunStep& step,
   TRY_ASSIGN(const Secrets secrets, secrets_of(services_.host.environment, step.secrets,
                                                image.label.shortest_from(services_.workspace.here)));
   doing.events(Message{image.label, cat("Running ", quoted(step.command))});
+  for (const auto& [secret, value] : secrets) {
+    if (!is_utf8(value))
+      return fail(user_error(cat("The value of secret ", quoted(secret),
+                                 " is no UTF-8, and a container's environment has to be"),
+                             "Encode it, as with base64, and decode it in the step")
+                      .at(image.place_of("secrets")));
+  }
   if (std::string said = not_looked_for(secrets); !said.empty())
     doing.events(Message{image.label, std::move(said)});
   const auto say = [&](std::string what) { doing.events(Message{image.label, std::move(what)}); };

@@ -17,6 +17,7 @@
 #include "engine/container/merged.h"
 #include "engine/container/runtime.h"
 #include "rules/image/difference.h"
+#include "rules/image/exact_modes.h"
 #include "rules/image/pack.h"
 
 namespace trainmake {
@@ -172,7 +173,7 @@ RunSteps::RunSteps(Host& host, const Workspace& workspace, Blobs& blobs, const I
 std::string RunSteps::key(const StepRoot& root, const RunStep& step) const {
   const StepConfig config = config_of(root.config);
   Hasher hasher;
-  hasher.field("run-step-1")
+  hasher.field("run-step-2")
       .field(name_of(root.compression))
       .field(root.architecture)
       .number(root.layers.size());
@@ -181,6 +182,7 @@ std::string RunSteps::key(const StepRoot& root, const RunStep& step) const {
   for (const auto& [name, value] : config.environment) hasher.field(name).field(value);
   hasher.field(config.user).field(config.workdir);
   hasher.field(step.command).field(step.inputs).number(step.network ? 1 : 0);
+  for (const std::string& secret : step.secrets) hasher.field(secret);
   return hasher.finish().hex();
 }
 
@@ -283,8 +285,12 @@ Result<StepResult> RunSteps::run(const StepRoot& root, const RunStep& step, cons
   TRY_ASSIGN(const Listing files, step.files ? step.files() : Result<Listing>(Listing()));
   const std::string inputs = scratch.path("inputs");
   TRY(lay_out(host_.files, blobs_, files, "the step's `inputs`", inputs));
+  TRY(set_exact_modes(files, inputs));
   TRY_ASSIGN(const std::vector<std::string> names, names_in(host_.files, inputs));
   for (const std::string& name : names) {
+    if (!is_utf8(name))
+      return fail(user_error(cat("No runtime can be told of the input ", quoted(name), ", which is no UTF-8"),
+                             "Rename it, or put it into a folder of `inputs` whose name is"));
     const std::string at = path_join(config.workdir, name);
     TRY(check_hidden(request.layers, at));
     request.mounts.push_back({path_join(inputs, name), at});

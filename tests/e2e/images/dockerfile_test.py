@@ -3,10 +3,11 @@
 import os
 import pathlib
 import shutil
+import subprocess
 import tempfile
 
 from registries import unpacked
-from story import Story
+from story import BINARY, Story
 
 # Docker's commands, as far as they are needed, done by buildah: what they write is what docker writes since 25.
 DOCKER = """#!/bin/sh
@@ -97,6 +98,17 @@ class Dockerfiles(Story):
         for words in ((), ("--force",)):
             answer = place.ask("image:i", "image:j", "--json", *words, env=self.tools).exits(0)
             self.assertEqual(len([line for line in answer.events("log") if "FROM scratch" in line["line"]]), 1, answer.text)
+
+    def test_two_of_one_name_in_two_folders_have_their_own(self):
+        line = 'image "i" { dockerfile = "Dockerfile", inputs = { "t" } }\n'
+        place = self.place({f"{name}/{file}": text for name in "ab" for file, text in (("TRAINFILE.lua", line), ("Dockerfile", "FROM scratch\nCOPY t /t\n"), ("t", name))})
+        place.write("TRAINSPACE.lua", "")
+        for _ in range(3):
+            running = [subprocess.Popen([BINARY, "--force", "image:i"], cwd=place.path(name), env={**place.env, **self.tools}, stdout=subprocess.DEVNULL) for name in "ab"]
+            self.assertEqual([each.wait(120) for each in running], [0, 0])
+            for name in "ab":
+                with tempfile.TemporaryDirectory() as folder:
+                    self.assertEqual((unpacked(f"oci:{place.path('.trainmake/images')}:{name}/i:latest", folder) / "t").read_text(), name)
 
     def test_keys_among_its_inputs_are_refused(self):
         place = self.project("FROM scratch\nCOPY tools /opt\n")

@@ -1,6 +1,7 @@
 """`run` steps of images, in real containers of busybox. Skipped, saying why, where no container can be run."""
 
 import gzip
+import json
 import os
 import pathlib
 import shutil
@@ -11,7 +12,7 @@ from registries import registry, unpacked
 from story import BINARY, Place, Story
 
 BUSYBOX = "/bin/busybox"
-LINKS = ("sh", "cat", "chmod", "chown", "echo", "grep", "head", "id", "ip", "ls", "mkdir", "printf", "rm", "sleep", "tr", "wc")
+LINKS = ("sh", "cat", "chmod", "chown", "echo", "grep", "head", "id", "ip", "ls", "cp", "mkdir", "printf", "rm", "sleep", "tr", "wc")
 FILE = '''
 image "busy" {{ base = "scratch", files = {{ {{ srcs = glob "root/**", dest = "/" }} }} }}
 image "i" {{ base = "image:busy", run = {{ {run} }} {more} }}
@@ -247,6 +248,18 @@ class Steps(StepStory):
             self.assertEqual(folder.stat().st_mode & 0o7777, 0o1777)
         self.assertEqual(*made)
 
+    def test_what_inputs_are_like_is_nobodys_umask(self):
+        layers = set()
+        for umask in (0o022, 0o077, 0o000):
+            place = self.project("cp -a tools /opt", more=', inputs = glob "tools/**"', **{"tools/deep/t": "1\n"})
+            before = os.umask(umask)
+            self.addCleanup(os.umask, before)
+            place.make("image:i")
+            os.umask(before)
+            entries = json.loads(place.read(".trainmake/images/index.json"))["manifests"]
+            layers.update(entry["digest"] for entry in entries if entry["annotations"]["org.opencontainers.image.ref.name"] == "i:latest")
+        self.assertEqual(len(layers), 1)
+
     def test_a_name_that_deletes_is_refused(self):
         place = self.project("echo 1 > /etc/.wh.motd")
         self.assert_told(place.ask("image:i").exits(1).err, "The step made `/etc/.wh.motd`", "`.wh.`")
@@ -297,6 +310,14 @@ class Secrets(StepStory):
         answer = place.ask("image:i", "--json").exits(2)
         self.assert_told(answer.messages, "Secret `TOKEN`", "is not set")
         self.assertEqual(self.said(answer), [])
+
+    def test_one_more_is_another_step_and_what_is_no_utf8_is_refused(self):
+        place = self.project("echo $TOKEN | wc -c > /counted")
+        place.make("image:i")
+        self.steps_of(place, "echo $TOKEN | wc -c > /counted", more=', secrets = { "TOKEN" }')
+        self.assert_told(place.ask("image:i", env={"TOKEN": os.fsdecode(b"gr\xfcn-" + SECRET.encode())}).exits(2).err, "The value of secret `TOKEN` is no UTF-8")
+        place.ask("image:i", env={"TOKEN": SECRET}).exits(0)
+        self.assertEqual((self.root_of(place) / "counted").read_text().strip(), str(len(SECRET) + 1))
 
     def test_another_value_runs_nothing(self):
         place = self.project("echo 1 > /one", more=', secrets = { "TOKEN" }')
