@@ -104,7 +104,7 @@ class Dockerfiles(Story):
         place = self.place({f"{name}/{file}": text for name in "ab" for file, text in (("TRAINFILE.lua", line), ("Dockerfile", "FROM scratch\nCOPY t /t\n"), ("t", name))})
         place.write("TRAINSPACE.lua", "")
         for _ in range(3):
-            running = [subprocess.Popen([BINARY, "--force", "image:i"], cwd=place.path(name), env={**place.env, **self.tools}, stdout=subprocess.DEVNULL) for name in "ab"]
+            running = [subprocess.Popen([BINARY, "--force", "image:i"], cwd=place.path(name), env={**place.env, **self.tools}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for name in "ab"]
             self.assertEqual([each.wait(120) for each in running], [0, 0])
             for name in "ab":
                 with tempfile.TemporaryDirectory() as folder:
