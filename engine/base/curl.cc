@@ -19,7 +19,6 @@ namespace trainmake {
 
 namespace {
 
-constexpr long kConnectMs = 15'000;
 constexpr long kUploadBuffer = 512L << 10U;
 constexpr long kSilentSeconds = 60;  // a transfer that moves nothing for so long has failed
 constexpr std::size_t kMostHeld = std::size_t{256} << 20U;  // of an answer that is held whole
@@ -137,7 +136,7 @@ void Transfer::prepare() {
   set(CURLOPT_URL, request.url.c_str());
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_NOSIGNAL, 1L);
-  set(CURLOPT_CONNECTTIMEOUT_MS, kConnectMs);
+  set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_within.count()));
   set(CURLOPT_LOW_SPEED_LIMIT, 1L);
   set(CURLOPT_LOW_SPEED_TIME, kSilentSeconds);
   set(CURLOPT_USERAGENT, "trainmake/" TRAINMAKE_VERSION);

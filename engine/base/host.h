@@ -81,6 +81,7 @@ struct HttpRequest {
   std::function<Result<void>(int status, std::string_view)> body_to = nullptr;
   // Certificates (PEM) whose holders may vouch for the server, beside those that this machine trusts.
   std::string authorities = {};
+  std::chrono::milliseconds connect_within{15'000};
 };
 
 struct HttpResponse {

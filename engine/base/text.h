@@ -43,6 +43,7 @@ std::string quoted(std::string_view text);
 std::string shell_word(std::string_view text);
 // Exact matches, or else argument-dependent lookup would find std::quoted first.
 inline std::string quoted(const std::string& text) { return quoted(std::string_view(text)); }
+inline std::string quoted(std::string& text) { return quoted(std::string_view(text)); }  // or it is std's
 inline std::string quoted(const char* text) { return quoted(std::string_view(text)); }
 
 std::string human_bytes(std::uint64_t bytes);                    // 0 B, 512 B, 1.5 KiB, 2.0 GiB
