@@ -1,0 +1,14 @@
+// Keyed digests, as raw bytes: what every cloud's signature is made of. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace trainmake {
+
+std::string hmac_sha1(std::string_view key, std::string_view bytes);
+std::string hmac_sha256(std::string_view key, std::string_view bytes);
+
+std::string hex_of(std::string_view bytes);  // lower case
+
+}  // namespace trainmake
