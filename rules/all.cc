@@ -1,6 +1,7 @@
 #include "rules/all.h"
 
 #include "cache/stores/dir/dir_store.h"
+#include "cache/stores/s3/s3_store.h"
 #include "engine/base/text.h"
 #include "rules/code/code_rule.h"
 #include "rules/data/data_rule.h"
@@ -40,9 +41,10 @@ std::vector<const Schema*> service_schemas() {
   static const Schema store = {
       "store",
       "Where data lies outside",
-      {{"url", Shape::kString, "As `dir:bucket`, from the workspace's root or absolute", true},
+      {{"url", Shape::kString, "`s3://bucket/prefix`, or a folder: `dir:bucket`, from the workspace's root or absolute", true},
        {"endpoint", Shape::kString, "Another address for its service"},
        {"region", Shape::kString, "Its region"},
+       {"profile", Shape::kString, "The profile of ~/.aws whose keys it is reached with"},
        {"path_style", Shape::kBoolean, "Whether the bucket stands in the path"},
        {"create", Shape::kBoolean, "Whether the bucket is made when it is missing"}}};
   static const Schema registry = {
@@ -65,7 +67,7 @@ const RegistryRooms& all_registry_rooms() {
 }
 
 const StoreRooms& all_store_rooms() {
-  static const StoreRooms rooms = {{"dir", make_dir_store}};
+  static const StoreRooms rooms = {{"dir", make_dir_store}, {"s3", make_s3_store}};
   return rooms;
 }
 

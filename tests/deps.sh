@@ -6,7 +6,7 @@ set -eu
 # Compiler and libraries, then what the example trains with.
 build_packages="
   g++ cmake ninja-build ccache git
-  libarchive-dev libcli11-dev libcurl4-openssl-dev libdeflate-dev libexpected-dev libgit2-dev liblua5.4-dev libsqlite3-dev
+  libarchive-dev libcli11-dev libcurl4-openssl-dev libdeflate-dev libexpected-dev libgit2-dev liblua5.4-dev libpugixml-dev libsqlite3-dev
   libssl-dev libxxhash-dev libzstd-dev nlohmann-json3-dev zlib1g-dev
   python3 python3-numpy"
 

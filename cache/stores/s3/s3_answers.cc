@@ -1,0 +1,115 @@
+#include "cache/stores/s3/s3_answers.h"
+
+#include <pugixml.hpp>
+#include <sstream>
+
+#include "engine/base/text.h"
+
+namespace trainmake {
+namespace {
+
+bool read(std::string_view xml, pugi::xml_document& document) {
+  return static_cast<bool>(
+      document.load_buffer(xml.data(), xml.size(), pugi::parse_default | pugi::parse_ws_pcdata_single));
+}
+
+std::string without_quotes(std::string_view tag) {
+  if (tag.starts_with("W/")) tag.remove_prefix(2);
+  if (tag.size() > 1 && tag.front() == '"' && tag.back() == '"') tag = tag.substr(1, tag.size() - 2);
+  return std::string(tag);
+}
+
+int digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+std::string decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool encoded =
+        text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 && digit(text[i + 2]) >= 0;
+    if (encoded) {
+      out += static_cast<char>(16 * digit(text[i + 1]) + digit(text[i + 2]));
+      i += 2;
+    } else {
+      out += text[i] == '+' ? ' ' : text[i];
+    }
+  }
+  return out;
+}
+
+S3Error error_in(const pugi::xml_node& node) {
+  return {node.child_value("Code"), node.child_value("Message"), node.child_value("Region")};
+}
+
+std::string text_of(const pugi::xml_document& document) {
+  std::ostringstream out;
+  document.save(out, "", pugi::format_raw | pugi::format_no_declaration);
+  return out.str();
+}
+
+}  // namespace
+
+S3Error parse_s3_error(std::string_view xml) {
+  pugi::xml_document document;
+  if (!read(xml, document)) return {};
+  const pugi::xml_node error = document.child("Error");
+  return error ? error_in(error) : S3Error();
+}
+
+Result<S3List> parse_s3_list(std::string_view xml) {
+  pugi::xml_document document;
+  const pugi::xml_node root = read(xml, document) ? document.child("ListBucketResult") : pugi::xml_node();
+  if (!root) return fail(user_error("The list of a bucket cannot be read").because(Blame::kRemote));
+  S3List list;
+  const bool encoded = std::string_view(root.child_value("EncodingType")) == "url";
+  for (const pugi::xml_node& entry : root.children("Contents")) {
+    const std::string_view key = entry.child_value("Key");
+    const auto size = whole_number<std::uint64_t>(entry.child_value("Size"));
+    if (!size) return fail(user_error("The list of a bucket names no sizes").because(Blame::kRemote));
+    list.objects.push_back(
+        {encoded ? decoded(key) : std::string(key), *size, without_quotes(entry.child_value("ETag"))});
+  }
+  if (std::string_view(root.child_value("IsTruncated")) == "true")
+    list.next = root.child_value("NextContinuationToken");
+  return list;
+}
+
+std::optional<std::string> field_of_answer(std::string_view xml, const char* name) {
+  pugi::xml_document document;
+  if (!read(xml, document)) return std::nullopt;
+  const pugi::xml_node field = document.document_element().child(name);
+  return field ? std::optional(without_quotes(field.child_value())) : std::nullopt;
+}
+
+std::vector<std::pair<std::string, S3Error>> parse_s3_undeleted(std::string_view xml) {
+  std::vector<std::pair<std::string, S3Error>> undeleted;
+  pugi::xml_document document;
+  if (!read(xml, document)) return undeleted;
+  for (const pugi::xml_node& error : document.document_element().children("Error"))
+    undeleted.emplace_back(error.child_value("Key"), error_in(error));
+  return undeleted;
+}
+
+std::string render_s3_delete(const std::vector<std::string>& keys) {
+  pugi::xml_document document;
+  pugi::xml_node root = document.append_child("Delete");
+  root.append_child("Quiet").text().set("true");
+  for (const std::string& key : keys) root.append_child("Object").append_child("Key").text().set(key.c_str());
+  return text_of(document);
+}
+
+std::string render_s3_parts(const std::vector<std::string>& tags) {
+  pugi::xml_document document;
+  pugi::xml_node root = document.append_child("CompleteMultipartUpload");
+  for (std::size_t i = 0; i < tags.size(); ++i) {
+    pugi::xml_node part = root.append_child("Part");
+    part.append_child("PartNumber").text().set(static_cast<unsigned long long>(i + 1));
+    part.append_child("ETag").text().set(cat("\"", tags[i], "\"").c_str());
+  }
+  return text_of(document);
+}
+
+}  // namespace trainmake

@@ -1,0 +1,43 @@
+// What a service that speaks S3 answers, out of its XML. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/error.h"
+
+namespace trainmake {
+
+struct S3Error {
+  std::string code;  // "NoSuchKey"; "" when it is no such document
+  std::string message;
+  std::string region;  // where the bucket is, when it says so
+};
+S3Error parse_s3_error(std::string_view xml);
+
+struct S3Listed {
+  std::string key;
+  std::uint64_t size = 0;
+  std::string tag;  // without quotes
+};
+struct S3List {
+  std::vector<S3Listed> objects;
+  std::string next;  // token of what follows; "" is the end
+};
+// Keys as the service encoded them for a url.
+Result<S3List> parse_s3_list(std::string_view xml);
+
+// The text of a field of a document's root: `UploadId`, `ETag`; nothing when it has none.
+std::optional<std::string> field_of_answer(std::string_view xml, const char* name);
+// Those that could not be removed, with why.
+std::vector<std::pair<std::string, S3Error>> parse_s3_undeleted(std::string_view xml);
+
+// A document that names `keys`, to be removed.
+std::string render_s3_delete(const std::vector<std::string>& keys);
+// One that says of which parts (from 1) an object is made.
+std::string render_s3_parts(const std::vector<std::string>& tags);
+
+}  // namespace trainmake

@@ -1,0 +1,195 @@
+#include "cache/stores/s3/s3_store.h"
+
+#include "cache/file_digests.h"
+#include "cache/stores/s3/s3_answers.h"
+#include "cache/stores/s3/s3_place.h"
+#include "engine/base/text.h"
+#include "tests/support/fake_bucket.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/fake_http.h"
+#include "tests/support/fake_processes.h"
+#include "tests/support/store_conformance.h"
+
+namespace trainmake {
+namespace {
+
+constexpr std::uint64_t kMiB = std::uint64_t{1} << 20U;
+
+Value value(const std::string& text) {
+  Value made;
+  made.data = text;
+  return made;
+}
+
+Service service_of(const std::string& url, std::vector<std::pair<std::string, Value>> attributes = {}) {
+  attributes.insert(attributes.begin(), {"url", value(url)});
+  return {"store", "bucket", {{}, {attributes.begin(), attributes.end()}}, {"TRAINSPACE.lua", 1}};
+}
+
+struct S3World {
+  std::shared_ptr<MemFileSystem> files = std::make_shared<MemFileSystem>();
+  FakeProcesses processes;
+  FakeHttp http;
+  FakeClock clock;
+  Environment environment{{{"AWS_ACCESS_KEY_ID", "KEY"}, {"AWS_SECRET_ACCESS_KEY", "SECRET"}}};
+  Host host{*files, processes, http, clock, environment};
+  Workspace workspace{"/w", "/w/.trainmake", ""};
+  Tally tally;
+  FakeBucket bucket{"http://s3.test:9000", "data", {"KEY", "SECRET", ""}, "us-east-1"};
+  std::unique_ptr<Store> store;
+
+  explicit S3World(const std::string& url = "s3://data/some/prefix", bool create = false) {
+    http.answer = [this](const HttpRequest& request) { return bucket.answer(request); };
+    Value yes;
+    yes.data = true;
+    Value creates;
+    creates.data = create;
+    auto made = make_s3_store(
+        host, workspace,
+        service_of(url,
+                   {{"endpoint", value("http://s3.test:9000")}, {"path_style", yes}, {"create", creates}}),
+        tally);
+    EXPECT_TRUE(made);
+    store = *std::move(made);
+  }
+  ~S3World() { EXPECT_TRUE(bucket.wrong.empty()) << bucket.wrong.front(); }
+
+  Result<void> put(const std::string& key, const std::string& bytes) {
+    files->put("/src/f", bytes);
+    ContentHasher hasher;
+    hasher.add(bytes);
+    return store->put_file(key, "/src/f", hasher.finish(), {});
+  }
+  std::size_t count(std::string_view method) const {
+    const std::vector<HttpRequest> requests = http.requests();
+    return static_cast<std::size_t>(std::count_if(
+        requests.begin(), requests.end(), [&](const HttpRequest& each) { return each.method == method; }));
+  }
+};
+
+StoreUnderTest make_under_test() {
+  auto world = std::make_shared<S3World>();
+  return {world->files, {world->store.get(), [world](Store*) {}}, false};
+}
+
+INSTANTIATE_TEST_SUITE_P(S3, StoreConformance, testing::Values(make_under_test));
+
+TEST(S3Store, KeysLieBelowItsPrefix) {
+  S3World world;
+  ASSERT_TRUE(world.put("a b/ü.txt", "x"));
+  EXPECT_EQ(world.bucket.objects.begin()->first, "some/prefix/a b/ü.txt");
+}
+
+TEST(S3Store, AFileOfSeveralPartsTravelsWhole) {
+  S3World world;
+  std::string bytes(70 * kMiB + 5, 'x');
+  for (std::size_t i = 0; i < bytes.size(); i += 4096) bytes[i] = static_cast<char>(i >> 12U);
+  ASSERT_TRUE(world.put("big", bytes));
+  EXPECT_TRUE(world.bucket.objects["some/prefix/big"] == bytes);
+  EXPECT_TRUE(world.bucket.uploads.empty());
+  EXPECT_EQ(world.count("PUT"), 5U);
+}
+
+TEST(S3Store, ALargeFileThatChangedLeavesNothing) {
+  S3World world;
+  world.files->put("/src/f", std::string(70 * kMiB, 'x'));
+  EXPECT_FALSE(world.store->put_file("big", "/src/f", digest_of("before"), {}));
+  EXPECT_TRUE(world.bucket.objects.empty());
+  EXPECT_TRUE(world.bucket.uploads.empty());
+}
+
+TEST(S3Store, ListsMoreThanOneAnswerHolds) {
+  S3World world;
+  world.bucket.page = 7;
+  for (int i = 0; i < 30; ++i) ASSERT_TRUE(world.store->put(cat("k&<", i), "x"));
+  world.bucket.objects["some/prefixed"] = "of a neighbour";
+  std::set<std::string> seen;
+  ASSERT_TRUE(world.store->list("", [&](const StoredObject& object) { seen.insert(object.key); }));
+  EXPECT_EQ(seen.size(), 30U);
+  EXPECT_TRUE(seen.contains("k&<7"));
+}
+
+TEST(S3Store, TroubleThatPassesIsWaitedFor) {
+  for (const FakeBucket::Fault& fault : {FakeBucket::Fault{500}, FakeBucket::Fault{503, false, "SlowDown"},
+                                         FakeBucket::Fault{0}, FakeBucket::Fault{0, true}}) {
+    S3World world;
+    world.bucket.fault = [&, left = 3](const HttpRequest&) mutable -> std::optional<FakeBucket::Fault> {
+      return left-- > 0 ? std::optional(fault) : std::nullopt;
+    };
+    EXPECT_TRUE(world.put("k", "x")) << fault.status;
+    EXPECT_EQ(world.bucket.objects["some/prefix/k"], "x");
+  }
+}
+
+TEST(S3Store, ARefusalSaysWhatTheServiceSaidAndWhatToDo) {
+  S3World world;
+  world.environment.variables["AWS_SECRET_ACCESS_KEY"] = "WRONG-SECRET";
+  const Result<void> put = world.put("k", "x");
+  ASSERT_FALSE(put);
+  EXPECT_EQ(put.error().blame, Blame::kRemote);
+  EXPECT_NE(put.error().message.find("403, SignatureDoesNotMatch"), std::string::npos) << put.error().message;
+  EXPECT_NE(put.error().hint.find("AWS_SECRET_ACCESS_KEY"), std::string::npos);
+  EXPECT_EQ(put.error().message.find("WRONG-SECRET"), std::string::npos);
+}
+
+TEST(S3Store, AnotherRegionAndAWrongClockAreTold) {
+  const auto hint = [](FakeBucket::Fault fault) {
+    S3World world;
+    world.bucket.fault = [&](const HttpRequest&) { return std::optional(fault); };
+    const Result<void> put = world.put("k", "x");
+    return put ? "" : put.error().hint;
+  };
+  EXPECT_NE(hint({301, false, "PermanentRedirect", {{"x-amz-bucket-region", "eu-west-1"}}})
+                .find("`region = \"eu-west-1\"`"),
+            std::string::npos);
+  EXPECT_NE(hint({403, false, "RequestTimeTooSkewed"}).find("clock is"), std::string::npos);
+}
+
+TEST(S3Store, ABucketIsMadeWhenThatIsAskedFor) {
+  S3World refuses;
+  refuses.bucket.exists = false;
+  const Result<void> put = refuses.put("k", "x");
+  ASSERT_FALSE(put);
+  EXPECT_NE(put.error().hint.find("`create = true`"), std::string::npos);
+  S3World makes("s3://data/some/prefix", true);
+  makes.bucket.exists = false;
+  EXPECT_FALSE(makes.store->get("k").value());
+  ASSERT_TRUE(makes.put("k", "x"));
+  EXPECT_EQ(makes.bucket.objects.size(), 1U);
+}
+
+TEST(S3Store, KeysThatAreNoUtf8AreRefused) {
+  S3World world;
+  EXPECT_FALSE(world.store->put("\xff", "x"));
+  EXPECT_EQ(world.http.requests().size(), 0U);
+}
+
+TEST(S3Place, AddressesHaveTheBucketInThePathOrInTheHost) {
+  Value yes;
+  yes.data = true;
+  const auto url = [](const std::vector<std::pair<std::string, Value>>& attributes) {
+    const Result<S3Place> place = read_s3_place(service_of("s3://my-data/a/b/", attributes));
+    return place ? place->url("c d/e+f") : place.error().message;
+  };
+  EXPECT_EQ(url({{"endpoint", value("http://h:9000/")}, {"path_style", yes}}),
+            "http://h:9000/my-data/a/b/c%20d/e%2Bf");
+  EXPECT_EQ(url({{"endpoint", value("https://s3.example.com")}}),
+            "https://my-data.s3.example.com/a/b/c%20d/e%2Bf");
+}
+
+TEST(S3Place, WhatIsNoBucketIsTold) {
+  for (const char* url : {"s3://", "s3://Upper/x", "s3://a", "s3://my-data/../x"})
+    EXPECT_FALSE(read_s3_place(service_of(url))) << url;
+  EXPECT_FALSE(read_s3_place(service_of("s3://my-data", {{"endpoint", value("host:9000")}})));
+}
+
+TEST(S3Answers, AnErrorIsReadAndWhatIsNoneIsNot) {
+  EXPECT_EQ(parse_s3_error("<Error><Code>NoSuchKey</Code><Message>a &amp; b</Message></Error>").message,
+            "a & b");
+  EXPECT_EQ(parse_s3_error("<html>").code, "");
+  EXPECT_EQ(parse_s3_error("").code, "");
+  EXPECT_FALSE(parse_s3_list("<html/>"));
+}
+
+}  // namespace
+}  // namespace trainmake

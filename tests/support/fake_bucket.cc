@@ -1,0 +1,219 @@
+#include "tests/support/fake_bucket.h"
+
+#include <algorithm>
+#include <ctime>
+
+#include "engine/base/encoding.h"
+#include "engine/base/hash.h"
+#include "engine/base/text.h"
+
+namespace trainmake {
+namespace {
+
+const std::string* header(const HttpRequest& request, std::string_view name) {
+  for (const auto& [known, value] : request.headers) {
+    if (known == name) return &value;
+  }
+  return nullptr;
+}
+
+std::string decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%' && i + 2 < text.size()) {
+      out += static_cast<char>(whole_number<int>(text.substr(i + 1, 2), 16).value_or(0));
+      i += 2;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+std::string etag_of(std::string_view bytes) { return cat("\"", digest_of(bytes).hex(), "\""); }
+
+std::string escaped(const std::string& text) {
+  std::string out;
+  for (const char c : text) out += c == '&' ? "&amp;" : c == '<' ? "&lt;" : std::string(1, c);
+  return out;
+}
+
+// What stands between `<name>` and `</name>`, each time.
+std::vector<std::string> fields(const std::string& xml, const std::string& name) {
+  std::vector<std::string> found;
+  const std::string open = cat("<", name, ">"), close = cat("</", name, ">");
+  for (std::size_t at = xml.find(open); at != xml.npos; at = xml.find(open, at + 1)) {
+    const std::size_t begin = at + open.size();
+    found.push_back(xml.substr(begin, xml.find(close, begin) - begin));
+  }
+  return found;
+}
+
+}  // namespace
+
+struct FakeBucket::Asked {
+  const HttpRequest& request;
+  std::string key;
+  std::map<std::string, std::string> query;
+
+  bool has(const std::string& name) const { return query.contains(name); }
+  std::string get(const std::string& name) const { return has(name) ? query.at(name) : ""; }
+};
+
+HttpResponse FakeBucket::refuse(int status, const std::string& code, const std::string& why) {
+  if (!why.empty()) wrong.push_back(why);
+  return {status,
+          {{"date", "Sun, 06 Nov 1994 08:49:37 GMT"}},
+          cat("<?xml version=\"1.0\"?><Error><Code>", code, "</Code><Message>", why.empty() ? code : why,
+              "</Message></Error>")};
+}
+
+// As the service checks it: made again of what arrived.
+std::string FakeBucket::unsigned_because(const HttpRequest& request) const {
+  const std::string* authorization = header(request, "Authorization");
+  const std::string* date = header(request, "x-amz-date");
+  const std::string* payload = header(request, "x-amz-content-sha256");
+  if (authorization == nullptr || date == nullptr || payload == nullptr) return "it is not signed";
+  if (*payload != sha256_of(request.body).hex()) return "its body is not what was signed";
+  std::tm utc{};
+  if (::strptime(date->c_str(), "%Y%m%dT%H%M%SZ", &utc) == nullptr) return "its date is none";
+  HttpRequest again = request;
+  std::erase_if(again.headers, [](const auto& each) {
+    return each.first == "Authorization" || each.first == "x-amz-date" ||
+           each.first == "x-amz-content-sha256" || each.first == "x-amz-security-token";
+  });
+  sign_aws(again, *payload, keys_, {region_, "s3"},
+           static_cast<std::int64_t>(::timegm(&utc)) * 1'000'000'000);
+  return again.headers.back().second == *authorization ? "" : "its signature is another";
+}
+
+Result<HttpResponse> FakeBucket::answer(const HttpRequest& request) {
+  const std::optional<Fault> trouble = fault ? fault(request) : std::nullopt;
+  const auto troubled = [&]() -> Result<HttpResponse> {
+    if (trouble->status == 0) return fail(user_error("The connection was cut").because(Blame::kRemote));
+    HttpResponse response = refuse(trouble->status, trouble->code);
+    response.headers.insert(response.headers.end(), trouble->headers.begin(), trouble->headers.end());
+    return response;
+  };
+  if (trouble && !trouble->done) return troubled();
+  const std::string begin = cat(url_, "/", name_);
+  if (!request.url.starts_with(begin))
+    return refuse(400, "InvalidURI", cat("no such address: ", request.url));
+  if (const std::string why = unsigned_because(request); !why.empty())
+    return refuse(403, "SignatureDoesNotMatch");
+  std::string_view rest = std::string_view(request.url).substr(begin.size());
+  Asked asked{request, "", {}};
+  const std::size_t question = std::min(rest.find('?'), rest.size());
+  asked.key = decoded(rest.substr(std::min<std::size_t>(question, 1), question > 0 ? question - 1 : 0));
+  for (const std::string& pair :
+       split(question < rest.size() ? rest.substr(question + 1) : std::string_view(), '&')) {
+    const std::size_t equals = std::min(pair.find('='), pair.size());
+    asked.query[pair.substr(0, equals)] = equals < pair.size() ? decoded(pair.substr(equals + 1)) : "";
+  }
+  HttpResponse response = perform(asked);
+  return trouble ? troubled() : Result<HttpResponse>(std::move(response));
+}
+
+HttpResponse FakeBucket::perform(const Asked& asked) {
+  if (asked.key.empty()) return of_bucket(asked);
+  if (!exists) return refuse(404, "NoSuchBucket");
+  if (!is_utf8(asked.key))
+    return refuse(400, "InvalidURI", cat("a key that is no UTF-8: ", quoted(asked.key)));
+  return of_object(asked);
+}
+
+HttpResponse FakeBucket::of_bucket(const Asked& asked) {
+  const std::string& method = asked.request.method;
+  if (method == "PUT" && asked.query.empty()) {
+    if (exists) return refuse(409, "BucketAlreadyOwnedByYou");
+    exists = true;
+    return {200, {}, ""};
+  }
+  if (!exists) return refuse(404, "NoSuchBucket");
+  if (method == "GET" && asked.get("list-type") == "2") return list(asked);
+  return refuse(405, "MethodNotAllowed", cat(method, " of a bucket"));
+}
+
+HttpResponse FakeBucket::list(const Asked& asked) const {
+  const std::string prefix = asked.get("prefix"), after = asked.get("continuation-token");
+  const bool encodes = asked.get("encoding-type") == "url";
+  std::string entries;
+  std::size_t count = 0;
+  std::string last;
+  auto at = after.empty() ? objects.lower_bound(prefix) : objects.upper_bound(after);
+  for (; at != objects.end() && at->first.starts_with(prefix) && count < page; ++at, ++count) {
+    last = at->first;
+    entries +=
+        cat("<Contents><Key>", encodes ? percent_encoded(at->first) : escaped(at->first), "</Key><Size>",
+            at->second.size(), "</Size><ETag>", etag_of(at->second), "</ETag></Contents>");
+  }
+  const bool more = at != objects.end() && at->first.starts_with(prefix);
+  return {200,
+          {},
+          cat("<?xml version=\"1.0\"?><ListBucketResult>", encodes ? "<EncodingType>url</EncodingType>" : "",
+              "<IsTruncated>", more ? "true" : "false", "</IsTruncated>",
+              more ? cat("<NextContinuationToken>", escaped(last), "</NextContinuationToken>") : "", entries,
+              "</ListBucketResult>")};
+}
+
+HttpResponse FakeBucket::complete(const Asked& asked) {
+  const auto upload = uploads.find(asked.get("uploadId"));
+  if (upload == uploads.end()) return refuse(404, "NoSuchUpload");
+  const std::vector<std::string> numbers = fields(asked.request.body, "PartNumber");
+  std::vector<std::string> tags = fields(asked.request.body, "ETag");
+  std::string whole;
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const auto part = upload->second.find(whole_number<int>(numbers[i]).value_or(0));
+    std::string tag = i < tags.size() ? tags[i] : "";
+    for (std::size_t at = tag.find("&quot;"); at != tag.npos; at = tag.find("&quot;"))
+      tag.replace(at, 6, "\"");
+    if (part == upload->second.end() || etag_of(part->second) != tag)
+      return refuse(400, "InvalidPart", "a part that is none");
+    if (i + 1 < numbers.size() && part->second.size() < least_part)
+      return refuse(400, "EntityTooSmall", cat("a part of ", part->second.size()));
+    whole += part->second;
+  }
+  uploads.erase(upload);
+  objects[asked.key] = whole;
+  return {200,
+          {},
+          cat("<?xml version=\"1.0\"?><CompleteMultipartUploadResult><ETag>", etag_of(whole),
+              "</ETag></CompleteMultipartUploadResult>")};
+}
+
+HttpResponse FakeBucket::of_object(const Asked& asked) {
+  const std::string& method = asked.request.method;
+  const auto found = objects.find(asked.key);
+  if (method == "POST" && asked.has("uploads")) {
+    const std::string id = cat(asked.key, "-", ++begun_);
+    uploads[id];
+    return {200,
+            {},
+            cat("<?xml version=\"1.0\"?><InitiateMultipartUploadResult><UploadId>", escaped(id),
+                "</UploadId></InitiateMultipartUploadResult>")};
+  }
+  if (method == "PUT" && asked.has("partNumber")) {
+    const auto upload = uploads.find(asked.get("uploadId"));
+    if (upload == uploads.end()) return refuse(404, "NoSuchUpload");
+    upload->second[whole_number<int>(asked.get("partNumber")).value_or(0)] = asked.request.body;
+    return {200, {{"etag", etag_of(asked.request.body)}}, ""};
+  }
+  if (method == "POST" && asked.has("uploadId")) return complete(asked);
+  if (method == "DELETE" && asked.has("uploadId")) {
+    uploads.erase(asked.get("uploadId"));
+    return {204, {}, ""};
+  }
+  if (!asked.query.empty()) return refuse(400, "InvalidRequest", cat(method, " with a query"));
+  if (method == "PUT") {
+    objects[asked.key] = asked.request.body;
+    return {200, {{"etag", etag_of(asked.request.body)}}, ""};
+  }
+  if (method == "DELETE") {
+    objects.erase(asked.key);
+    return {204, {}, ""};
+  }
+  if (found == objects.end()) return refuse(404, "NoSuchKey");
+  return {200, {{"etag", etag_of(found->second)}}, method == "HEAD" ? "" : found->second};
+}
+
+}  // namespace trainmake

@@ -1,0 +1,58 @@
+// A bucket in memory that holds every request to what S3 asks of it: its signature, the digest of its body,
+// names of keys, sizes of parts. What a client may not send is kept in `wrong`, and refused. Answers for a
+// FakeHttp.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/base/host.h"
+#include "engine/cloud/aws_signature.h"
+
+namespace trainmake {
+
+class FakeBucket {
+ public:
+  struct Fault {
+    int status = 0;     // 0 is no answer at all
+    bool done = false;  // what was asked for was done all the same
+    std::string code = "InternalError";
+    std::vector<std::pair<std::string, std::string>> headers = {};
+  };
+
+  // Reached at `url`, the bucket's name in the path.
+  FakeBucket(std::string url, std::string name, AwsKeys keys, std::string region)
+      : url_(std::move(url)), name_(std::move(name)), keys_(std::move(keys)), region_(std::move(region)) {}
+
+  bool exists = true;
+  std::uint64_t least_part = std::uint64_t{5} << 20U;  // but for the last
+  std::size_t page = 1000;                             // keys in an answer
+  std::function<std::optional<Fault>(const HttpRequest&)> fault;
+  std::map<std::string, std::string> objects;
+  std::map<std::string, std::map<int, std::string>> uploads;  // by id, which is the key and a number
+  std::vector<std::string> wrong;
+
+  Result<HttpResponse> answer(const HttpRequest& request);
+
+ private:
+  struct Asked;
+  HttpResponse perform(const Asked& asked);
+  HttpResponse of_bucket(const Asked& asked);
+  HttpResponse of_object(const Asked& asked);
+  HttpResponse list(const Asked& asked) const;
+  HttpResponse complete(const Asked& asked);
+  HttpResponse refuse(int status, const std::string& code, const std::string& why = "");
+  std::string unsigned_because(const HttpRequest& request) const;
+
+  std::string url_, name_;
+  AwsKeys keys_;
+  std::string region_;
+  int begun_ = 0;
+};
+
+}  // namespace trainmake
