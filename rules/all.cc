@@ -41,7 +41,8 @@ std::vector<const Schema*> service_schemas() {
   static const Schema store = {
       "store",
       "Where data lies outside",
-      {{"url", Shape::kString, "`s3://bucket/prefix`, or a folder: `dir:bucket`, from the workspace's root or absolute", true},
+      {{"url", Shape::kString,
+        "`s3://bucket/prefix`, or a folder: `dir:bucket`, from the workspace's root or absolute", true},
        {"endpoint", Shape::kString, "Another address for its service"},
        {"region", Shape::kString, "Its region"},
        {"profile", Shape::kString, "The profile of ~/.aws whose keys it is reached with"},

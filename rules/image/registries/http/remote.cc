@@ -144,8 +144,7 @@ Error Remote::refusal(const HttpResponse& response, const std::string& doing) co
 
 Result<HttpResponse> Remote::count_and_send(HttpRequest request, const std::stop_token& stop) {
   if (!request.url.starts_with("http://") && !request.url.starts_with("https://"))
-    return fail(user_error(cat(quoted(name()),
-                               " names an address that is none: ", quoted(request.url)))
+    return fail(user_error(cat(quoted(name()), " names an address that is none: ", quoted(request.url)))
                     .because(Blame::kRemote)
                     .lasting());
   TRY_ASSIGN(request.authorities, authorities());
