@@ -159,7 +159,7 @@ AwsAccount::Found AwsAccount::of_web_identity(const std::stop_token& stop) {
   request.body =
       cat("Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=", percent_encoded(role),
           "&RoleSessionName=", percent_encoded(session), "&WebIdentityToken=", percent_encoded(trim(token)));
-  TRY_ASSIGN(const HttpResponse response, ask(std::move(request), "AWS STS", stop));
+  TRY_ASSIGN(const HttpResponse response, ask(request, "AWS STS", stop));
   const Json json = parse_json<Json>(response.body);
   const Json* at = &json;
   for (const char* name :
@@ -188,7 +188,7 @@ AwsAccount::Found AwsAccount::of_container(const std::stop_token& stop) {
     TRY_ASSIGN(token, read_file(host_.files, file));
   }
   if (!token.empty()) request.headers = {{"Authorization", std::string(trim(token))}};
-  TRY_ASSIGN(const HttpResponse response, ask(std::move(request), "the container's credentials", stop));
+  TRY_ASSIGN(const HttpResponse response, ask(request, "the container's credentials", stop));
   return parse(response.body, "the container's agent");
 }
 
@@ -216,11 +216,11 @@ AwsAccount::Found AwsAccount::of_machine(const std::stop_token& stop) {
   const std::string role(trim(std::string_view(roles->body).substr(0, roles->body.find('\n'))));
   if (role.empty()) return std::optional<Lent>();
   request.url = cat(folder, role);
-  TRY_ASSIGN(const HttpResponse response, ask(std::move(request), "the machine's role", stop));
+  TRY_ASSIGN(const HttpResponse response, ask(request, "the machine's role", stop));
   return parse(response.body, "the machine's role");
 }
 
-Result<HttpResponse> AwsAccount::ask(HttpRequest request, const std::string& whom,
+Result<HttpResponse> AwsAccount::ask(const HttpRequest& request, const std::string& whom,
                                      const std::stop_token& stop) {
   TRY_ASSIGN(HttpResponse response, host_.http.send(request, stop));
   if (response.status == 200) return response;

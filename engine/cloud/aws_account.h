@@ -19,7 +19,7 @@ class AwsAccount {
  public:
   // "" is the profile that AWS_PROFILE names, or else `default`; one that is named goes before the
   // environment's keys.
-  AwsAccount(Host& host, std::string profile = {});
+  explicit AwsAccount(Host& host, std::string profile = {});
 
   // Refused with what was looked at when there are none anywhere.
   Result<AwsKeys> keys(const std::stop_token& stop);
@@ -40,8 +40,8 @@ class AwsAccount {
   Found of_web_identity(const std::stop_token& stop);
   Found of_container(const std::stop_token& stop);
   Found of_machine(const std::stop_token& stop);
-  Result<HttpResponse> ask(HttpRequest request, const std::string& whom, const std::stop_token& stop);
-  Found parse(const std::string& json, const std::string& whom) const;
+  Result<HttpResponse> ask(const HttpRequest& request, const std::string& whom, const std::stop_token& stop);
+  Found parse(const std::string& text, const std::string& whom) const;
 
   Host& host_;
   const std::string asked_profile_;

@@ -106,7 +106,7 @@ std::string render_s3_parts(const std::vector<std::string>& tags) {
   pugi::xml_node root = document.append_child("CompleteMultipartUpload");
   for (std::size_t i = 0; i < tags.size(); ++i) {
     pugi::xml_node part = root.append_child("Part");
-    part.append_child("PartNumber").text().set(static_cast<unsigned long long>(i + 1));
+    part.append_child("PartNumber").text().set(cat(i + 1).c_str());
     part.append_child("ETag").text().set(cat("\"", tags[i], "\"").c_str());
   }
   return text_of(document);

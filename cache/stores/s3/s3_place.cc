@@ -29,9 +29,9 @@ bool flag(const Service& service, std::string_view name) {
   return value != nullptr && value->boolean() != nullptr && *value->boolean();
 }
 
-std::string text_or(const Service& service, std::string_view name, std::string otherwise) {
+std::string text_or(const Service& service, std::string_view name, std::string_view otherwise) {
   const std::string* text = service.text(name);
-  return text == nullptr ? std::move(otherwise) : *text;
+  return text == nullptr ? std::string(otherwise) : *text;
 }
 
 // Of UCloud's front door: parts of 8 MiB, and nothing larger in one request.
