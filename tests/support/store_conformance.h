@@ -1,4 +1,5 @@
-// What every store promises, as a suite: instantiate it with a function that makes an empty one.
+// What every store promises, as a suite, for one file of tests: instantiate it there with functions that make
+// empty ones.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -7,17 +8,9 @@
 #include <memory>
 #include <string>
 
-#include "cache/stores/store.h"
-#include "tests/support/mem_fs.h"
+#include "tests/support/store_under_test.h"
 
 namespace trainmake {
-
-struct StoreUnderTest {
-  std::shared_ptr<MemFileSystem> files;  // where put_file reads from
-  std::shared_ptr<Store> store;
-  bool takes_any_bytes = true;  // as keys; else UTF-8
-};
-using MakeStore = StoreUnderTest (*)();
 
 class StoreConformance : public testing::TestWithParam<MakeStore> {
  protected:

@@ -1,9 +1,11 @@
 #include "cache/stores/dir/dir_store.h"
 
+#include <gtest/gtest.h>
+
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_http.h"
 #include "tests/support/fake_processes.h"
-#include "tests/support/store_conformance.h"
+#include "tests/support/store_under_test.h"
 
 namespace trainmake {
 namespace {
@@ -20,7 +22,9 @@ struct DirWorld {
   Tally tally;
 };
 
-StoreUnderTest make_under_test() {
+}  // namespace
+
+StoreUnderTest dir_under_test() {
   auto world = std::make_shared<DirWorld>();
   Value url;
   url.data = std::string("dir:bucket");
@@ -29,17 +33,17 @@ StoreUnderTest make_under_test() {
   return {world->files, {store, [world](Store* made) { delete made; }}};
 }
 
-INSTANTIATE_TEST_SUITE_P(Dir, StoreConformance, testing::Values(make_under_test));
+namespace {
 
 TEST(DirStore, LeavesNoEmptyFolders) {
-  const StoreUnderTest under = make_under_test();
+  const StoreUnderTest under = dir_under_test();
   ASSERT_TRUE(under.store->put("a/b/c", "x"));
   ASSERT_TRUE(under.store->remove("a/b/c"));
   EXPECT_FALSE(under.files->has("/w/bucket/a"));
 }
 
 TEST(DirStore, WhatComesMeanwhileKeepsItsFolder) {
-  const StoreUnderTest under = make_under_test();
+  const StoreUnderTest under = dir_under_test();
   ASSERT_TRUE(under.store->put("a/b", "x"));
   under.files->put_folder("/w/bucket/a/c");
   ASSERT_TRUE(under.store->remove("a/b"));
@@ -49,7 +53,7 @@ TEST(DirStore, WhatComesMeanwhileKeepsItsFolder) {
 }
 
 TEST(DirStore, FilesReachTheDiskBeforeWhatIsSaidOfThem) {
-  const StoreUnderTest under = make_under_test();
+  const StoreUnderTest under = dir_under_test();
   under.files->put("/src/f", "content");
   for (int i = 0; i < 100; ++i)
     ASSERT_TRUE(under.store->put_file(std::to_string(i), "/src/f", digest_of("content"), {}));
@@ -65,7 +69,7 @@ TEST(DirStore, FilesReachTheDiskBeforeWhatIsSaidOfThem) {
 }
 
 TEST(DirStore, NothingIsWrittenOrRemovedBeyondALink) {
-  const StoreUnderTest under = make_under_test();
+  const StoreUnderTest under = dir_under_test();
   under.files->put("/elsewhere/x", "theirs");
   under.files->put("/src/f", "content");
   under.files->put_folder("/w/bucket/a");
@@ -80,7 +84,7 @@ TEST(DirStore, NothingIsWrittenOrRemovedBeyondALink) {
 }
 
 TEST(DirStore, AFullDiskLeavesNothingHalfWritten) {
-  const StoreUnderTest under = make_under_test();
+  const StoreUnderTest under = dir_under_test();
   under.files->put("/src/f", "content");
   under.files->fail_nth("write", 1, 28);  // ENOSPC
   EXPECT_FALSE(under.store->put_file("k", "/src/f", digest_of("content"), {}));

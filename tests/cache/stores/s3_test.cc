@@ -1,5 +1,10 @@
 #include "cache/stores/s3/s3_store.h"
 
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
 #include "cache/file_digests.h"
 #include "cache/stores/s3/s3_answers.h"
 #include "cache/stores/s3/s3_place.h"
@@ -8,7 +13,7 @@
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_http.h"
 #include "tests/support/fake_processes.h"
-#include "tests/support/store_conformance.h"
+#include "tests/support/store_under_test.h"
 
 namespace trainmake {
 namespace {
@@ -67,12 +72,14 @@ struct S3World {
   }
 };
 
-StoreUnderTest make_under_test() {
+}  // namespace
+
+StoreUnderTest s3_under_test() {
   auto world = std::make_shared<S3World>();
   return {world->files, {world->store.get(), [world](Store*) {}}, false};
 }
 
-INSTANTIATE_TEST_SUITE_P(S3, StoreConformance, testing::Values(make_under_test));
+namespace {
 
 TEST(S3Store, KeysLieBelowItsPrefix) {
   S3World world;

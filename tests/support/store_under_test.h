@@ -1,0 +1,21 @@
+// An empty store of some room, and what its tests put files into.
+#pragma once
+
+#include <memory>
+
+#include "cache/stores/store.h"
+#include "tests/support/mem_fs.h"
+
+namespace trainmake {
+
+struct StoreUnderTest {
+  std::shared_ptr<MemFileSystem> files;  // where put_file reads from
+  std::shared_ptr<Store> store;
+  bool takes_any_bytes = true;  // as keys; else UTF-8
+};
+using MakeStore = StoreUnderTest (*)();
+
+StoreUnderTest dir_under_test();
+StoreUnderTest s3_under_test();
+
+}  // namespace trainmake
