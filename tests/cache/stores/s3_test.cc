@@ -27,7 +27,9 @@ Value value(const std::string& text) {
 }
 
 Service service_of(const std::string& url, std::vector<std::pair<std::string, Value>> attributes = {}) {
-  attributes.insert(attributes.begin(), {"url", value(url)});
+  attributes.emplace_back("url", value(url));
+  std::sort(attributes.begin(), attributes.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
   return {"store", "bucket", {{}, {attributes.begin(), attributes.end()}}, {"TRAINSPACE.lua", 1}};
 }
 
