@@ -21,7 +21,7 @@ constexpr const char* kUsualRegion = "us-east-1";
 bool may_come_right(int status) { return status == 408 || status == 429 || status >= 500; }
 
 bool is_expected(int status, std::initializer_list<int> expected) {
-  return status < 400 || std::find(expected.begin(), expected.end(), status) != expected.end();
+  return status < 300 || std::find(expected.begin(), expected.end(), status) != expected.end();
 }
 
 // `Sun, 22 Nov 2026 09:17:08 GMT`

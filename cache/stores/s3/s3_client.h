@@ -30,7 +30,7 @@ class S3Client {
   S3Client(Host& host, S3Place place, Tally& tally);
 
   const S3Place& place() const { return place_; }
-  // Any answer below 400 and those of `expected`; others are errors, `doing` being "put `a/b`".
+  // Any answer below 300 and those of `expected`; others are errors, `doing` being "put `a/b`".
   Result<HttpResponse> send(const S3Request& request, const std::string& doing, const std::stop_token& stop,
                             std::initializer_list<int> expected = {});
   // What an answer that was expected, and is none hoped for after all, says.
