@@ -6,6 +6,7 @@
 #include "cache/archive.h"
 #include "cache/state.h"
 #include "engine/base/hash.h"
+#include "engine/base/temporary_folder.h"
 #include "engine/base/text.h"
 
 namespace trainmake {
@@ -24,20 +25,6 @@ std::string fresh_name(std::string_view stem) {
 Result<void> go_on(const std::stop_token& stop) {
   return stop.stop_requested() ? fail(interrupted_error()) : Result<void>();
 }
-
-// A folder that goes with its object.
-class Aside {
- public:
-  Aside(FileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
-  ~Aside() { (void)files_.remove(path_); }
-  Aside(const Aside&) = delete;
-  Aside& operator=(const Aside&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  FileSystem& files_;
-  std::string path_;
-};
 
 bool is_digest_with(std::string_view name, std::string_view ending) {
   return name.ends_with(ending) && Digest128::parse(name.substr(0, name.size() - ending.size()));
@@ -181,7 +168,7 @@ Result<Transferred> export_cache(Host& host, const std::string& cache_folder, co
   if (!there.exists())
     return fail(user_error(cat("There is nothing to export: ", quoted(cache_folder), " has no state yet"),
                            "Run something first"));
-  const Aside aside(files, path_join(std::string(path_folder(to)), fresh_name(".tm-export-")));
+  const TemporaryFolder aside(files, path_join(std::string(path_folder(to)), fresh_name(".tm-export-")));
   TRY(files.make_folder(aside.path()));
   const std::string copy = path_join(aside.path(), kDatabase);
   TRY_ASSIGN(const std::unique_ptr<State> state, State::open(cache_folder, State::Access::kLook));
@@ -199,7 +186,7 @@ Result<Transferred> export_cache(Host& host, const std::string& cache_folder, co
 Result<Transferred> import_cache(Host& host, const std::string& cache_folder, const std::string& from,
                                  const Merge& merge_images, const std::stop_token& stop) {
   FileSystem& files = host.files;
-  const Aside aside(files, path_join(cache_folder, fresh_name(kImportFolder)));
+  const TemporaryFolder aside(files, path_join(cache_folder, fresh_name(kImportFolder)));
   TRY_ASSIGN(const Transferred sum, receive_all(files, from, aside.path(), stop));
   if (Result<void> sound = check_database(aside.path()); !sound) {
     return fail(user_error(cat("Cannot import ", quoted(from), ": ", sound.error().message),

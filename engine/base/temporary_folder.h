@@ -18,7 +18,7 @@ class TemporaryFolder {
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
 
-  std::string path(std::string_view name) const { return path_join(path_, name); }
+  std::string path(std::string_view name = {}) const { return path_join(path_, name); }
 
  private:
   FileSystem& files_;

@@ -6,24 +6,16 @@
 #include "engine/base/error.h"
 
 namespace trainmake {
-namespace {
 
-std::string hmac(const EVP_MD* digest, std::string_view key, std::string_view bytes) {
+std::string hmac_sha256(std::string_view key, std::string_view bytes) {
   std::string out(EVP_MAX_MD_SIZE, '\0');
   unsigned int size = 0;
-  const unsigned char* made = HMAC(digest, key.data(), static_cast<int>(key.size()),
+  const unsigned char* made = HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
                                    reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
                                    reinterpret_cast<unsigned char*>(out.data()), &size);
   CHECK(made != nullptr);
   out.resize(size);
   return out;
-}
-
-}  // namespace
-
-std::string hmac_sha1(std::string_view key, std::string_view bytes) { return hmac(EVP_sha1(), key, bytes); }
-std::string hmac_sha256(std::string_view key, std::string_view bytes) {
-  return hmac(EVP_sha256(), key, bytes);
 }
 
 std::string hex_of(std::string_view bytes) {

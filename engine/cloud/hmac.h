@@ -1,4 +1,4 @@
-// Keyed digests, as raw bytes: what every cloud's signature is made of. Pure.
+// A keyed digest, as raw bytes: what AWS's signature is made of. Pure.
 #pragma once
 
 #include <string>
@@ -6,7 +6,6 @@
 
 namespace trainmake {
 
-std::string hmac_sha1(std::string_view key, std::string_view bytes);
 std::string hmac_sha256(std::string_view key, std::string_view bytes);
 
 std::string hex_of(std::string_view bytes);  // lower case

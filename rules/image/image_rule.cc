@@ -281,7 +281,6 @@ Result<Layer> ImageRule::layer(const LayerSource& source, const Target& target, 
   if (known && (!afresh || making_.has_made(memo))) return *std::move(known);
   TRY_ASSIGN(const Layer built, build(source, target, delivery));
   if (afresh) making_.add(memo);
-  delivery.add_new(built.blob);
   return built;
 }
 

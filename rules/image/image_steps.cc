@@ -75,7 +75,6 @@ Result<StepResult> ImageSteps::run_one(const Target& image, const RunStep& step,
                                        const Doing& doing) {
   TRY_ASSIGN(const Secrets secrets, secrets_of(services_.host.environment, step.secrets,
                                                image.label.shortest_from(services_.workspace.here)));
-  doing.events(Message{image.label, cat("Running ", quoted(step.command))});
   for (const auto& [secret, value] : secrets) {
     if (!is_utf8(value))
       return fail(user_error(cat("The value of secret ", quoted(secret),
@@ -83,6 +82,7 @@ Result<StepResult> ImageSteps::run_one(const Target& image, const RunStep& step,
                              "Encode it, as with base64, and decode it in the step")
                       .at(image.place_of("secrets")));
   }
+  doing.events(Message{image.label, cat("Running ", quoted(step.command))});
   if (std::string said = not_looked_for(secrets); !said.empty())
     doing.events(Message{image.label, std::move(said)});
   const auto say = [&](std::string what) { doing.events(Message{image.label, std::move(what)}); };
@@ -102,7 +102,7 @@ Result<std::optional<StepResult>> ImageSteps::at_hand(const StepRoot& root, cons
 }
 
 Result<StepResult> ImageSteps::have(const Target& image, const RunStep& step, const StepRoot& root,
-                                    const Doing& doing, Delivery& delivery) {
+                                    const Doing& doing, const Delivery& delivery) {
   TRY_ASSIGN(std::optional<StepResult> known, at_hand(root, step, delivery));
   if (known && !doing.afresh) return *std::move(known);
   const std::string memo = steps_.memo_path(root, step);
@@ -111,16 +111,13 @@ Result<StepResult> ImageSteps::have(const Target& image, const RunStep& step, co
   }));
   TRY_ASSIGN(known, at_hand(root, step, delivery));
   if (known && (!doing.afresh || making_.has_made(memo))) return *std::move(known);
-  TRY_ASSIGN(StepResult result, run_one(image, step, root, doing));
+  TRY_ASSIGN(const StepResult result, run_one(image, step, root, doing));
   if (doing.afresh) making_.add(memo);
-  const bool same =
-      result.layer && known && known->layer && known->layer->blob.digest == result.layer->blob.digest;
-  if (result.layer && !same) delivery.add_new(result.layer->blob);
   return result;
 }
 
 Result<void> ImageSteps::run(const Target& image, const FileTree& inputs, StepRoot& root, const Doing& doing,
-                             Delivery& delivery) {
+                             const Delivery& delivery) {
   for (const RunStep& step : steps_of(services_, image, inputs, doing.stop)) {
     TRY_ASSIGN(const StepResult result, have(image, step, root, doing, delivery));
     if (!result.layer) continue;

@@ -29,13 +29,13 @@ class ImageSteps {
                      const FileTree& inputs, const ImagePlace& place, const PushedBlobs& pushed, Work& work);
   // Puts their layers on `root`.
   Result<void> run(const Target& image, const FileTree& inputs, StepRoot& root, const Doing& doing,
-                   Delivery& delivery);
+                   const Delivery& delivery);
 
  private:
   Result<std::optional<StepResult>> at_hand(const StepRoot& root, const RunStep& step,
                                             const Delivery& delivery) const;
   Result<StepResult> have(const Target& image, const RunStep& step, const StepRoot& root, const Doing& doing,
-                          Delivery& delivery);
+                          const Delivery& delivery);
   Result<StepResult> run_one(const Target& image, const RunStep& step, const StepRoot& root,
                              const Doing& doing);
 

@@ -28,9 +28,8 @@ Remembered parse(const std::string& text) {
     }
     return digests;
   };
-  Remembered remembered{text_at(json, "host"), text_at(json, "repository"), list("blobs"), list("kept"),
-                        Sha256::parse(text_at(json, "last"))};
-  return remembered;
+  return {text_at(json, "host"), text_at(json, "repository"), list("blobs"), list("kept"),
+          Sha256::parse(text_at(json, "last"))};
 }
 
 }  // namespace

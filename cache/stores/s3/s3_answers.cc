@@ -84,23 +84,6 @@ std::optional<std::string> field_of_answer(std::string_view xml, const char* nam
   return field ? std::optional(without_quotes(field.child_value())) : std::nullopt;
 }
 
-std::vector<std::pair<std::string, S3Error>> parse_s3_undeleted(std::string_view xml) {
-  std::vector<std::pair<std::string, S3Error>> undeleted;
-  pugi::xml_document document;
-  if (!read(xml, document)) return undeleted;
-  for (const pugi::xml_node& error : document.document_element().children("Error"))
-    undeleted.emplace_back(error.child_value("Key"), error_in(error));
-  return undeleted;
-}
-
-std::string render_s3_delete(const std::vector<std::string>& keys) {
-  pugi::xml_document document;
-  pugi::xml_node root = document.append_child("Delete");
-  root.append_child("Quiet").text().set("true");
-  for (const std::string& key : keys) root.append_child("Object").append_child("Key").text().set(key.c_str());
-  return text_of(document);
-}
-
 std::string render_s3_parts(const std::vector<std::string>& tags) {
   pugi::xml_document document;
   pugi::xml_node root = document.append_child("CompleteMultipartUpload");

@@ -32,12 +32,8 @@ Result<S3List> parse_s3_list(std::string_view xml);
 
 // The text of a field of a document's root: `UploadId`, `ETag`; nothing when it has none.
 std::optional<std::string> field_of_answer(std::string_view xml, const char* name);
-// Those that could not be removed, with why.
-std::vector<std::pair<std::string, S3Error>> parse_s3_undeleted(std::string_view xml);
 
-// A document that names `keys`, to be removed.
-std::string render_s3_delete(const std::vector<std::string>& keys);
-// One that says of which parts (from 1) an object is made.
+// A document that says of which parts (from 1) an object is made.
 std::string render_s3_parts(const std::vector<std::string>& tags);
 
 }  // namespace trainmake
