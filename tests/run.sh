@@ -77,4 +77,4 @@ configure "$build/tsan" $clang -D CMAKE_CXX_FLAGS_DEBUG="$fast_debug" -D TRAINMA
 make_targets "$build/tsan" --target threaded_tests
 
 say "tests"
-exec ctest --test-dir "$build" -j "$jobs" --output-on-failure --no-label-summary
+exec sh tests/whole_root.sh ctest --test-dir "$build" -j "$jobs" --output-on-failure --no-label-summary
