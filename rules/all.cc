@@ -47,7 +47,9 @@ std::vector<const Schema*> service_schemas() {
        {"region", Shape::kString, "Its region"},
        {"profile", Shape::kString, "The profile of ~/.aws whose keys it is reached with"},
        {"path_style", Shape::kBoolean, "Whether the bucket stands in the path"},
-       {"create", Shape::kBoolean, "Whether the bucket is made when it is missing"}}};
+       {"create", Shape::kBoolean, "Whether the bucket is made when it is missing"},
+       {"requests", Shape::kInteger, "How many requests may be on their way at once; else 32"},
+       {"bandwidth", Shape::kString, "What may be sent in a second, as `50MB`"}}};
   static const Schema registry = {
       "registry",
       "Where images go",

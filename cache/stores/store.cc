@@ -11,15 +11,15 @@ namespace {
 // One store's folder within another's: their objects would meet, and neither knows of the other's.
 Result<void> check_apart(const StoreRoom& room, Host& host, const Workspace& workspace, const Space& space,
                          const Service& service, const Store& store, Tally& tally) {
-  const std::string folder = store.local_path("");
+  const std::string folder = store.folder();
   for (const std::string& name : folder.empty() ? std::vector<std::string>() : space.names("store")) {
     const Service& other = *space.find("store", name);
     const std::string* url = other.text("url");
     if (name == service.name || url == nullptr || !url->starts_with(cat(room.scheme, ":"))) continue;
     const auto there = room.make(host, workspace, other, tally);
     if (!there) continue;  // whoever uses that one is told
-    const std::string inside = path_below((*there)->local_path(""), folder).value_or("");
-    const std::string around = path_below(folder, (*there)->local_path("")).value_or("");
+    const std::string inside = path_below((*there)->folder(), folder).value_or("");
+    const std::string around = path_below(folder, (*there)->folder()).value_or("");
     if (inside.empty() && around.empty()) continue;
     const auto [inner, outer] =
         inside.empty() ? std::pair(service.name, name) : std::pair(name, service.name);
@@ -62,7 +62,7 @@ Result<std::unique_ptr<Store>> open_store(const StoreRooms& rooms, Host& host, c
   }
   return fail(user_error(cat("Store ", quoted(name), " has a `url` of no known kind: expected ",
                              join(schemes, " or "), ", got ", quoted(*url)),
-                         "Object stores are not done yet; a mounted one is a folder, as `dir:/mnt/bucket`")
+                         "A bucket is `s3://name/prefix`, a mounted folder `dir:/mnt/bucket`")
                   .at(service->where));
 }
 

@@ -6,9 +6,11 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/base/error.h"
 #include "engine/base/hash.h"
@@ -21,23 +23,68 @@ namespace trainmake {
 struct StoredObject {
   std::string key;
   std::uint64_t size = 0;
+  std::string tag;                   // another one once the object is replaced; "" when nothing tells
+  std::optional<Digest128> content;  // as it was put, where the store can tell; never in a list
 };
+
+// An object whose bytes a new one may take over, inside the store.
+struct LikeObject {
+  std::string key;
+  std::string tag;  // it is this one, or is not taken
+  std::uint64_t size = 0;
+  Digest128 content;
+  std::vector<Digest128> chunks;  // of kChunkBytes each; empty where they are not known
+};
+
+struct FileToPut {
+  std::string key;
+  std::string path;
+  Digest128 content;  // as FileDigests computes it
+  std::optional<LikeObject> like = {};
+  // What an attempt before this one, which was cut, noted of this key; and who notes now. For a large file
+  // alone, from any thread.
+  std::vector<std::string> notes = {};
+  std::function<void(const std::string& note)> note = {};
+};
+
+struct PutFile {
+  std::string tag;
+  std::uint64_t sent = 0;         // bytes that travelled
+  bool copied = false;            // nothing travelled: it was there under another key
+  std::vector<Digest128> chunks;  // of a file of more than one
+};
+
+struct ObjectBytes {
+  std::string bytes;
+  std::string tag;
+  std::optional<std::int64_t> age_s;  // how long ago it was put, by the store's own clock
+};
+
+// What has to lie under a key for it to be put: anything, without a value; nothing, as ""; else what has that
+// tag.
+using Expected = std::optional<std::string>;
 
 class Store {
  public:
+  // `folder` is where it lies when a look at an object costs nothing; "" elsewhere.
+  explicit Store(std::string folder) : folder_(std::move(folder)) {}
   virtual ~Store() = default;
-  // A file's bytes; refused, with nothing visible, when they are not `content` (as FileDigests computes it)
-  // any more.
-  virtual Result<void> put_file(const std::string& key, const std::string& path, const Digest128& content,
-                                const std::stop_token& stop) = 0;
-  // What was put before survives whatever this one survives.
-  virtual Result<void> put(const std::string& key, std::string_view bytes) = 0;
-  virtual Result<std::optional<std::string>> get(const std::string& key) = 0;  // small objects
+  const std::string& folder() const { return folder_; }
+
+  // A file's bytes; refused, with nothing visible, when they are not its content any more.
+  virtual Result<PutFile> put_file(const FileToPut& file, const std::stop_token& stop) = 0;
+  // The new tag; nothing when something else lies there than was expected. What was put before survives
+  // whatever this one survives.
+  virtual Result<std::optional<std::string>> put(const std::string& key, std::string_view bytes,
+                                                 const Expected& expected) = 0;
+  virtual Result<std::optional<ObjectBytes>> get(const std::string& key) = 0;  // small objects
+  virtual Result<std::optional<StoredObject>> look(const std::string& key) = 0;
   virtual Result<void> list(const std::string& prefix,
                             const std::function<void(const StoredObject&)>& visit) = 0;
-  virtual Result<void> remove(const std::string& key) = 0;  // fine when it is not there
-  // Where a look at an object costs nothing, the file that it is; "" elsewhere.
-  virtual std::string local_path(const std::string& key) const = 0;
+  virtual Result<void> remove(std::span<const std::string> keys) = 0;  // fine when they are not there
+
+ private:
+  std::string folder_;
 };
 
 // The rooms of the corridor by url scheme.

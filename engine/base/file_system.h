@@ -98,6 +98,9 @@ class FileSystem {
   virtual Result<std::unique_ptr<FileReader>> open(const std::string& path) = 0;
   // Makes the folders above when they are missing.
   virtual Result<std::unique_ptr<FileWriter>> create(const std::string& path, WriteOptions options = {}) = 0;
+  // At its end, made with the folders above when it is missing. What is appended is there at once, whole, and
+  // commit does nothing.
+  virtual Result<std::unique_ptr<FileWriter>> extend(const std::string& path) = 0;
   virtual Result<void> make_folder(const std::string& path) = 0;  // and those above; fine when it is there
   virtual Result<void> make_link(const std::string& target, const std::string& path) = 0;
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;

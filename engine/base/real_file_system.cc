@@ -260,6 +260,8 @@ class RealFileSystem final : public FileSystem {
   Result<std::unique_ptr<FileReader>> open(const std::string& path) override;
   Result<std::unique_ptr<FileWriter>> create(const std::string& path, WriteOptions options) override;
 
+  Result<std::unique_ptr<FileWriter>> extend(const std::string& path) override;
+
   Result<void> make_folder(const std::string& path) override {
     if (path.empty() || ::mkdir(path.c_str(), 0777) == 0) return {};
     int error = errno;
@@ -371,6 +373,31 @@ Result<Temporary> RealFileSystem::open_temporary(const std::string& path, std::u
 Result<std::unique_ptr<FileWriter>> RealFileSystem::create(const std::string& path, WriteOptions options) {
   TRY_ASSIGN(Temporary made, open_temporary(path, options.mode));
   return std::make_unique<RealWriter>(std::move(made.descriptor), std::move(made.path), path, options);
+}
+
+class RealExtender final : public FileWriter {
+ public:
+  RealExtender(Descriptor descriptor, std::string path)
+      : descriptor_(std::move(descriptor)), path_(std::move(path)) {}
+  Result<void> append(std::string_view bytes) override {
+    return write_fully(descriptor_.get(), bytes, path_);
+  }
+  Result<void> commit() override { return {}; }
+
+ private:
+  Descriptor descriptor_;
+  std::string path_;
+};
+
+Result<std::unique_ptr<FileWriter>> RealFileSystem::extend(const std::string& path) {
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_APPEND;
+  Descriptor opened = open_at(AT_FDCWD, path.c_str(), kFlags, 0644);
+  if (!opened && errno == ENOENT) {
+    TRY(make_folder(std::string(path_folder(path))));
+    opened = open_at(AT_FDCWD, path.c_str(), kFlags, 0644);
+  }
+  if (!opened) return fail(system_error("Cannot write", path, errno));
+  return std::make_unique<RealExtender>(std::move(opened), path);
 }
 
 // Written aside and then linked, so that whoever finds the name finds the content with it.

@@ -16,23 +16,12 @@ struct Entry {
 };
 
 constexpr Entry kInWorkspace[] = {
-    {"plan", plan_command},
-    {"why", why_command},
-    {"query", query_command},
-    {"graph", graph_command},
-    {"affected", affected_command},
-    {"logs", logs_command},
-    {"attach", attach_command},
-    {"cancel", cancel_command},
-    {"pull", pull_command},
-    {"image", image_command},
-    {"runs", runs_command},
-    {"show", show_command},
-    {"diff", diff_command},
-    {"ps", ps_command},
-    {"gc", gc_command},
-    {"cache", cache_command},
-    {"update", update_command},
+    {"plan", plan_command},     {"why", why_command},           {"query", query_command},
+    {"graph", graph_command},   {"affected", affected_command}, {"logs", logs_command},
+    {"attach", attach_command}, {"cancel", cancel_command},     {"pull", pull_command},
+    {"image", image_command},   {"data", data_command},         {"runs", runs_command},
+    {"show", show_command},     {"diff", diff_command},         {"ps", ps_command},
+    {"gc", gc_command},         {"cache", cache_command},       {"update", update_command},
 };
 
 // Or leaves something half written when it is ended in the middle.

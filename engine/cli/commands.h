@@ -27,6 +27,7 @@ Result<int> attach_command(const Call& call);
 Result<int> cancel_command(const Call& call);
 Result<int> pull_command(const Call& call);
 Result<int> image_command(const Call& call);
+Result<int> data_command(const Call& call);
 Result<int> runs_command(const Call& call);
 Result<int> show_command(const Call& call);
 Result<int> diff_command(const Call& call);

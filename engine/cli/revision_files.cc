@@ -104,6 +104,7 @@ Result<std::string> RevisionFiles::read_link(const std::string& path) { return f
 Result<std::unique_ptr<FileWriter>> RevisionFiles::create(const std::string& path, WriteOptions) {
   return read_only(path);
 }
+Result<std::unique_ptr<FileWriter>> RevisionFiles::extend(const std::string& path) { return read_only(path); }
 Result<void> RevisionFiles::make_folder(const std::string& path) { return read_only(path); }
 Result<void> RevisionFiles::make_link(const std::string&, const std::string& path) { return read_only(path); }
 Result<void> RevisionFiles::rename(const std::string& from, const std::string&) { return read_only(from); }

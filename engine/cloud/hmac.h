@@ -1,4 +1,5 @@
-// A keyed digest, as raw bytes: what AWS's signature is made of. Pure.
+// Digests as raw bytes that clouds want: a keyed one, which AWS's signature is made of, and MD5, which guards
+// a body on its way and nothing else. Pure.
 #pragma once
 
 #include <string>
@@ -7,6 +8,7 @@
 namespace trainmake {
 
 std::string hmac_sha256(std::string_view key, std::string_view bytes);
+std::string md5(std::string_view bytes);
 
 std::string hex_of(std::string_view bytes);  // lower case
 

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 
 #include "engine/base/text.h"
+#include "rules/data/catch_up.h"
 #include "rules/data/transfer.h"
 
 namespace trainmake {
@@ -37,29 +39,24 @@ std::uint64_t bytes_of(const Listing& listing) {
   return bytes;
 }
 
+// Whether a folder gets its first key: only there can another target's place be.
+bool has_new_folder(const Listing& listing, const Mirror& there) {
+  if (there.target.empty()) return true;
+  std::set<std::string_view> known;
+  for (const MirrorObject& object : there.objects) known.insert(path_folder(object.key));
+  return std::any_of(listing.begin(), listing.end(),
+                     [&](const ListedFile& file) { return !known.contains(path_folder(file.key)); });
+}
+
 }  // namespace
 
-DataRule::DataRule(const DataServices& services) : services_(services) {}
+DataRule::DataRule(const DataServices& services)
+    : services_(services),
+      places_({services.host, services.workspace, services.space, services.store_rooms, services.tally}) {}
 
 const Schema& data_schema() {
   static const Schema schema = make_schema();
   return schema;
-}
-
-Result<std::optional<StorePlace>> DataRule::place_of(const Target& target) {
-  const std::string name = target.string_or("store", services_.space.default_store);
-  if (name.empty()) return std::optional<StorePlace>();
-  Result<std::unique_ptr<Store>> store = open_store(
-      services_.store_rooms, services_.host, services_.workspace, services_.space, name, services_.tally);
-  if (!store) {
-    Error error = std::move(store).error();
-    if (!error.where.known()) error.where = target.place_of("store");
-    return fail(std::move(error));
-  }
-  auto prefix = clean_prefix(target.string_or("prefix", path_join(target.label.folder, target.label.name)));
-  if (!prefix) return fail(std::move(prefix).error().at(target.place_of("prefix")));
-  return std::optional<StorePlace>(
-      StorePlace{*std::move(store), name, *std::move(prefix), target.boolean_or("prune", true)});
 }
 
 Result<Description> DataRule::describe(const Subject& subject) {
@@ -69,7 +66,7 @@ Result<Description> DataRule::describe(const Subject& subject) {
                          target.place_of("files")};
   if (target.find("root") != nullptr) request.root = target.string_or("root", "");
   TRY_ASSIGN(FileSet set, services_.file_sets.read(request));
-  TRY_ASSIGN(const std::optional<StorePlace> place, place_of(target));
+  TRY_ASSIGN(const std::optional<StorePlace> place, places_.place_of(target));
   const auto listing = std::make_shared<const Listing>(std::move(set.files));
 
   if (place && std::any_of(listing->begin(), listing->end(),
@@ -96,8 +93,10 @@ Result<Description> DataRule::describe(const Subject& subject) {
     description.manifest.add(Section::kAttr, "prefix", place->prefix);
     description.manifest.add(Section::kAttr, "prune", place->prune ? "true" : "false");
     TRY(claims_.claim(*place, target, listing));
-    TRY_ASSIGN(const Mirror there, place->read(target));
-    const MirrorChange changed = change(*listing, there, place->prune);
+    TRY_ASSIGN(const SharedLedger ledger, places_.ledger_of(*place));
+    TRY(places_.look_again_if_free(*place, target, *ledger));
+    // What only asking tells is taken for all that it can be.
+    const MirrorChange changed = change(*listing, ledger->mirror(), place->prune);
     description.work.objects = changed.send.size();
     description.work.object_bytes = changed.bytes;
   }
@@ -120,7 +119,7 @@ Result<Done> DataRule::execute(const Subject& subject, const Description& descri
 Result<Done> DataRule::send(const Subject& subject, const Description& description, const Doing& doing) {
   const Target& target = subject.target();
   const Listing& listing = *std::any_cast<const SharedListing&>(description.carry);
-  TRY_ASSIGN(const std::optional<StorePlace> place, place_of(target));
+  TRY_ASSIGN(const std::optional<StorePlace> place, places_.place_of(target));
   TRY_ASSIGN(const Sha256 tree, services_.blobs.put(encode(listing)));
   Done done;
   done.artifacts = {
@@ -130,45 +129,111 @@ Result<Done> DataRule::send(const Subject& subject, const Description& descripti
     return done;
   }
   TRY_ASSIGN(const std::optional<FileLock> held, place->hold(services_.host, target, doing));
-  TRY_ASSIGN(Mirror there, place->read(target));
-  if (doing.afresh) {  // somebody asked for it: what it says of its objects may not be so any more
-    for (MirrorObject& object : there.objects) there.unsettled.push_back(std::move(object.key));
-    there.objects.clear();
-  }
-  const MirrorChange changed = change(listing, there, place->prune);
-  if (!changed.send.empty() || !changed.remove.empty() || !there.unsettled.empty() ||
-      there.root != done.artifacts.front().identity) {
-    Transfer transfer(services_.host, services_.workspace, *place, target.label, listing, changed);
-    {
-      const std::lock_guard among_ours(announcing_);
-      TRY_ASSIGN(const std::optional<FileLock> alone, place->hold_store(services_.host, target, doing));
-      TRY(place->check_neighbours(target, listing));
-      TRY(transfer.announce());
-    }
-    TRY(transfer.run(doing));
-  }
+  TRY_ASSIGN(const MirrorChange changed, make_so(subject, *place, listing, doing));
   done.artifacts.push_back({"store", place->text(), "", 0, cat("store:", place->text())});
   done.note =
       cat(plural(changed.send.size(), "object"), ", ", human_bytes(changed.bytes), " to ", place->name);
   return done;
 }
 
-// In a store, what counts is what lies there now: an earlier result is taken again only when the store still
-// holds it.
+// Until what lies there is what should: whenever somebody else wrote there meanwhile, what differs now is
+// another.
+Result<MirrorChange> DataRule::make_so(const Subject& subject, const StorePlace& place,
+                                       const Listing& listing, const Doing& doing) {
+  constexpr int kMostAttempts = 20;
+  const Target& target = subject.target();
+  const std::string root = tree_identity(listing, false).hex();
+  TRY_ASSIGN(const SharedLedger shared, places_.ledger_of(place));
+  Ledger& ledger = *shared;
+  TRY(places_.look_again_if_free(place, target, ledger));
+  std::set<std::string> doubted;  // whose they are, nobody knows
+  std::optional<MirrorChange> first;
+  std::once_flag looked;
+  std::unordered_map<Digest128, LikeObject> others;
+  const FindElsewhere find_elsewhere = [&](const Digest128& content) {
+    std::call_once(looked, [&] { others = elsewhere(subject, place); });
+    const auto found = others.find(content);
+    return found == others.end() ? std::nullopt : std::optional(found->second);
+  };
+  for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
+    if (!ledger.is_known() || (doing.afresh && attempt == 0))
+      TRY(catch_up(services_.host, place, target, listing, ledger, doing));
+    if (doing.afresh && attempt == 0) {  // what it says of its objects may not be so any more
+      for (const MirrorObject& object : ledger.mirror().objects) doubted.insert(object.key);
+    }
+    ledger.doubt(doubted);
+    const MirrorChange changed = change(listing, ledger.mirror(), place.prune);
+    if (!first) first = changed;
+    if (changed.empty() && ledger.mirror().root == root && !ledger.owes_settling() &&
+        ledger.mirror().unsettled.empty())
+      return *std::move(first);
+    const TransferOf of{services_.host, services_.workspace, place, ledger, target.label, listing,
+                        root,           find_elsewhere};
+    Transfer transfer(of, changed);
+    TRY_ASSIGN(bool is_done, announce(transfer, place, target, listing, ledger, doing));
+    if (is_done) {
+      for (const ListedFile* file : changed.send) doubted.insert(file->key);
+      TRY_ASSIGN(is_done, transfer.run(doing));
+    }
+    if (is_done) return *std::move(first);
+    TRY(ledger.forget());
+  }
+  return fail(step_error(cat("Others keep sending to ", quoted(place.text())),
+                         "Give each who sends a `prefix` of its own")
+                  .because(Blame::kBusy));
+}
+
+Result<bool> DataRule::announce(Transfer& transfer, const StorePlace& place, const Target& target,
+                                const Listing& listing, const Ledger& ledger, const Doing& doing) {
+  const std::lock_guard among_ours(announcing_);
+  TRY_ASSIGN(const std::optional<FileLock> alone, place.hold_store(services_.host, target, doing));
+  if (has_new_folder(listing, ledger.mirror())) TRY(place.check_neighbours(target, listing));
+  return transfer.announce();
+}
+
+// By content, what lies in the places of other targets in the same store, as far as we know of them.
+std::unordered_map<Digest128, LikeObject> DataRule::elsewhere(const Subject& subject,
+                                                              const StorePlace& place) {
+  std::unordered_map<Digest128, LikeObject> found;
+  for (const Target& other : subject.graph.targets) {
+    if (other.label.kind != "data" || other.label == subject.target().label) continue;
+    const auto there = places_.place_of(other);
+    if (!there || !*there || (*there)->store != place.store) continue;
+    // As it was written down: it may be sending right now.
+    Ledger ledger = places_.ledger_as_kept(**there);
+    if (!ledger.load()) continue;
+    for (const MirrorObject& object : ledger.mirror().objects) {
+      if (object.size >= kWorthCopying && !object.tag.empty())
+        found.emplace(object.content, LikeObject{(*there)->key(object.key), object.tag, object.size,
+                                                 object.content, object.chunks});
+    }
+  }
+  return found;
+}
+
+// An earlier result is taken again only when the store still holds it, as far as can be told without asking;
+// a machine that knows nothing asks once.
 Result<bool> DataRule::holds(const Subject& subject, const Record& record, bool, Looks& looks) {
   const Artifact* tree = find_role(record.artifacts, "tree");
   const std::optional<Sha256> listing = tree == nullptr ? std::nullopt : Sha256::parse(tree->sha256);
   if (!listing) return false;
   TRY_ASSIGN(const bool listed, services_.blobs.has(*listing));
   const Target& target = subject.target();
-  TRY_ASSIGN(const std::optional<StorePlace> place, place_of(target));
+  TRY_ASSIGN(const std::optional<StorePlace> place, places_.place_of(target));
   if (!listed || !place) return listed;
-  if (const std::string path = place->store->local_path(place->manifest_key()); !path.empty()) {
-    TRY_ASSIGN(const Stat stat, services_.host.files.look(path));
-    looks.files.push_back({path_below(path, services_.workspace.root).value_or(path), stat});
-  }
-  TRY_ASSIGN(const Mirror there, place->read(target));
-  return there.root == tree->identity && there.unsettled.empty();
+  TRY_ASSIGN(const SharedLedger ledger, places_.ledger_of(*place));
+  const std::string told_by = place->is_local() ? place->local_path(place->manifest_key()) : ledger->path();
+  TRY_ASSIGN(const Stat stat, services_.host.files.look(told_by));
+  looks.files.push_back({path_below(told_by, services_.workspace.root).value_or(told_by), stat});
+  TRY(places_.look_again_if_free(*place, target, *ledger));
+  const auto is_as_recorded = [&](const Mirror& there) {
+    return there.root == tree->identity && there.unsettled.empty();
+  };
+  if (ledger->is_known()) return is_as_recorded(ledger->mirror());
+  TRY_ASSIGN(StorePlace::Seen seen, place->read(target));
+  if (!is_as_recorded(seen.mirror)) return false;
+  TRY(ledger->save(std::move(seen.mirror), std::move(seen.tag)));
+  return true;
 }
 
 }  // namespace trainmake

@@ -2,11 +2,15 @@
 // only what differs travels. Knows nothing of jobs.
 #pragma once
 
+#include <mutex>
+#include <unordered_map>
+
 #include "cache/blobs.h"
 #include "cache/file_set.h"
 #include "cache/stores/store.h"
 #include "engine/model/rule.h"
-#include "rules/data/place.h"
+#include "rules/data/data_places.h"
+#include "rules/data/transfer.h"
 
 namespace trainmake {
 
@@ -33,10 +37,15 @@ class DataRule final : public Rule {
   Result<bool> holds(const Subject& subject, const Record& record, bool current, Looks& looks) override;
 
  private:
-  Result<std::optional<StorePlace>> place_of(const Target& target);
   Result<Done> send(const Subject& subject, const Description& description, const Doing& doing);
+  Result<MirrorChange> make_so(const Subject& subject, const StorePlace& place, const Listing& listing,
+                               const Doing& doing);
+  Result<bool> announce(Transfer& transfer, const StorePlace& place, const Target& target,
+                        const Listing& listing, const Ledger& ledger, const Doing& doing);
+  std::unordered_map<Digest128, LikeObject> elsewhere(const Subject& subject, const StorePlace& place);
 
   DataServices services_;
+  DataPlaces places_;
   PlaceClaims claims_;
   std::mutex announcing_;  // one target at a time looks at neighbours and tells of itself
 };

@@ -1,16 +1,18 @@
 #include "rules/data/mirror.h"
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
+#include <set>
 
+#include "engine/base/codec.h"
 #include "engine/base/file_system.h"
-#include "engine/base/json.h"
 #include "engine/base/text.h"
 
 namespace trainmake {
 namespace {
 
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;
 
 // Keys are bytes; JSON is UTF-8. Each byte is written as the code point of the same number.
 std::string as_utf8(std::string_view bytes) {
@@ -41,85 +43,243 @@ std::optional<std::string> from_utf8(const std::string& text) {
   return out;
 }
 
-nlohmann::ordered_json key_json(const std::string& key) {
-  if (is_utf8(key)) return key;
-  return nlohmann::ordered_json{{"bytes", as_utf8(key)}};
+// A key that no target of ours can have: a manifest object that says so was not written by us, and must not
+// lead a removal out of its place, or to another manifest object.
+bool is_key(const std::string& key) {
+  return !key.empty() && key.front() != '/' && path_clean(key) == key && !is_own_key(key);
 }
 
-std::optional<std::string> key_text(const nlohmann::json& json) {
-  if (json.is_string()) return json.get<std::string>();
-  if (json.is_object() && json.contains("bytes") && json["bytes"].is_string())
-    return from_utf8(json["bytes"].get<std::string>());
-  return std::nullopt;
+// The document is written by hand and read piece by piece: it may name a million objects.
+std::string string_json(const std::string& text) {
+  const bool is_plain = std::all_of(text.begin(), text.end(),
+                                    [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
+  return is_plain ? cat("\"", text, "\"") : nlohmann::json(text).dump();
+}
+std::string key_json(const std::string& key) {
+  return is_utf8(key) ? string_json(key) : cat("{\"bytes\":", string_json(as_utf8(key)), "}");
 }
 
-// A key that no target of ours can have is none: a manifest object that says so was not written by us, and
-// must not lead a removal out of its place, or to another manifest object.
-std::optional<std::string> key_from(const nlohmann::json& json) {
-  std::optional<std::string> key = key_text(json);
-  if (!key || key->empty() || key->front() == '/' || path_clean(*key) != *key) return std::nullopt;
-  if (is_own_key(*key)) return std::nullopt;
-  return key;
+class MirrorReader final : public nlohmann::json::json_sax_t {
+ public:
+  Mirror mirror;
+  bool is_whole() const { return ended_ && format_ == kFormat && has_objects_ && has_unsettled_; }
+
+  bool null() override { return false; }
+  bool boolean(bool) override { return false; }
+  bool number_integer(number_integer_t) override { return false; }
+  bool number_float(number_float_t, const string_t&) override { return false; }
+  bool binary(binary_t&) override { return false; }
+  bool parse_error(std::size_t, const std::string&, const nlohmann::json::exception&) override {
+    return false;
+  }
+
+  bool number_unsigned(number_unsigned_t number) override {
+    if (depth_ == 1 && name() == "format") format_ = static_cast<int>(number);
+    if (depth_ == 3 && name() == "size") {
+      now_.size = number;
+      has_size_ = true;
+    }
+    return true;
+  }
+  bool string(string_t& text) override {
+    if (depth_ == 1) return take_head(text);
+    if (depth_ == 4 && names_[3] == "key" && name() == "bytes") {
+      std::optional<std::string> bytes = from_utf8(text);
+      if (!bytes) return false;
+      now_.key = *std::move(bytes);
+    } else if (depth_ == 4 && names_[3] == "chunks") {
+      const std::optional<Digest128> digest = Digest128::parse(text);
+      if (!digest) return false;
+      now_.chunks.push_back(*digest);
+    } else if (depth_ == 3 && name() == "key") {
+      now_.key = std::move(text);
+    } else if (depth_ == 3 && name() == "tag") {
+      now_.tag = std::move(text);
+    } else if (depth_ == 3 && name() == "xxh3") {
+      content_ = Digest128::parse(text);
+      return content_.has_value();
+    }
+    return true;
+  }
+  bool start_object(std::size_t) override {
+    if (depth_ == 2) {
+      now_ = {};
+      content_.reset();
+      has_size_ = false;
+    }
+    return enter();
+  }
+  bool key(string_t& text) override {
+    names_[depth_] = std::move(text);
+    return true;
+  }
+  bool end_object() override {
+    --depth_;
+    if (depth_ == 0) ended_ = true;
+    return depth_ != 2 || take_entry();
+  }
+  bool start_array(std::size_t) override {
+    if (depth_ == 0) return false;
+    if (depth_ == 1 && name() == "objects") has_objects_ = true;
+    if (depth_ == 1 && name() == "unsettled") has_unsettled_ = true;
+    return enter();
+  }
+  bool end_array() override {
+    --depth_;
+    return true;
+  }
+
+ private:
+  const std::string& name() const { return names_[depth_]; }
+  bool enter() {
+    ++depth_;
+    if (depth_ == names_.size()) return false;
+    names_[depth_].clear();
+    return true;
+  }
+  bool take_head(const std::string& text) {
+    if (name() == "target") mirror.target = text;
+    if (name() == "root") mirror.root = text;
+    if (name() == "writer") mirror.writer = text;
+    return true;
+  }
+  bool take_entry() {
+    if (!is_key(now_.key)) return false;
+    if (names_[1] == "unsettled") {
+      if (!mirror.unsettled.empty() && now_.key <= mirror.unsettled.back().key) return false;
+      mirror.unsettled.push_back({std::move(now_.key), now_.size, content_});
+    } else if (names_[1] == "objects") {
+      if (!content_ || !has_size_) return false;
+      if (!mirror.objects.empty() && now_.key <= mirror.objects.back().key) return false;
+      now_.content = *content_;
+      mirror.objects.push_back(std::move(now_));
+    }
+    return true;
+  }
+
+  std::size_t depth_ = 0;
+  std::array<std::string, 6> names_;  // by depth: the field that we are in
+  MirrorObject now_;
+  std::optional<Digest128> content_;
+  bool has_size_ = false, has_objects_ = false, has_unsettled_ = false, ended_ = false;
+  int format_ = 0;
+};
+
+// Whether one of `keys`, sorted, is a folder of `key`, or lies in the folder that `key` would be.
+bool is_in_the_way(const std::string& key, const std::vector<const ListedFile*>& files) {
+  const auto from = [&](std::string_view first) {
+    return std::lower_bound(files.begin(), files.end(), first,
+                            [](const ListedFile* file, std::string_view asked) { return file->key < asked; });
+  };
+  for (std::string folder(path_folder(key)); !folder.empty(); folder = path_folder(folder)) {
+    const auto found = from(folder);
+    if (found != files.end() && (*found)->key == folder) return true;
+  }
+  const std::string below = cat(key, "/");
+  const auto found = from(below);
+  return found != files.end() && (*found)->key.starts_with(below);
 }
 
 }  // namespace
 
 bool is_own_key(std::string_view key) { return path_below(key, kOwnFolder).has_value(); }
 
-Mirror mirror_of(const Listing& listing, std::string label) {
-  Mirror mirror{std::move(label), tree_identity(listing, false).hex(), {}, {}};
-  mirror.objects.reserve(listing.size());
-  for (const ListedFile& file : listing) mirror.objects.push_back({file.key, file.size, file.content});
-  return mirror;
+const MirrorObject* find_object(const Mirror& mirror, std::string_view key) {
+  const auto found =
+      std::lower_bound(mirror.objects.begin(), mirror.objects.end(), key,
+                       [](const MirrorObject& object, std::string_view asked) { return object.key < asked; });
+  return found != mirror.objects.end() && found->key == key ? &*found : nullptr;
 }
 
 std::string to_json(const Mirror& mirror) {
-  nlohmann::ordered_json json;
-  json["format"] = kFormat;
-  json["target"] = mirror.target;
-  json["root"] = mirror.root;
-  json["unsettled"] = nlohmann::ordered_json::array();
-  for (const std::string& key : mirror.unsettled) json["unsettled"].push_back(key_json(key));
-  auto& objects = json["objects"] = nlohmann::ordered_json::array();
-  for (const MirrorObject& object : mirror.objects)
-    objects.push_back({{"key", key_json(object.key)}, {"size", object.size}, {"xxh3", object.content.hex()}});
-  return json.dump() + "\n";
+  constexpr std::size_t kUsualEntry = 100;
+  std::string json;
+  json.reserve((mirror.objects.size() + mirror.unsettled.size() + 4) * kUsualEntry);
+  json += cat("{\"format\":", kFormat, ",\"target\":", string_json(mirror.target), ",\"root\":\"",
+              mirror.root, "\",\"writer\":\"", mirror.writer, "\",\"unsettled\":[");
+  for (const UnsettledKey& each : mirror.unsettled) {
+    json += cat(&each == mirror.unsettled.data() ? "\n" : ",\n", "{\"key\":", key_json(each.key));
+    if (each.content) json += cat(",\"size\":", each.size, ",\"xxh3\":\"", each.content->hex(), "\"");
+    json += '}';
+  }
+  json += "],\"objects\":[";
+  for (const MirrorObject& each : mirror.objects) {
+    json += cat(&each == mirror.objects.data() ? "\n" : ",\n", "{\"key\":", key_json(each.key),
+                ",\"size\":", each.size, ",\"xxh3\":\"", each.content.hex(), "\"");
+    if (each.size >= kWorthCopying && !each.tag.empty()) json += cat(",\"tag\":", string_json(each.tag));
+    for (std::size_t i = 0; i < each.chunks.size(); ++i)
+      json += cat(i == 0 ? ",\"chunks\":[\"" : ",\"", each.chunks[i].hex(), "\"");
+    json += each.chunks.empty() ? "}" : "]}";
+  }
+  return json += "]}\n";
 }
 
 std::optional<Mirror> mirror_from_json(std::string_view text) {
-  const nlohmann::json json = parse_json<nlohmann::json>(text);
-  if (!json.is_object() || !json.contains("format") || json["format"] != kFormat) return std::nullopt;
-  for (const char* list : {"objects", "unsettled"}) {
-    if (!json.contains(list) || !json[list].is_array()) return std::nullopt;
+  MirrorReader reader;
+  if (!nlohmann::json::sax_parse(text, &reader) || !reader.is_whole()) return std::nullopt;
+  return std::move(reader.mirror);
+}
+
+void add(Encoder& out, const MirrorObject& object) {
+  out.string(object.key);
+  out.number(object.size);
+  out.digest(object.content);
+  out.string(object.tag);
+  out.number(object.chunks.size());
+  for (const Digest128& chunk : object.chunks) out.digest(chunk);
+}
+
+MirrorObject object_from(Decoder& in) {
+  MirrorObject object;
+  object.key = in.string();
+  object.size = in.number();
+  object.content = in.digest128();
+  object.tag = in.string();
+  object.chunks.resize(in.count(sizeof(Digest128)));
+  for (Digest128& chunk : object.chunks) chunk = in.digest128();
+  return object;
+}
+
+std::string encode(const Mirror& mirror) {
+  std::string bytes;
+  Encoder out(bytes);
+  for (const std::string& text : {mirror.target, mirror.root, mirror.writer}) out.string(text);
+  out.number(mirror.objects.size());
+  for (const MirrorObject& each : mirror.objects) add(out, each);
+  out.number(mirror.unsettled.size());
+  for (const UnsettledKey& each : mirror.unsettled) {
+    out.string(each.key);
+    out.number(each.size);
+    out.byte(each.content ? 1 : 0);
+    out.digest(each.content.value_or(Digest128{}));
   }
-  for (const char* text_field : {"root", "target"}) {
-    if (!json.contains(text_field) || !json[text_field].is_string()) return std::nullopt;
+  return bytes;
+}
+
+std::optional<Mirror> decode_mirror(std::string_view bytes) {
+  constexpr std::uint64_t kSmallestObject = 48, kSmallestKey = 33;
+  Decoder in(bytes);
+  Mirror mirror;
+  for (std::string* text : {&mirror.target, &mirror.root, &mirror.writer}) *text = in.string();
+  mirror.objects.resize(in.count(kSmallestObject));
+  for (MirrorObject& each : mirror.objects) each = object_from(in);
+  mirror.unsettled.resize(in.count(kSmallestKey));
+  for (UnsettledKey& each : mirror.unsettled) {
+    each.key = in.string();
+    each.size = in.number();
+    const bool has_content = in.byte() != 0;
+    const Digest128 content = in.digest128();
+    if (has_content) each.content = content;
   }
-  Mirror mirror{json["target"].get<std::string>(), json["root"].get<std::string>(), {}, {}};
-  for (const nlohmann::json& entry : json["objects"]) {
-    if (!entry.is_object() || !entry.contains("key") || !entry.contains("size") ||
-        !entry["size"].is_number_unsigned() || !entry.contains("xxh3") || !entry["xxh3"].is_string())
-      return std::nullopt;
-    const std::optional<std::string> key = key_from(entry["key"]);
-    const std::optional<Digest128> content = Digest128::parse(entry["xxh3"].get<std::string>());
-    if (!key || !content) return std::nullopt;
-    if (!mirror.objects.empty() && *key <= mirror.objects.back().key) return std::nullopt;
-    mirror.objects.push_back({*key, entry["size"].get<std::uint64_t>(), *content});
-  }
-  for (const nlohmann::json& entry : json["unsettled"]) {
-    std::optional<std::string> key = key_from(entry);
-    if (!key) return std::nullopt;
-    mirror.unsettled.push_back(*std::move(key));
-  }
-  return mirror;
+  return in.at_end() ? std::optional(std::move(mirror)) : std::nullopt;
 }
 
 MirrorChange change(const Listing& listing, const Mirror& there, bool prune) {
   MirrorChange change;
+  std::set<std::string> gone;
   auto object = there.objects.begin();
   for (const ListedFile& file : listing) {
-    for (; object != there.objects.end() && object->key < file.key; ++object)
-      change.remove.push_back(object->key);
+    for (; object != there.objects.end() && object->key < file.key; ++object) gone.insert(object->key);
     const bool same = object != there.objects.end() && object->key == file.key &&
                       object->content == file.content && object->size == file.size;
     if (object != there.objects.end() && object->key == file.key) ++object;
@@ -127,34 +287,38 @@ MirrorChange change(const Listing& listing, const Mirror& there, bool prune) {
     change.send.push_back(&file);
     change.bytes += file.size;
   }
-  for (; object != there.objects.end(); ++object) change.remove.push_back(object->key);
-  for (const std::string& key : there.unsettled) {
+  for (; object != there.objects.end(); ++object) gone.insert(object->key);
+  for (const UnsettledKey& each : there.unsettled) {
     const auto found =
-        std::lower_bound(listing.begin(), listing.end(), key,
+        std::lower_bound(listing.begin(), listing.end(), each.key,
                          [](const ListedFile& file, const std::string& asked) { return file.key < asked; });
-    if (found == listing.end() || found->key != key) change.remove.push_back(key);
+    if (found == listing.end() || found->key != each.key) gone.insert(each.key);
   }
-  if (!prune) change.remove.clear();
+  if (!prune) return change;
+  for (const std::string& key : gone)
+    (is_in_the_way(key, change.send) ? change.make_way : change.remove).push_back(key);
   return change;
 }
 
-Mirror midway(const Listing& listing, std::string label, const MirrorChange& change, std::size_t sent,
-              std::size_t removed) {
-  Mirror mirror = mirror_of(listing, std::move(label));
-  std::vector<MirrorObject> settled;
-  auto waiting = change.send.begin() + static_cast<std::ptrdiff_t>(sent);
-  for (MirrorObject& object : mirror.objects) {
-    if (waiting != change.send.end() && (*waiting)->key == object.key) {
-      mirror.unsettled.push_back(object.key);
+Mirror announcement(const Listing& listing, const Mirror& there, const MirrorChange& change) {
+  Mirror mirror;
+  mirror.objects.reserve(listing.size());
+  auto waiting = change.send.begin();
+  for (const ListedFile& file : listing) {
+    if (waiting != change.send.end() && *waiting == &file) {
+      mirror.unsettled.push_back({file.key, file.size, file.content});
       ++waiting;
     } else {
-      settled.push_back(std::move(object));
+      const MirrorObject* known = find_object(there, file.key);
+      mirror.objects.push_back(known != nullptr ? *known
+                                                : MirrorObject{file.key, file.size, file.content, "", {}});
     }
   }
-  mirror.objects = std::move(settled);
-  mirror.unsettled.insert(mirror.unsettled.end(),
-                          change.remove.begin() + static_cast<std::ptrdiff_t>(removed), change.remove.end());
-  std::sort(mirror.unsettled.begin(), mirror.unsettled.end());
+  for (const std::vector<std::string>* keys : {&change.make_way, &change.remove}) {
+    for (const std::string& key : *keys) mirror.unsettled.push_back({key, 0, std::nullopt});
+  }
+  std::sort(mirror.unsettled.begin(), mirror.unsettled.end(),
+            [](const UnsettledKey& a, const UnsettledKey& b) { return a.key < b.key; });
   return mirror;
 }
 

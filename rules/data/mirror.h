@@ -13,41 +13,63 @@
 
 namespace trainmake {
 
+class Decoder;
+class Encoder;
+
 // The folder of a store that is trainmake's own: manifest objects and locks lie there, and no data.
 inline constexpr std::string_view kOwnFolder = ".trainmake";
 bool is_own_key(std::string_view key);
+
+// From that size on, an object is copied inside the store rather than sent again.
+inline constexpr std::uint64_t kWorthCopying = std::uint64_t{64} << 10U;
 
 struct MirrorObject {
   std::string key;
   std::uint64_t size = 0;
   Digest128 content;
+  std::string tag;                // as the store knows it; "" when nobody noted it
+  std::vector<Digest128> chunks;  // of a file of more than one, where they are known
+};
+
+// A key that was being sent or removed when this was written: ours, and nobody knows what lies there.
+struct UnsettledKey {
+  std::string key;
+  std::uint64_t size = 0;
+  std::optional<Digest128> content;  // that is being sent; nothing when it is being removed
 };
 
 struct Mirror {
-  std::string target;                 // whose it is: its label, absolute
-  std::string root;                   // tree identity, hex
-  std::vector<MirrorObject> objects;  // sorted by key
-  // Keys that were being sent or removed when this was written, sorted: ours, and nobody knows what lies
-  // there.
-  std::vector<std::string> unsettled;
+  std::string target;                   // whose it is: its label, absolute
+  std::string root;                     // tree identity, hex, of what it is to become
+  std::string writer;                   // one transfer, of all that there ever were
+  std::vector<MirrorObject> objects;    // sorted by key
+  std::vector<UnsettledKey> unsettled;  // sorted by key
 };
 
-Mirror mirror_of(const Listing& listing, std::string label);
+// As others read it; `tags` of objects that are not worth copying are left out.
 std::string to_json(const Mirror& mirror);
 std::optional<Mirror> mirror_from_json(std::string_view text);
+// As we keep it.
+std::string encode(const Mirror& mirror);
+std::optional<Mirror> decode_mirror(std::string_view bytes);
+void add(Encoder& out, const MirrorObject& object);
+MirrorObject object_from(Decoder& in);
+
+const MirrorObject* find_object(const Mirror& mirror, std::string_view key);
 
 struct MirrorChange {
-  std::vector<const ListedFile*> send;
-  std::vector<std::string> remove;
-  std::uint64_t bytes = 0;  // of send
+  std::vector<const ListedFile*> send;  // sorted by key
+  std::vector<std::string> make_way;    // to remove first: a folder's key becomes a file's, or the other way
+  std::vector<std::string> remove;      // to remove last
+  std::uint64_t bytes = 0;              // of send
+
+  bool empty() const { return send.empty() && make_way.empty() && remove.empty(); }
 };
 // `listing` must outlive the answer. Without prune nothing is removed.
 MirrorChange change(const Listing& listing, const Mirror& there, bool prune);
 
-// What to say of a store in which only the first `sent` and `removed` of `change` are done: the rest is
-// unsettled. It is said before anything is touched, so that a cut never leaves an object that is not what it
-// is said to be.
-Mirror midway(const Listing& listing, std::string label, const MirrorChange& change, std::size_t sent,
-              std::size_t removed);
+// What to say of a store before `change` is made, so that a cut never leaves an object that is not what it is
+// said to be.
+Mirror announcement(const Listing& listing, const Mirror& there, const MirrorChange& change);
 
 }  // namespace trainmake

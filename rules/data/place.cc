@@ -22,12 +22,6 @@ bool has_folder_of_ours(const std::string& prefix) {
   });
 }
 
-const std::string& key_of(const std::string& key) { return key; }
-template <typename Keyed>
-const std::string& key_of(const Keyed& keyed) {
-  return keyed.key;
-}
-
 // A key at or below `folder`; of anything sorted by key. A file where another has a folder is as bad as a
 // file in it.
 template <typename Keyed>
@@ -35,8 +29,8 @@ bool has_key_in(const std::vector<Keyed>& sorted, const std::string& folder) {
   const auto from = [&](const std::string& first) {
     const auto found =
         std::lower_bound(sorted.begin(), sorted.end(), first,
-                         [](const Keyed& entry, const std::string& asked) { return key_of(entry) < asked; });
-    return found == sorted.end() ? std::string_view() : std::string_view(key_of(*found));
+                         [](const Keyed& entry, const std::string& asked) { return entry.key < asked; });
+    return found == sorted.end() ? std::string_view() : std::string_view(found->key);
   };
   return from(folder) == folder || from(cat(folder, "/")).starts_with(cat(folder, "/"));
 }
@@ -77,23 +71,34 @@ std::string StorePlace::text() const { return path_join(name, prefix); }
 std::string StorePlace::key(const std::string& file_key) const { return path_join(prefix, file_key); }
 std::string StorePlace::manifest_key() const { return manifest_key_of(prefix); }
 
-Result<Mirror> StorePlace::read(const Target& target) const {
-  TRY_ASSIGN(const std::optional<std::string> json, store->get(manifest_key()));
-  Mirror there = json ? mirror_from_json(*json).value_or(Mirror{}) : Mirror{};
-  if (there.target.empty() || there.target == target.label.text()) return there;
-  return fail(user_error(cat(quoted(text()), " holds the files of ", quoted(there.target)),
+std::string StorePlace::local_path(const std::string& any_key) const {
+  return path_join(store->folder(), any_key);
+}
+
+Result<StorePlace::Seen> StorePlace::read(const Target& target) const {
+  TRY_ASSIGN(const std::optional<ObjectBytes> found, store->get(manifest_key()));
+  if (!found) return Seen{};
+  Seen seen{mirror_from_json(found->bytes).value_or(Mirror{}), found->tag, found->age_s};
+  const std::string& owner = seen.mirror.target;
+  if (owner.empty() || owner == target.label.text()) return seen;
+  return fail(user_error(cat(quoted(text()), " holds the files of ", quoted(owner)),
                          cat("Choose another `prefix`; if that target is no more, remove the object ",
                              quoted(manifest_key())))
                   .at(target.place_of("prefix")));
 }
 
-Result<void> StorePlace::write(const Mirror& mirror) const {
-  return store->put(manifest_key(), to_json(mirror));
+Result<std::string> StorePlace::local_tag() const {
+  const std::string key = manifest_key();
+  std::string tag;
+  TRY(store->list(key, [&](const StoredObject& object) {
+    if (object.key == key) tag = object.tag;
+  }));
+  return tag;
 }
 
 Result<std::optional<Mirror>> StorePlace::neighbour(const std::string& other) const {
-  TRY_ASSIGN(const std::optional<std::string> json, store->get(manifest_key_of(other)));
-  return json ? mirror_from_json(*json) : std::nullopt;
+  TRY_ASSIGN(const std::optional<ObjectBytes> json, store->get(manifest_key_of(other)));
+  return json ? mirror_from_json(json->bytes) : std::nullopt;
 }
 
 Error StorePlace::met(const Mirror& there, const std::string& other, const Target& target) const {
@@ -136,8 +141,8 @@ Result<std::optional<FileLock>> StorePlace::hold_store(Host& host, const Target&
 
 Result<std::optional<FileLock>> StorePlace::lock(Host& host, const Target& target, const Doing& doing,
                                                  const std::string& key, const std::string& what) const {
-  const std::string path = store->local_path(key);
-  if (path.empty()) return std::optional<FileLock>();
+  if (!is_local()) return std::optional<FileLock>();
+  const std::string path = local_path(key);
   const auto tell = [&] {
     doing.events(Message{target.label, cat("Waiting for another trainmake, which sends to ", quoted(what))});
   };

@@ -21,18 +21,28 @@ Result<std::string> clean_prefix(const std::string& given);
 std::vector<Error> wrong_prefix(const Value& prefix);
 
 struct StorePlace {
-  std::unique_ptr<Store> store;
-  std::string name;  // of the store
+  std::shared_ptr<Store> store;
+  std::string name;      // of the store
+  std::string identity;  // where that is, so that a ledger is of one place in all the world
   std::string prefix;
   bool prune = true;
 
   std::string text() const;  // `store/prefix`
   std::string key(const std::string& file_key) const;
   std::string manifest_key() const;
+  // Where a look costs nothing, so that nobody need be believed.
+  bool is_local() const { return !store->folder().empty(); }
+  std::string local_path(const std::string& any_key) const;
   // What the manifest object says; nothing when there is none, or when it is damaged. Refused when it is
   // another target's: its files would be taken for ours, and removed.
-  Result<Mirror> read(const Target& target) const;
-  Result<void> write(const Mirror& mirror) const;
+  struct Seen {
+    Mirror mirror;
+    std::string tag;  // "" when there is none
+    std::optional<std::int64_t> age_s;
+  };
+  Result<Seen> read(const Target& target) const;
+  // The tag of the manifest object where a look costs nothing.
+  Result<std::string> local_tag() const;
   // Refused when a place that another run made has keys in this one, or the other way round; also one that
   // was the target's own, which may come back.
   Result<void> check_neighbours(const Target& target, const Listing& listing) const;

@@ -1,66 +1,195 @@
 #include "rules/data/transfer.h"
 
+#include <algorithm>
+#include <condition_variable>
+#include <random>
+#include <thread>
+
+#include "engine/base/text.h"
+#include "rules/data/at_once.h"
+#include "rules/data/catch_up.h"
+
 namespace trainmake {
 namespace {
 
-constexpr std::int64_t kTellEvery_ns = 20'000'000'000;
+// A store far away answers slowly, and many at once.
+constexpr std::size_t kSentAtOnce = 32;
+// A folder's writes are in order, so that the first that fails is the last that was made.
+constexpr std::size_t kSentAtOnceLocally = 1;
+constexpr std::int64_t kProgressEvery_ns = 100'000'000;
+
+std::string random_name() {
+  std::random_device random;
+  return Digest128{(std::uint64_t{random()} << 32U) | random(), (std::uint64_t{random()} << 32U) | random()}
+      .hex();
+}
 
 }  // namespace
 
-Transfer::Transfer(Host& host, const Workspace& workspace, const StorePlace& place, const Label& label,
-                   const Listing& listing, const MirrorChange& changed)
-    : host_(host),
-      workspace_(workspace),
-      place_(place),
-      label_(label),
-      listing_(listing),
-      changed_(changed) {}
+// Tells, now and then, that somebody is still sending; on a thread of its own, since one object may take
+// hours.
+class Transfer::Keeper {
+ public:
+  Keeper(Transfer& transfer, const std::stop_token& outer)
+      : on_outer_(outer, [this] { stop.request_stop(); }),
+        thread_([this, &transfer](const std::stop_token& end) {
+          std::mutex mutex;
+          std::condition_variable_any changed;
+          std::unique_lock lock(mutex);
+          while (!changed.wait_for(lock, end, std::chrono::seconds(kLease_s / 3), [] { return false; }) &&
+                 !end.stop_requested()) {
+            const Result<bool> told = transfer.tell();
+            if (told && !*told) stop.request_stop();  // what could not be told now is told later
+          }
+        }) {}
 
-Result<void> Transfer::announce() {
-  if (changed_.send.empty() && changed_.remove.empty()) return {};
-  return tell();
+  std::stop_source stop;  // of what is being sent
+
+ private:
+  std::stop_callback<std::function<void()>> on_outer_;
+  std::jthread thread_;
+};
+
+Transfer::Transfer(const TransferOf& of, const MirrorChange& changed) : of_(of), changed_(changed) {
+  const bool any_is_worth_it =
+      std::any_of(changed.send.begin(), changed.send.end(),
+                  [](const ListedFile* file) { return file->size >= kWorthCopying; });
+  if (!any_is_worth_it || of.place.is_local()) return;
+  for (const MirrorObject& object : of.ledger.mirror().objects) {
+    if (object.size >= kWorthCopying && !object.tag.empty()) copyable_.emplace(object.content, object);
+  }
+  for (const ListedFile* file : changed.send) {
+    const MirrorObject* object = find_object(of.ledger.mirror(), file->key);
+    if (object != nullptr && !object->chunks.empty()) earlier_.emplace(file->key, *object);
+  }
 }
 
-Result<void> Transfer::run(const Doing& doing) {
-  if (auto moved = move(doing); !moved) {
-    // Worth a try: what failed is what counts.
-    static_cast<void>(tell());
-    return moved;
-  }
-  return tell();
+Result<bool> Transfer::announce() {
+  Mirror said = announcement(of_.listing, of_.ledger.mirror(), changed_);
+  said.target = of_.label.text();
+  said.root = of_.root;
+  said.writer = random_name();
+  TRY(of_.ledger.begin(said.writer));
+  TRY_ASSIGN(std::optional<std::string> tag,
+             of_.place.store->put(of_.place.manifest_key(), to_json(said), of_.ledger.tag()));
+  if (!tag) return false;
+  TRY(of_.ledger.save(std::move(said), *std::move(tag)));
+  return true;
 }
 
-Result<void> Transfer::move(const Doing& doing) {
-  // First, because a folder's key may have become a file's, or the other way round.
-  for (const std::string& key : changed_.remove) {
-    TRY(go_on(doing));
-    TRY(place_.store->remove(place_.key(key)));
-    ++removed_;
-    doing.tally.deleted_objects += 1;
+// What is there by now, in a store that we alone write to since the last time.
+Result<bool> Transfer::tell() {
+  const std::lock_guard alone(telling_);
+  if (is_overtaken_) return false;
+  of_.ledger.settle();
+  Mirror now = of_.ledger.mirror();
+  TRY_ASSIGN(std::optional<std::string> tag,
+             of_.place.store->put(of_.place.manifest_key(), to_json(now), of_.ledger.tag()));
+  if (!tag) {
+    is_overtaken_ = true;
+    return false;
   }
-  std::uint64_t bytes = 0;
-  for (const ListedFile* file : changed_.send) {
-    TRY(go_on(doing));
-    TRY(place_.store->put_file(place_.key(file->key), workspace_.path(file->source), file->content,
-                               doing.stop));
-    ++sent_;
-    bytes += file->size;
+  TRY(of_.ledger.save(std::move(now), *std::move(tag)));
+  return true;
+}
+
+Result<bool> Transfer::run(const Doing& doing) {
+  TRY(remove(changed_.make_way, doing));
+  {
+    std::optional<Keeper> keeper;
+    if (!of_.place.is_local()) keeper.emplace(*this, doing.stop);
+    const Result<void> sent = send_all(doing, keeper ? keeper->stop.get_token() : doing.stop);
+    keeper.reset();
+    of_.ledger.settle();
+    if (!sent && !is_overtaken_) return fail(sent.error());
+  }
+  if (is_overtaken_) return false;
+  if (of_.place.is_local()) {
+    TRY(remove(changed_.remove, doing));
+    return tell();
+  }
+  if (of_.ledger.owes_settling()) {
+    TRY_ASSIGN(const bool told, tell());
+    if (!told) return false;
+  }
+  TRY(remove(changed_.remove, doing));
+  of_.ledger.settle();
+  return true;
+}
+
+Result<void> Transfer::send_all(const Doing& doing, const std::stop_token& stop) {
+  // Large ones go by themselves: each is several requests at once.
+  std::vector<const ListedFile*> small, large;
+  constexpr std::uint64_t kLarge = std::uint64_t{64} << 20U;
+  for (const ListedFile* file : changed_.send) (file->size > kLarge ? large : small).push_back(file);
+  TRY(at_once(small.size(), of_.place.is_local() ? kSentAtOnceLocally : kSentAtOnce,
+              [&](std::size_t i) { return send(*small[i], doing, stop); }));
+  return at_once(large.size(), 1, [&](std::size_t i) { return send(*large[i], doing, stop); });
+}
+
+Result<void> Transfer::send(const ListedFile& file, const Doing& doing, const std::stop_token& stop) {
+  if (stop.stop_requested()) return fail(interrupted_error());
+  TRY_ASSIGN(const bool is_there, was_put(file));
+  if (is_there) return {};
+  FileToPut put{of_.place.key(file.key), of_.workspace.path(file.source), file.content, like(file)};
+  put.notes = of_.ledger.notes(file.key);
+  if (!of_.place.is_local()) {
+    // What is not noted is sent again, and that is all.
+    put.note = [&](const std::string& note) { (void)of_.ledger.note(file.key, note); };
+  }
+  TRY(of_.ledger.begun(file.key));
+  TRY_ASSIGN(PutFile done, of_.place.store->put_file(put, stop));
+  TRY(of_.ledger.put({file.key, file.size, file.content, std::move(done.tag), std::move(done.chunks)}));
+  if (!done.copied) {
     doing.tally.uploaded_objects += 1;
-    doing.tally.uploaded_bytes += file->size;
-    doing.events(Progress{label_, "uploading", bytes, changed_.bytes, true});
+    doing.tally.uploaded_bytes += done.sent;
+  }
+  progress(doing, file.size);
+  return {};
+}
+
+// Whoever was cut while it was sent did not hear whether it arrived.
+Result<bool> Transfer::was_put(const ListedFile& file) {
+  if (of_.place.is_local() || !of_.ledger.is_open(file.key)) return false;
+  TRY_ASSIGN(const std::optional<StoredObject> there, of_.place.store->look(of_.place.key(file.key)));
+  if (!there || there->content != file.content || there->size != file.size) return false;
+  TRY(of_.ledger.put({file.key, file.size, file.content, there->tag, {}}));
+  return true;
+}
+
+LikeObject Transfer::like_of(const MirrorObject& object) const {
+  return {of_.place.key(object.key), object.tag, object.size, object.content, object.chunks};
+}
+
+std::optional<LikeObject> Transfer::like(const ListedFile& file) const {
+  if (file.size < kWorthCopying || of_.place.is_local()) return std::nullopt;
+  if (const auto same = copyable_.find(file.content); same != copyable_.end()) return like_of(same->second);
+  if (std::optional<LikeObject> same = of_.elsewhere(file.content)) return same;
+  const auto earlier = earlier_.find(file.key);
+  return earlier == earlier_.end() ? std::nullopt : std::optional(like_of(earlier->second));
+}
+
+Result<void> Transfer::remove(const std::vector<std::string>& keys, const Doing& doing) {
+  constexpr std::size_t kAtOnce = 1000;
+  for (std::size_t i = 0; i < keys.size(); i += kAtOnce) {
+    if (doing.stop.stop_requested()) return fail(interrupted_error());
+    std::vector<std::string> now;
+    for (std::size_t j = i; j < std::min(keys.size(), i + kAtOnce); ++j)
+      now.push_back(of_.place.key(keys[j]));
+    TRY(of_.place.store->remove(now));
+    for (std::size_t j = i; j < i + now.size(); ++j) TRY(of_.ledger.removed(keys[j]));
+    doing.tally.deleted_objects += now.size();
   }
   return {};
 }
 
-Result<void> Transfer::go_on(const Doing& doing) {
-  if (doing.stop.stop_requested()) return fail(interrupted_error());
-  if (host_.clock.steady_ns() - told_ns_ < kTellEvery_ns) return {};
-  return tell();
-}
-
-Result<void> Transfer::tell() {
-  told_ns_ = host_.clock.steady_ns();
-  return place_.write(midway(listing_, label_.text(), changed_, sent_, removed_));
+void Transfer::progress(const Doing& doing, std::uint64_t bytes) {
+  const std::uint64_t done = done_bytes_ += bytes;
+  const std::int64_t now = of_.host.clock.steady_ns();
+  std::int64_t told = told_ns_;
+  const bool is_due = now - told >= kProgressEvery_ns || done == changed_.bytes;
+  if (is_due && told_ns_.compare_exchange_strong(told, now))
+    doing.events(Progress{of_.label, "uploading", done, changed_.bytes, true});
 }
 
 }  // namespace trainmake

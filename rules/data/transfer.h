@@ -1,36 +1,67 @@
-// Makes a place in a store what it should be. Its manifest object says first what is about to change and last
-// what is there, and now and then in between, so that a transfer that is cut goes on near where it was.
+// Makes a place in a store what it should be. Its manifest object says first what is about to change, and
+// then what is there; what is not needed any more goes last. Each write of it names the one before, so that
+// of two who send to one place one hears of the other.
 #pragma once
 
-#include <cstdint>
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <unordered_map>
 
 #include "cache/listing.h"
 #include "engine/model/rule.h"
+#include "rules/data/ledger.h"
 #include "rules/data/place.h"
 
 namespace trainmake {
 
+// Objects of the same store that have a content, other than this target's own.
+using FindElsewhere = std::function<std::optional<LikeObject>(const Digest128& content)>;
+
+struct TransferOf {
+  Host& host;
+  const Workspace& workspace;
+  const StorePlace& place;
+  Ledger& ledger;
+  const Label& label;
+  const Listing& listing;
+  std::string root;  // tree identity, hex, of the listing
+  FindElsewhere elsewhere;
+};
+
 class Transfer {
  public:
-  // Borrows all of them.
-  Transfer(Host& host, const Workspace& workspace, const StorePlace& place, const Label& label,
-           const Listing& listing, const MirrorChange& changed);
-  Result<void> announce();  // first; nothing in the place is what it was from then on
-  Result<void> run(const Doing& doing);
+  // Borrows what it is of, and `changed`.
+  Transfer(const TransferOf& of, const MirrorChange& changed);
+  // Tells what is about to change. False when somebody else wrote the manifest object since the ledger saw
+  // it: nothing was changed.
+  Result<bool> announce();
+  // After that. False when somebody else came in between: nobody knows whose objects those are that were
+  // sent.
+  Result<bool> run(const Doing& doing);
 
  private:
-  Result<void> move(const Doing& doing);
-  Result<void> go_on(const Doing& doing);
-  Result<void> tell();
+  class Keeper;
+  Result<void> send_all(const Doing& doing, const std::stop_token& stop);
+  Result<void> send(const ListedFile& file, const Doing& doing, const std::stop_token& stop);
+  Result<bool> was_put(const ListedFile& file);
+  std::optional<LikeObject> like(const ListedFile& file) const;
+  LikeObject like_of(const MirrorObject& object) const;
+  Result<void> remove(const std::vector<std::string>& keys, const Doing& doing);
+  Result<bool> tell();
+  void progress(const Doing& doing, std::uint64_t bytes);
 
-  Host& host_;
-  const Workspace& workspace_;
-  const StorePlace& place_;
-  const Label& label_;
-  const Listing& listing_;
+  const TransferOf& of_;
   const MirrorChange& changed_;
-  std::size_t sent_ = 0, removed_ = 0;
-  std::int64_t told_ns_ = 0;
+  std::unordered_map<Digest128, MirrorObject> copyable_;   // by content, as they were before
+  std::unordered_map<std::string, MirrorObject> earlier_;  // of keys that change, in chunks
+  std::atomic<std::uint64_t> done_bytes_ = 0;
+  std::atomic<std::int64_t> told_ns_ = 0;
+  std::mutex telling_;  // one thread at a time writes the manifest object
+  std::atomic<bool> is_overtaken_ = false;
 };
 
 }  // namespace trainmake

@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <tuple>
+
+#include "rules/data/ledger.h"
 #include "rules/data/mirror.h"
 #include "tests/rules/rule_world.h"
 
@@ -137,68 +141,104 @@ Listing listing(const std::vector<std::pair<std::string, std::string>>& files) {
   return made;
 }
 
+Mirror mirror_of(const Listing& listing, std::string label) {
+  Mirror mirror{std::move(label), tree_identity(listing, false).hex(), "", {}, {}};
+  for (const ListedFile& file : listing)
+    mirror.objects.push_back({file.key, file.size, file.content, "", {}});
+  return mirror;
+}
+
+Names keys(const std::vector<UnsettledKey>& unsettled) {
+  Names names;
+  for (const UnsettledKey& each : unsettled) names.push_back(each.key);
+  return names;
+}
+
 TEST(Mirror, ReadsBackAsItWasWritten) {
   Mirror mirror = mirror_of(listing({{std::string("a\xff\n", 3), "1"}, {"b ü", "2"}}), "//data:d");
-  mirror.unsettled = {"old"};
-  const std::optional<Mirror> back = mirror_from_json(to_json(mirror));
-  ASSERT_TRUE(back);
-  EXPECT_EQ(back->root, mirror.root);
-  EXPECT_EQ(back->unsettled, mirror.unsettled);
-  ASSERT_EQ(back->objects.size(), 2U);
-  EXPECT_EQ(back->objects[0].key, mirror.objects[0].key);
-  EXPECT_EQ(back->objects[1].content, mirror.objects[1].content);
+  mirror.writer = "somebody";
+  mirror.unsettled = {{"\xfe", 3, digest_of("new")}, {"old", 0, std::nullopt}};
+  std::sort(mirror.unsettled.begin(), mirror.unsettled.end(),
+            [](const UnsettledKey& a, const UnsettledKey& b) { return a.key < b.key; });
+  mirror.objects[1].size = kWorthCopying;
+  mirror.objects[1].tag = "a \"tag\"";
+  mirror.objects[1].chunks = {digest_of("1"), digest_of("2")};
+  for (const std::optional<Mirror>& back :
+       {mirror_from_json(to_json(mirror)), decode_mirror(encode(mirror))}) {
+    ASSERT_TRUE(back);
+    EXPECT_EQ(std::tie(back->root, back->target, back->writer),
+              std::tie(mirror.root, mirror.target, mirror.writer));
+    EXPECT_EQ(keys(back->unsettled), keys(mirror.unsettled));
+    for (std::size_t i = 0; i < 2; ++i) {
+      EXPECT_EQ(back->unsettled[i].content, mirror.unsettled[i].content);
+      EXPECT_EQ(back->unsettled[i].size, mirror.unsettled[i].size);
+    }
+    ASSERT_EQ(back->objects.size(), 2U);
+    EXPECT_EQ(back->objects[0].key, mirror.objects[0].key);
+    EXPECT_EQ(back->objects[1].content, mirror.objects[1].content);
+    EXPECT_EQ(back->objects[1].tag, mirror.objects[1].tag);
+    EXPECT_EQ(back->objects[1].chunks, mirror.objects[1].chunks);
+  }
 }
 
 TEST(Mirror, DamagedTextIsNone) {
-  for (const char* text : {"", "{}", "[]", "{\"format\":2}", R"({"format":1,"root":"x","objects":[{}]})",
-                           R"({"format":1,"root":"x","objects":[{"key":1,"size":2,"xxh3":"z"}]})"}) {
+  const std::string whole = to_json(mirror_of(listing({{"a", "1"}, {"b", "2"}}), "//data:d"));
+  ASSERT_TRUE(mirror_from_json(whole));
+  for (std::size_t size = 0; size + 2 < whole.size(); ++size)
+    EXPECT_FALSE(mirror_from_json(whole.substr(0, size))) << size;
+  for (const char* text :
+       {"", "{}", "[]", "{\"format\":3}", R"({"format":2,"root":"x","unsettled":[],"objects":[{}]})",
+        R"({"format":2,"unsettled":[],"objects":[{"key":1,"size":2,"xxh3":"z"}]})",
+        R"({"format":2,"unsettled":[],"objects":[[[[[[[[]]]]]]]]})"}) {
     EXPECT_FALSE(mirror_from_json(text)) << text;
   }
+  const std::string bytes = encode(mirror_of(listing({{"a", "1"}, {"b", "2"}}), "//data:d"));
+  for (std::size_t size = 0; size < bytes.size(); ++size)
+    EXPECT_FALSE(decode_mirror(bytes.substr(0, size))) << size;
 }
 
 TEST(Mirror, KeysThatNoTargetCanHaveAreDamage) {
   const std::string object = R"({"key":"%","size":2,"xxh3":"00000000000000000000000000000000"})";
   const auto mirror = [&](const std::string& objects, const std::string& unsettled) {
-    return mirror_from_json(cat(R"({"format":1,"target":"t","root":"x","objects":[)", objects,
+    return mirror_from_json(cat(R"({"format":2,"target":"t","root":"x","objects":[)", objects,
                                 R"(],"unsettled":[)", unsettled, "]}"));
   };
   const auto with = [&](const std::string& key) {
     return std::string(object).replace(object.find('%'), 1, key);
   };
-  ASSERT_TRUE(mirror(cat(with("a"), ",", with("b/c")), R"("b/d")"));
+  ASSERT_TRUE(mirror(cat(with("a"), ",", with("b/c")), R"({"key":"b/d"})"));
   EXPECT_FALSE(mirror(cat(with("b"), ",", with("a")), "")) << "not in order";
   for (const std::string key : {"", "/etc/passwd", "../up", "a/../../b", "a//b", ".trainmake/other.json"}) {
     EXPECT_FALSE(mirror(with(key), "")) << key;
-    EXPECT_FALSE(mirror("", cat("\"", key, "\""))) << key;
+    EXPECT_FALSE(mirror("", cat("{\"key\":\"", key, "\"}"))) << key;
   }
 }
 
 TEST(Mirror, SaysWhatToSendAndWhatToRemove) {
   const Listing now = listing({{"a", "1"}, {"b", "2"}, {"d", "4"}});
-  const Mirror there = mirror_of(listing({{"a", "1"}, {"b", "old"}, {"c", "3"}}), "//data:d");
+  Mirror there = mirror_of(listing({{"a", "1"}, {"b", "old"}, {"c", "3"}, {"d/e", "5"}}), "//data:d");
+  there.unsettled = {{"b", 1, digest_of("2")}, {"f", 0, std::nullopt}};
   const MirrorChange changed = change(now, there, true);
   ASSERT_EQ(changed.send.size(), 2U);
   EXPECT_EQ(changed.send[0]->key, "b");
   EXPECT_EQ(changed.send[1]->key, "d");
-  EXPECT_EQ(changed.remove, Names{"c"});
+  EXPECT_EQ(changed.remove, (Names{"c", "f"}));
+  EXPECT_EQ(changed.make_way, Names{"d/e"});
   EXPECT_TRUE(change(now, there, false).remove.empty());
 }
 
-TEST(Mirror, MidwaySaysWhatIsCertain) {
+TEST(Mirror, AnAnnouncementSaysWhatIsCertain) {
   const Listing now = listing({{"a", "1"}, {"b", "2"}, {"d", "4"}});
-  const Mirror there = mirror_of(listing({{"a", "1"}, {"b", "old"}, {"c", "3"}}), "//data:d");
-  const MirrorChange changed = change(now, there, true);
-  const auto keys = [](const Mirror& mirror) {
-    Names names;
-    for (const MirrorObject& object : mirror.objects) names.push_back(object.key);
-    return names;
-  };
-  EXPECT_EQ(keys(midway(now, "//data:d", changed, 0, 0)), Names{"a"});
-  EXPECT_EQ(midway(now, "//data:d", changed, 0, 0).unsettled, (Names{"b", "c", "d"}));
-  EXPECT_EQ(keys(midway(now, "//data:d", changed, 1, 0)), (Names{"a", "b"}));
-  EXPECT_EQ(midway(now, "//data:d", changed, 2, 0).unsettled, Names{"c"});
-  EXPECT_EQ(midway(now, "//data:d", changed, 2, 1).unsettled, Names());
-  const MirrorChange back = change(listing({{"b", "old"}}), midway(now, "//data:d", changed, 0, 0), true);
+  Mirror there = mirror_of(listing({{"a", "1"}, {"b", "old"}, {"c", "3"}}), "//data:d");
+  there.objects[0].tag = "tag";
+  const Mirror said = announcement(now, there, change(now, there, true));
+  ASSERT_EQ(said.objects.size(), 1U);
+  EXPECT_EQ(said.objects[0].tag, "tag");
+  EXPECT_EQ(keys(said.unsettled), (Names{"b", "c", "d"}));
+  EXPECT_EQ(said.unsettled[0].content, digest_of("2"));
+  EXPECT_FALSE(said.unsettled[1].content);
+  const Listing before = listing({{"b", "old"}});
+  const MirrorChange back = change(before, said, true);
   ASSERT_EQ(back.send.size(), 1U) << "nobody knows whether it was overwritten";
   EXPECT_EQ(back.remove, (Names{"a", "c", "d"}));
 }
@@ -397,7 +437,7 @@ TEST(Data, AStopIsHeardInTheMiddleOfAFile) {
 TEST(Data, AnInterruptedTransferGoesOnWhereItWas) {
   DataWorld world;
   for (int i = 0; i < 10; ++i) world.files.put(cat("/w/data/more", i), "more");
-  world.files.fail_nth("commit", 7, EIO);
+  world.files.fail_nth("commit", 10, EIO);
   EXPECT_FALSE(world.execute(world.mirrored));
   const std::uint64_t sent = world.tally.uploaded_objects.exchange(0);
   EXPECT_GT(sent, 3U);

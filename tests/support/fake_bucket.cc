@@ -6,6 +6,7 @@
 #include "engine/base/encoding.h"
 #include "engine/base/hash.h"
 #include "engine/base/text.h"
+#include "engine/cloud/hmac.h"
 
 namespace trainmake {
 namespace {
@@ -87,7 +88,15 @@ std::string FakeBucket::unsigned_because(const HttpRequest& request) const {
   return again.headers.back().second == *authorization ? "" : "its signature is another";
 }
 
-Result<HttpResponse> FakeBucket::answer(const HttpRequest& request) {
+Result<HttpResponse> FakeBucket::answer(const HttpRequest& given) {
+  HttpRequest request = given;
+  while (given.body_from && request.body.size() < given.body_size) {
+    std::string piece(std::min<std::uint64_t>(std::uint64_t{1} << 20U, given.body_size - request.body.size()),
+                      ' ');
+    TRY_ASSIGN(const std::size_t count, given.body_from(piece));
+    request.body.append(piece, 0, count);
+  }
+  request.body_from = nullptr;
   const std::optional<Fault> trouble = fault ? fault(request) : std::nullopt;
   const auto troubled = [&]() -> Result<HttpResponse> {
     if (trouble->status == 0) return fail(user_error("The connection was cut").because(Blame::kRemote));
@@ -131,6 +140,7 @@ HttpResponse FakeBucket::of_bucket(const Asked& asked) {
   }
   if (!exists) return refuse(404, "NoSuchBucket");
   if (method == "GET" && asked.get("list-type") == "2") return list(asked);
+  if (method == "POST" && asked.has("delete")) return remove_many(asked);
   return refuse(405, "MethodNotAllowed", cat(method, " of a bucket"));
 }
 
@@ -175,10 +185,93 @@ HttpResponse FakeBucket::complete(const Asked& asked) {
   }
   uploads.erase(upload);
   objects[asked.key] = whole;
+  metadata[asked.key] = begun_metadata_[asked.get("uploadId")];
   return {200,
           {},
           cat("<?xml version=\"1.0\"?><CompleteMultipartUploadResult><ETag>", etag_of(whole),
               "</ETag></CompleteMultipartUploadResult>")};
+}
+
+std::string unescaped(std::string text) {
+  for (const auto& [from, to] :
+       {std::pair("&lt;", "<"), std::pair("&gt;", ">"), std::pair("&quot;", "\""), std::pair("&amp;", "&")}) {
+    for (std::size_t at = text.find(from); at != text.npos; at = text.find(from, at + 1))
+      text.replace(at, std::string_view(from).size(), to);
+  }
+  return text;
+}
+
+HttpResponse FakeBucket::remove_many(const Asked& asked) {
+  const std::string* md5_header = header(asked.request, "Content-MD5");
+  if (md5_header == nullptr || *md5_header != base64_of(md5(asked.request.body)))
+    return refuse(400, "InvalidDigest", "a removal without its MD5");
+  const std::vector<std::string> keys = fields(asked.request.body, "Key");
+  if (keys.size() > 1000 || keys.empty()) return refuse(400, "MalformedXML", "so many keys");
+  for (const std::string& key : keys) objects.erase(unescaped(key));
+  return {200, {}, "<?xml version=\"1.0\"?><DeleteResult></DeleteResult>"};
+}
+
+// What `x-amz-copy-source` names, as far as its condition and range allow.
+std::optional<std::string> FakeBucket::copied(const Asked& asked, HttpResponse& refused) {
+  const std::string source = decoded(*header(asked.request, "x-amz-copy-source"));
+  const std::string* tag = header(asked.request, "x-amz-copy-source-if-match");
+  const std::string begin = cat("/", name_, "/");
+  const auto found = source.starts_with(begin) ? objects.find(source.substr(begin.size())) : objects.end();
+  if (found == objects.end())
+    refused = refuse(404, "NoSuchKey");
+  else if (tag == nullptr)
+    refused = refuse(400, "InvalidRequest", "a copy of anything");
+  else if (*tag != etag_of(found->second))
+    refused = refuse(412, "PreconditionFailed");
+  else {
+    const std::string* range = header(asked.request, "x-amz-copy-source-range");
+    if (range == nullptr) return found->second;
+    const std::vector<std::string> ends = split(std::string_view(*range).substr(6), '-');
+    const auto first = whole_number<std::size_t>(ends[0]), last = whole_number<std::size_t>(ends[1]);
+    if (first && last && *first <= *last && *last < found->second.size())
+      return found->second.substr(*first, *last - *first + 1);
+    refused = refuse(400, "InvalidArgument", cat("no such range: ", *range));
+  }
+  return std::nullopt;
+}
+
+HttpResponse FakeBucket::put(const Asked& asked) {
+  const HttpRequest& request = asked.request;
+  const auto there = objects.find(asked.key);
+  const std::string* none = header(request, "If-None-Match");
+  const std::string* match = header(request, "If-Match");
+  if (none != nullptr && there != objects.end()) return refuse(412, "PreconditionFailed");
+  if (match != nullptr && there == objects.end()) return refuse(404, "NoSuchKey");
+  if (match != nullptr && *match != etag_of(there->second)) return refuse(412, "PreconditionFailed");
+  if (header(request, "x-amz-copy-source") != nullptr) {
+    HttpResponse refused;
+    const std::optional<std::string> bytes = copied(asked, refused);
+    if (!bytes) return refused;
+    const std::string source = decoded(*header(request, "x-amz-copy-source")).substr(name_.size() + 2);
+    metadata[asked.key] = metadata[source];
+    objects[asked.key] = *bytes;
+    return {200, {}, cat("<CopyObjectResult><ETag>", etag_of(*bytes), "</ETag></CopyObjectResult>")};
+  }
+  objects[asked.key] = request.body;
+  const std::string* told = header(request, "x-amz-meta-trainmake");
+  metadata[asked.key] = told == nullptr ? "" : *told;
+  return {200, {{"etag", etag_of(request.body)}}, ""};
+}
+
+HttpResponse FakeBucket::put_part(const Asked& asked) {
+  const auto upload = uploads.find(asked.get("uploadId"));
+  if (upload == uploads.end()) return refuse(404, "NoSuchUpload");
+  std::string& part = upload->second[whole_number<int>(asked.get("partNumber")).value_or(0)];
+  if (header(asked.request, "x-amz-copy-source") == nullptr) {
+    part = asked.request.body;
+    return {200, {{"etag", etag_of(part)}}, ""};
+  }
+  HttpResponse refused;
+  const std::optional<std::string> bytes = copied(asked, refused);
+  if (!bytes) return refused;
+  part = *bytes;
+  ++copied_parts;
+  return {200, {}, cat("<CopyPartResult><ETag>", etag_of(part), "</ETag></CopyPartResult>")};
 }
 
 HttpResponse FakeBucket::of_object(const Asked& asked) {
@@ -187,33 +280,33 @@ HttpResponse FakeBucket::of_object(const Asked& asked) {
   if (method == "POST" && asked.has("uploads")) {
     const std::string id = cat(asked.key, "-", ++begun_);
     uploads[id];
+    const std::string* told = header(asked.request, "x-amz-meta-trainmake");
+    begun_metadata_[id] = told == nullptr ? "" : *told;
     return {200,
             {},
             cat("<?xml version=\"1.0\"?><InitiateMultipartUploadResult><UploadId>", escaped(id),
                 "</UploadId></InitiateMultipartUploadResult>")};
   }
-  if (method == "PUT" && asked.has("partNumber")) {
-    const auto upload = uploads.find(asked.get("uploadId"));
-    if (upload == uploads.end()) return refuse(404, "NoSuchUpload");
-    upload->second[whole_number<int>(asked.get("partNumber")).value_or(0)] = asked.request.body;
-    return {200, {{"etag", etag_of(asked.request.body)}}, ""};
-  }
+  if (method == "PUT" && asked.has("partNumber")) return put_part(asked);
   if (method == "POST" && asked.has("uploadId")) return complete(asked);
   if (method == "DELETE" && asked.has("uploadId")) {
     uploads.erase(asked.get("uploadId"));
     return {204, {}, ""};
   }
   if (!asked.query.empty()) return refuse(400, "InvalidRequest", cat(method, " with a query"));
-  if (method == "PUT") {
-    objects[asked.key] = asked.request.body;
-    return {200, {{"etag", etag_of(asked.request.body)}}, ""};
-  }
+  if (method == "PUT") return put(asked);
   if (method == "DELETE") {
     objects.erase(asked.key);
     return {204, {}, ""};
   }
   if (found == objects.end()) return refuse(404, "NoSuchKey");
-  return {200, {{"etag", etag_of(found->second)}}, method == "HEAD" ? "" : found->second};
+  return {200,
+          {{"etag", etag_of(found->second)},
+           {"content-length", cat(found->second.size())},
+           {"x-amz-meta-trainmake", metadata[asked.key]},
+           {"date", "Sun, 06 Nov 1994 08:49:37 GMT"},
+           {"last-modified", "Sun, 06 Nov 1994 08:49:07 GMT"}},
+          method == "HEAD" ? "" : found->second};
 }
 
 }  // namespace trainmake

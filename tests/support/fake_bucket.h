@@ -34,7 +34,9 @@ class FakeBucket {
   std::size_t page = 1000;                             // keys in an answer
   std::function<std::optional<Fault>(const HttpRequest&)> fault;
   std::map<std::string, std::string> objects;
+  std::map<std::string, std::string> metadata;                // by key: what it was put with
   std::map<std::string, std::map<int, std::string>> uploads;  // by id, which is the key and a number
+  std::uint64_t copied_parts = 0;
   std::vector<std::string> wrong;
 
   Result<HttpResponse> answer(const HttpRequest& request);
@@ -46,6 +48,10 @@ class FakeBucket {
   HttpResponse of_object(const Asked& asked);
   HttpResponse list(const Asked& asked) const;
   HttpResponse complete(const Asked& asked);
+  HttpResponse put(const Asked& asked);
+  HttpResponse put_part(const Asked& asked);
+  HttpResponse remove_many(const Asked& asked);
+  std::optional<std::string> copied(const Asked& asked, HttpResponse& refused);
   HttpResponse refuse(int status, const std::string& code, const std::string& why = "");
   std::string unsigned_because(const HttpRequest& request) const;
 
@@ -53,6 +59,7 @@ class FakeBucket {
   AwsKeys keys_;
   std::string region_;
   int begun_ = 0;
+  std::map<std::string, std::string> begun_metadata_;  // by id of an upload
 };
 
 }  // namespace trainmake

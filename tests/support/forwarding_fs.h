@@ -25,6 +25,7 @@ class ForwardingFileSystem : public FileSystem {
   Result<std::unique_ptr<FileWriter>> create(const std::string& path, WriteOptions options) override {
     return inner_.create(path, options);
   }
+  Result<std::unique_ptr<FileWriter>> extend(const std::string& path) override { return inner_.extend(path); }
   Result<void> make_folder(const std::string& path) override { return inner_.make_folder(path); }
   Result<void> make_link(const std::string& target, const std::string& path) override {
     return inner_.make_link(target, path);

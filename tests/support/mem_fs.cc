@@ -88,6 +88,28 @@ class MemWriter final : public FileWriter {
   std::string content_;
 };
 
+class MemExtender final : public FileWriter {
+ public:
+  MemExtender(MemFileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
+
+  Result<void> append(std::string_view bytes) override {
+    const std::lock_guard lock(files_.mutex_);
+    if (const int error = files_.asked("write", path_))
+      return fail(system_error("Cannot write", path_, error));
+    const auto there = files_.nodes_.find(files_.resolve(path_, Links::kFollow).key);
+    if (there == files_.nodes_.end()) return {};  // removed meanwhile: it goes nowhere
+    std::string& content = there->second->content;
+    content += bytes;
+    there->second->stat.size = content.size();
+    return {};
+  }
+  Result<void> commit() override { return {}; }
+
+ private:
+  MemFileSystem& files_;
+  std::string path_;
+};
+
 MemFileSystem::MemFileSystem() {
   auto root = std::make_shared<MemNode>();
   root->stat = {0, now_ns, now_ns, last_inode_, 0755, FileKind::kFolder};
@@ -322,6 +344,15 @@ Result<std::unique_ptr<FileWriter>> MemFileSystem::create(const std::string& pat
   if (error == 0) error = make_folder_locked(std::string(path_folder(path)));
   if (error != 0) return fail(system_error("Cannot write", path, error));
   return std::make_unique<MemWriter>(*this, path, options);
+}
+
+Result<std::unique_ptr<FileWriter>> MemFileSystem::extend(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  int error = asked("extend", path);
+  if (error == 0) error = make_folder_locked(std::string(path_folder(path)));
+  if (error == 0 && !resolve(path, Links::kFollow).node) error = add(path, FileKind::kFile, "", 0644);
+  if (error != 0) return fail(system_error("Cannot write", path, error));
+  return std::make_unique<MemExtender>(*this, path);
 }
 
 Result<void> MemFileSystem::make_folder(const std::string& path) {

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "tests/support/store_under_test.h"
 
@@ -22,45 +23,58 @@ class StoreConformance : public testing::TestWithParam<MakeStore> {
     EXPECT_TRUE(store.list(prefix, [&](const StoredObject& object) { found[object.key] = object.size; }));
     return found;
   }
+  Result<std::optional<std::string>> put(const std::string& key, std::string_view bytes,
+                                         const Expected& expected = std::nullopt) {
+    return store.put(key, bytes, expected);
+  }
+  std::string content(const std::string& key) {
+    const auto found = store.get(key);
+    EXPECT_TRUE(found) << key;
+    return found && *found ? (*found)->bytes : "(nothing)";
+  }
+  Result<PutFile> put_file(const std::string& key, const std::string& content) {
+    return store.put_file({key, "/src/f", digest_of(content)}, {});
+  }
+  Result<void> remove(const std::string& key) { return store.remove(std::vector{key}); }
 };
 
 TEST_P(StoreConformance, WhatWasPutIsThere) {
-  ASSERT_TRUE(store.put("a/b", "hello"));
-  EXPECT_EQ(**store.get("a/b"), "hello");
+  ASSERT_TRUE(put("a/b", "hello"));
+  EXPECT_EQ(content("a/b"), "hello");
 }
 
 TEST_P(StoreConformance, WhatWasNotPutIsNot) { EXPECT_FALSE(*store.get("a/b")); }
 
 TEST_P(StoreConformance, PuttingAgainReplaces) {
-  ASSERT_TRUE(store.put("k", "one"));
-  ASSERT_TRUE(store.put("k", "two"));
-  EXPECT_EQ(**store.get("k"), "two");
+  ASSERT_TRUE(put("k", "one"));
+  ASSERT_TRUE(put("k", "two"));
+  EXPECT_EQ(content("k"), "two");
 }
 
 TEST_P(StoreConformance, AFileTravelsWhole) {
   const std::string bytes(700'000, 'x');
   under.files->put("/src/f", bytes);
-  ASSERT_TRUE(store.put_file("k", "/src/f", digest_of(bytes), {}));
-  EXPECT_EQ(**store.get("k"), bytes);
+  ASSERT_TRUE(put_file("k", bytes));
+  EXPECT_EQ(content("k"), bytes);
 }
 
 TEST_P(StoreConformance, AFileThatIsNotWhatWasDigestedIsRefused) {
   under.files->put("/src/f", "now");
-  EXPECT_FALSE(store.put_file("k", "/src/f", digest_of("before"), {}));
+  EXPECT_FALSE(put_file("k", "before"));
   EXPECT_FALSE(*store.get("k"));
 }
 
 TEST_P(StoreConformance, EmptyAndOddKeysAreKept) {
   for (const std::string& key : {std::string("empty"), std::string("c d+ü.txt"), std::string("new\nline"),
                                  std::string(under.takes_any_bytes ? "\xff\xfe" : "%41 & <b>\"")}) {
-    ASSERT_TRUE(store.put(key, "")) << key;
-    EXPECT_EQ(**store.get(key), "");
+    ASSERT_TRUE(put(key, "")) << key;
+    EXPECT_EQ(content(key), "");
   }
   EXPECT_EQ(listed("").size(), 4U);
 }
 
 TEST_P(StoreConformance, ListsWhatBeginsWithThePrefix) {
-  for (const char* key : {"a/1", "a/2/3", "ab", "b"}) ASSERT_TRUE(store.put(key, "xyz"));
+  for (const char* key : {"a/1", "a/2/3", "ab", "b"}) ASSERT_TRUE(put(key, "xyz"));
   EXPECT_EQ(listed("a/"), (std::map<std::string, std::uint64_t>{{"a/1", 3}, {"a/2/3", 3}}));
   EXPECT_EQ(listed("a").size(), 3U);
   EXPECT_EQ(listed("").size(), 4U);
@@ -68,23 +82,73 @@ TEST_P(StoreConformance, ListsWhatBeginsWithThePrefix) {
 }
 
 TEST_P(StoreConformance, WhatIsRemovedIsGoneAndItsNeighboursStay) {
-  ASSERT_TRUE(store.put("a/1", "x"));
-  ASSERT_TRUE(store.put("a/2", "x"));
-  ASSERT_TRUE(store.remove("a/1"));
+  ASSERT_TRUE(put("a/1", "x"));
+  ASSERT_TRUE(put("a/2", "x"));
+  ASSERT_TRUE(remove("a/1"));
   EXPECT_FALSE(*store.get("a/1"));
   EXPECT_TRUE(*store.get("a/2"));
 }
 
 TEST_P(StoreConformance, RemovingAKeyLeavesThoseBelowItsNameAlone) {
-  ASSERT_TRUE(store.put("a/b", "x"));
-  ASSERT_TRUE(store.remove("a"));
-  EXPECT_EQ(store.get("a/b").value(), "x");
+  ASSERT_TRUE(put("a/b", "x"));
+  ASSERT_TRUE(remove("a"));
+  EXPECT_EQ(content("a/b"), "x");
 }
 
-TEST_P(StoreConformance, RemovingWhatIsNotThereIsFine) { EXPECT_TRUE(store.remove("nothing")); }
+TEST_P(StoreConformance, RemovingWhatIsNotThereIsFine) { EXPECT_TRUE(remove("nothing")); }
 
 TEST_P(StoreConformance, KeysThatLeadOutAreRefused) {
-  for (const char* key : {"../x", "/x", "", "a/../../x"}) EXPECT_FALSE(store.put(key, "x")) << key;
+  for (const char* key : {"../x", "/x", "", "a/../../x"}) EXPECT_FALSE(put(key, "x")) << key;
+}
+
+TEST_P(StoreConformance, ManyAreRemovedAtOnce) {
+  for (const char* key : {"a", "b & <c>", "d\ne", "f"}) ASSERT_TRUE(put(key, "x"));
+  ASSERT_TRUE(store.remove(std::vector<std::string>{"a", "b & <c>", "d\ne", "nothing"}));
+  EXPECT_EQ(listed("").size(), 1U);
+}
+
+TEST_P(StoreConformance, ATagIsOfOneObject) {
+  const auto first = put("k", "one");
+  ASSERT_TRUE(first && *first);
+  EXPECT_EQ(store.get("k").value()->tag, **first);
+  EXPECT_EQ(store.look("k").value()->tag, **first);
+  std::string listed_tag;
+  ASSERT_TRUE(store.list("k", [&](const StoredObject& object) { listed_tag = object.tag; }));
+  EXPECT_EQ(listed_tag, **first);
+  const auto second = put("k", "two");
+  ASSERT_TRUE(second && *second);
+  EXPECT_NE(**second, **first);
+}
+
+TEST_P(StoreConformance, WhatIsPutMayDependOnWhatIsThere) {
+  const auto first = put("k", "one", "");
+  ASSERT_TRUE(first && *first);
+  EXPECT_FALSE(put("k", "two", "").value()) << "there is something";
+  EXPECT_FALSE(put("k", "two", "another").value());
+  EXPECT_FALSE(put("new", "two", **first).value()) << "there is nothing";
+  EXPECT_EQ(content("k"), "one");
+  EXPECT_TRUE(put("k", "two", **first).value());
+  EXPECT_EQ(content("k"), "two");
+  EXPECT_FALSE(put("k", "three", **first).value());
+}
+
+TEST_P(StoreConformance, ALookTellsWhatWasPut) {
+  under.files->put("/src/f", "content");
+  const auto made = put_file("k", "content");
+  ASSERT_TRUE(made);
+  const auto seen = store.look("k");
+  ASSERT_TRUE(seen && *seen);
+  EXPECT_EQ((*seen)->size, 7U);
+  EXPECT_EQ((*seen)->tag, made->tag);
+  EXPECT_EQ((*seen)->content, digest_of("content"));
+  EXPECT_FALSE(store.look("other").value());
+}
+
+TEST_P(StoreConformance, AgesAreTold) {
+  ASSERT_TRUE(put("k", "x"));
+  const auto age = store.get("k").value()->age_s;
+  ASSERT_TRUE(age);
+  EXPECT_GE(*age, 0);
 }
 
 }  // namespace trainmake

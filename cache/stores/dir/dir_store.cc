@@ -12,43 +12,73 @@ namespace {
 // More files than that are cheaper to bring to the disk together with all that others write there.
 constexpr int kSyncedOneByOne = 16;
 
+// A file that was replaced is another, or was written at another time.
+std::string tag_of(const Stat& stat) {
+  return cat(stat.inode, "-", stat.size, "-", stat.mtime_ns, "-", stat.ctime_ns);
+}
+
 class DirStore final : public Store {
  public:
-  DirStore(FileSystem& files, std::string folder) : files_(files), folder_(std::move(folder)) {}
+  DirStore(Host& host, const std::string& folder)
+      : Store(folder), files_(host.files), clock_(host.clock), folder_(Store::folder()) {}
 
-  Result<void> put_file(const std::string& key, const std::string& path, const Digest128& content,
-                        const std::stop_token& stop) override {
-    TRY_ASSIGN(const std::string to, own_path(key));
-    TRY_ASSIGN(const std::unique_ptr<FileReader> reader, files_.open(path));
+  Result<PutFile> put_file(const FileToPut& file, const std::stop_token& stop) override {
+    TRY_ASSIGN(const std::string to, own_path(file.key));
     const bool durable = put_++ < kSyncedOneByOne;
     TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(to, {0644, durable}));
-    std::vector<char> buffer(std::size_t{256} << 10U);
+    PutFile put;
     ContentHasher hasher;
-    for (;;) {
-      TRY_ASSIGN(const std::size_t count, reader->read(buffer));
-      if (count == 0) break;
-      if (stop.stop_requested()) return fail(interrupted_error());
-      const std::string_view bytes(buffer.data(), count);
+    TRY(read_pieces(files_, file.path, stop, [&](std::string_view bytes) {
       hasher.add(bytes);
-      TRY(writer->append(bytes));
-    }
-    if (hasher.finish() != content)
-      return fail(step_error(cat(quoted(path), " changed while it was sent"),
+      put.sent += bytes.size();
+      return writer->append(bytes);
+    }));
+    if (hasher.finish() != file.content)
+      return fail(step_error(cat(quoted(file.path), " changed while it was sent"),
                              "Run again: it was not put into the store"));
     if (!durable) unsynced_ = true;
-    return writer->commit();
+    TRY(writer->commit());
+    TRY_ASSIGN(const Stat stat, files_.look(to));
+    put.tag = tag_of(stat);
+    return put;
   }
 
-  Result<void> put(const std::string& key, std::string_view bytes) override {
+  // Whoever expects something holds a lock: nobody comes in between.
+  Result<std::optional<std::string>> put(const std::string& key, std::string_view bytes,
+                                         const Expected& expected) override {
     TRY_ASSIGN(const std::string to, own_path(key));
+    if (expected) {
+      TRY_ASSIGN(const Stat there, files_.look(to));
+      if ((there.exists() ? tag_of(there) : "") != *expected) return std::optional<std::string>();
+    }
     if (unsynced_) TRY(files_.sync_disk(folder_));
     unsynced_ = false;
-    return write_file(files_, to, bytes, {0644, true});
+    TRY(write_file(files_, to, bytes, {0644, true}));
+    TRY_ASSIGN(const Stat stat, files_.look(to));
+    return std::optional(tag_of(stat));
   }
 
-  Result<std::optional<std::string>> get(const std::string& key) override {
+  Result<std::optional<ObjectBytes>> get(const std::string& key) override {
     TRY_ASSIGN(const std::string from, object_path(key));
-    return read_file_if_there(files_, from);
+    // In this order, so that a tag is never newer than its bytes.
+    TRY_ASSIGN(const Stat stat, files_.look(from));
+    TRY_ASSIGN(std::optional<std::string> bytes, read_file_if_there(files_, from));
+    if (!bytes) return std::optional<ObjectBytes>();
+    constexpr std::int64_t kSecond = 1'000'000'000;
+    return std::optional(
+        ObjectBytes{*std::move(bytes), tag_of(stat), (clock_.now_ns() - stat.mtime_ns) / kSecond});
+  }
+
+  Result<std::optional<StoredObject>> look(const std::string& key) override {
+    TRY_ASSIGN(const std::string path, object_path(key));
+    TRY_ASSIGN(const Stat stat, files_.look(path));
+    if (!stat.is(FileKind::kFile)) return std::optional<StoredObject>();
+    ContentHasher hasher;
+    TRY(read_pieces(files_, path, {}, [&](std::string_view bytes) {
+      hasher.add(bytes);
+      return Result<void>();
+    }));
+    return std::optional(StoredObject{key, stat.size, tag_of(stat), hasher.finish()});
   }
 
   Result<void> list(const std::string& prefix,
@@ -56,7 +86,13 @@ class DirStore final : public Store {
     return list_below("", prefix, visit);
   }
 
-  Result<void> remove(const std::string& key) override {
+  Result<void> remove(std::span<const std::string> keys) override {
+    for (const std::string& key : keys) TRY(remove_one(key));
+    return {};
+  }
+
+ private:
+  Result<void> remove_one(const std::string& key) {
     TRY_ASSIGN(const std::string path, own_path(key));
     TRY_ASSIGN(const Stat stat, files_.look(path));
     if (stat.is(FileKind::kFolder)) return {};  // of other objects; of this key there is none
@@ -70,9 +106,6 @@ class DirStore final : public Store {
     return {};
   }
 
-  std::string local_path(const std::string& key) const override { return path_join(folder_, key); }
-
- private:
   Result<std::string> object_path(const std::string& key) const {
     const std::optional<std::string> clean = path_clean(key);
     if (!clean || clean->empty() || key.starts_with('/'))
@@ -102,14 +135,15 @@ class DirStore final : public Store {
         if (key.starts_with(prefix) || prefix.starts_with(key + "/")) TRY(list_below(key, prefix, visit));
       } else if (key.starts_with(prefix)) {
         TRY_ASSIGN(const Stat object, files_.look(path_join(folder_, key)));
-        visit({key, object.size});
+        visit({key, object.size, tag_of(object), std::nullopt});
       }
     }
     return {};
   }
 
   FileSystem& files_;
-  std::string folder_;
+  Clock& clock_;
+  const std::string& folder_;
   std::atomic<int> put_ = 0;
   std::atomic<bool> unsynced_ = false;
 };
@@ -123,7 +157,7 @@ Result<std::unique_ptr<Store>> make_dir_store(Host& host, const Workspace& works
     return fail(user_error(cat("Store ", quoted(service.name), " names no folder"),
                            "It looks like `url = \"dir:bucket\"`")
                     .at(service.where));
-  return std::unique_ptr<Store>(std::make_unique<DirStore>(host.files, absolute_path(workspace.path(path))));
+  return std::unique_ptr<Store>(std::make_unique<DirStore>(host, absolute_path(workspace.path(path))));
 }
 
 }  // namespace trainmake

@@ -1,5 +1,6 @@
 #include "cache/stores/s3/s3_answers.h"
 
+#include <algorithm>
 #include <pugixml.hpp>
 #include <sstream>
 
@@ -11,12 +12,6 @@ namespace {
 bool read(std::string_view xml, pugi::xml_document& document) {
   return static_cast<bool>(
       document.load_buffer(xml.data(), xml.size(), pugi::parse_default | pugi::parse_ws_pcdata_single));
-}
-
-std::string without_quotes(std::string_view tag) {
-  if (tag.starts_with("W/")) tag.remove_prefix(2);
-  if (tag.size() > 1 && tag.front() == '"' && tag.back() == '"') tag = tag.substr(1, tag.size() - 2);
-  return std::string(tag);
 }
 
 int digit(char c) {
@@ -51,6 +46,12 @@ std::string text_of(const pugi::xml_document& document) {
 }
 
 }  // namespace
+
+std::string without_quotes(std::string_view tag) {
+  if (tag.starts_with("W/")) tag.remove_prefix(2);
+  if (tag.size() > 1 && tag.front() == '"' && tag.back() == '"') tag = tag.substr(1, tag.size() - 2);
+  return std::string(tag);
+}
 
 S3Error parse_s3_error(std::string_view xml) {
   pugi::xml_document document;
@@ -93,6 +94,29 @@ std::string render_s3_parts(const std::vector<std::string>& tags) {
     part.append_child("ETag").text().set(cat("\"", tags[i], "\"").c_str());
   }
   return text_of(document);
+}
+
+std::string render_s3_removal(std::span<const std::string> keys) {
+  pugi::xml_document document;
+  pugi::xml_node root = document.append_child("Delete");
+  root.append_child("Quiet").text().set("true");
+  for (const std::string& key : keys) root.append_child("Object").append_child("Key").text().set(key.c_str());
+  return text_of(document);
+}
+
+bool can_be_in_xml(std::string_view key) {
+  return std::none_of(key.begin(), key.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+}
+
+Result<std::vector<S3Kept>> parse_s3_removal(std::string_view xml) {
+  pugi::xml_document document;
+  const pugi::xml_node root = read(xml, document) ? document.child("DeleteResult") : pugi::xml_node();
+  if (!root)
+    return fail(user_error("The answer to a removal of objects cannot be read").because(Blame::kRemote));
+  std::vector<S3Kept> kept;
+  for (const pugi::xml_node& error : root.children("Error"))
+    kept.push_back({error.child_value("Key"), error_in(error)});
+  return kept;
 }
 
 }  // namespace trainmake

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,5 +36,17 @@ std::optional<std::string> field_of_answer(std::string_view xml, const char* nam
 
 // A document that says of which parts (from 1) an object is made.
 std::string render_s3_parts(const std::vector<std::string>& tags);
+
+// What a request to remove many objects says, and whether it can: XML has no words for some characters.
+std::string render_s3_removal(std::span<const std::string> keys);
+bool can_be_in_xml(std::string_view key);
+// What it could not remove.
+struct S3Kept {
+  std::string key;
+  S3Error error;
+};
+Result<std::vector<S3Kept>> parse_s3_removal(std::string_view xml);
+
+std::string without_quotes(std::string_view tag);  // as an `ETag` header has them
 
 }  // namespace trainmake

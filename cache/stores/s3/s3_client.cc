@@ -24,13 +24,6 @@ bool is_expected(int status, std::initializer_list<int> expected) {
   return status < 300 || std::find(expected.begin(), expected.end(), status) != expected.end();
 }
 
-// `Sun, 22 Nov 2026 09:17:08 GMT`
-std::optional<std::int64_t> time_ns(const std::string& date) {
-  std::tm utc{};
-  if (::strptime(date.c_str(), "%a, %d %b %Y %H:%M:%S", &utc) == nullptr) return std::nullopt;
-  return static_cast<std::int64_t>(::timegm(&utc)) * kSecond;
-}
-
 // What to do about a code of S3's.
 std::string advice(const S3Error& error, const S3Place& place, const HttpResponse& response,
                    std::int64_t now_ns) {
@@ -40,7 +33,7 @@ std::string advice(const S3Error& error, const S3Place& place, const HttpRespons
   if (code == "NoSuchBucket")
     return cat("Check the name; `create = true` on store ", quoted(place.name), " makes it");
   if (code == "RequestTimeTooSkewed") {
-    const std::optional<std::int64_t> theirs = time_ns(header_value(response, "date"));
+    const std::optional<std::int64_t> theirs = http_time_ns(header_value(response, "date"));
     const std::int64_t off = theirs ? (now_ns - *theirs) / 1'000'000 : 0;
     return cat("This machine's clock is ", human_duration(std::abs(off)), off < 0 ? " behind" : " ahead of",
                " the service's: set it");
@@ -67,6 +60,12 @@ std::string header_value(const HttpResponse& response, std::string_view name) {
     if (known == name) return value;
   }
   return "";
+}
+
+std::optional<std::int64_t> http_time_ns(const std::string& date) {
+  std::tm utc{};
+  if (::strptime(date.c_str(), "%a, %d %b %Y %H:%M:%S", &utc) == nullptr) return std::nullopt;
+  return static_cast<std::int64_t>(::timegm(&utc)) * kSecond;
 }
 
 S3Client::S3Client(Host& host, S3Place place, Tally& tally)
@@ -99,19 +98,80 @@ void S3Client::count(const S3Request& request) {
   ++tally_.requests[static_cast<std::size_t>(method - kMethods.begin())];
 }
 
+// What is large is not copied for it.
+Result<void> S3Client::add_body(const S3Request& request, HttpRequest& sent) {
+  constexpr std::size_t kCopied = std::size_t{64} << 10U;
+  if (request.piece == nullptr && request.body.size() <= kCopied) {
+    sent.body = request.body;
+    return {};
+  }
+  sent.body_size = request.body_size();
+  if (request.piece == nullptr) {
+    sent.body_from = [rest = request.body](std::span<char> into) mutable -> Result<std::size_t> {
+      const std::string_view now = rest.substr(0, into.size());
+      std::copy(now.begin(), now.end(), into.begin());
+      rest.remove_prefix(now.size());
+      return now.size();
+    };
+    return {};
+  }
+  TRY_ASSIGN(std::shared_ptr<FileReader> reader, host_.files.open(request.piece->path));
+  TRY(reader->skip(request.piece->offset));
+  sent.body_from = [reader, left = request.piece->size,
+                    path = request.piece->path](std::span<char> into) mutable -> Result<std::size_t> {
+    TRY_ASSIGN(const std::size_t count, reader->read(into.first(std::min<std::size_t>(into.size(), left))));
+    if (count == 0 && left > 0)
+      return fail(step_error(cat(quoted(path), " became shorter while it was sent"),
+                             "Run again: it was not put into the store"));
+    left -= count;
+    return count;
+  };
+  return {};
+}
+
 Result<HttpResponse> S3Client::send_once(const S3Request& request, const std::stop_token& stop) {
   TRY_ASSIGN(const AwsKeys keys, account_.keys(stop));
   TRY_ASSIGN(const std::string where, region());
   S3Place reached = place_;
   if (reached.service.empty()) reached.service = cat("https://s3.", where, ".amazonaws.com");
-  HttpRequest signed_request;
-  signed_request.method = request.method;
-  signed_request.url = reached.url(request.key, request.query);
-  signed_request.headers = request.headers;
-  signed_request.body = request.body;
-  sign_aws(signed_request, sha256_of(request.body).hex(), keys, {where, "s3"}, host_.clock.now_ns());
+  HttpRequest sent;
+  sent.method = request.method;
+  sent.url = reached.url(request.key, request.query);
+  sent.headers = request.headers;
+  TRY(add_body(request, sent));
+  const Sha256 digest = request.piece == nullptr ? sha256_of(request.body) : request.piece->digest;
+  sign_aws(sent, digest.hex(), keys, {where, "s3"}, host_.clock.now_ns());
+  TRY(wait_for_bandwidth(request.body_size(), stop));
+  {
+    std::unique_lock lock(mutex_);
+    free_.wait(lock, [&] { return busy_ < place_.requests; });
+    ++busy_;
+  }
   count(request);
-  return host_.http.send(signed_request, stop);
+  Result<HttpResponse> response = host_.http.send(sent, stop);
+  {
+    const std::lock_guard lock(mutex_);
+    --busy_;
+  }
+  free_.notify_one();
+  return response;
+}
+
+// Each request takes the time that its bytes have, after those before it.
+Result<void> S3Client::wait_for_bandwidth(std::uint64_t bytes, const std::stop_token& stop) {
+  if (place_.bandwidth == 0 || bytes == 0) return {};
+  std::int64_t from = 0;
+  const std::int64_t now = host_.clock.steady_ns();
+  {
+    const std::lock_guard lock(mutex_);
+    from = std::max(now, next_bytes_ns_);
+    next_bytes_ns_ =
+        from + static_cast<std::int64_t>(static_cast<double>(bytes) * static_cast<double>(kSecond) /
+                                         static_cast<double>(place_.bandwidth));
+  }
+  if (from > now && host_.clock.wait(milliseconds((from - now) / 1'000'000), stop))
+    return fail(interrupted_error());
+  return {};
 }
 
 // Each waits a little longer or shorter than others that were refused with it.

@@ -3,19 +3,30 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "cache/stores/s3/s3_place.h"
+#include "engine/base/hash.h"
 #include "engine/base/host.h"
 #include "engine/cloud/aws_account.h"
 #include "engine/model/event.h"
 
 namespace trainmake {
+
+// A piece of a file as the body of a request: read while it travels, and digested before, so that what
+// arrives is what was looked at.
+struct FilePiece {
+  std::string path;
+  std::uint64_t offset = 0, size = 0;
+  Sha256 digest;
+};
 
 struct S3Request {
   std::string method = "GET";
@@ -23,6 +34,9 @@ struct S3Request {
   std::string query;  // encoded
   std::vector<std::pair<std::string, std::string>> headers = {};
   std::string_view body = {};
+  const FilePiece* piece = nullptr;  // in place of `body`
+
+  std::uint64_t body_size() const { return piece == nullptr ? body.size() : piece->size; }
 };
 
 class S3Client {
@@ -38,7 +52,9 @@ class S3Client {
 
  private:
   Result<HttpResponse> send_once(const S3Request& request, const std::stop_token& stop);
+  Result<void> add_body(const S3Request& request, HttpRequest& sent);
   Result<std::string> region();
+  Result<void> wait_for_bandwidth(std::uint64_t bytes, const std::stop_token& stop);
   void count(const S3Request& request);
   std::chrono::milliseconds pause(int attempt, const HttpResponse* response);
 
@@ -47,9 +63,16 @@ class S3Client {
   Tally& tally_;
   AwsAccount account_;
   std::atomic<std::uint64_t> dice_;
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable free_;
+  unsigned busy_ = 0;               // requests on their way
+  std::int64_t next_bytes_ns_ = 0;  // when more may be sent
 };
 
 // Of an answer; "" when it has none.
 std::string header_value(const HttpResponse& response, std::string_view name);
+
+// `Sun, 22 Nov 2026 09:17:08 GMT`
+std::optional<std::int64_t> http_time_ns(const std::string& date);
 
 }  // namespace trainmake

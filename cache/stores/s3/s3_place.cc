@@ -29,17 +29,42 @@ bool flag(const Service& service, std::string_view name) {
   return value != nullptr && value->boolean() != nullptr && *value->boolean();
 }
 
+std::optional<std::int64_t> whole(const Service& service, std::string_view name) {
+  const Value* value = service.attributes.find(name);
+  const auto* number = value == nullptr ? nullptr : std::get_if<std::int64_t>(&value->data);
+  return number == nullptr ? std::nullopt : std::optional(*number);
+}
+
+// `50MB`, `100 MiB`, `2GB`, `800000`.
+std::optional<std::uint64_t> parse_bytes(std::string_view text) {
+  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const auto number = whole_number<std::uint64_t>(text.substr(0, digits));
+  const std::string_view unit = trim(text.substr(digits));
+  if (!number || *number == 0) return std::nullopt;
+  constexpr std::string_view kPrefixes = "KMG";
+  if (unit.empty() || unit == "B") return *number;
+  std::size_t power = kPrefixes.find(unit.front()) + 1;
+  const bool decimal = unit.substr(1) == "B", binary = unit.substr(1) == "iB";
+  if (power == 0 || (!decimal && !binary)) return std::nullopt;
+  std::uint64_t bytes = *number;
+  for (; power > 0; --power) bytes *= decimal ? 1000 : 1024;
+  return bytes;
+}
+
 std::string text_or(const Service& service, std::string_view name, std::string_view otherwise) {
   const std::string* text = service.text(name);
   return text == nullptr ? std::string(otherwise) : *text;
 }
 
-// Of UCloud's front door: parts of 8 MiB, and nothing larger in one request.
+// Tencent's COS and Huawei's OBS take no condition with a put; UCloud's US3 takes parts of 8 MiB, and nothing
+// larger in one request.
 S3Limits limits_of(std::string_view host) {
   S3Limits limits;
+  if (host.ends_with("myqcloud.com") || host.ends_with("myhuaweicloud.com")) limits.conditional = false;
   if (host.ends_with("ufileos.com") || host.ends_with("ucloud.cn")) {
     limits.part_bytes = limits.single_bytes = std::uint64_t{8} << 20U;
     limits.fixed_parts = true;
+    limits.conditional = false;
   }
   return limits;
 }
@@ -54,6 +79,10 @@ bool is_bucket(std::string_view name) {
 }  // namespace
 
 std::string S3Place::object(std::string_view key) const { return path_join(prefix, key); }
+
+std::string S3Place::copy_source(std::string_view key) const {
+  return cat("/", bucket, "/", encoded_path(object(key)));
+}
 
 std::string S3Place::url(std::string_view key, std::string_view query) const {
   const std::string path = key.empty() ? "" : encoded_path(object(key));
@@ -88,6 +117,19 @@ Result<S3Place> read_s3_place(const Service& service) {
   place.profile = text_or(service, "profile", "");
   place.path_style = flag(service, "path_style");
   place.create = flag(service, "create");
+  constexpr std::int64_t kMostRequests = 256;
+  const std::int64_t requests = whole(service, "requests").value_or(place.requests);
+  if (requests < 1 || requests > kMostRequests)
+    return wrong(cat("Store ", quoted(service.name), " cannot have ", requests, " requests at once"),
+                 cat("Write 1 to ", kMostRequests));
+  place.requests = static_cast<unsigned>(requests);
+  if (const std::string* rate = service.text("bandwidth")) {
+    const std::optional<std::uint64_t> bytes = parse_bytes(*rate);
+    if (!bytes)
+      return wrong(cat("Store ", quoted(service.name), " has a `bandwidth` that is none: ", quoted(*rate)),
+                   "Write what may be sent in a second, as `50MB`");
+    place.bandwidth = *bytes;
+  }
   place.service = text_or(service, "endpoint", "");
   while (place.service.ends_with('/')) place.service.pop_back();
   if (!place.service.empty() && !place.service.starts_with("http://") &&

@@ -4,56 +4,90 @@
 #include <mutex>
 #include <vector>
 
+#include "cache/content_digest.h"
 #include "cache/file_digests.h"
 #include "cache/stores/s3/s3_answers.h"
 #include "cache/stores/s3/s3_client.h"
+#include "cache/stores/s3/s3_upload.h"
 #include "engine/base/encoding.h"
 #include "engine/base/text.h"
-#include "engine/base/threads.h"
+#include "engine/cloud/hmac.h"
 
 namespace trainmake {
 namespace {
 
-constexpr unsigned kPartsAtOnce = 4;  // of one file, each held whole
-constexpr int kListed = 1000;         // keys in an answer
+constexpr int kListed = 1000;               // keys in an answer
+constexpr std::size_t kMostRemoved = 1000;  // with one request
 
-std::string tag_of(const HttpResponse& response) {
-  std::string tag = header_value(response, "etag");
-  std::erase(tag, '"');
-  return tag;
+std::string tag_of(const HttpResponse& response) { return without_quotes(header_value(response, "etag")); }
+
+// Seconds since it was put, by the service's own clock.
+std::optional<std::int64_t> age_of(const HttpResponse& response) {
+  const std::optional<std::int64_t> now = http_time_ns(header_value(response, "date"));
+  const std::optional<std::int64_t> then = http_time_ns(header_value(response, "last-modified"));
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  return now && then ? std::optional((*now - *then) / kSecond) : std::nullopt;
 }
 
 class S3Store final : public Store {
  public:
   S3Store(Host& host, S3Place place, Tally& tally)
-      : files_(host.files), client_(host, std::move(place), tally) {}
+      : Store(""), files_(host.files), client_(host, std::move(place), tally) {}
 
-  Result<void> put_file(const std::string& key, const std::string& path, const Digest128& content,
-                        const std::stop_token& stop) override {
-    TRY(check(key));
-    TRY_ASSIGN(const Stat stat, files_.look(path, Links::kFollow));
+  Result<PutFile> put_file(const FileToPut& file, const std::stop_token& stop) override {
+    TRY(check(file.key));
+    TRY_ASSIGN(const Stat stat, files_.look(file.path, Links::kFollow));
     const S3Limits& limits = client_.place().limits;
-    if (stat.size > limits.single_bytes) return put_parts(key, path, stat.size, content, stop);
-    TRY_ASSIGN(const std::string bytes, read_file(files_, path, limits.single_bytes));
-    ContentHasher hasher;
-    hasher.add(bytes);
-    if (hasher.finish() != content) return fail(changed(path));
-    return put_bytes(key, bytes, stop);
+    const bool is_like = file.like && !file.like->tag.empty() && file.like->content == file.content;
+    if (is_like && file.like->size == stat.size && stat.size <= limits.copied_bytes) {
+      TRY_ASSIGN(std::optional<PutFile> copied, copy(file, stop));
+      if (copied) return *std::move(copied);
+    }
+    const bool may_take_over = file.like && !file.like->chunks.empty() && !limits.fixed_parts;
+    if (stat.size > limits.single_bytes || (may_take_over && stat.size > kChunkBytes))
+      return S3Upload(files_, client_, file, stat.size, [&] { return make_bucket(stop); }).run(stop);
+    return put_whole(file, stat.size, stop);
   }
 
-  Result<void> put(const std::string& key, std::string_view bytes) override {
+  Result<std::optional<std::string>> put(const std::string& key, std::string_view bytes,
+                                         const Expected& expected) override {
     TRY(check(key));
-    return put_bytes(key, bytes, {});
-  }
-
-  Result<std::optional<std::string>> get(const std::string& key) override {
-    TRY(check(key));
-    TRY_ASSIGN(HttpResponse response, client_.send({"GET", key, ""}, cat("read ", quoted(key)), {}, {404}));
-    if (response.status != 404) return std::optional(std::move(response.body));
-    const S3Error error = parse_s3_error(response.body);
-    if (error.code == "NoSuchBucket" && !client_.place().create)
-      return fail(client_.refusal(response, cat("read ", quoted(key))));
+    const std::string doing = cat("put ", quoted(key));
+    S3Request request{"PUT", key, "", {{kContentHeader, digest_of(bytes).hex()}}, bytes};
+    if (expected && !client_.place().limits.conditional) {
+      TRY_ASSIGN(const std::optional<StoredObject> there, look(key));
+      if ((there ? there->tag : "") != *expected) return std::optional<std::string>();
+    } else if (expected) {
+      const bool is_new = expected->empty();
+      request.headers.emplace_back(is_new ? "If-None-Match" : "If-Match",
+                                   is_new ? "*" : cat("\"", *expected, "\""));
+    }
+    TRY_ASSIGN(const HttpResponse response, send_into(request, doing, {}, expected.has_value()));
+    if (response.status < 300) return std::optional(tag_of(response));
+    // Nobody else's bytes are ours: it was put when that was asked first, and the answer was lost.
+    TRY_ASSIGN(const std::optional<StoredObject> there, look(key));
+    if (there && there->content == digest_of(bytes)) return std::optional(there->tag);
     return std::optional<std::string>();
+  }
+
+  Result<std::optional<ObjectBytes>> get(const std::string& key) override {
+    TRY(check(key));
+    const std::string doing = cat("read ", quoted(key));
+    TRY_ASSIGN(HttpResponse response, client_.send({"GET", key, ""}, doing, {}, {404}));
+    if (response.status == 404) return missing<ObjectBytes>(response, doing);
+    ObjectBytes found{"", tag_of(response), age_of(response)};
+    found.bytes = std::move(response.body);
+    return std::optional(std::move(found));
+  }
+
+  Result<std::optional<StoredObject>> look(const std::string& key) override {
+    TRY(check(key));
+    const std::string doing = cat("look at ", quoted(key));
+    TRY_ASSIGN(const HttpResponse response, client_.send({"HEAD", key, ""}, doing, {}, {404}));
+    if (response.status == 404) return std::optional<StoredObject>();
+    return std::optional(
+        StoredObject{key, whole_number<std::uint64_t>(header_value(response, "content-length")).value_or(0),
+                     tag_of(response), Digest128::parse(header_value(response, kContentHeader))});
   }
 
   Result<void> list(const std::string& prefix,
@@ -68,25 +102,92 @@ class S3Store final : public Store {
       TRY_ASSIGN(const HttpResponse response, client_.send({"GET", "", query}, doing, {}));
       TRY_ASSIGN(const S3List list, parse_s3_list(response.body));
       for (const S3Listed& object : list.objects) {
-        if (object.key.starts_with(above)) visit({object.key.substr(above.size()), object.size});
+        if (object.key.starts_with(above))
+          visit({object.key.substr(above.size()), object.size, object.tag, std::nullopt});
       }
       if (list.next.empty()) return {};
       next = list.next;
     }
   }
 
-  Result<void> remove(const std::string& key) override {
-    TRY(check(key));
-    TRY(client_.send({"DELETE", key, ""}, cat("remove ", quoted(key)), {}, {404}));
+  Result<void> remove(std::span<const std::string> keys) override {
+    std::vector<std::string> many;
+    for (const std::string& key : keys) {
+      TRY(check(key));
+      if (keys.size() == 1 || !can_be_in_xml(key)) {
+        TRY(client_.send({"DELETE", key, ""}, cat("remove ", quoted(key)), {}, {404}));
+      } else {
+        many.push_back(client_.place().object(key));
+      }
+    }
+    for (std::span<const std::string> rest(many); !rest.empty();) {
+      const std::size_t count = std::min(rest.size(), kMostRemoved);
+      TRY(remove_many(rest.first(count)));
+      rest = rest.subspan(count);
+    }
     return {};
   }
 
-  std::string local_path(const std::string&) const override { return ""; }
-
  private:
-  static Error changed(const std::string& path) {
-    return step_error(cat(quoted(path), " changed while it was sent"),
-                      "Run again: it was not put into the store");
+  Result<void> remove_many(std::span<const std::string> objects) {
+    const std::string document = render_s3_removal(objects);
+    const std::string doing = cat("remove ", plural(objects.size(), "object"));
+    TRY_ASSIGN(const HttpResponse response,
+               client_.send({"POST", "", "delete=", {{"Content-MD5", base64_of(md5(document))}}, document},
+                            doing, {}));
+    TRY_ASSIGN(const std::vector<S3Kept> kept, parse_s3_removal(response.body));
+    if (kept.empty()) return {};
+    return fail(user_error(cat("Cannot ", doing, ": store ", quoted(client_.place().name), " keeps ",
+                               quoted(kept.front().key), ": ", printable(kept.front().error.code), ", ",
+                               printable(kept.front().error.message)),
+                           "These keys may not do that: whoever owns the bucket can allow it")
+                    .because(Blame::kRemote));
+  }
+
+  template <typename Found>
+  Result<std::optional<Found>> missing(const HttpResponse& response, const std::string& doing) {
+    const bool no_bucket = parse_s3_error(response.body).code == "NoSuchBucket";
+    if (no_bucket && !client_.place().create) return fail(client_.refusal(response, doing));
+    return std::optional<Found>();
+  }
+
+  // Nothing when the service would rather have it sent.
+  Result<std::optional<PutFile>> copy(const FileToPut& file, const std::stop_token& stop) {
+    const S3Request request{"PUT",
+                            file.key,
+                            "",
+                            {{"x-amz-copy-source", client_.place().copy_source(file.like->key)},
+                             {"x-amz-copy-source-if-match", cat("\"", file.like->tag, "\"")}}};
+    TRY_ASSIGN(const HttpResponse response,
+               client_.send(request, cat("copy ", quoted(file.like->key), " to ", quoted(file.key)), stop,
+                            {400, 403, 404, 405, 412, 501}));
+    const std::optional<std::string> tag = field_of_answer(response.body, "ETag");
+    if (response.status >= 300 || !tag) return std::optional<PutFile>();
+    return std::optional(PutFile{*tag, 0, true, file.like->chunks});
+  }
+
+  Result<PutFile> put_whole(const FileToPut& file, std::uint64_t size, const std::stop_token& stop) {
+    const std::string doing = cat("put ", quoted(file.key));
+    S3Request request{"PUT", file.key, "", {{kContentHeader, file.content.hex()}}};
+    constexpr std::uint64_t kHeld = std::uint64_t{256} << 10U;
+    PutFile put;
+    put.sent = size;
+    if (size <= kHeld) {
+      TRY_ASSIGN(const std::string bytes, read_file(files_, file.path, kHeld));
+      if (digest_of(bytes) != file.content) return fail(changed_while_sent(file.path));
+      request.body = bytes;
+      TRY_ASSIGN(const HttpResponse response, send_into(request, doing, stop, false));
+      put.tag = tag_of(response);
+      put.sent = bytes.size();
+      return put;
+    }
+    TRY_ASSIGN(DigestedPiece digested, digest_piece(files_, file.path, 0, size, stop));
+    if (digest_of_chunks(digested.chunks, size) != file.content) return fail(changed_while_sent(file.path));
+    request.piece = &digested.piece;
+    TRY_ASSIGN(const HttpResponse response, send_into(request, doing, stop, false));
+    put.tag = tag_of(response);
+    if (digested.chunks.size() > 1) put.chunks = std::move(digested.chunks);
+    return put;
   }
 
   // Names of objects are UTF-8, of no more than 1024 bytes.
@@ -105,16 +206,18 @@ class S3Store final : public Store {
     return {};
   }
 
-  // Makes the bucket when it is missing and that was asked for.
+  // Makes the bucket when it is missing and that was asked for. With `may_meet`, that something else lies
+  // there than was expected is an answer: 404, 409 or 412.
   Result<HttpResponse> send_into(const S3Request& request, const std::string& doing,
-                                 const std::stop_token& stop) {
-    const bool creates = client_.place().create;
-    Result<HttpResponse> response =
-        creates ? client_.send(request, doing, stop, {404}) : client_.send(request, doing, stop);
-    if (!response || response->status != 404) return response;
-    if (parse_s3_error(response->body).code != "NoSuchBucket") return fail(client_.refusal(*response, doing));
-    TRY(make_bucket(stop));
-    return client_.send(request, doing, stop);
+                                 const std::stop_token& stop, bool may_meet) {
+    TRY_ASSIGN(HttpResponse response, client_.send(request, doing, stop, {404, 409, 412}));
+    const std::string code = response.status < 300 ? "" : parse_s3_error(response.body).code;
+    if (code == "NoSuchBucket" && client_.place().create) {
+      TRY(make_bucket(stop));
+      TRY_ASSIGN(response, client_.send(request, doing, stop, {404, 409, 412}));
+    }
+    const bool met = response.status < 300 || (may_meet && code != "NoSuchBucket");
+    return met ? Result<HttpResponse>(std::move(response)) : fail(client_.refusal(response, doing));
   }
 
   Result<void> make_bucket(const std::stop_token& stop) {
@@ -130,96 +233,6 @@ class S3Store final : public Store {
     if (response.status == 409 && parse_s3_error(response.body).code != "BucketAlreadyOwnedByYou")
       return fail(client_.refusal(response, doing));
     made_ = true;
-    return {};
-  }
-
-  Result<void> put_bytes(const std::string& key, std::string_view bytes, const std::stop_token& stop) {
-    TRY(send_into({"PUT", key, "", {}, bytes}, cat("put ", quoted(key)), stop));
-    return {};
-  }
-
-  // Parts of one file, several on their way at once; nothing is visible before all of them are there.
-  Result<void> put_parts(const std::string& key, const std::string& path, std::uint64_t size,
-                         const Digest128& content, const std::stop_token& stop) {
-    const std::string doing = cat("put ", quoted(key));
-    TRY_ASSIGN(const HttpResponse begun, send_into({"POST", key, "uploads="}, doing, stop));
-    const std::optional<std::string> id = field_of_answer(begun.body, "UploadId");
-    if (!id) return fail(client_.refusal(begun, doing));
-    const std::string upload = cat("uploadId=", percent_encoded(*id));
-    Result<std::string> made = send_parts(key, path, size, content, upload, stop);
-    if (!made) {
-      (void)client_.send({"DELETE", key, upload}, doing, {}, {404});
-      return fail(std::move(made).error());
-    }
-    TRY_ASSIGN(const HttpResponse done, client_.send({"POST", key, upload, {}, *made}, doing, stop, {404}));
-    // An answer of 200 may be an error that came later.
-    if (done.status != 404 && parse_s3_error(done.body).code.empty()) return {};
-    return fail(client_.refusal(done, doing));
-  }
-
-  std::uint64_t part_bytes(std::uint64_t size) const {
-    const S3Limits& limits = client_.place().limits;
-    std::uint64_t bytes = limits.part_bytes;
-    while (!limits.fixed_parts && size / bytes >= limits.most_parts) bytes *= 2;
-    return bytes;
-  }
-
-  // The document that makes them one object. Read in order by whoever is next, so that the digest is that of
-  // what was sent.
-  Result<std::string> send_parts(const std::string& key, const std::string& path, std::uint64_t size,
-                                 const Digest128& content, const std::string& upload,
-                                 const std::stop_token& stop) {
-    const std::uint64_t part = part_bytes(size);
-    const std::uint64_t count = (size + part - 1) / part;
-    if (count > client_.place().limits.most_parts)
-      return fail(step_error(cat(quoted(path), " is too large for the store: ", human_bytes(size))));
-    TRY_ASSIGN(const std::unique_ptr<FileReader> reader, files_.open(path));
-    std::vector<std::string> tags(count);
-    std::mutex reading;
-    ContentHasher hasher;
-    std::uint64_t next = 0;
-    std::optional<Error> error;
-    const auto work = [&] {
-      std::string bytes;
-      for (;;) {
-        std::uint64_t number = 0;
-        {
-          const std::lock_guard lock(reading);
-          if (error || next == count) return;
-          number = next++;
-          bytes.resize(std::min(part, size - number * part));
-          if (Result<void> filled = fill(*reader, bytes, path); !filled) {
-            error = std::move(filled).error();
-            return;
-          }
-          hasher.add(bytes);
-        }
-        Result<HttpResponse> sent =
-            client_.send({"PUT", key, cat("partNumber=", number + 1, "&", upload), {}, bytes},
-                         cat("put ", quoted(key)), stop);
-        const std::lock_guard lock(reading);
-        if (sent)
-          tags[number] = tag_of(*sent);
-        else if (!error)
-          error = std::move(sent).error();
-      }
-    };
-    {
-      std::vector<std::jthread> threads;
-      for (unsigned i = 1; i < std::min<std::uint64_t>(kPartsAtOnce, count); ++i) threads.emplace_back(work);
-      work();
-    }
-    if (error) return fail(*std::move(error));
-    if (hasher.finish() != content) return fail(changed(path));
-    return render_s3_parts(tags);
-  }
-
-  static Result<void> fill(FileReader& reader, std::string& bytes, const std::string& path) {
-    for (std::size_t done = 0; done < bytes.size();) {
-      TRY_ASSIGN(const std::size_t count, reader.read({bytes.data() + done, bytes.size() - done}));
-      if (count == 0) return fail(changed(path));
-      done += count;
-    }
     return {};
   }
 

@@ -37,16 +37,16 @@ namespace {
 
 TEST(DirStore, LeavesNoEmptyFolders) {
   const StoreUnderTest under = dir_under_test();
-  ASSERT_TRUE(under.store->put("a/b/c", "x"));
-  ASSERT_TRUE(under.store->remove("a/b/c"));
+  ASSERT_TRUE(under.store->put("a/b/c", "x", {}));
+  ASSERT_TRUE(under.store->remove(std::vector<std::string>{"a/b/c"}));
   EXPECT_FALSE(under.files->has("/w/bucket/a"));
 }
 
 TEST(DirStore, WhatComesMeanwhileKeepsItsFolder) {
   const StoreUnderTest under = dir_under_test();
-  ASSERT_TRUE(under.store->put("a/b", "x"));
+  ASSERT_TRUE(under.store->put("a/b", "x", {}));
   under.files->put_folder("/w/bucket/a/c");
-  ASSERT_TRUE(under.store->remove("a/b"));
+  ASSERT_TRUE(under.store->remove(std::vector<std::string>{"a/b"}));
   EXPECT_TRUE(under.files->has("/w/bucket/a/c"));
   for (const std::string& asked : under.files->take_log())
     EXPECT_NE(asked, "remove /w/bucket/a") << "which would take with it what has just come";
@@ -56,10 +56,10 @@ TEST(DirStore, FilesReachTheDiskBeforeWhatIsSaidOfThem) {
   const StoreUnderTest under = dir_under_test();
   under.files->put("/src/f", "content");
   for (int i = 0; i < 100; ++i)
-    ASSERT_TRUE(under.store->put_file(std::to_string(i), "/src/f", digest_of("content"), {}));
+    ASSERT_TRUE(under.store->put_file({std::to_string(i), "/src/f", digest_of("content")}, {}));
   under.files->take_log();
-  ASSERT_TRUE(under.store->put("m", "manifest"));
-  ASSERT_TRUE(under.store->put("m", "manifest"));
+  ASSERT_TRUE(under.store->put("m", "manifest", {}));
+  ASSERT_TRUE(under.store->put("m", "manifest", {}));
   std::vector<std::string> told;
   for (const std::string& asked : under.files->take_log()) {
     if (asked.starts_with("commit") || asked.starts_with("sync")) told.push_back(asked);
@@ -75,9 +75,9 @@ TEST(DirStore, NothingIsWrittenOrRemovedBeyondALink) {
   under.files->put_folder("/w/bucket/a");
   under.files->put_link("/w/bucket/a/b", "/elsewhere");
   for (const char* key : {"a/b/x", "a/b/c/x"}) {
-    EXPECT_FALSE(under.store->put(key, "ours"));
-    EXPECT_FALSE(under.store->put_file(key, "/src/f", digest_of("content"), {}));
-    EXPECT_FALSE(under.store->remove(key));
+    EXPECT_FALSE(under.store->put(key, "ours", {}));
+    EXPECT_FALSE(under.store->put_file({key, "/src/f", digest_of("content")}, {}));
+    EXPECT_FALSE(under.store->remove(std::vector<std::string>{key}));
   }
   EXPECT_EQ(under.files->content("/elsewhere/x"), "theirs");
   EXPECT_FALSE(under.files->has("/elsewhere/c"));
@@ -87,7 +87,7 @@ TEST(DirStore, AFullDiskLeavesNothingHalfWritten) {
   const StoreUnderTest under = dir_under_test();
   under.files->put("/src/f", "content");
   under.files->fail_nth("write", 1, 28);  // ENOSPC
-  EXPECT_FALSE(under.store->put_file("k", "/src/f", digest_of("content"), {}));
+  EXPECT_FALSE(under.store->put_file({"k", "/src/f", digest_of("content")}, {}));
   EXPECT_FALSE(*under.store->get("k"));
 }
 

@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <mutex>
 #include <set>
 
 #include "cache/file_digests.h"
 #include "cache/stores/s3/s3_answers.h"
 #include "cache/stores/s3/s3_place.h"
+#include "cache/stores/s3/s3_upload.h"
 #include "engine/base/text.h"
 #include "tests/support/fake_bucket.h"
 #include "tests/support/fake_clock.h"
@@ -44,9 +46,17 @@ struct S3World {
   Tally tally;
   FakeBucket bucket{"http://s3.test:9000", "data", {"KEY", "SECRET", ""}, "us-east-1"};
   std::unique_ptr<Store> store;
+  PutFile last;
+  bool notes_are_kept = false;
+  std::vector<std::string> notes;
+  std::mutex mutex;  // guards notes
+  std::mutex bucket_mutex;
 
   explicit S3World(const std::string& url = "s3://data/some/prefix", bool create = false) {
-    http.answer = [this](const HttpRequest& request) { return bucket.answer(request); };
+    http.answer = [this](const HttpRequest& request) {
+      const std::lock_guard lock(bucket_mutex);
+      return bucket.answer(request);
+    };
     Value yes;
     yes.data = true;
     Value creates;
@@ -65,7 +75,19 @@ struct S3World {
     files->put("/src/f", bytes);
     ContentHasher hasher;
     hasher.add(bytes);
-    return store->put_file(key, "/src/f", hasher.finish(), {});
+    return put_like(key, hasher.finish());
+  }
+  Result<void> put_like(const std::string& key, const Digest128& content,
+                        std::optional<LikeObject> like = std::nullopt) {
+    FileToPut file{key, "/src/f", content, std::move(like)};
+    file.notes = notes;
+    if (notes_are_kept)
+      file.note = [this](const std::string& note) {
+        const std::lock_guard lock(mutex);
+        notes.push_back(note);
+      };
+    TRY_ASSIGN(last, store->put_file(file, {}));
+    return {};
   }
   std::size_t count(std::string_view method) const {
     const std::vector<HttpRequest> requests = http.requests();
@@ -102,7 +124,7 @@ TEST(S3Store, AFileOfSeveralPartsTravelsWhole) {
 TEST(S3Store, ALargeFileThatChangedLeavesNothing) {
   S3World world;
   world.files->put("/src/f", std::string(70 * kMiB, 'x'));
-  EXPECT_FALSE(world.store->put_file("big", "/src/f", digest_of("before"), {}));
+  EXPECT_FALSE(world.store->put_file({"big", "/src/f", digest_of("before")}, {}));
   EXPECT_TRUE(world.bucket.objects.empty());
   EXPECT_TRUE(world.bucket.uploads.empty());
 }
@@ -110,7 +132,7 @@ TEST(S3Store, ALargeFileThatChangedLeavesNothing) {
 TEST(S3Store, ListsMoreThanOneAnswerHolds) {
   S3World world;
   world.bucket.page = 7;
-  for (int i = 0; i < 30; ++i) ASSERT_TRUE(world.store->put(cat("k&<", i), "x"));
+  for (int i = 0; i < 30; ++i) ASSERT_TRUE(world.store->put(cat("k&<", i), "x", {}));
   world.bucket.objects["some/prefixed"] = "of a neighbour";
   std::set<std::string> seen;
   ASSERT_TRUE(world.store->list("", [&](const StoredObject& object) { seen.insert(object.key); }));
@@ -167,9 +189,155 @@ TEST(S3Store, ABucketIsMadeWhenThatIsAskedFor) {
   EXPECT_EQ(makes.bucket.objects.size(), 1U);
 }
 
+std::string varied(std::uint64_t size) {
+  std::string bytes(size, 'x');
+  for (std::size_t i = 0; i < bytes.size(); i += 4096) bytes[i] = static_cast<char>(i >> 12U);
+  return bytes;
+}
+
+TEST(S3Store, WhatIsThereUnderAnotherKeyIsCopied) {
+  S3World world;
+  const std::string bytes = varied(kMiB);
+  ASSERT_TRUE(world.put("a b", bytes));
+  const LikeObject like{"a b", world.last.tag, kMiB, digest_of(bytes), {}};
+  ASSERT_TRUE(world.put_like("c", digest_of(bytes), like));
+  EXPECT_TRUE(world.last.copied);
+  EXPECT_EQ(world.last.sent, 0U);
+  EXPECT_TRUE(world.bucket.objects["some/prefix/c"] == bytes);
+  EXPECT_EQ((*world.store->look("c"))->content, digest_of(bytes));
+}
+
+TEST(S3Store, WhatIsAnotherByNowIsSentInPlaceOfCopied) {
+  S3World world;
+  const std::string bytes = varied(kMiB);
+  world.files->put("/src/f", bytes);
+  ASSERT_TRUE(world.store->put("a", "other", {}));
+  ASSERT_TRUE(world.put_like("c", digest_of(bytes), LikeObject{"a", "tag", kMiB, digest_of(bytes), {}}));
+  EXPECT_FALSE(world.last.copied);
+  EXPECT_TRUE(world.bucket.objects["some/prefix/c"] == bytes);
+}
+
+TEST(S3Store, WhatWasAppendedTravelsAlone) {
+  S3World world;
+  std::string bytes = varied(70 * kMiB);
+  ASSERT_TRUE(world.put("big", bytes));
+  ASSERT_EQ(world.last.chunks.size(), 5U);
+  const LikeObject like{"big", world.last.tag, bytes.size(), {}, world.last.chunks};
+  bytes += std::string(kMiB, 'z');
+  bytes[20 * kMiB] = '!';
+  world.files->put("/src/f", bytes);
+  ContentHasher hasher;
+  hasher.add(bytes);
+  ASSERT_TRUE(world.put_like("big", hasher.finish(), like));
+  EXPECT_EQ(world.last.sent, 16 * kMiB + 7 * kMiB);
+  EXPECT_EQ(world.bucket.copied_parts, 2U);
+  EXPECT_TRUE(world.bucket.objects["some/prefix/big"] == bytes);
+}
+
+TEST(S3Store, WhatCannotBeTakenOverIsSent) {
+  S3World world;
+  std::string bytes = varied(70 * kMiB);
+  ASSERT_TRUE(world.put("big", bytes));
+  const LikeObject like{"big", "of another", bytes.size(), {}, world.last.chunks};
+  bytes += "more";
+  world.files->put("/src/f", bytes);
+  ContentHasher hasher;
+  hasher.add(bytes);
+  ASSERT_TRUE(world.put_like("big", hasher.finish(), like));
+  EXPECT_TRUE(world.bucket.objects["some/prefix/big"] == bytes);
+  EXPECT_TRUE(world.bucket.uploads.empty());
+}
+
+TEST(S3Store, AnUploadThatWasCutIsTakenUp) {
+  S3World world;
+  world.notes_are_kept = true;
+  const std::string bytes = varied(200 * kMiB);
+  world.bucket.fault = [&, left = 6](const HttpRequest& request) mutable -> std::optional<FakeBucket::Fault> {
+    if (request.method == "PUT" && left-- <= 0) return FakeBucket::Fault{400, false, "Broken"};
+    return std::nullopt;
+  };
+  EXPECT_FALSE(world.put("big", bytes));
+  EXPECT_EQ(world.bucket.uploads.size(), 1U) << "it is kept";
+  world.bucket.fault = nullptr;
+  const std::size_t before = world.count("PUT");
+  ASSERT_TRUE(world.put("big", bytes));
+  EXPECT_EQ(world.count("PUT") - before, 13U - 6U);
+  EXPECT_TRUE(world.bucket.objects["some/prefix/big"] == bytes);
+  EXPECT_TRUE(world.bucket.uploads.empty());
+}
+
+TEST(S3Store, AnUploadThatIsNoMoreIsBegunAgain) {
+  S3World world;
+  world.notes_are_kept = true;
+  const std::string bytes = varied(100 * kMiB);
+  world.bucket.fault = [&, left = 3](const HttpRequest& request) mutable -> std::optional<FakeBucket::Fault> {
+    if (request.method == "PUT" && left-- <= 0) return FakeBucket::Fault{400, false, "Broken"};
+    return std::nullopt;
+  };
+  EXPECT_FALSE(world.put("big", bytes));
+  world.bucket.fault = nullptr;
+  world.bucket.uploads.clear();
+  ASSERT_TRUE(world.put("big", bytes));
+  EXPECT_TRUE(world.bucket.objects["some/prefix/big"] == bytes);
+}
+
+TEST(S3Store, AnUploadOfAnotherContentIsNotTakenUp) {
+  S3World world;
+  world.notes_are_kept = true;
+  std::string bytes = varied(100 * kMiB);
+  world.bucket.fault = [&, left = 3](const HttpRequest& request) mutable -> std::optional<FakeBucket::Fault> {
+    if (request.method == "PUT" && left-- <= 0) return FakeBucket::Fault{400, false, "Broken"};
+    return std::nullopt;
+  };
+  EXPECT_FALSE(world.put("big", bytes));
+  world.bucket.fault = nullptr;
+  bytes[1] = '!';
+  ASSERT_TRUE(world.put("big", bytes));
+  EXPECT_TRUE(world.bucket.objects["some/prefix/big"] == bytes);
+  EXPECT_TRUE(world.bucket.uploads.empty()) << "the other was ended";
+}
+
+TEST(S3Store, AnUploadWhoseLastAnswerWasLostIsThere) {
+  S3World world;
+  world.bucket.fault = [&, left = 1](const HttpRequest& request) mutable -> std::optional<FakeBucket::Fault> {
+    if (request.method == "POST" && request.url.find("uploadId=") != std::string::npos && left-- > 0)
+      return FakeBucket::Fault{0, true};
+    return std::nullopt;
+  };
+  const std::string bytes = varied(70 * kMiB);
+  ASSERT_TRUE(world.put("big", bytes));
+  EXPECT_TRUE(world.bucket.objects["some/prefix/big"] == bytes);
+}
+
+TEST(S3Store, AConditionalPutWhoseAnswerWasLostIsDone) {
+  S3World world;
+  world.bucket.fault = [&, left = 1](const HttpRequest&) mutable -> std::optional<FakeBucket::Fault> {
+    return left-- > 0 ? std::optional(FakeBucket::Fault{0, true}) : std::nullopt;
+  };
+  const auto put = world.store->put("k", "manifest", "");
+  ASSERT_TRUE(put);
+  EXPECT_TRUE(*put) << "who else would have put that";
+}
+
+TEST(S3Store, PartsAreOfWhatChanged) {
+  S3Limits limits;
+  const auto sizes = [&](std::uint64_t size, const std::vector<bool>& same) {
+    std::string text;
+    for (const UploadPart& part : plan_parts(size, same, limits))
+      text += cat(part.copied ? "=" : "+", part.size / kMiB, " ");
+    return text;
+  };
+  EXPECT_EQ(sizes(40 * kMiB, {}), "+16 +16 +8 ");
+  EXPECT_EQ(sizes(65 * kMiB, {true, true, true, true, false}), "=64 +1 ");
+  EXPECT_EQ(sizes(65 * kMiB, {true, false, false, true, true}), "=16 +16 +16 =17 ");
+  limits.copied_part_bytes = 32 * kMiB;
+  EXPECT_EQ(sizes(80 * kMiB, std::vector<bool>(5, true)), "=32 =32 =16 ");
+  EXPECT_EQ(plan_parts(std::uint64_t{200} << 30U, {}, limits).size(), 6400U) << "of 32 MiB";
+}
+
 TEST(S3Store, KeysThatAreNoUtf8AreRefused) {
   S3World world;
-  EXPECT_FALSE(world.store->put("\xff", "x"));
+  EXPECT_FALSE(world.store->put("\xff", "x", {}));
   EXPECT_EQ(world.http.requests().size(), 0U);
 }
 

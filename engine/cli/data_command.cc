@@ -1,0 +1,129 @@
+// `data verify [--heal] LABEL...`: whether the stores of data have what we think they have, and what is not
+// as it should be sent again.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "engine/base/text.h"
+#include "engine/cli/build.h"
+#include "engine/cli/commands.h"
+#include "engine/cli/hold.h"
+#include "rules/data/data_places.h"
+#include "rules/data/verify.h"
+
+namespace trainmake {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct VerifiedTarget {
+  Label label;
+  std::string place;  // "" when it has none
+  Verified result;
+};
+
+void write_verified(const Session& session, const VerifiedTarget& target) {
+  const Verified& result = target.result;
+  if (session.json()) {
+    Json json = {
+        {"label", target.label.text()}, {"store", target.place.empty() ? Json() : Json(target.place)},
+        {"ok", result.wrong.empty()},   {"objects", result.objects},
+        {"bytes", result.bytes},        {"wrong", Json::array()}};
+    for (const WrongObject& wrong : result.wrong)
+      json["wrong"].push_back({{"key", printable(wrong.key)}, {"what", wrong.what}});
+    write_stdout(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+    return;
+  }
+  const std::string shown = session.shown(target.label);
+  if (target.place.empty()) {
+    write_stdout(cat(shown, "  read in place\n"));
+    return;
+  }
+  for (const WrongObject& wrong : result.wrong)
+    write_stdout(cat(shown, "  ", printable(wrong.key), " ", wrong.what, "\n"));
+  write_stdout(cat(shown, "  ", result.wrong.empty() ? "fine" : cat(result.wrong.size(), " wrong"), ": ",
+                   plural(result.objects, "object"), ", ", human_bytes(result.bytes), " in ", target.place,
+                   "\n"));
+}
+
+Result<std::vector<const Target*>> data_among(const Session& session, const std::vector<Pattern>& patterns,
+                                              const Graph& graph) {
+  std::vector<const Target*> found;
+  for (const TargetId id : graph.asked) {
+    const Target& target = graph[id];
+    if (target.label.kind == "data") {
+      found.push_back(&target);
+      continue;
+    }
+    const bool is_named = std::any_of(patterns.begin(), patterns.end(), [&](const Pattern& pattern) {
+      return pattern.is_label() && pattern.label() == target.label;
+    });
+    if (is_named)
+      return fail(user_error(cat(quoted(session.shown(target.label)), " is no data"),
+                             "As `trainmake data verify data:train`"));
+  }
+  if (found.empty())
+    return fail(
+        user_error("There is no data among them", "`trainmake query \"kind(data, //...)\"` lists data"));
+  return found;
+}
+
+Result<VerifiedTarget> verify_target(const Call& call, DataPlaces& places, const Target& target, bool heal) {
+  VerifiedTarget verified{target.label, "", {}};
+  TRY_ASSIGN(const std::optional<StorePlace> place, places.place_of(target));
+  if (!place) return verified;
+  TRY_ASSIGN(const std::optional<FileLock> held, try_hold_step(call.session, target.label));
+  if (!held)
+    return fail(step_error(cat("Another trainmake is at work on ", quoted(call.session.shown(target.label))),
+                           "Try again when it is done")
+                    .because(Blame::kBusy));
+  verified.place = place->text();
+  TRY_ASSIGN(const SharedLedger ledger, places.ledger_of(*place));
+  TRY_ASSIGN(verified.result, verify(*place, target, *ledger, call.stop));
+  if (heal && !verified.result.wrong.empty()) TRY(plan_to_heal(verified.result, *ledger));
+  return verified;
+}
+
+// Sends again what is wrong: what an ordinary run does with what it does not know to be there.
+Result<int> heal(const Call& call, const std::vector<std::string>& labels) {
+  CommandLine line = call.session.line();
+  line.command = &all_commands().front();
+  line.words = labels;
+  TRY_ASSIGN(const std::unique_ptr<Session> session,
+             Session::open(std::move(line), call.session.host().environment));
+  return build(*session);
+}
+
+}  // namespace
+
+Result<int> data_command(const Call& call) {
+  Session& session = call.session;
+  const std::vector<std::string>& words = session.line().words;
+  if (words.empty() || words[0] != "verify")
+    return fail(user_error(words.empty() ? std::string("`trainmake data` needs `verify`")
+                                         : cat("`trainmake data` can `verify`, not ", quoted(words[0])),
+                           "As `trainmake data verify data:train`"));
+  const std::vector<std::string> labels(words.begin() + 1, words.end());
+  if (labels.empty())
+    return fail(user_error("`trainmake data verify` needs a label", "As `trainmake data verify data:train`"));
+  TRY_ASSIGN(const std::vector<Pattern> patterns, session.requests(labels));
+  TRY_ASSIGN(const Loaded loaded, load_or_fail(call, patterns));
+  TRY_ASSIGN(const std::vector<const Target*> targets, data_among(session, patterns, loaded.graph));
+  TRY_ASSIGN(const Space* space, session.space());
+  const bool heals = session.line().has("--heal");
+  std::vector<std::string> wrong;
+  {
+    TRY_ASSIGN(const FileLock held, hold_workspace(session, FileLock::Mode::kShared, {call.stop}));
+    DataPlaces places({session.host(), session.workspace(), *space, session.store_rooms(), session.tally()});
+    for (const Target* target : targets) {
+      TRY_ASSIGN(const VerifiedTarget verified, verify_target(call, places, *target, heals));
+      if (!session.json() || !heals) write_verified(session, verified);
+      if (!verified.result.wrong.empty()) wrong.push_back(target->label.text());
+    }
+  }
+  if (wrong.empty()) return 0;
+  if (heals) return heal(call, wrong);
+  if (!session.json()) write_stderr("`trainmake data verify --heal` sends it again\n");
+  return exit_code_of(Blame::kStep);
+}
+
+}  // namespace trainmake

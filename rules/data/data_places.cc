@@ -1,0 +1,53 @@
+#include "rules/data/data_places.h"
+
+#include "engine/base/text.h"
+
+namespace trainmake {
+
+Result<std::optional<StorePlace>> DataPlaces::place_of(const Target& target) {
+  const std::string name = target.string_or("store", services_.space.default_store);
+  if (name.empty()) return std::optional<StorePlace>();
+  auto prefix = clean_prefix(target.string_or("prefix", path_join(target.label.folder, target.label.name)));
+  if (!prefix) return fail(std::move(prefix).error().at(target.place_of("prefix")));
+  const std::lock_guard lock(mutex_);
+  std::shared_ptr<Store>& store = stores_[name];
+  if (!store) {
+    Result<std::unique_ptr<Store>> opened = open_store(services_.rooms, services_.host, services_.workspace,
+                                                       services_.space, name, services_.tally);
+    if (!opened) {
+      Error error = std::move(opened).error();
+      if (!error.where.known()) error.where = target.place_of("store");
+      return fail(std::move(error));
+    }
+    store = *std::move(opened);
+  }
+  const Service& service = *services_.space.find("store", name);
+  const std::string* endpoint = service.text("endpoint");
+  std::string identity = cat(*service.text("url"), "\n", endpoint == nullptr ? "" : *endpoint, "\n", *prefix);
+  return std::optional(
+      StorePlace{store, name, std::move(identity), *std::move(prefix), target.boolean_or("prune", true)});
+}
+
+Result<SharedLedger> DataPlaces::ledger_of(const StorePlace& place) {
+  const std::lock_guard lock(mutex_);
+  SharedLedger& ledger = ledgers_[place.identity];
+  if (ledger) return ledger;
+  auto loaded = std::make_shared<Ledger>(services_.host.files, services_.workspace.cache, place.identity);
+  TRY(loaded->load());
+  return ledger = std::move(loaded);
+}
+
+Result<void> DataPlaces::look_again_if_free(const StorePlace& place, const Target& target, Ledger& ledger) {
+  if (!place.is_local()) return {};
+  TRY_ASSIGN(const std::string tag, place.local_tag());
+  if (ledger.is_known() && ledger.tag() == tag) return {};
+  TRY_ASSIGN(StorePlace::Seen seen, place.read(target));
+  ledger.adopt(std::move(seen.mirror), std::move(seen.tag));
+  return {};
+}
+
+Ledger DataPlaces::ledger_as_kept(const StorePlace& place) const {
+  return {services_.host.files, services_.workspace.cache, place.identity};
+}
+
+}  // namespace trainmake

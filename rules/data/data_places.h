@@ -1,0 +1,47 @@
+// Where the files of each data target lie, and what is known of it: stores and ledgers, each opened once.
+// Thread rule: any thread, but a ledger is of one target, and whoever uses that.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "cache/stores/store.h"
+#include "engine/model/rule.h"
+#include "rules/data/ledger.h"
+#include "rules/data/place.h"
+
+namespace trainmake {
+
+struct StoreServices {
+  Host& host;
+  const Workspace& workspace;
+  const Space& space;
+  const StoreRooms& rooms;
+  Tally& tally;
+};
+
+using SharedLedger = std::shared_ptr<Ledger>;
+
+class DataPlaces {
+ public:
+  explicit DataPlaces(const StoreServices& services) : services_(services) {}
+
+  // Nothing when its files are read where they lie.
+  Result<std::optional<StorePlace>> place_of(const Target& target);
+  Result<SharedLedger> ledger_of(const StorePlace& place);
+  // One of its own, as it was written down: the target may be sending right now.
+  Ledger ledger_as_kept(const StorePlace& place) const;
+  // Where a look costs nothing, nothing is believed that could be looked at.
+  Result<void> look_again_if_free(const StorePlace& place, const Target& target, Ledger& ledger);
+
+ private:
+  StoreServices services_;
+  std::mutex mutex_;                                      // guards what follows
+  std::map<std::string, std::shared_ptr<Store>> stores_;  // by name
+  std::map<std::string, SharedLedger> ledgers_;           // by place
+};
+
+}  // namespace trainmake

@@ -1,0 +1,88 @@
+#include "rules/data/verify.h"
+
+#include <algorithm>
+#include <mutex>
+#include <set>
+
+#include "engine/base/text.h"
+#include "rules/data/at_once.h"
+
+namespace trainmake {
+namespace {
+
+constexpr std::size_t kLookedAtAtOnce = 32;
+
+// What we know beyond the manifest object, which names no tags of small ones.
+void add_tags(const Mirror& known, Mirror& told) {
+  for (MirrorObject& object : told.objects) {
+    const MirrorObject* ours = find_object(known, object.key);
+    if (object.tag.empty() && ours != nullptr && ours->content == object.content) object.tag = ours->tag;
+  }
+}
+
+// As the manifest object and we see it, whatever was done since by us.
+Result<void> read_again(const StorePlace& place, const Target& target, Ledger& ledger) {
+  TRY_ASSIGN(StorePlace::Seen seen, place.read(target));
+  if (ledger.is_known() && ledger.tag() == seen.tag) return {};
+  add_tags(ledger.mirror(), seen.mirror);
+  return ledger.save(std::move(seen.mirror), std::move(seen.tag));
+}
+
+}  // namespace
+
+Result<Verified> verify(const StorePlace& place, const Target& target, Ledger& ledger,
+                        const std::stop_token& stop) {
+  TRY(read_again(place, target, ledger));
+  const Mirror& mirror = ledger.mirror();
+  Verified verified;
+  verified.objects = mirror.objects.size();
+  enum class Seen : std::uint8_t { kMissing, kFine, kDoubtful };
+  std::vector<Seen> seen(mirror.objects.size(), Seen::kMissing);
+  std::vector<std::uint64_t> sizes(mirror.objects.size());
+  const std::string folder = cat(place.prefix, "/");
+  TRY(place.store->list(folder, [&](const StoredObject& there) {
+    const MirrorObject* object = find_object(mirror, std::string_view(there.key).substr(folder.size()));
+    if (object == nullptr) return;  // somebody else's
+    const auto at = static_cast<std::size_t>(object - mirror.objects.data());
+    sizes[at] = there.size;
+    const bool same_tag = !object->tag.empty() && object->tag == there.tag;
+    seen[at] = there.size == object->size && same_tag ? Seen::kFine : Seen::kDoubtful;
+  }));
+  std::mutex mutex;
+  std::vector<std::size_t> doubtful;
+  for (std::size_t i = 0; i < seen.size(); ++i) {
+    const MirrorObject& object = mirror.objects[i];
+    verified.bytes += object.size;
+    if (seen[i] == Seen::kMissing)
+      verified.wrong.push_back({object.key, "is not there"});
+    else if (seen[i] == Seen::kDoubtful && sizes[i] != object.size)
+      verified.wrong.push_back(
+          {object.key, cat("has ", human_bytes(sizes[i]), " in place of ", human_bytes(object.size))});
+    else if (seen[i] == Seen::kDoubtful)
+      doubtful.push_back(i);
+  }
+  TRY(at_once(doubtful.size(), kLookedAtAtOnce, [&](std::size_t i) -> Result<void> {
+    if (stop.stop_requested()) return fail(interrupted_error());
+    const MirrorObject& object = mirror.objects[doubtful[i]];
+    TRY_ASSIGN(const std::optional<StoredObject> there, place.store->look(place.key(object.key)));
+    if (there && there->content == object.content) return {};
+    const std::lock_guard lock(mutex);
+    verified.wrong.push_back({object.key, there ? "has other bytes" : "is not there"});
+    return {};
+  }));
+  for (const UnsettledKey& key : mirror.unsettled) {
+    if (key.content) verified.wrong.push_back({key.key, "was being sent when a transfer was cut"});
+  }
+  std::sort(verified.wrong.begin(), verified.wrong.end(),
+            [](const WrongObject& a, const WrongObject& b) { return a.key < b.key; });
+  return verified;
+}
+
+Result<void> plan_to_heal(const Verified& verified, Ledger& ledger) {
+  std::set<std::string> keys;
+  for (const WrongObject& wrong : verified.wrong) keys.insert(wrong.key);
+  ledger.doubt(keys);
+  return ledger.save(ledger.mirror(), ledger.tag());
+}
+
+}  // namespace trainmake
