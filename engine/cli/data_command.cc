@@ -69,8 +69,17 @@ Result<std::vector<const Target*>> data_among(const Session& session, const std:
 
 Result<VerifiedTarget> verify_target(const Call& call, DataPlaces& places, const Target& target, bool heal) {
   VerifiedTarget verified{target.label, "", {}};
-  TRY_ASSIGN(const std::optional<StorePlace> place, places.place_of(target));
+  TRY_ASSIGN(std::optional<StorePlace> place, places.place_of(target));
   if (!place) return verified;
+  if (place->snapshot) {
+    Ledger latest = places.latest_snapshot(*place);
+    TRY(latest.load());
+    const std::string shown = call.session.shown(target.label);
+    if (!latest.is_known())
+      return fail(user_error(cat("No snapshot of ", quoted(shown), " was made from here yet"),
+                             cat("`trainmake ", shell_word(shown), "` makes one")));
+    place = place->of_content(latest.mirror().root);
+  }
   TRY_ASSIGN(const std::optional<FileLock> held, try_hold_step(call.session, target.label));
   if (!held)
     return fail(step_error(cat("Another trainmake is at work on ", quoted(call.session.shown(target.label))),

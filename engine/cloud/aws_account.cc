@@ -35,7 +35,8 @@ Error nobody(const std::string& profile) {
   return user_error(cat("No AWS credentials were found: not in the environment, not in profile ",
                         quoted(profile), " of ~/.aws, and nobody here gives out a role's"),
                     "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure`")
-      .because(Blame::kRemote);
+      .because(Blame::kRemote)
+      .lasting();
 }
 
 }  // namespace

@@ -23,16 +23,16 @@ Result<std::optional<StorePlace>> DataPlaces::place_of(const Target& target) {
   }
   const Service& service = *services_.space.find("store", name);
   const std::string* endpoint = service.text("endpoint");
-  std::string identity = cat(*service.text("url"), "\n", endpoint == nullptr ? "" : *endpoint, "\n", *prefix);
-  return std::optional(
-      StorePlace{store, name, std::move(identity), *std::move(prefix), target.boolean_or("prune", true)});
+  std::string where = cat(*service.text("url"), "\n", endpoint == nullptr ? "" : *endpoint);
+  return std::optional(StorePlace{store, name, std::move(where), *std::move(prefix),
+                                  target.boolean_or("prune", true), target.boolean_or("snapshot", false)});
 }
 
 Result<SharedLedger> DataPlaces::ledger_of(const StorePlace& place) {
   const std::lock_guard lock(mutex_);
-  SharedLedger& ledger = ledgers_[place.identity];
+  SharedLedger& ledger = ledgers_[place.identity()];
   if (ledger) return ledger;
-  auto loaded = std::make_shared<Ledger>(services_.host.files, services_.workspace.cache, place.identity);
+  auto loaded = std::make_shared<Ledger>(services_.host.files, services_.workspace.cache, place.identity());
   TRY(loaded->load());
   return ledger = std::move(loaded);
 }
@@ -47,7 +47,11 @@ Result<void> DataPlaces::look_again_if_free(const StorePlace& place, const Targe
 }
 
 Ledger DataPlaces::ledger_as_kept(const StorePlace& place) const {
-  return {services_.host.files, services_.workspace.cache, place.identity};
+  return {services_.host.files, services_.workspace.cache, place.identity()};
+}
+
+Ledger DataPlaces::latest_snapshot(const StorePlace& place) const {
+  return {services_.host.files, services_.workspace.cache, cat(place.identity(), "\nlatest")};
 }
 
 }  // namespace trainmake

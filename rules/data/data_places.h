@@ -34,6 +34,8 @@ class DataPlaces {
   Result<SharedLedger> ledger_of(const StorePlace& place);
   // One of its own, as it was written down: the target may be sending right now.
   Ledger ledger_as_kept(const StorePlace& place) const;
+  // What the newest snapshot of a place has; its mirror's root says which that is.
+  Ledger latest_snapshot(const StorePlace& place) const;
   // Where a look costs nothing, nothing is believed that could be looked at.
   Result<void> look_again_if_free(const StorePlace& place, const Target& target, Ledger& ledger);
 

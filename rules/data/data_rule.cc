@@ -12,23 +12,31 @@ namespace trainmake {
 namespace {
 
 Schema make_schema() {
-  return {"data",
-          "Files that jobs read: in place, or mirrored into a store",
-          {
-              {"files", Shape::kFiles, "The files, as `glob \"data/**\"` or `{ \"solver.json\" }`", true},
-              {"root", Shape::kString,
-               "The folder that keys start from; else the longest one that all patterns share"},
-              {"dest", Shape::kString, "A folder that every key is put under"},
-              {"store", Shape::kString,
-               "A store of TRAINSPACE.lua; else the default one; else the files are read where they lie"},
-              {.name = "prefix",
-               .shape = Shape::kString,
-               .doc = "Where in the store; else `<project folder>/<name>`",
-               .wrong = wrong_prefix},
-              {"prune", Shape::kBoolean, "`false` leaves objects in the store whose files are gone"},
-              {"tags", Shape::kStringList, "Words to find it by", false, Effect::kNone},
-              {"notes", Shape::kString, "A remark", false, Effect::kNone},
-          }};
+  return {
+      "data",
+      "Files that jobs read: in place, or mirrored into a store",
+      {
+          {"files", Shape::kFiles, "The files, as `glob \"data/**\"` or `{ \"solver.json\" }`"},
+          {.name = "fetch",
+           .shape = Shape::kTable,
+           .doc = "Public files: `{ url = \"https://...\", sha256 = \"...\" }`, or a list of such; `name` is "
+                  "its key",
+           .wrong = wrong_fetch},
+          {"root", Shape::kString,
+           "The folder that keys start from; else the longest one that all patterns share"},
+          {"dest", Shape::kString, "A folder that every key is put under"},
+          {"store", Shape::kString,
+           "A store of TRAINSPACE.lua; else the default one; else the files are read where they lie"},
+          {.name = "prefix",
+           .shape = Shape::kString,
+           .doc = "Where in the store; else `<project folder>/<name>`",
+           .wrong = wrong_prefix},
+          {"prune", Shape::kBoolean, "`false` leaves objects in the store whose files are gone"},
+          {"snapshot", Shape::kBoolean,
+           "Whether each content has a folder of its own in the store, which never changes"},
+          {"tags", Shape::kStringList, "Words to find it by", false, Effect::kNone},
+          {"notes", Shape::kString, "A remark", false, Effect::kNone},
+      }};
 }
 
 using SharedListing = std::shared_ptr<const Listing>;
@@ -37,6 +45,16 @@ std::uint64_t bytes_of(const Listing& listing) {
   std::uint64_t bytes = 0;
   for (const ListedFile& file : listing) bytes += file.size;
   return bytes;
+}
+
+// What describes a target whether or not what it fetches is here.
+Digest128 keys_identity(Listing listing) {
+  for (ListedFile& file : listing) {
+    if (!file.source.empty()) continue;
+    file.content = digest_of(cat("sha256:", file.sha256.hex()));
+    file.size = 0;
+  }
+  return tree_identity(listing, false);
 }
 
 // Whether a folder gets its first key: only there can another target's place be.
@@ -52,20 +70,54 @@ bool has_new_folder(const Listing& listing, const Mirror& there) {
 
 DataRule::DataRule(const DataServices& services)
     : services_(services),
-      places_({services.host, services.workspace, services.space, services.store_rooms, services.tally}) {}
+      places_({services.host, services.workspace, services.space, services.store_rooms, services.tally}),
+      fetcher_(services.host, services.workspace, services.blobs) {}
 
 const Schema& data_schema() {
   static const Schema schema = make_schema();
   return schema;
 }
 
+// The files here and those that are fetched, in one order. One that was not fetched yet has a stand-in for
+// its digest.
+Result<DataRule::Gathered> DataRule::gather(const Target& target) {
+  Gathered gathered;
+  gathered.fetches = fetches_of(target);
+  if (target.find("files") != nullptr) {
+    FileSetRequest request{target.label.folder,          target.find("files"), {},
+                           target.string_or("dest", ""), Links::kFollow,       false,
+                           target.place_of("files")};
+    if (target.find("root") != nullptr) request.root = target.string_or("root", "");
+    TRY_ASSIGN(gathered.set, services_.file_sets.read(request));
+  } else if (gathered.fetches.empty()) {
+    return fail(user_error(cat(quoted(target.label.text()), " has neither `files` nor `fetch`"),
+                           "Say which files it is, as `files = glob \"data/**\"`")
+                    .at(target.where));
+  }
+  Listing& listing = gathered.set.files;
+  for (FetchedFile& file : gathered.fetches) {
+    file.name = path_join(target.string_or("dest", ""), file.name);
+    TRY_ASSIGN(std::optional<ListedFile> known, fetcher_.known(file));
+    gathered.is_whole = gathered.is_whole && known;
+    listing.push_back(known.value_or(ListedFile{file.name, "", "", 0, 0644, {}, file.sha256}));
+  }
+  if (gathered.fetches.empty()) return gathered;
+  std::stable_sort(listing.begin(), listing.end(),
+                   [](const ListedFile& a, const ListedFile& b) { return a.key < b.key; });
+  const auto twice =
+      std::adjacent_find(listing.begin(), listing.end(),
+                         [](const ListedFile& a, const ListedFile& b) { return a.key == b.key; });
+  if (twice != listing.end())
+    return fail(user_error(cat(quoted(target.label.text()), " has two files ", quoted(twice->key)),
+                           "Give the fetched one another `name`")
+                    .at(target.place_of("fetch")));
+  return gathered;
+}
+
 Result<Description> DataRule::describe(const Subject& subject) {
   const Target& target = subject.target();
-  FileSetRequest request{target.label.folder,          target.find("files"), {},
-                         target.string_or("dest", ""), Links::kFollow,       false,
-                         target.place_of("files")};
-  if (target.find("root") != nullptr) request.root = target.string_or("root", "");
-  TRY_ASSIGN(FileSet set, services_.file_sets.read(request));
+  TRY_ASSIGN(Gathered gathered, gather(target));
+  FileSet& set = gathered.set;
   TRY_ASSIGN(const std::optional<StorePlace> place, places_.place_of(target));
   const auto listing = std::make_shared<const Listing>(std::move(set.files));
 
@@ -78,30 +130,37 @@ Result<Description> DataRule::describe(const Subject& subject) {
                     .at(target.place_of("dest")));
 
   Description description;
-  for (std::size_t i = 0; i < listing->size(); ++i)
-    description.manifest.add(Section::kData, set.paths[i], (*listing)[i].content);
+  auto path = set.paths.begin();  // of files here, in their order
+  for (const ListedFile& file : *listing) {
+    if (!file.source.empty()) description.manifest.add(Section::kData, *path++, file.content);
+  }
+  for (const FetchedFile& file : gathered.fetches)
+    description.manifest.add(Section::kData, file.url, cat(file.name, "\nsha256:", file.sha256.hex()));
   for (const char* name : {"root", "dest"}) {
     if (const Value* value = target.find(name))
       description.manifest.add(Section::kAttr, name, digest_of(*value));
   }
   const Digest128 identity = tree_identity(*listing, false);
-  description.manifest.add(Section::kAttr, "keys", identity);
+  description.manifest.add(Section::kAttr, "keys",
+                           gathered.fetches.empty() ? identity : keys_identity(*listing));
   if (place) {
     description.manifest.add(
         Section::kAttr, "store",
         cat(place->name, "\n", *services_.space.find("store", place->name)->text("url")));
     description.manifest.add(Section::kAttr, "prefix", place->prefix);
     description.manifest.add(Section::kAttr, "prune", place->prune ? "true" : "false");
+    if (place->snapshot) description.manifest.add(Section::kAttr, "snapshot", "true");
     TRY(claims_.claim(*place, target, listing));
-    TRY_ASSIGN(const SharedLedger ledger, places_.ledger_of(*place));
-    TRY(places_.look_again_if_free(*place, target, *ledger));
+    const StorePlace now = place->of_content(identity.hex());
+    TRY_ASSIGN(const SharedLedger ledger, places_.ledger_of(now));
+    TRY(places_.look_again_if_free(now, target, *ledger));
     // What only asking tells is taken for all that it can be.
     const MirrorChange changed = change(*listing, ledger->mirror(), place->prune);
     description.work.objects = changed.send.size();
     description.work.object_bytes = changed.bytes;
   }
   description.manifest.seal();
-  description.predicted = {{"tree", identity.hex(), "", bytes_of(*listing), ""}};
+  if (gathered.is_whole) description.predicted = {{"tree", identity.hex(), "", bytes_of(*listing), ""}};
   description.looks = std::move(set.looks);
   description.notes = std::move(set.notes);
   description.carry = listing;
@@ -118,7 +177,14 @@ Result<Done> DataRule::execute(const Subject& subject, const Description& descri
 
 Result<Done> DataRule::send(const Subject& subject, const Description& description, const Doing& doing) {
   const Target& target = subject.target();
-  const Listing& listing = *std::any_cast<const SharedListing&>(description.carry);
+  Listing listing = *std::any_cast<const SharedListing&>(description.carry);
+  for (FetchedFile& file : fetches_of(target)) {
+    file.name = path_join(target.string_or("dest", ""), file.name);
+    const auto listed = std::find_if(listing.begin(), listing.end(),
+                                     [&](const ListedFile& each) { return each.key == file.name; });
+    CHECK(listed != listing.end());
+    TRY_ASSIGN(*listed, fetcher_.get(file, target.label, doing));
+  }
   TRY_ASSIGN(const std::optional<StorePlace> place, places_.place_of(target));
   TRY_ASSIGN(const Sha256 tree, services_.blobs.put(encode(listing)));
   Done done;
@@ -130,7 +196,8 @@ Result<Done> DataRule::send(const Subject& subject, const Description& descripti
   }
   TRY_ASSIGN(const std::optional<FileLock> held, place->hold(services_.host, target, doing));
   TRY_ASSIGN(const MirrorChange changed, make_so(subject, *place, listing, doing));
-  done.artifacts.push_back({"store", place->text(), "", 0, cat("store:", place->text())});
+  const std::string where = place->of_content(done.artifacts.front().identity).text();
+  done.artifacts.push_back({"store", where, "", 0, cat("store:", where)});
   done.note =
       cat(plural(changed.send.size(), "object"), ", ", human_bytes(changed.bytes), " to ", place->name);
   return done;
@@ -138,11 +205,12 @@ Result<Done> DataRule::send(const Subject& subject, const Description& descripti
 
 // Until what lies there is what should: whenever somebody else wrote there meanwhile, what differs now is
 // another.
-Result<MirrorChange> DataRule::make_so(const Subject& subject, const StorePlace& place,
-                                       const Listing& listing, const Doing& doing) {
+Result<MirrorChange> DataRule::make_so(const Subject& subject, const StorePlace& base, const Listing& listing,
+                                       const Doing& doing) {
   constexpr int kMostAttempts = 20;
   const Target& target = subject.target();
   const std::string root = tree_identity(listing, false).hex();
+  const StorePlace place = base.of_content(root);
   TRY_ASSIGN(const SharedLedger shared, places_.ledger_of(place));
   Ledger& ledger = *shared;
   TRY(places_.look_again_if_free(place, target, ledger));
@@ -151,7 +219,7 @@ Result<MirrorChange> DataRule::make_so(const Subject& subject, const StorePlace&
   std::once_flag looked;
   std::unordered_map<Digest128, LikeObject> others;
   const FindElsewhere find_elsewhere = [&](const Digest128& content) {
-    std::call_once(looked, [&] { others = elsewhere(subject, place); });
+    std::call_once(looked, [&] { others = elsewhere(subject, base, place); });
     const auto found = others.find(content);
     return found == others.end() ? std::nullopt : std::optional(found->second);
   };
@@ -167,14 +235,18 @@ Result<MirrorChange> DataRule::make_so(const Subject& subject, const StorePlace&
     if (changed.empty() && ledger.mirror().root == root && !ledger.owes_settling() &&
         ledger.mirror().unsettled.empty())
       return *std::move(first);
-    const TransferOf of{services_.host, services_.workspace, place, ledger, target.label, listing,
-                        root,           find_elsewhere};
+    // A snapshot has everything anew, and most of it lies in the one before.
+    const std::uint64_t worth_copying = place.snapshot ? 1 : kWorthCopying;
+    const TransferOf of{services_.host, services_.workspace, services_.blobs, place,
+                        ledger,         target.label,        listing,         root,
+                        find_elsewhere, worth_copying};
     Transfer transfer(of, changed);
     TRY_ASSIGN(bool is_done, announce(transfer, place, target, listing, ledger, doing));
     if (is_done) {
       for (const ListedFile* file : changed.send) doubted.insert(file->key);
       TRY_ASSIGN(is_done, transfer.run(doing));
     }
+    if (is_done && place.snapshot) TRY(places_.latest_snapshot(base).save(ledger.mirror(), ledger.tag()));
     if (is_done) return *std::move(first);
     TRY(ledger.forget());
   }
@@ -191,22 +263,28 @@ Result<bool> DataRule::announce(Transfer& transfer, const StorePlace& place, con
   return transfer.announce();
 }
 
-// By content, what lies in the places of other targets in the same store, as far as we know of them.
-std::unordered_map<Digest128, LikeObject> DataRule::elsewhere(const Subject& subject,
+// By content, what lies in the places of other targets in the same store, and in the snapshot before this
+// one, as far as we know of them.
+std::unordered_map<Digest128, LikeObject> DataRule::elsewhere(const Subject& subject, const StorePlace& base,
                                                               const StorePlace& place) {
   std::unordered_map<Digest128, LikeObject> found;
+  const auto add = [&](Ledger ledger, const StorePlace& there, std::uint64_t least) {
+    if (!ledger.load()) return;
+    const StorePlace where = there.of_content(ledger.mirror().root);
+    for (const MirrorObject& object : ledger.mirror().objects) {
+      if (object.size >= least && !object.tag.empty())
+        found.emplace(object.content, LikeObject{where.key(object.key), object.tag, object.size,
+                                                 object.content, object.chunks});
+    }
+  };
+  if (base.snapshot) add(places_.latest_snapshot(base), base, 1);
   for (const Target& other : subject.graph.targets) {
     if (other.label.kind != "data" || other.label == subject.target().label) continue;
     const auto there = places_.place_of(other);
     if (!there || !*there || (*there)->store != place.store) continue;
     // As it was written down: it may be sending right now.
-    Ledger ledger = places_.ledger_as_kept(**there);
-    if (!ledger.load()) continue;
-    for (const MirrorObject& object : ledger.mirror().objects) {
-      if (object.size >= kWorthCopying && !object.tag.empty())
-        found.emplace(object.content, LikeObject{(*there)->key(object.key), object.tag, object.size,
-                                                 object.content, object.chunks});
-    }
+    add((*there)->snapshot ? places_.latest_snapshot(**there) : places_.ledger_as_kept(**there), **there,
+        kWorthCopying);
   }
   return found;
 }
@@ -219,18 +297,23 @@ Result<bool> DataRule::holds(const Subject& subject, const Record& record, bool,
   if (!listing) return false;
   TRY_ASSIGN(const bool listed, services_.blobs.has(*listing));
   const Target& target = subject.target();
-  TRY_ASSIGN(const std::optional<StorePlace> place, places_.place_of(target));
-  if (!listed || !place) return listed;
-  TRY_ASSIGN(const SharedLedger ledger, places_.ledger_of(*place));
-  const std::string told_by = place->is_local() ? place->local_path(place->manifest_key()) : ledger->path();
+  TRY_ASSIGN(const std::optional<StorePlace> base, places_.place_of(target));
+  for (const FetchedFile& file : fetches_of(target)) {
+    TRY_ASSIGN(const std::optional<ListedFile> known, fetcher_.known(file));
+    if (!known) return false;
+  }
+  if (!listed || !base) return listed;
+  const StorePlace place = base->of_content(tree->identity);
+  TRY_ASSIGN(const SharedLedger ledger, places_.ledger_of(place));
+  const std::string told_by = place.is_local() ? place.local_path(place.manifest_key()) : ledger->path();
   TRY_ASSIGN(const Stat stat, services_.host.files.look(told_by));
   looks.files.push_back({path_below(told_by, services_.workspace.root).value_or(told_by), stat});
-  TRY(places_.look_again_if_free(*place, target, *ledger));
+  TRY(places_.look_again_if_free(place, target, *ledger));
   const auto is_as_recorded = [&](const Mirror& there) {
     return there.root == tree->identity && there.unsettled.empty();
   };
   if (ledger->is_known()) return is_as_recorded(ledger->mirror());
-  TRY_ASSIGN(StorePlace::Seen seen, place->read(target));
+  TRY_ASSIGN(StorePlace::Seen seen, place.read(target));
   if (!is_as_recorded(seen.mirror)) return false;
   TRY(ledger->save(std::move(seen.mirror), std::move(seen.tag)));
   return true;

@@ -10,6 +10,7 @@
 #include "cache/stores/store.h"
 #include "engine/model/rule.h"
 #include "rules/data/data_places.h"
+#include "rules/data/fetch.h"
 #include "rules/data/transfer.h"
 
 namespace trainmake {
@@ -37,15 +38,23 @@ class DataRule final : public Rule {
   Result<bool> holds(const Subject& subject, const Record& record, bool current, Looks& looks) override;
 
  private:
+  struct Gathered {
+    FileSet set;
+    std::vector<FetchedFile> fetches;
+    bool is_whole = true;  // false: one of them was not fetched yet
+  };
+  Result<Gathered> gather(const Target& target);
   Result<Done> send(const Subject& subject, const Description& description, const Doing& doing);
-  Result<MirrorChange> make_so(const Subject& subject, const StorePlace& place, const Listing& listing,
+  Result<MirrorChange> make_so(const Subject& subject, const StorePlace& base, const Listing& listing,
                                const Doing& doing);
   Result<bool> announce(Transfer& transfer, const StorePlace& place, const Target& target,
                         const Listing& listing, const Ledger& ledger, const Doing& doing);
-  std::unordered_map<Digest128, LikeObject> elsewhere(const Subject& subject, const StorePlace& place);
+  std::unordered_map<Digest128, LikeObject> elsewhere(const Subject& subject, const StorePlace& base,
+                                                      const StorePlace& place);
 
   DataServices services_;
   DataPlaces places_;
+  Fetcher fetcher_;
   PlaceClaims claims_;
   std::mutex announcing_;  // one target at a time looks at neighbours and tells of itself
 };

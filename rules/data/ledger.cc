@@ -46,11 +46,13 @@ Result<void> Ledger::load() {
   return {};
 }
 
-// A line that was cut ends it.
+// A line that was cut ends it. What was done since another manifest object is no news of this one; whose
+// transfers were ours, and parts of uploads, stay so.
 Result<void> Ledger::replay() {
   TRY_ASSIGN(const std::optional<std::string> bytes, read_file_if_there(files_, log_path_));
   if (!bytes) return {};
   const std::lock_guard lock(mutex_);
+  bool is_of_this = false;
   for (Decoder in(*bytes); in.left() > 0;) {
     const std::string_view body = in.string();
     const std::uint64_t check = in.number();
@@ -61,18 +63,29 @@ Result<void> Ledger::replay() {
       MirrorObject object = object_from(line);
       open_.erase(object.key);
       notes_.erase(object.key);
-      put_[object.key] = std::move(object);
+      if (is_of_this) put_[object.key] = std::move(object);
       continue;
     }
     std::string key(line.string());
-    if (word == Word::kWriter)
-      writers_.insert(std::move(key));
-    else if (word == Word::kBegun)
-      open_.insert(std::move(key));
-    else if (word == Word::kRemoved)
-      removed_.insert(std::move(key));
-    else if (word == Word::kNote)
-      notes_[key].emplace_back(line.string());
+    switch (word) {
+      case Word::kOf:
+        is_of_this = known_ && key == tag_;
+        break;
+      case Word::kWriter:
+        writers_.insert(std::move(key));
+        break;
+      case Word::kBegun:
+        open_.insert(std::move(key));
+        break;
+      case Word::kRemoved:
+        if (is_of_this) removed_.insert(std::move(key));
+        break;
+      case Word::kNote:
+        notes_[key].emplace_back(line.string());
+        break;
+      case Word::kPut:
+        break;
+    }
   }
   return {};
 }
@@ -173,6 +186,7 @@ Result<void> Ledger::rewrite_log() {
         if (note != nullptr) out.string(*note);
       });
     };
+    tell(Word::kOf, tag_, nullptr);
     for (const std::string& writer : writers_) tell(Word::kWriter, writer, nullptr);
     for (const std::string& key : open_) tell(Word::kBegun, key, nullptr);
     for (const std::string& key : removed_) tell(Word::kRemoved, key, nullptr);

@@ -60,7 +60,8 @@ class Ledger {
   void settle();
 
  private:
-  enum class Word : std::uint8_t { kWriter = 1, kBegun, kPut, kRemoved, kNote };
+  // kOf: what follows was done since the manifest object with that tag was written.
+  enum class Word : std::uint8_t { kOf = 1, kWriter, kBegun, kPut, kRemoved, kNote };
   Result<void> append(const std::string& entry);
   Result<void> replay();
   Result<void> rewrite_log();

@@ -67,6 +67,13 @@ std::vector<Error> wrong_prefix(const Value& prefix) {
   return clean ? std::vector<Error>() : std::vector<Error>{std::move(clean).error()};
 }
 
+StorePlace StorePlace::of_content(const std::string& root) const {
+  StorePlace place = *this;
+  if (snapshot) place.prefix = path_join(prefix, root);
+  return place;
+}
+
+std::string StorePlace::identity() const { return cat(service, "\n", prefix); }
 std::string StorePlace::text() const { return path_join(name, prefix); }
 std::string StorePlace::key(const std::string& file_key) const { return path_join(prefix, file_key); }
 std::string StorePlace::manifest_key() const { return manifest_key_of(prefix); }

@@ -22,10 +22,16 @@ std::vector<Error> wrong_prefix(const Value& prefix);
 
 struct StorePlace {
   std::shared_ptr<Store> store;
-  std::string name;      // of the store
-  std::string identity;  // where that is, so that a ledger is of one place in all the world
+  std::string name;     // of the store
+  std::string service;  // where that is
   std::string prefix;
   bool prune = true;
+  bool snapshot = false;  // each content has a place of its own
+
+  // The place of one content, by its tree's identity; a snapshot's alone is another than this.
+  StorePlace of_content(const std::string& root) const;
+  // So that a ledger is of one place in all the world.
+  std::string identity() const;
 
   std::string text() const;  // `store/prefix`
   std::string key(const std::string& file_key) const;

@@ -53,10 +53,10 @@ class Transfer::Keeper {
 Transfer::Transfer(const TransferOf& of, const MirrorChange& changed) : of_(of), changed_(changed) {
   const bool any_is_worth_it =
       std::any_of(changed.send.begin(), changed.send.end(),
-                  [](const ListedFile* file) { return file->size >= kWorthCopying; });
+                  [&](const ListedFile* file) { return file->size >= of.worth_copying; });
   if (!any_is_worth_it || of.place.is_local()) return;
   for (const MirrorObject& object : of.ledger.mirror().objects) {
-    if (object.size >= kWorthCopying && !object.tag.empty()) copyable_.emplace(object.content, object);
+    if (object.size >= of.worth_copying && !object.tag.empty()) copyable_.emplace(object.content, object);
   }
   for (const ListedFile* file : changed.send) {
     const MirrorObject* object = find_object(of.ledger.mirror(), file->key);
@@ -131,7 +131,9 @@ Result<void> Transfer::send(const ListedFile& file, const Doing& doing, const st
   if (stop.stop_requested()) return fail(interrupted_error());
   TRY_ASSIGN(const bool is_there, was_put(file));
   if (is_there) return {};
-  FileToPut put{of_.place.key(file.key), of_.workspace.path(file.source), file.content, like(file)};
+  const std::string path =
+      file.source.empty() ? of_.blobs.path(file.sha256) : of_.workspace.path(file.source);
+  FileToPut put{of_.place.key(file.key), path, file.content, like(file)};
   put.notes = of_.ledger.notes(file.key);
   if (!of_.place.is_local()) {
     // What is not noted is sent again, and that is all.
@@ -162,7 +164,7 @@ LikeObject Transfer::like_of(const MirrorObject& object) const {
 }
 
 std::optional<LikeObject> Transfer::like(const ListedFile& file) const {
-  if (file.size < kWorthCopying || of_.place.is_local()) return std::nullopt;
+  if (file.size < of_.worth_copying || of_.place.is_local()) return std::nullopt;
   if (const auto same = copyable_.find(file.content); same != copyable_.end()) return like_of(same->second);
   if (std::optional<LikeObject> same = of_.elsewhere(file.content)) return same;
   const auto earlier = earlier_.find(file.key);

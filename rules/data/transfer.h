@@ -11,6 +11,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "cache/blobs.h"
 #include "cache/listing.h"
 #include "engine/model/rule.h"
 #include "rules/data/ledger.h"
@@ -24,12 +25,14 @@ using FindElsewhere = std::function<std::optional<LikeObject>(const Digest128& c
 struct TransferOf {
   Host& host;
   const Workspace& workspace;
+  const Blobs& blobs;
   const StorePlace& place;
   Ledger& ledger;
   const Label& label;
   const Listing& listing;
   std::string root;  // tree identity, hex, of the listing
   FindElsewhere elsewhere;
+  std::uint64_t worth_copying = kWorthCopying;
 };
 
 class Transfer {

@@ -243,6 +243,114 @@ TEST(Mirror, AnAnnouncementSaysWhatIsCertain) {
   EXPECT_EQ(back.remove, (Names{"a", "c", "d"}));
 }
 
+struct LedgerTest : testing::Test {
+  MemFileSystem files;
+  Ledger ledger{files, "/cache", "place"};
+
+  static Mirror announced() {
+    Mirror mirror;
+    mirror.target = "//data:d";
+    mirror.root = "root";
+    mirror.writer = "us";
+    mirror.objects = {{"a", 1, digest_of("1"), "tag-a", {}}};
+    mirror.unsettled = {{"b", 1, digest_of("2")}, {"c", 1, digest_of("3")}, {"gone", 0, std::nullopt}};
+    return mirror;
+  }
+  // As another process finds it.
+  void again(const std::function<void(const Ledger&)>& look) {
+    Ledger other(files, "/cache", "place");
+    EXPECT_TRUE(other.load());
+    look(other);
+  }
+};
+
+TEST_F(LedgerTest, NothingIsKnownAtFirst) {
+  ASSERT_TRUE(ledger.load());
+  EXPECT_FALSE(ledger.is_known());
+  EXPECT_TRUE(ledger.mirror().objects.empty());
+}
+
+TEST_F(LedgerTest, WhatWasDoneSinceIsKnownAgain) {
+  ASSERT_TRUE(ledger.save(announced(), "t1"));
+  ASSERT_TRUE(ledger.begun("b"));
+  ASSERT_TRUE(ledger.put({"b", 1, digest_of("2"), "tag-b", {}}));
+  ASSERT_TRUE(ledger.removed("gone"));
+  ASSERT_TRUE(ledger.begun("c"));
+  ASSERT_TRUE(ledger.note("c", "part 1"));
+  again([](const Ledger& other) {
+    EXPECT_EQ(other.tag(), "t1");
+    ASSERT_NE(find_object(other.mirror(), "b"), nullptr);
+    EXPECT_EQ(find_object(other.mirror(), "b")->tag, "tag-b");
+    EXPECT_EQ(keys(other.mirror().unsettled), Names{"c"});
+    EXPECT_TRUE(other.is_open("c"));
+    EXPECT_FALSE(other.is_open("b"));
+    EXPECT_EQ(other.notes("c"), Names{"part 1"});
+    EXPECT_TRUE(other.wrote("us"));
+    EXPECT_TRUE(other.owes_settling());
+  });
+}
+
+TEST_F(LedgerTest, ALogOfAnotherManifestIsNoNewsOfThisOne) {
+  ASSERT_TRUE(ledger.save(announced(), "t1"));
+  ASSERT_TRUE(ledger.put({"b", 1, digest_of("2"), "", {}}));
+  ASSERT_TRUE(ledger.note("c", "part 1"));
+  const std::string old_log = files.content(ledger.path() + ".log");
+  Mirror next = announced();
+  next.unsettled[0].content = digest_of("newer");
+  ASSERT_TRUE(ledger.save(next, "t2"));
+  files.put(ledger.path() + ".log", old_log);  // as a kill in between leaves it
+  again([](const Ledger& other) {
+    EXPECT_EQ(find_object(other.mirror(), "b"), nullptr);
+    EXPECT_EQ(other.notes("c"), Names{"part 1"});
+  });
+}
+
+TEST_F(LedgerTest, ALogThatWasCutCountsAsFarAsItGoes) {
+  ASSERT_TRUE(ledger.save(announced(), "t1"));
+  ASSERT_TRUE(ledger.put({"b", 1, digest_of("2"), "", {}}));
+  const std::size_t whole = files.content(ledger.path() + ".log").size();
+  ASSERT_TRUE(ledger.put({"c", 1, digest_of("3"), "", {}}));
+  const std::string log = files.content(ledger.path() + ".log");
+  for (std::size_t size = whole; size < log.size(); ++size) {
+    files.put(ledger.path() + ".log", log.substr(0, size));
+    again([](const Ledger& other) { EXPECT_EQ(keys(other.mirror().unsettled), (Names{"c", "gone"})); });
+  }
+}
+
+TEST_F(LedgerTest, ADamagedOneIsAsGoodAsLost) {
+  ASSERT_TRUE(ledger.save(announced(), "t1"));
+  const std::string whole = files.content(ledger.path());
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    std::string damaged = whole;
+    damaged[i] = static_cast<char>(damaged[i] ^ 1);
+    files.put(ledger.path(), damaged);
+    again([&](const Ledger& other) { EXPECT_FALSE(other.is_known()) << i; });
+  }
+}
+
+TEST_F(LedgerTest, WhatIsNotedWhileItIsSavedStays) {
+  ASSERT_TRUE(ledger.save(announced(), "t1"));
+  ASSERT_TRUE(ledger.put({"b", 1, digest_of("2"), "", {}}));
+  ledger.settle();
+  Mirror now = ledger.mirror();
+  ASSERT_TRUE(ledger.put({"c", 1, digest_of("3"), "", {}}));  // while that travels
+  ASSERT_TRUE(ledger.save(now, "t2"));
+  again([](const Ledger& other) { EXPECT_EQ(keys(other.mirror().unsettled), Names{"gone"}); });
+}
+
+TEST_F(LedgerTest, OneSmallObjectAloneIsNotToldOf) {
+  Mirror one = announced();
+  one.unsettled = {{"b", 1, digest_of("2")}};
+  ASSERT_TRUE(ledger.save(one, "t1"));
+  ASSERT_TRUE(ledger.put({"b", 1, digest_of("2"), "", {}}));
+  ledger.settle();
+  EXPECT_FALSE(ledger.owes_settling());
+  ASSERT_TRUE(ledger.save(one, "t1"));
+  ASSERT_TRUE(ledger.put({"b", 1, digest_of("2"), "", {digest_of("x"), digest_of("y")}}));
+  ledger.settle();
+  EXPECT_TRUE(ledger.owes_settling()) << "nobody else could know its chunks";
+}
+
 TEST(Data, ACutTransferIsNotTakenForWhatWasThereBefore) {
   for (int cut = 1; cut <= 4; ++cut) {
     DataWorld world;

@@ -1,0 +1,157 @@
+"""`fetch`: public files by address and digest, got once and kept."""
+
+import contextlib
+import hashlib
+import http.server
+import threading
+
+from story import Story
+
+CONTENT = b"points\n" * 50_000
+
+
+@contextlib.contextmanager
+def public(fault=None):
+    """Serves /set.bin, and /moved, which is there. `fault(path, number)` may say a status, "cut" or bytes in its place. Gives the address and the
+    paths that were asked for."""
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *words):
+            pass
+
+        def do_GET(self):
+            asked.append(self.path)
+            trouble = fault(self.path, len(asked)) if fault else None
+            if self.path == "/moved":
+                self.send_response(302)
+                self.send_header("Location", "/set.bin")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            status = trouble if isinstance(trouble, int) else 200 if self.path == "/set.bin" else 404
+            content = trouble if isinstance(trouble, bytes) else CONTENT if status == 200 else b""
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[:1000] if trouble == "cut" else content)
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class Fetching(Story):
+    def project(self, address, more="", digest=None, path="set.bin"):
+        digest = digest or hashlib.sha256(CONTENT).hexdigest()
+        return self.place({
+            "TRAINFILE.lua": f'data "d" {{ fetch = {{ url = "{address}/{path}", sha256 = "{digest}" }}, {more} }}\n'
+                             'code "c" { srcs = { "main.py" } }\nimage "i" { code = "code:c", base = "scratch" }\n'
+                             'job "j" { image = "image:i", main = "main.py", data = { "data:d" }, outputs = { n = "n.txt" } }\n',
+            "main.py": "import os, pathlib\nfolder = pathlib.Path(os.environ['TRAINMAKE_DATA_DIR'])\n"
+                       "out = pathlib.Path(os.environ['TRAINMAKE_OUTPUT_DIR'])\n"
+                       "(out / 'n.txt').write_text(str(sum(len(f.read_bytes()) for f in folder.rglob('*') if f.is_file())))\n"})
+
+    def test_a_job_reads_it_and_it_is_asked_for_once(self):
+        with public() as (address, asked):
+            place = self.project(address)
+            place.make("job:j")
+            place.ask("pull", "job:j", "--to", "out").exits(0)
+            self.assertEqual(place.read("out/n.txt"), str(len(CONTENT)))
+            self.assertTrue(place.ask("job:j").exits(0).text.endswith("nothing to do\n"))
+            self.assertEqual(asked, ["/set.bin"])
+
+    def test_beside_files_and_under_a_name(self):
+        with public() as (address, _):
+            place = self.project(address)
+            digest = hashlib.sha256(CONTENT).hexdigest()
+            place.write("in/a.txt", "a")
+            place.write("in/z.txt", "z")
+            place.write("TRAINSPACE.lua", 'store "bucket" { url = "dir:bucket" }\n')
+            place.write("TRAINFILE.lua", f'data "d" {{ files = glob "in/**", dest = "x", store = "bucket", '
+                                         f'fetch = {{ {{ url = "{address}/set.bin", sha256 = "{digest}", name = "m/set" }} }} }}\n')
+            place.make("data:d")
+            self.assertEqual(place.objects(), ["d/x/a.txt", "d/x/m/set", "d/x/z.txt"])
+            self.assertEqual((place.path("bucket/d/x/m/set")).read_bytes(), CONTENT)
+            place.write("in/a.txt", "b")
+            self.assertEqual(place.make("data:d").finished["uploaded"]["objects"], 1)
+
+    def test_where_it_moved_to_is_followed(self):
+        with public() as (address, asked):
+            self.project(address, path="moved").make("data:d")
+            self.assertEqual(asked, ["/moved", "/set.bin"])
+
+    def test_what_is_another_is_refused_and_nothing_is_kept(self):
+        with public() as (address, _):
+            place = self.project(address, digest="0" * 64)
+            answer = place.ask("data:d").exits(3)
+            self.assert_told(answer.err, "is not what `sha256` says", hashlib.sha256(CONTENT).hexdigest(), "TRAINFILE.lua:1")
+            self.assertEqual([path for path in place.path(".trainmake/fetched").glob("*")], [])
+            place.ask("data:d").exits(3)
+
+    def test_trouble_that_passes_is_waited_for(self):
+        with public(lambda path, number: {1: 503, 2: "cut"}.get(number)) as (address, asked):
+            self.project(address).make("data:d")
+            self.assertEqual(len(asked), 3)
+
+    def test_what_is_not_there_is_told(self):
+        with public() as (address, _):
+            self.assert_told(self.project(address, path="none").ask("data:d").exits(3).err, "it answers 404")
+
+    def test_what_was_lost_here_is_fetched_again(self):
+        with public() as (address, asked):
+            place = self.project(address)
+            place.make("data:d")
+            digest = hashlib.sha256(CONTENT).hexdigest()
+            place.path(f".trainmake/blobs/sha256/{digest[:2]}/{digest}").unlink()
+            place.make("data:d")
+            self.assertEqual(len(asked), 2)
+
+    def test_what_is_wrong_with_it_is_said_before_anything_runs(self):
+        place = self.place({"TRAINFILE.lua": "", })
+        good = "0" * 64
+        for fetch, told in ((f'{{ url = "ftp://x/y", sha256 = "{good}" }}', "http or https"), ('{ url = "http://x/y" }', "has no `sha256`"),
+                            (f'{{ url = "http://x/", sha256 = "{good}" }}', "no plain name"), (f'{{ uri = "http://x/", sha256 = "{good}" }}', "knows no `uri`")):
+            place.write("TRAINFILE.lua", f'data "d" {{ fetch = {fetch} }}\n')
+            self.assert_told(place.ask("data:d").exits(2).err, told, "TRAINFILE.lua:1")
+        place.write("TRAINFILE.lua", 'data "d" { notes = "x" }\n')
+        self.assert_told(place.ask("data:d").exits(2).err, "neither `files` nor `fetch`")
+
+
+class Snapshots(Story):
+    def test_each_content_has_a_folder_that_stays(self):
+        place = self.place({"TRAINSPACE.lua": 'store "bucket" { url = "dir:bucket" }\ndefault_store "bucket"\n',
+                            "TRAINFILE.lua": 'data "d" { files = glob "in/**", snapshot = true }\n', "in/x.txt": "1"})
+        place.make("data:d")
+        (first,) = place.objects()
+        place.write("in/x.txt", "2")
+        place.make("data:d")
+        both = place.objects()
+        self.assertEqual(len(both), 2)
+        self.assertIn(first, both)
+        place.write("in/x.txt", "1")
+        self.assertEqual(place.make("data:d").finished["uploaded"]["objects"], 0)
+        place.path(f"bucket/{first}").unlink()
+        place.ask("data", "verify", "data:d").exits(0)  # the newest is whole
+
+    def test_verify_finds_and_heals(self):
+        place = self.place({"TRAINSPACE.lua": 'store "bucket" { url = "dir:bucket" }\ndefault_store "bucket"\n',
+                            "TRAINFILE.lua": 'data "d" { files = glob "in/**" }\n', "in/x.txt": "1", "in/y.txt": "2", "in/z.txt": "3"})
+        place.make("data:d")
+        self.assert_told(place.ask("data", "verify", "data:d").exits(0).out, "fine: 3 objects")
+        place.write("bucket/d/x.txt", "other size")
+        place.write("bucket/d/y.txt", "X")
+        place.remove("bucket/d/z.txt")
+        found = place.ask("data", "verify", "data:d").exits(1).out
+        self.assert_told(found, "x.txt has 10 B in place of 1 B", "y.txt has other bytes", "z.txt is not there", "3 wrong")
+        place.ask("data", "verify", "data:d", "--heal").exits(0)
+        self.assertEqual([place.read(f"bucket/d/{name}.txt") for name in "xyz"], ["1", "2", "3"])
+        place.ask("data", "verify", "data:d").exits(0)
+        self.assertEqual(place.ask("data", "verify", "--json", "data:d").exits(0).only["wrong"], [])
+        self.assert_told(place.ask("data", "verfy", "data:d").exits(2).err, "`verfy`")
+        self.assert_told(place.ask("data", "verify").exits(2).err, "needs a label")
