@@ -29,6 +29,10 @@ std::optional<std::int64_t> age_of(const HttpResponse& response) {
   return now && then ? std::optional((*now - *then) / kSecond) : std::nullopt;
 }
 
+bool is_no_bucket(const HttpResponse& response) {
+  return parse_s3_error(response.body).code == "NoSuchBucket";
+}
+
 class S3Store final : public Store {
  public:
   S3Store(Host& host, S3Place place, Tally& tally)
@@ -99,7 +103,11 @@ class S3Store final : public Store {
           cat(next.empty() ? "" : cat("continuation-token=", percent_encoded(next), "&"),
               "encoding-type=url&list-type=2&max-keys=", kListed,
               "&prefix=", percent_encoded(cat(above, prefix)));
-      TRY_ASSIGN(const HttpResponse response, client_.send({"GET", "", query}, doing, {}));
+      TRY_ASSIGN(const HttpResponse response, client_.send({"GET", "", query}, doing, {}, {404}));
+      if (response.status == 404) {
+        if (is_no_bucket(response) && client_.place().create) return {};
+        return fail(client_.refusal(response, doing));
+      }
       TRY_ASSIGN(const S3List list, parse_s3_list(response.body));
       for (const S3Listed& object : list.objects) {
         if (object.key.starts_with(above))
@@ -146,8 +154,7 @@ class S3Store final : public Store {
 
   template <typename Found>
   Result<std::optional<Found>> missing(const HttpResponse& response, const std::string& doing) {
-    const bool no_bucket = parse_s3_error(response.body).code == "NoSuchBucket";
-    if (no_bucket && !client_.place().create) return fail(client_.refusal(response, doing));
+    if (is_no_bucket(response) && !client_.place().create) return fail(client_.refusal(response, doing));
     return std::optional<Found>();
   }
 

@@ -185,6 +185,7 @@ TEST(S3Store, ABucketIsMadeWhenThatIsAskedFor) {
   S3World makes("s3://data/some/prefix", true);
   makes.bucket.exists = false;
   EXPECT_FALSE(makes.store->get("k").value());
+  EXPECT_TRUE(makes.store->list("", [](const StoredObject&) { FAIL(); }));
   ASSERT_TRUE(makes.put("k", "x"));
   EXPECT_EQ(makes.bucket.objects.size(), 1U);
 }
