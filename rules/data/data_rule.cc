@@ -39,8 +39,6 @@ Schema make_schema() {
       }};
 }
 
-using SharedListing = std::shared_ptr<const Listing>;
-
 std::uint64_t bytes_of(const Listing& listing) {
   std::uint64_t bytes = 0;
   for (const ListedFile& file : listing) bytes += file.size;
@@ -163,7 +161,7 @@ Result<Description> DataRule::describe(const Subject& subject) {
   if (gathered.is_whole) description.predicted = {{"tree", identity.hex(), "", bytes_of(*listing), ""}};
   description.looks = std::move(set.looks);
   description.notes = std::move(set.notes);
-  description.carry = listing;
+  description.carry = SharedListing(listing);
   return description;
 }
 
@@ -175,16 +173,27 @@ Result<Done> DataRule::execute(const Subject& subject, const Description& descri
   return done;
 }
 
-Result<Done> DataRule::send(const Subject& subject, const Description& description, const Doing& doing) {
-  const Target& target = subject.target();
-  Listing listing = *std::any_cast<const SharedListing&>(description.carry);
-  for (FetchedFile& file : fetches_of(target)) {
+// With what is fetched in place of its stand-ins.
+Result<DataRule::SharedListing> DataRule::fetched(const Target& target, const SharedListing& described,
+                                                  const Doing& doing) {
+  std::vector<FetchedFile> files = fetches_of(target);
+  if (files.empty()) return described;
+  auto listing = std::make_shared<Listing>(*described);
+  for (FetchedFile& file : files) {
     file.name = path_join(target.string_or("dest", ""), file.name);
-    const auto listed = std::find_if(listing.begin(), listing.end(),
+    const auto listed = std::find_if(listing->begin(), listing->end(),
                                      [&](const ListedFile& each) { return each.key == file.name; });
-    CHECK(listed != listing.end());
+    CHECK(listed != listing->end());
     TRY_ASSIGN(*listed, fetcher_.get(file, target.label, doing));
   }
+  return SharedListing(std::move(listing));
+}
+
+Result<Done> DataRule::send(const Subject& subject, const Description& description, const Doing& doing) {
+  const Target& target = subject.target();
+  TRY_ASSIGN(const SharedListing whole,
+             fetched(target, std::any_cast<const SharedListing&>(description.carry), doing));
+  const Listing& listing = *whole;
   TRY_ASSIGN(const std::optional<StorePlace> place, places_.place_of(target));
   TRY_ASSIGN(const Sha256 tree, services_.blobs.put(encode(listing)));
   Done done;

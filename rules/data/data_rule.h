@@ -2,6 +2,7 @@
 // only what differs travels. Knows nothing of jobs.
 #pragma once
 
+#include <memory>
 #include <mutex>
 #include <unordered_map>
 
@@ -38,12 +39,14 @@ class DataRule final : public Rule {
   Result<bool> holds(const Subject& subject, const Record& record, bool current, Looks& looks) override;
 
  private:
+  using SharedListing = std::shared_ptr<const Listing>;
   struct Gathered {
     FileSet set;
     std::vector<FetchedFile> fetches;
     bool is_whole = true;  // false: one of them was not fetched yet
   };
   Result<Gathered> gather(const Target& target);
+  Result<SharedListing> fetched(const Target& target, const SharedListing& described, const Doing& doing);
   Result<Done> send(const Subject& subject, const Description& description, const Doing& doing);
   Result<MirrorChange> make_so(const Subject& subject, const StorePlace& base, const Listing& listing,
                                const Doing& doing);

@@ -63,7 +63,7 @@ Result<void> Ledger::replay() {
       MirrorObject object = object_from(line);
       open_.erase(object.key);
       notes_.erase(object.key);
-      if (is_of_this) put_[object.key] = std::move(object);
+      if (is_of_this) put_.push_back(std::move(object));
       continue;
     }
     std::string key(line.string());
@@ -94,24 +94,28 @@ Result<void> Ledger::replay() {
 void Ledger::settle() {
   const std::lock_guard lock(mutex_);
   if (put_.empty() && removed_.empty()) return;
-  std::erase_if(mirror_.unsettled, [&](const UnsettledKey& each) {
-    const auto put = put_.find(each.key);
-    return removed_.contains(each.key) ||
-           (put != put_.end() && each.content && put->second.content == *each.content);
-  });
+  const auto by_key = [](const MirrorObject& a, const MirrorObject& b) { return a.key < b.key; };
+  std::stable_sort(put_.begin(), put_.end(), by_key);
   std::vector<MirrorObject> added;
-  for (auto& [key, object] : put_) {
+  for (MirrorObject& object : put_) {
     if (!object.chunks.empty()) ++untold_;
+    if (!added.empty() && added.back().key == object.key) added.pop_back();
     added.push_back(std::move(object));
   }
+  put_ = {};
+  std::erase_if(mirror_.unsettled, [&](const UnsettledKey& each) {
+    const auto put =
+        std::lower_bound(added.begin(), added.end(), each.key,
+                         [](const MirrorObject& object, const std::string& key) { return object.key < key; });
+    const bool is_put = put != added.end() && put->key == each.key;
+    return removed_.contains(each.key) || (is_put && each.content && put->content == *each.content);
+  });
   std::vector<MirrorObject> all;
   all.reserve(mirror_.objects.size() + added.size());
   std::set_union(std::make_move_iterator(added.begin()), std::make_move_iterator(added.end()),
                  std::make_move_iterator(mirror_.objects.begin()),
-                 std::make_move_iterator(mirror_.objects.end()), std::back_inserter(all),
-                 [](const MirrorObject& a, const MirrorObject& b) { return a.key < b.key; });
+                 std::make_move_iterator(mirror_.objects.end()), std::back_inserter(all), by_key);
   mirror_.objects = std::move(all);
-  put_.clear();
   removed_.clear();
 }
 
@@ -123,19 +127,32 @@ Result<void> Ledger::begin(const std::string& writer) {
   return append(entry(Word::kWriter, [&](Encoder& out) { out.string(writer); }));
 }
 
-Result<void> Ledger::save(Mirror mirror, std::string tag) {
+Result<void> Ledger::write() const {
   std::string rest;
-  Encoder(rest).string(tag);
-  rest += encode(mirror);
-  std::string bytes(kMagic);
-  Encoder(bytes).digest(digest_of(rest));
-  bytes += rest;
+  Encoder(rest).string(tag_);
+  rest += encode(mirror_);
+  std::string head(kMagic);
+  Encoder(head).digest(digest_of(rest));
+  TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(path_));
+  TRY(writer->append(head));
+  TRY(writer->append(rest));
+  return writer->commit();
+}
+
+Result<void> Ledger::save(Mirror mirror, std::string tag) {
+  adopt(std::move(mirror), std::move(tag));
   {
     const std::lock_guard lock(mutex_);
-    if (!mirror.writer.empty()) writers_ = {mirror.writer};
+    if (!mirror_.writer.empty()) writers_ = {mirror_.writer};
   }
-  TRY(write_file(files_, path_, bytes));
-  adopt(std::move(mirror), std::move(tag));
+  TRY(write());
+  return rewrite_log();
+}
+
+Result<void> Ledger::told(std::string tag) {
+  tag_ = std::move(tag);
+  count_untold();
+  TRY(write());
   return rewrite_log();
 }
 
@@ -143,6 +160,10 @@ void Ledger::adopt(Mirror mirror, std::string tag) {
   mirror_ = std::move(mirror);
   tag_ = std::move(tag);
   known_ = true;
+  count_untold();
+}
+
+void Ledger::count_untold() {
   untold_ = static_cast<std::size_t>(
       std::count_if(mirror_.unsettled.begin(), mirror_.unsettled.end(),
                     [](const UnsettledKey& each) { return each.content.has_value(); }));
@@ -174,27 +195,25 @@ Result<void> Ledger::forget() {
   return rewrite_log();
 }
 
-// With what still counts.
+// With what still counts. Nothing is noted meanwhile: it would reach the log that was.
 Result<void> Ledger::rewrite_log() {
   std::string text;
-  {
-    const std::lock_guard lock(mutex_);
-    log_.reset();
-    const auto tell = [&](Word word, const std::string& key, const std::string* note) {
-      text += entry(word, [&](Encoder& out) {
-        out.string(key);
-        if (note != nullptr) out.string(*note);
-      });
-    };
-    tell(Word::kOf, tag_, nullptr);
-    for (const std::string& writer : writers_) tell(Word::kWriter, writer, nullptr);
-    for (const std::string& key : open_) tell(Word::kBegun, key, nullptr);
-    for (const std::string& key : removed_) tell(Word::kRemoved, key, nullptr);
-    for (const auto& put : put_)
-      text += entry(Word::kPut, [&](Encoder& out) { trainmake::add(out, put.second); });
-    for (const auto& [key, notes] : notes_) {
-      for (const std::string& note : notes) tell(Word::kNote, key, &note);
-    }
+  const std::lock_guard lock(mutex_);
+  log_.reset();
+  const auto tell = [&](Word word, const std::string& key, const std::string* note) {
+    text += entry(word, [&](Encoder& out) {
+      out.string(key);
+      if (note != nullptr) out.string(*note);
+    });
+  };
+  tell(Word::kOf, tag_, nullptr);
+  for (const std::string& writer : writers_) tell(Word::kWriter, writer, nullptr);
+  for (const std::string& key : open_) tell(Word::kBegun, key, nullptr);
+  for (const std::string& key : removed_) tell(Word::kRemoved, key, nullptr);
+  for (const MirrorObject& object : put_)
+    text += entry(Word::kPut, [&](Encoder& out) { trainmake::add(out, object); });
+  for (const auto& [key, notes] : notes_) {
+    for (const std::string& note : notes) tell(Word::kNote, key, &note);
   }
   return write_file(files_, log_path_, text);
 }
@@ -221,8 +240,7 @@ Result<void> Ledger::put(MirrorObject object) {
     const std::lock_guard lock(mutex_);
     open_.erase(object.key);
     notes_.erase(object.key);
-    std::string key = object.key;
-    put_[std::move(key)] = std::move(object);
+    put_.push_back(std::move(object));
   }
   return append(line);
 }

@@ -39,6 +39,8 @@ class Ledger {
   Result<void> begin(const std::string& writer);
   // The manifest object is `mirror`, with that tag. What was done before counts no more, but for notes.
   Result<void> save(Mirror mirror, std::string tag);
+  // The manifest object says by now what mirror() says, and has that tag.
+  Result<void> told(std::string tag);
   // Nothing is known but for notes.
   Result<void> forget();
   // As save, but for this process alone.
@@ -65,6 +67,8 @@ class Ledger {
   Result<void> append(const std::string& entry);
   Result<void> replay();
   Result<void> rewrite_log();
+  Result<void> write() const;
+  void count_untold();
 
   FileSystem& files_;
   std::string path_, log_path_;
@@ -79,7 +83,7 @@ class Ledger {
   std::set<std::string> writers_;
   std::set<std::string> open_;
   std::map<std::string, std::vector<std::string>> notes_;
-  std::map<std::string, MirrorObject> put_;
+  std::vector<MirrorObject> put_;  // a later one of a key counts
   std::set<std::string> removed_;
 };
 

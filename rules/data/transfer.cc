@@ -82,14 +82,13 @@ Result<bool> Transfer::tell() {
   const std::lock_guard alone(telling_);
   if (is_overtaken_) return false;
   of_.ledger.settle();
-  Mirror now = of_.ledger.mirror();
   TRY_ASSIGN(std::optional<std::string> tag,
-             of_.place.store->put(of_.place.manifest_key(), to_json(now), of_.ledger.tag()));
+             of_.place.store->put(of_.place.manifest_key(), to_json(of_.ledger.mirror()), of_.ledger.tag()));
   if (!tag) {
     is_overtaken_ = true;
     return false;
   }
-  TRY(of_.ledger.save(std::move(now), *std::move(tag)));
+  TRY(of_.ledger.told(*std::move(tag)));
   return true;
 }
 
