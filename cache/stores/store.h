@@ -66,10 +66,16 @@ using Expected = std::optional<std::string>;
 
 class Store {
  public:
-  // `folder` is where it lies when a look at an object costs nothing; "" elsewhere.
-  explicit Store(std::string folder) : folder_(std::move(folder)) {}
+  // `folder` is where it lies when a look at an object costs nothing, "" elsewhere; `at_once` is how many
+  // files are best put at the same time.
+  explicit Store(std::string folder, std::size_t at_once = 16)
+      : folder_(std::move(folder)), at_once_(at_once) {}
   virtual ~Store() = default;
   const std::string& folder() const { return folder_; }
+  std::size_t at_once() const { return at_once_; }
+
+  // What no object can be called here.
+  virtual Result<void> check(const std::string& key) const = 0;
 
   // A file's bytes; refused, with nothing visible, when they are not its content any more.
   virtual Result<PutFile> put_file(const FileToPut& file, const std::stop_token& stop) = 0;
@@ -85,6 +91,7 @@ class Store {
 
  private:
   std::string folder_;
+  std::size_t at_once_;
 };
 
 // The rooms of the corridor by url scheme.

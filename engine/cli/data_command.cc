@@ -25,9 +25,10 @@ void write_verified(const Session& session, const VerifiedTarget& target) {
   const Verified& result = target.result;
   if (session.json()) {
     Json json = {
-        {"label", target.label.text()}, {"store", target.place.empty() ? Json() : Json(target.place)},
-        {"ok", result.wrong.empty()},   {"objects", result.objects},
-        {"bytes", result.bytes},        {"wrong", Json::array()}};
+        {"label", target.label.text()},  {"store", target.place.empty() ? Json() : Json(target.place)},
+        {"ok", result.wrong.empty()},    {"objects", result.objects},
+        {"looked_at", result.looked_at}, {"bytes", result.bytes},
+        {"wrong", Json::array()}};
     for (const WrongObject& wrong : result.wrong)
       json["wrong"].push_back({{"key", printable(wrong.key)}, {"what", wrong.what}});
     write_stdout(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
@@ -40,9 +41,11 @@ void write_verified(const Session& session, const VerifiedTarget& target) {
   }
   for (const WrongObject& wrong : result.wrong)
     write_stdout(cat(shown, "  ", printable(wrong.key), " ", wrong.what, "\n"));
+  const std::string of =
+      result.looked_at == result.objects ? "" : cat(", of which ", result.looked_at, " were looked at");
   write_stdout(cat(shown, "  ", result.wrong.empty() ? "fine" : cat(result.wrong.size(), " wrong"), ": ",
                    plural(result.objects, "object"), ", ", human_bytes(result.bytes), " in ", target.place,
-                   "\n"));
+                   of, "\n"));
 }
 
 Result<std::vector<const Target*>> data_among(const Session& session, const std::vector<Pattern>& patterns,
@@ -67,7 +70,19 @@ Result<std::vector<const Target*>> data_among(const Session& session, const std:
   return found;
 }
 
-Result<VerifiedTarget> verify_target(const Call& call, DataPlaces& places, const Target& target, bool heal) {
+// Of all objects, as a number up to 1.
+Result<double> share_of(const CommandLine& line) {
+  const std::optional<std::string> text = line.value("--audit");
+  if (!text) return 1;
+  const bool has_sign = text->ends_with('%');
+  const std::optional<double> percent = parse_number(text->substr(0, text->size() - (has_sign ? 1 : 0)));
+  if (percent && *percent > 0 && *percent <= 100) return *percent / 100;
+  return fail(
+      user_error(cat("`--audit` takes a share of all objects, not ", quoted(*text)), "As `--audit 1%`"));
+}
+
+Result<VerifiedTarget> verify_target(const Call& call, DataPlaces& places, const Target& target, double share,
+                                     bool heal) {
   VerifiedTarget verified{target.label, "", {}};
   TRY_ASSIGN(std::optional<StorePlace> place, places.place_of(target));
   if (!place) return verified;
@@ -87,7 +102,7 @@ Result<VerifiedTarget> verify_target(const Call& call, DataPlaces& places, const
                     .because(Blame::kBusy));
   verified.place = place->text();
   TRY_ASSIGN(const SharedLedger ledger, places.ledger_of(*place));
-  TRY_ASSIGN(verified.result, verify(*place, target, *ledger, call.stop));
+  TRY_ASSIGN(verified.result, verify(*place, target, *ledger, share, call.stop));
   if (heal && !verified.result.wrong.empty()) TRY(plan_to_heal(verified.result, *ledger));
   return verified;
 }
@@ -118,13 +133,14 @@ Result<int> data_command(const Call& call) {
   TRY_ASSIGN(const Loaded loaded, load_or_fail(call, patterns));
   TRY_ASSIGN(const std::vector<const Target*> targets, data_among(session, patterns, loaded.graph));
   TRY_ASSIGN(const Space* space, session.space());
+  TRY_ASSIGN(const double share, share_of(session.line()));
   const bool heals = session.line().has("--heal");
   std::vector<std::string> wrong;
   {
     TRY_ASSIGN(const FileLock held, hold_workspace(session, FileLock::Mode::kShared, {call.stop}));
     DataPlaces places({session.host(), session.workspace(), *space, session.store_rooms(), session.tally()});
     for (const Target* target : targets) {
-      TRY_ASSIGN(const VerifiedTarget verified, verify_target(call, places, *target, heals));
+      TRY_ASSIGN(const VerifiedTarget verified, verify_target(call, places, *target, share, heals));
       if (!session.json() || !heals) write_verified(session, verified);
       if (!verified.result.wrong.empty()) wrong.push_back(target->label.text());
     }

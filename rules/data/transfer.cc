@@ -12,10 +12,6 @@
 namespace trainmake {
 namespace {
 
-// A store far away answers slowly, and many at once.
-constexpr std::size_t kSentAtOnce = 32;
-// A folder's writes are in order, so that the first that fails is the last that was made.
-constexpr std::size_t kSentAtOnceLocally = 1;
 constexpr std::int64_t kProgressEvery_ns = 100'000'000;
 
 std::string random_name() {
@@ -69,6 +65,8 @@ Result<bool> Transfer::announce() {
   said.target = of_.label.text();
   said.root = of_.root;
   said.writer = random_name();
+  // While nothing was touched.
+  for (const ListedFile* file : changed_.send) TRY(of_.place.store->check(of_.place.key(file->key)));
   TRY(of_.ledger.begin(said.writer));
   TRY_ASSIGN(std::optional<std::string> tag,
              of_.place.store->put(of_.place.manifest_key(), to_json(said), of_.ledger.tag()));
@@ -121,7 +119,7 @@ Result<void> Transfer::send_all(const Doing& doing, const std::stop_token& stop)
   std::vector<const ListedFile*> small, large;
   constexpr std::uint64_t kLarge = std::uint64_t{64} << 20U;
   for (const ListedFile* file : changed_.send) (file->size > kLarge ? large : small).push_back(file);
-  TRY(at_once(small.size(), of_.place.is_local() ? kSentAtOnceLocally : kSentAtOnce,
+  TRY(at_once(small.size(), of_.place.store->at_once(),
               [&](std::size_t i) { return send(*small[i], doing, stop); }));
   return at_once(large.size(), 1, [&](std::size_t i) { return send(*large[i], doing, stop); });
 }

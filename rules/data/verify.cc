@@ -1,7 +1,10 @@
 #include "rules/data/verify.h"
 
 #include <algorithm>
+#include <cmath>
 #include <mutex>
+#include <numeric>
+#include <random>
 #include <set>
 
 #include "engine/base/text.h"
@@ -28,14 +31,24 @@ Result<void> read_again(const StorePlace& place, const Target& target, Ledger& l
   return ledger.save(std::move(seen.mirror), std::move(seen.tag));
 }
 
-}  // namespace
+// Asks for each of `asked`, which are positions among the objects of `mirror`.
+Result<void> look_at(const StorePlace& place, const Mirror& mirror, const std::vector<std::size_t>& asked,
+                     Verified& verified, const std::stop_token& stop) {
+  std::mutex mutex;
+  return at_once(asked.size(), kLookedAtAtOnce, [&](std::size_t i) -> Result<void> {
+    if (stop.stop_requested()) return fail(interrupted_error());
+    const MirrorObject& object = mirror.objects[asked[i]];
+    TRY_ASSIGN(const std::optional<StoredObject> there, place.store->look(place.key(object.key)));
+    if (there && there->size == object.size && there->content == object.content) return {};
+    const std::lock_guard lock(mutex);
+    verified.wrong.push_back({object.key, there ? "has other bytes" : "is not there"});
+    return {};
+  });
+}
 
-Result<Verified> verify(const StorePlace& place, const Target& target, Ledger& ledger,
-                        const std::stop_token& stop) {
-  TRY(read_again(place, target, ledger));
-  const Mirror& mirror = ledger.mirror();
-  Verified verified;
-  verified.objects = mirror.objects.size();
+// What the list cannot tell is left for a look.
+Result<std::vector<std::size_t>> compare_list(const StorePlace& place, const Mirror& mirror,
+                                              Verified& verified) {
   enum class Seen : std::uint8_t { kMissing, kFine, kDoubtful };
   std::vector<Seen> seen(mirror.objects.size(), Seen::kMissing);
   std::vector<std::uint64_t> sizes(mirror.objects.size());
@@ -48,11 +61,9 @@ Result<Verified> verify(const StorePlace& place, const Target& target, Ledger& l
     const bool same_tag = !object->tag.empty() && object->tag == there.tag;
     seen[at] = there.size == object->size && same_tag ? Seen::kFine : Seen::kDoubtful;
   }));
-  std::mutex mutex;
   std::vector<std::size_t> doubtful;
   for (std::size_t i = 0; i < seen.size(); ++i) {
     const MirrorObject& object = mirror.objects[i];
-    verified.bytes += object.size;
     if (seen[i] == Seen::kMissing)
       verified.wrong.push_back({object.key, "is not there"});
     else if (seen[i] == Seen::kDoubtful && sizes[i] != object.size)
@@ -61,15 +72,33 @@ Result<Verified> verify(const StorePlace& place, const Target& target, Ledger& l
     else if (seen[i] == Seen::kDoubtful)
       doubtful.push_back(i);
   }
-  TRY(at_once(doubtful.size(), kLookedAtAtOnce, [&](std::size_t i) -> Result<void> {
-    if (stop.stop_requested()) return fail(interrupted_error());
-    const MirrorObject& object = mirror.objects[doubtful[i]];
-    TRY_ASSIGN(const std::optional<StoredObject> there, place.store->look(place.key(object.key)));
-    if (there && there->content == object.content) return {};
-    const std::lock_guard lock(mutex);
-    verified.wrong.push_back({object.key, there ? "has other bytes" : "is not there"});
-    return {};
-  }));
+  return doubtful;
+}
+
+std::vector<std::size_t> some_of(std::size_t count, double share) {
+  std::mt19937_64 dice{std::random_device{}()};
+  std::vector<std::size_t> all(count), chosen;
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  const auto wanted = static_cast<std::size_t>(std::ceil(static_cast<double>(count) * share));
+  std::sample(all.begin(), all.end(), std::back_inserter(chosen), wanted, dice);
+  return chosen;
+}
+
+}  // namespace
+
+Result<Verified> verify(const StorePlace& place, const Target& target, Ledger& ledger, double share,
+                        const std::stop_token& stop) {
+  TRY(read_again(place, target, ledger));
+  const Mirror& mirror = ledger.mirror();
+  Verified verified;
+  verified.objects = mirror.objects.size();
+  for (const MirrorObject& object : mirror.objects) verified.bytes += object.size;
+  std::vector<std::size_t> asked = some_of(mirror.objects.size(), share);
+  verified.looked_at = asked.size();
+  if (share >= 1) {
+    TRY_ASSIGN(asked, compare_list(place, mirror, verified));
+  }
+  TRY(look_at(place, mirror, asked, verified, stop));
   for (const UnsettledKey& key : mirror.unsettled) {
     if (key.content) verified.wrong.push_back({key.key, "was being sent when a transfer was cut"});
   }

@@ -19,11 +19,13 @@ struct WrongObject {
 
 struct Verified {
   std::uint64_t objects = 0, bytes = 0;  // that should be there
+  std::uint64_t looked_at = 0;           // of them
   std::vector<WrongObject> wrong;        // sorted by key
 };
 
-// Leaves in `ledger` what the manifest object says by now.
-Result<Verified> verify(const StorePlace& place, const Target& target, Ledger& ledger,
+// Leaves in `ledger` what the manifest object says by now. With a `share` below 1 only so many objects are
+// looked at, chosen by chance, one by one.
+Result<Verified> verify(const StorePlace& place, const Target& target, Ledger& ledger, double share,
                         const std::stop_token& stop);
 
 // What is wrong is sent again by the next run.

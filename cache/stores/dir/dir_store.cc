@@ -12,6 +12,9 @@ namespace {
 // More files than that are cheaper to bring to the disk together with all that others write there.
 constexpr int kSyncedOneByOne = 16;
 
+// A folder's writes are in order, so that the first that fails is the last that was made.
+constexpr std::size_t kPutAtOnce = 1;
+
 // A file that was replaced is another, or was written at another time.
 std::string tag_of(const Stat& stat) {
   return cat(stat.inode, "-", stat.size, "-", stat.mtime_ns, "-", stat.ctime_ns);
@@ -20,7 +23,12 @@ std::string tag_of(const Stat& stat) {
 class DirStore final : public Store {
  public:
   DirStore(Host& host, const std::string& folder)
-      : Store(folder), files_(host.files), clock_(host.clock), folder_(Store::folder()) {}
+      : Store(folder, kPutAtOnce), files_(host.files), clock_(host.clock), folder_(Store::folder()) {}
+
+  Result<void> check(const std::string& key) const override {
+    TRY(object_path(key));
+    return {};
+  }
 
   Result<PutFile> put_file(const FileToPut& file, const std::stop_token& stop) override {
     TRY_ASSIGN(const std::string to, own_path(file.key));

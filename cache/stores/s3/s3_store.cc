@@ -36,7 +36,23 @@ bool is_no_bucket(const HttpResponse& response) {
 class S3Store final : public Store {
  public:
   S3Store(Host& host, S3Place place, Tally& tally)
-      : Store(""), files_(host.files), client_(host, std::move(place), tally) {}
+      : Store("", place.requests), files_(host.files), client_(host, std::move(place), tally) {}
+
+  // Names of objects are UTF-8, of no more than 1024 bytes.
+  Result<void> check(const std::string& key) const override {
+    const std::optional<std::string> clean = path_clean(key);
+    if (!clean || *clean != key || key.empty() || key.starts_with('/'))
+      return fail(user_error(cat("Key ", quoted(key), " leads out of the store")));
+    if (!is_utf8(key))
+      return fail(
+          step_error(cat("No object can be called ", quoted(key), ": it is no UTF-8"), "Rename the file"));
+    constexpr std::size_t kLongest = 1024;
+    if (client_.place().object(key).size() > kLongest)
+      return fail(
+          step_error(cat("The name of an object would be longer than ", kLongest, " bytes: ", quoted(key)),
+                     "Shorten its path or the `prefix`"));
+    return {};
+  }
 
   Result<PutFile> put_file(const FileToPut& file, const std::stop_token& stop) override {
     TRY(check(file.key));
@@ -67,7 +83,10 @@ class S3Store final : public Store {
                                    is_new ? "*" : cat("\"", *expected, "\""));
     }
     TRY_ASSIGN(const HttpResponse response, send_into(request, doing, {}, expected.has_value()));
-    if (response.status < 300) return std::optional(tag_of(response));
+    if (response.status < 300) {
+      TRY_ASSIGN(std::string tag, tag_or_no_service(response, doing));
+      return std::optional(std::move(tag));
+    }
     // Nobody else's bytes are ours: it was put when that was asked first, and the answer was lost.
     TRY_ASSIGN(const std::optional<StoredObject> there, look(key));
     if (there && there->content == digest_of(bytes)) return std::optional(there->tag);
@@ -158,6 +177,17 @@ class S3Store final : public Store {
     return std::optional<Found>();
   }
 
+  // Whatever speaks S3 answers a put with a tag.
+  Result<std::string> tag_or_no_service(const HttpResponse& response, const std::string& doing) const {
+    std::string tag = tag_of(response);
+    if (!tag.empty()) return tag;
+    return fail(user_error(cat("Cannot ", doing, ": what answers for store ", quoted(client_.place().name),
+                               " is no S3 service"),
+                           "Check its `endpoint`; is there a proxy in between?")
+                    .because(Blame::kRemote)
+                    .lasting());
+  }
+
   // Nothing when the service would rather have it sent.
   Result<std::optional<PutFile>> copy(const FileToPut& file, const std::stop_token& stop) {
     const S3Request request{"PUT",
@@ -184,7 +214,7 @@ class S3Store final : public Store {
       if (digest_of(bytes) != file.content) return fail(changed_while_sent(file.path));
       request.body = bytes;
       TRY_ASSIGN(const HttpResponse response, send_into(request, doing, stop, false));
-      put.tag = tag_of(response);
+      TRY_ASSIGN(put.tag, tag_or_no_service(response, doing));
       put.sent = bytes.size();
       return put;
     }
@@ -192,25 +222,9 @@ class S3Store final : public Store {
     if (digest_of_chunks(digested.chunks, size) != file.content) return fail(changed_while_sent(file.path));
     request.piece = &digested.piece;
     TRY_ASSIGN(const HttpResponse response, send_into(request, doing, stop, false));
-    put.tag = tag_of(response);
+    TRY_ASSIGN(put.tag, tag_or_no_service(response, doing));
     if (digested.chunks.size() > 1) put.chunks = std::move(digested.chunks);
     return put;
-  }
-
-  // Names of objects are UTF-8, of no more than 1024 bytes.
-  Result<void> check(const std::string& key) const {
-    const std::optional<std::string> clean = path_clean(key);
-    if (!clean || *clean != key || key.empty() || key.starts_with('/'))
-      return fail(user_error(cat("Key ", quoted(key), " leads out of the store")));
-    if (!is_utf8(key))
-      return fail(
-          step_error(cat("No object can be called ", quoted(key), ": it is no UTF-8"), "Rename the file"));
-    constexpr std::size_t kLongest = 1024;
-    if (client_.place().object(key).size() > kLongest)
-      return fail(
-          step_error(cat("The name of an object would be longer than ", kLongest, " bytes: ", quoted(key)),
-                     "Shorten its path or the `prefix`"));
-    return {};
   }
 
   // Makes the bucket when it is missing and that was asked for. With `may_meet`, that something else lies

@@ -336,6 +336,16 @@ TEST(S3Store, PartsAreOfWhatChanged) {
   EXPECT_EQ(plan_parts(std::uint64_t{200} << 30U, {}, limits).size(), 6400U) << "of 32 MiB";
 }
 
+TEST(S3Store, WhatAnswersWithoutATagIsNoService) {
+  S3World world;
+  world.http.answer = [](const HttpRequest&) { return HttpResponse{200, {}, "<html>sign in</html>"}; };
+  const Result<void> put = world.put("k", "x");
+  ASSERT_FALSE(put);
+  EXPECT_NE(put.error().hint.find("proxy"), std::string::npos);
+  EXPECT_FALSE(world.store->put("k", "x", ""));
+  EXPECT_FALSE(world.store->list("", [](const StoredObject&) {}));
+}
+
 TEST(S3Store, KeysThatAreNoUtf8AreRefused) {
   S3World world;
   EXPECT_FALSE(world.store->put("\xff", "x", {}));

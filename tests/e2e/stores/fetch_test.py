@@ -153,5 +153,7 @@ class Snapshots(Story):
         self.assertEqual([place.read(f"bucket/d/{name}.txt") for name in "xyz"], ["1", "2", "3"])
         place.ask("data", "verify", "data:d").exits(0)
         self.assertEqual(place.ask("data", "verify", "--json", "data:d").exits(0).only["wrong"], [])
+        self.assert_told(place.ask("data", "verify", "--audit", "34%", "data:d").exits(0).out, "fine: 3 objects", "2 were looked at")
+        self.assert_told(place.ask("data", "verify", "--audit", "0", "data:d").exits(2).err, "share")
         self.assert_told(place.ask("data", "verfy", "data:d").exits(2).err, "`verfy`")
         self.assert_told(place.ask("data", "verify").exits(2).err, "needs a label")
