@@ -117,6 +117,13 @@ struct Collector {
                remove_others(services.host.files, path("files"),
                              [&](const std::string& name) { return indexes.contains(name); }));
     removed.bytes += bytes;
+    // What is known of fetched files that are not kept any more.
+    TRY_ASSIGN(const std::uint64_t fetched,
+               remove_others(services.host.files, path("fetched"), [&](const std::string& name) {
+                 const std::optional<Sha256> digest = Sha256::parse(name);
+                 return digest && services.blobs.has(*digest).value_or(true);
+               }));
+    removed.bytes += fetched;
     // Of imports that were cut short: nobody imports while gc holds the workspace.
     TRY_ASSIGN(const std::uint64_t imports,
                remove_others(services.host.files, path(""),

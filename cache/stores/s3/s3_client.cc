@@ -18,7 +18,11 @@ constexpr milliseconds kLongestPause{10'000};
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr const char* kUsualRegion = "us-east-1";
 
-bool may_come_right(int status) { return status == 408 || status == 429 || status >= 500; }
+constexpr int kNotImplemented = 501;
+
+bool may_come_right(int status) {
+  return status == 408 || status == 429 || (status >= 500 && status != kNotImplemented);
+}
 
 bool is_expected(int status, std::initializer_list<int> expected) {
   return status < 300 || std::find(expected.begin(), expected.end(), status) != expected.end();

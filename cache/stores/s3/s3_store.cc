@@ -1,6 +1,7 @@
 #include "cache/stores/s3/s3_store.h"
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <vector>
 
@@ -16,6 +17,7 @@
 namespace trainmake {
 namespace {
 
+constexpr int kNotImplemented = 501;
 constexpr int kListed = 1000;               // keys in an answer
 constexpr std::size_t kMostRemoved = 1000;  // with one request
 
@@ -30,13 +32,16 @@ std::optional<std::int64_t> age_of(const HttpResponse& response) {
 }
 
 bool is_no_bucket(const HttpResponse& response) {
-  return parse_s3_error(response.body).code == "NoSuchBucket";
+  return response.status == 404 && parse_s3_error(response.body).code == "NoSuchBucket";
 }
 
 class S3Store final : public Store {
  public:
   S3Store(Host& host, S3Place place, Tally& tally)
-      : Store("", place.requests), files_(host.files), client_(host, std::move(place), tally) {}
+      : Store("", place.requests),
+        files_(host.files),
+        takes_conditions_(place.limits.conditional),
+        client_(host, std::move(place), tally) {}
 
   // Names of objects are UTF-8, of no more than 1024 bytes.
   Result<void> check(const std::string& key) const override {
@@ -74,7 +79,7 @@ class S3Store final : public Store {
     TRY(check(key));
     const std::string doing = cat("put ", quoted(key));
     S3Request request{"PUT", key, "", {{kContentHeader, digest_of(bytes).hex()}}, bytes};
-    if (expected && !client_.place().limits.conditional) {
+    if (expected && !takes_conditions_) {
       TRY_ASSIGN(const std::optional<StoredObject> there, look(key));
       if ((there ? there->tag : "") != *expected) return std::optional<std::string>();
     } else if (expected) {
@@ -86,6 +91,10 @@ class S3Store final : public Store {
     if (response.status < 300) {
       TRY_ASSIGN(std::string tag, tag_or_no_service(response, doing));
       return std::optional(std::move(tag));
+    }
+    if (response.status == kNotImplemented) {
+      takes_conditions_ = false;
+      return put(key, bytes, expected);
     }
     // Nobody else's bytes are ours: it was put when that was asked first, and the answer was lost.
     TRY_ASSIGN(const std::optional<StoredObject> there, look(key));
@@ -228,16 +237,16 @@ class S3Store final : public Store {
   }
 
   // Makes the bucket when it is missing and that was asked for. With `may_meet`, that something else lies
-  // there than was expected is an answer: 404, 409 or 412.
+  // there than was expected is an answer, 404, 409 or 412, and so is that it does not know what that means.
   Result<HttpResponse> send_into(const S3Request& request, const std::string& doing,
                                  const std::stop_token& stop, bool may_meet) {
-    TRY_ASSIGN(HttpResponse response, client_.send(request, doing, stop, {404, 409, 412}));
-    const std::string code = response.status < 300 ? "" : parse_s3_error(response.body).code;
-    if (code == "NoSuchBucket" && client_.place().create) {
+    const auto send = [&] { return client_.send(request, doing, stop, {404, 409, 412, kNotImplemented}); };
+    TRY_ASSIGN(HttpResponse response, send());
+    if (is_no_bucket(response) && client_.place().create) {
       TRY(make_bucket(stop));
-      TRY_ASSIGN(response, client_.send(request, doing, stop, {404, 409, 412}));
+      TRY_ASSIGN(response, send());
     }
-    const bool met = response.status < 300 || (may_meet && code != "NoSuchBucket");
+    const bool met = response.status < 300 || (may_meet && !is_no_bucket(response));
     return met ? Result<HttpResponse>(std::move(response)) : fail(client_.refusal(response, doing));
   }
 
@@ -258,6 +267,7 @@ class S3Store final : public Store {
   }
 
   FileSystem& files_;
+  std::atomic<bool> takes_conditions_;
   S3Client client_;
   std::mutex mutex_;  // guards what follows
   bool made_ = false;

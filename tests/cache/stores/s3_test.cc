@@ -320,6 +320,20 @@ TEST(S3Store, AConditionalPutWhoseAnswerWasLostIsDone) {
   EXPECT_TRUE(*put) << "who else would have put that";
 }
 
+TEST(S3Store, AServiceWithoutConditionsIsLookedAtFirst) {
+  S3World world;
+  world.bucket.fault = [](const HttpRequest& request) -> std::optional<FakeBucket::Fault> {
+    const bool asks = std::any_of(request.headers.begin(), request.headers.end(),
+                                  [](const auto& each) { return each.first.starts_with("If-"); });
+    return asks ? std::optional(FakeBucket::Fault{501, false, "NotImplemented"}) : std::nullopt;
+  };
+  const auto first = world.store->put("k", "one", "");
+  ASSERT_TRUE(first && *first);
+  EXPECT_FALSE(world.store->put("k", "two", "").value());
+  EXPECT_TRUE(world.store->put("k", "two", **first).value());
+  EXPECT_EQ(world.bucket.objects["some/prefix/k"], "two");
+}
+
 TEST(S3Store, PartsAreOfWhatChanged) {
   S3Limits limits;
   const auto sizes = [&](std::uint64_t size, const std::vector<bool>& same) {
