@@ -10,10 +10,10 @@ build_packages="
   libssl-dev libxxhash-dev libzstd-dev nlohmann-json3-dev zlib1g-dev
   python3 python3-numpy"
 
-# Unit tests and rivals of the benches; registries and who else reads images; what makes and runs containers, and in them; the second compiler with its sanitizers; what
+# Unit tests, rivals of the benches and what Python has; registries and who else reads images; what makes and runs containers, and in them; the second compiler with its sanitizers; what
 # reads our sources and scripts.
 test_packages="
-  libbenchmark-dev libcpp-httplib-dev libgtest-dev make
+  libbenchmark-dev libcpp-httplib-dev libgtest-dev make python3-venv
   docker-registry openssl skopeo umoci
   bubblewrap buildah busybox-static crun mmdebstrap runc uidmap
   clang libclang-rt-14-dev

@@ -44,10 +44,11 @@ def listens(port, child, log):
 def built(name):
     """A program that tests/servers/build.sh has built."""
     here = pathlib.Path(__file__).resolve().parents[1] / "servers"
-    versions = dict(line.split() for line in (here / "versions").read_text().splitlines() if line and not line.startswith("#"))
+    lines = [(of, line) for of in ("versions", "bench_versions") for line in (here / of).read_text().splitlines() if line and not line.startswith("#")]
+    versions, lists = dict(line.split() for _, line in lines), {line.split()[0]: of for of, line in lines}
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "trainmake-tests"
     path = cache / f"{name}-{versions[name].rpartition('@')[2]}"
-    assert path.exists(), f"{name} is not built: sh tests/servers/build.sh"
+    assert path.exists(), f"{name} is not built: sh tests/servers/build.sh {lists[name]}"
     return str(path)
 
 

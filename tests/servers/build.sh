@@ -1,9 +1,10 @@
 #!/bin/sh
-# Builds the programs of `versions` that are not built yet, from Go's module proxy, into a folder outside the checkout: once for
-# every version. Stories look for them there (tests/e2e/registries.py). Whoever comes meanwhile waits.
+# Builds the programs of a list that are not built yet (`build.sh [LIST]`, `versions` without one), from Go's module proxy, into a folder outside the
+# checkout: once for every version. Stories and benches look for them there (tests/e2e/registries.py). Whoever comes meanwhile waits.
 set -eu
 cd "$(dirname "$0")"
 
+list=${1:-versions}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/trainmake-tests
 scratch=
 
@@ -13,7 +14,7 @@ complain() {
   exit 1
 }
 
-lines() { sed '/^#/d; /^$/d' versions; }
+lines() { sed '/^#/d; /^$/d' "$list"; }
 
 # NAME-VERSION, as it lies in the cache.
 kept_as() { echo "$1-${2##*@}"; }
@@ -52,18 +53,25 @@ flock 9
 
 # All that Go keeps goes away with the scratch folder; only whole programs reach the cache.
 scratch=$(mktemp -d "$cache/building.XXXXXX")
-export GOPATH="$scratch/path" GOMODCACHE="$scratch/modules" GOCACHE="$scratch/objects" GOBIN="$scratch/bin"
+export GOPATH="$scratch/path" GOMODCACHE="$scratch/modules" GOCACHE="$scratch/objects"
 export GOTOOLCHAIN=local CGO_ENABLED=0 GOFLAGS=-modcacherw
-go=$(go_of "$(lines | sed -n 's/^go  *//p')")
+go=$(go_of "$(sed -n 's/^go  *//p' versions)")
 unset GOROOT
+
+# In a module of its own, since `go install` refuses those that replace what they need.
+build() {
+  mkdir "$scratch/$1"
+  cd "$scratch/$1"
+  "$go" mod init it && "$go" get "$2" && "$go" build -mod=mod -trimpath -ldflags '-s -w' -o it "${2%@*}"
+}
 
 missing | while read -r name package; do
   began=$(date +%s)
   say "building $name from ${package##*/}"
-  "$go" install -trimpath -ldflags '-s -w' "$package" >"$scratch/log" 2>&1 || {
+  (build "$name" "$package") >"$scratch/log" 2>&1 || {
     grep -v '^go: downloading' "$scratch/log" >&2
-    complain "$name cannot be built (\`go install $package\`)"
+    complain "$name cannot be built ($package)"
   }
-  mv "$GOBIN"/* "$cache/$(kept_as "$name" "$package")"
+  mv "$scratch/$name/it" "$cache/$(kept_as "$name" "$package")"
   say "built it in $(($(date +%s) - began)) s"
 done
