@@ -4,6 +4,7 @@
 #include <pugixml.hpp>
 #include <sstream>
 
+#include "cache/stores/sender.h"
 #include "engine/base/text.h"
 
 namespace trainmake {
@@ -46,12 +47,6 @@ std::string text_of(const pugi::xml_document& document) {
 }
 
 }  // namespace
-
-std::string without_quotes(std::string_view tag) {
-  if (tag.starts_with("W/")) tag.remove_prefix(2);
-  if (tag.size() > 1 && tag.front() == '"' && tag.back() == '"') tag = tag.substr(1, tag.size() - 2);
-  return std::string(tag);
-}
 
 S3Error parse_s3_error(std::string_view xml) {
   pugi::xml_document document;

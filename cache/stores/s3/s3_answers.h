@@ -47,6 +47,4 @@ struct S3Kept {
 };
 Result<std::vector<S3Kept>> parse_s3_removal(std::string_view xml);
 
-std::string without_quotes(std::string_view tag);  // as an `ETag` header has them
-
 }  // namespace trainmake

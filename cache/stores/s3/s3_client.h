@@ -2,17 +2,14 @@
 // in a person's words. Thread rule: any thread.
 #pragma once
 
-#include <atomic>
-#include <condition_variable>
-#include <functional>
-#include <mutex>
-#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "cache/stores/file_range.h"
 #include "cache/stores/s3/s3_place.h"
+#include "cache/stores/sender.h"
 #include "engine/base/hash.h"
 #include "engine/base/host.h"
 #include "engine/cloud/aws_account.h"
@@ -23,8 +20,7 @@ namespace trainmake {
 // A piece of a file as the body of a request: read while it travels, and digested before, so that what
 // arrives is what was looked at.
 struct FilePiece {
-  std::string path;
-  std::uint64_t offset = 0, size = 0;
+  FileRange range;
   Sha256 digest;
 };
 
@@ -36,7 +32,7 @@ struct S3Request {
   std::string_view body = {};
   const FilePiece* piece = nullptr;  // in place of `body`
 
-  std::uint64_t body_size() const { return piece == nullptr ? body.size() : piece->size; }
+  std::uint64_t body_size() const { return piece == nullptr ? body.size() : piece->range.size; }
 };
 
 class S3Client {
@@ -51,28 +47,15 @@ class S3Client {
   Error refusal(const HttpResponse& response, const std::string& doing) const;
 
  private:
-  Result<HttpResponse> send_once(const S3Request& request, const std::stop_token& stop);
-  Result<void> add_body(const S3Request& request, HttpRequest& sent);
+  Result<HttpRequest> make(const S3Request& request, const std::stop_token& stop);
   Result<std::string> region();
-  Result<void> wait_for_bandwidth(std::uint64_t bytes, const std::stop_token& stop);
   void count(const S3Request& request);
-  std::chrono::milliseconds pause(int attempt, const HttpResponse* response);
 
   Host& host_;
   S3Place place_;
   Tally& tally_;
   AwsAccount account_;
-  std::atomic<std::uint64_t> dice_;
-  std::mutex mutex_;  // guards what follows
-  std::condition_variable free_;
-  unsigned busy_ = 0;               // requests on their way
-  std::int64_t next_bytes_ns_ = 0;  // when more may be sent
+  Sender sender_;
 };
-
-// Of an answer; "" when it has none.
-std::string header_value(const HttpResponse& response, std::string_view name);
-
-// `Sun, 22 Nov 2026 09:17:08 GMT`
-std::optional<std::int64_t> http_time_ns(const std::string& date);
 
 }  // namespace trainmake

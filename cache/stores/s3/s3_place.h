@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "cache/stores/bucket_place.h"
 #include "engine/base/error.h"
 #include "engine/model/project.h"
 
@@ -22,26 +23,16 @@ struct S3Limits {
   bool conditional = true;   // a put may say what it replaces
 };
 
-struct S3Place {
-  std::string name;     // of the store, for errors
-  std::string service;  // `https://s3.us-east-1.amazonaws.com`, without a bucket
-  std::string bucket;
-  std::string prefix;   // "" or without slashes at its ends
-  std::string region;   // "" is what the account says, or else us-east-1
-  std::string profile;  // of ~/.aws; "" is the usual one
+struct S3Place : BucketPlace {
   bool path_style = false;
-  bool create = false;
-  unsigned requests = 32;       // at once
-  std::uint64_t bandwidth = 0;  // bytes a second that are sent; 0 is all that goes
   S3Limits limits = {};
 
   // Of a key below the prefix, or of the bucket itself when it is "".
   std::string url(std::string_view key, std::string_view query = "") const;
-  std::string object(std::string_view key) const;       // the key in the bucket
   std::string copy_source(std::string_view key) const;  // as a header names it
 };
 
-// `s3://bucket/prefix`, and `endpoint`, `region`, `path_style`, `profile`, `create`, `requests`, `bandwidth`.
+// `s3://bucket/prefix`, and `path_style` beside what all buckets have.
 Result<S3Place> read_s3_place(const Service& service);
 
 }  // namespace trainmake

@@ -20,16 +20,9 @@ namespace {
 constexpr int kNotImplemented = 501;
 constexpr int kListed = 1000;               // keys in an answer
 constexpr std::size_t kMostRemoved = 1000;  // with one request
+constexpr std::size_t kLongestKey = 1024;
 
 std::string tag_of(const HttpResponse& response) { return without_quotes(header_value(response, "etag")); }
-
-// Seconds since it was put, by the service's own clock.
-std::optional<std::int64_t> age_of(const HttpResponse& response) {
-  const std::optional<std::int64_t> now = http_time_ns(header_value(response, "date"));
-  const std::optional<std::int64_t> then = http_time_ns(header_value(response, "last-modified"));
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  return now && then ? std::optional((*now - *then) / kSecond) : std::nullopt;
-}
 
 bool is_no_bucket(const HttpResponse& response) {
   return response.status == 404 && parse_s3_error(response.body).code == "NoSuchBucket";
@@ -38,25 +31,13 @@ bool is_no_bucket(const HttpResponse& response) {
 class S3Store final : public Store {
  public:
   S3Store(Host& host, S3Place place, Tally& tally)
-      : Store("", place.requests),
+      : Store("", place.sends.requests),
         files_(host.files),
         takes_conditions_(place.limits.conditional),
         client_(host, std::move(place), tally) {}
 
-  // Names of objects are UTF-8, of no more than 1024 bytes.
   Result<void> check(const std::string& key) const override {
-    const std::optional<std::string> clean = path_clean(key);
-    if (!clean || *clean != key || key.empty() || key.starts_with('/'))
-      return fail(user_error(cat("Key ", quoted(key), " leads out of the store")));
-    if (!is_utf8(key))
-      return fail(
-          step_error(cat("No object can be called ", quoted(key), ": it is no UTF-8"), "Rename the file"));
-    constexpr std::size_t kLongest = 1024;
-    if (client_.place().object(key).size() > kLongest)
-      return fail(
-          step_error(cat("The name of an object would be longer than ", kLongest, " bytes: ", quoted(key)),
-                     "Shorten its path or the `prefix`"));
-    return {};
+    return check_key(client_.place(), key, kLongestKey);
   }
 
   Result<PutFile> put_file(const FileToPut& file, const std::stop_token& stop) override {

@@ -15,59 +15,10 @@ namespace {
 constexpr std::size_t kPartsAtOnce = 8;
 constexpr char kTab = '\t';
 
-std::uint64_t chunk_count(std::uint64_t size) {
-  return std::max<std::uint64_t>(1, (size + kChunkBytes - 1) / kChunkBytes);
-}
-
 std::uint64_t part_bytes_of(std::uint64_t size, const S3Limits& limits) {
   std::uint64_t bytes = limits.part_bytes;
   while (!limits.fixed_parts && size / bytes >= limits.most_parts) bytes *= 2;
   return bytes;
-}
-
-// Digests of a piece's chunks, fed in order.
-class Chunks {
- public:
-  void add(std::string_view bytes) {
-    while (!bytes.empty()) {
-      if (filled_ == kChunkBytes) end_chunk();
-      const std::string_view now = bytes.substr(0, kChunkBytes - filled_);
-      hasher_.raw(now);
-      filled_ += now.size();
-      bytes.remove_prefix(now.size());
-    }
-  }
-  std::vector<Digest128> finish() {
-    end_chunk();
-    return std::move(chunks_);
-  }
-
- private:
-  void end_chunk() {
-    chunks_.push_back(hasher_.finish());
-    hasher_ = Hasher();
-    filled_ = 0;
-  }
-  Hasher hasher_;
-  std::uint64_t filled_ = 0;
-  std::vector<Digest128> chunks_;
-};
-
-// Of `size` bytes from `offset`; each piece of them goes to `visit`.
-Result<void> read_range(FileSystem& files, const std::string& path, std::uint64_t offset, std::uint64_t size,
-                        const std::stop_token& stop, const std::function<void(std::string_view)>& visit) {
-  constexpr std::size_t kPiece = std::size_t{256} << 10U;
-  TRY_ASSIGN(const std::unique_ptr<FileReader> reader, files.open(path));
-  TRY(reader->skip(offset));
-  const auto buffer = std::make_unique_for_overwrite<char[]>(kPiece);
-  while (size > 0) {
-    if (stop.stop_requested()) return fail(interrupted_error());
-    TRY_ASSIGN(const std::size_t count, reader->read({buffer.get(), std::min<std::size_t>(kPiece, size)}));
-    if (count == 0) return fail(changed_while_sent(path));
-    visit({buffer.get(), count});
-    size -= count;
-  }
-  return {};
 }
 
 }  // namespace
@@ -90,18 +41,14 @@ std::vector<UploadPart> plan_parts(std::uint64_t size, const std::vector<bool>& 
 
 Result<DigestedPiece> digest_piece(FileSystem& files, const std::string& path, std::uint64_t offset,
                                    std::uint64_t size, const std::stop_token& stop) {
-  Chunks chunks;
+  const FileRange range{path, offset, size};
+  ChunkDigests chunks;
   Sha256Hasher sha256;
-  TRY(read_range(files, path, offset, size, stop, [&](std::string_view bytes) {
+  TRY(read_range(files, range, stop, [&](std::string_view bytes) {
     chunks.add(bytes);
     sha256.raw(bytes);
   }));
-  return DigestedPiece{{path, offset, size, sha256.finish()}, chunks.finish()};
-}
-
-Error changed_while_sent(const std::string& path) {
-  return step_error(cat(quoted(path), " changed while it was sent"),
-                    "Run again: it was not put into the store");
+  return DigestedPiece{{range, sha256.finish()}, chunks.finish()};
 }
 
 S3Upload::S3Upload(FileSystem& files, S3Client& client, const FileToPut& file, std::uint64_t size,
@@ -174,8 +121,9 @@ Result<void> S3Upload::compare(const std::stop_token& stop) {
   std::vector<bool> same;
   const bool may_take_over = file_.like && !limits.fixed_parts && !file_.like->tag.empty();
   if (may_take_over && !file_.like->chunks.empty()) {
-    Chunks digests;
-    TRY(read_range(files_, file_.path, 0, size_, stop, [&](std::string_view bytes) { digests.add(bytes); }));
+    ChunkDigests digests;
+    TRY(read_range(files_, {file_.path, 0, size_}, stop,
+                   [&](std::string_view bytes) { digests.add(bytes); }));
     chunks_ = digests.finish();
     if (digest_of_chunks(chunks_, size_) != file_.content) return fail(changed_while_sent(file_.path));
     const std::vector<Digest128>& earlier = file_.like->chunks;

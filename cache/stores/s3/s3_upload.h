@@ -37,8 +37,6 @@ struct DigestedPiece {
 Result<DigestedPiece> digest_piece(FileSystem& files, const std::string& path, std::uint64_t offset,
                                    std::uint64_t size, const std::stop_token& stop);
 
-Error changed_while_sent(const std::string& path);
-
 class S3Upload {
  public:
   // Borrows all of them. `make_bucket` is called when there is none and one may be made.

@@ -1,0 +1,60 @@
+// Requests to one service: no more at once, and no more bytes a second, than was said; and again, with
+// growing pauses, while that may help. Knows no protocol. Thread rule: any thread.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "engine/base/host.h"
+
+namespace trainmake {
+
+struct SendLimits {
+  unsigned requests = 32;       // at once
+  std::uint64_t bandwidth = 0;  // bytes a second that are sent; 0 is all that goes
+};
+
+class Sender {
+ public:
+  Sender(Host& host, SendLimits limits);
+
+  // The last answer, whatever its status; an error is that there was none. `make` makes each attempt anew:
+  // its body is read, and its signature has a time. `bytes` is the size of that body.
+  Result<HttpResponse> send(const std::function<Result<HttpRequest>()>& make, std::uint64_t bytes,
+                            const std::stop_token& stop);
+
+ private:
+  Result<HttpResponse> send_once(const std::function<Result<HttpRequest>()>& make, std::uint64_t bytes,
+                                 const std::stop_token& stop);
+  Result<void> wait_for_bandwidth(std::uint64_t bytes, const std::stop_token& stop);
+  std::chrono::milliseconds pause(int attempt, const HttpResponse* response);
+
+  Host& host_;
+  SendLimits limits_;
+  std::atomic<std::uint64_t> dice_;
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable free_;
+  unsigned busy_ = 0;               // requests on their way
+  std::int64_t next_bytes_ns_ = 0;  // when more may be sent
+};
+
+// Of an answer; "" when it has none.
+std::string header_value(const HttpResponse& response, std::string_view name);
+
+// `Sun, 22 Nov 2026 09:17:08 GMT`
+std::optional<std::int64_t> http_time_ns(const std::string& date);
+
+// Seconds since what was answered was put, by the service's own clock.
+std::optional<std::int64_t> age_of(const HttpResponse& response);
+
+std::string without_quotes(std::string_view tag);  // as an `ETag` header has them
+
+}  // namespace trainmake
