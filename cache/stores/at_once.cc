@@ -1,4 +1,4 @@
-#include "rules/data/at_once.h"
+#include "cache/stores/at_once.h"
 
 #include <algorithm>
 #include <mutex>

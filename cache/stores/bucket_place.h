@@ -1,4 +1,4 @@
-// What TRAINSPACE.lua says alike of every store that is a bucket, whoever's service it is: its name and
+// What TRAINSPACE.lua says alike of every store that is a bucket, whose service it may be: its name and
 // prefix, where it is, and how much may be asked of it at once. Pure.
 #pragma once
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "cache/stores/at_once.h"
 #include "engine/base/text.h"
-#include "rules/data/at_once.h"
 
 namespace trainmake {
 namespace {

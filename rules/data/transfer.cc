@@ -5,8 +5,8 @@
 #include <random>
 #include <thread>
 
+#include "cache/stores/at_once.h"
 #include "engine/base/text.h"
-#include "rules/data/at_once.h"
 #include "rules/data/catch_up.h"
 
 namespace trainmake {

@@ -7,8 +7,8 @@
 #include <random>
 #include <set>
 
+#include "cache/stores/at_once.h"
 #include "engine/base/text.h"
-#include "rules/data/at_once.h"
 
 namespace trainmake {
 namespace {
