@@ -2,6 +2,7 @@
 
 #include "cache/stores/dir/dir_store.h"
 #include "cache/stores/s3/s3_store.h"
+#include "cache/stores/ufile/ufile_store.h"
 #include "engine/base/text.h"
 #include "rules/code/code_rule.h"
 #include "rules/data/data_rule.h"
@@ -42,10 +43,12 @@ std::vector<const Schema*> service_schemas() {
       "store",
       "Where data lies outside",
       {{"url", Shape::kString,
-        "`s3://bucket/prefix`, or a folder: `dir:bucket`, from the workspace's root or absolute", true},
+        "`s3://bucket/prefix`, `ufile://bucket/prefix`, or a folder: `dir:bucket`, from the workspace's root "
+        "or absolute",
+        true},
        {"endpoint", Shape::kString, "Another address for its service"},
        {"region", Shape::kString, "Its region"},
-       {"profile", Shape::kString, "The profile of ~/.aws whose keys it is reached with"},
+       {"profile", Shape::kString, "The profile of ~/.aws or ~/.ucloud whose keys it is reached with"},
        {"path_style", Shape::kBoolean, "Whether the bucket stands in the path"},
        {"create", Shape::kBoolean, "Whether the bucket is made when it is missing"},
        {"requests", Shape::kInteger, "How many requests may be on their way at once; else 32"},
@@ -70,7 +73,8 @@ const RegistryRooms& all_registry_rooms() {
 }
 
 const StoreRooms& all_store_rooms() {
-  static const StoreRooms rooms = {{"dir", make_dir_store}, {"s3", make_s3_store}};
+  static const StoreRooms rooms = {
+      {"dir", make_dir_store}, {"s3", make_s3_store}, {"ufile", make_ufile_store}};
   return rooms;
 }
 

@@ -17,5 +17,6 @@ using MakeStore = StoreUnderTest (*)();
 
 StoreUnderTest dir_under_test();
 StoreUnderTest s3_under_test();
+StoreUnderTest ufile_under_test();
 
 }  // namespace trainmake

@@ -5,6 +5,7 @@ namespace {
 
 INSTANTIATE_TEST_SUITE_P(Dir, StoreConformance, testing::Values(dir_under_test));
 INSTANTIATE_TEST_SUITE_P(S3, StoreConformance, testing::Values(s3_under_test));
+INSTANTIATE_TEST_SUITE_P(Ufile, StoreConformance, testing::Values(ufile_under_test));
 
 }  // namespace
 }  // namespace trainmake

@@ -1,0 +1,71 @@
+#include "cache/stores/ufile/ufile_etag.h"
+
+#include <algorithm>
+
+#include "engine/base/encoding.h"
+
+namespace trainmake {
+namespace {
+
+constexpr std::size_t kSha1Bytes = 20;
+
+// base64 of urls, with its padding.
+std::string url_base64(std::string_view bytes) {
+  std::string text = base64_of(bytes);
+  std::replace(text.begin(), text.end(), '+', '-');
+  std::replace(text.begin(), text.end(), '/', '_');
+  return text;
+}
+
+}  // namespace
+
+std::string ufile_etag(std::span<const std::string> blocks) {
+  std::string all;
+  for (const std::string& block : blocks) all += block;
+  const std::string digest = blocks.size() == 1 ? all : sha1(all);
+  std::string bytes;
+  for (unsigned shift = 0; shift < 32; shift += 8)  // little endian
+    bytes += static_cast<char>(blocks.size() >> shift & 255U);
+  return url_base64(bytes + digest);
+}
+
+std::string ufile_etag_of(std::string_view bytes) {
+  UfileDigests digests;
+  digests.add(bytes);
+  digests.finish();
+  return ufile_etag(digests.blocks);
+}
+
+bool is_ufile_etag(std::string_view said, std::string_view expected, std::uint64_t size) {
+  return size == 0 ? !said.empty() : said == expected;
+}
+
+std::optional<std::string> sha1_of_ufile_part(std::string_view etag) {
+  std::string text(etag);
+  std::replace(text.begin(), text.end(), '-', '+');
+  std::replace(text.begin(), text.end(), '_', '/');
+  const std::optional<std::string> bytes = from_base64(text);
+  const bool is_block = bytes && bytes->size() == 4 + kSha1Bytes && bytes->starts_with({"\x01\0\0\0", 4});
+  if (!bytes || (bytes->size() != kSha1Bytes && !is_block)) return std::nullopt;
+  return bytes->substr(bytes->size() - kSha1Bytes);
+}
+
+void UfileDigests::add(std::string_view bytes) {
+  md5_.add(bytes);
+  while (!bytes.empty()) {
+    const std::string_view now = bytes.substr(0, kUfileBlock - filled_);
+    sha1_.add(now);
+    filled_ += now.size();
+    bytes.remove_prefix(now.size());
+    if (filled_ < kUfileBlock) continue;
+    blocks.push_back(sha1_.finish());
+    filled_ = 0;
+  }
+}
+
+void UfileDigests::finish() {
+  if (filled_ > 0 || blocks.empty()) blocks.push_back(sha1_.finish());
+  md5 = md5_.finish();
+}
+
+}  // namespace trainmake

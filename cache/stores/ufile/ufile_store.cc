@@ -1,0 +1,178 @@
+#include "cache/stores/ufile/ufile_store.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "cache/stores/at_once.h"
+#include "cache/stores/ufile/ufile_answers.h"
+#include "cache/stores/ufile/ufile_client.h"
+#include "cache/stores/ufile/ufile_etag.h"
+#include "cache/stores/ufile/ufile_upload.h"
+#include "engine/base/encoding.h"
+#include "engine/base/text.h"
+#include "engine/cloud/hmac.h"
+
+namespace trainmake {
+namespace {
+
+constexpr int kListed = 1000;               // keys in an answer
+constexpr std::size_t kRemovedAtOnce = 16;  // there is no request for many
+constexpr std::size_t kLongestKey = 1023;
+constexpr std::uint64_t kSingleBytes = std::uint64_t{64} << 20U;  // a file of no more is one request
+constexpr std::uint64_t kCopiedBytes = 100'000'000;               // in one request
+
+std::string tag_of(const HttpResponse& response) { return without_quotes(header_value(response, "etag")); }
+
+class UfileStore final : public Store {
+ public:
+  UfileStore(Host& host, UfilePlace place, Tally& tally)
+      : Store(""), files_(host.files), client_(host, std::move(place), tally) {}
+
+  Result<PutFile> put_file(const FileToPut& file, const std::stop_token& stop) override {
+    TRY(check(file.key));
+    TRY_ASSIGN(const Stat stat, files_.look(file.path, Links::kFollow));
+    const bool is_like = file.like && !file.like->tag.empty() && file.like->content == file.content;
+    if (is_like && file.like->size == stat.size && stat.size <= kCopiedBytes) {
+      TRY_ASSIGN(std::optional<PutFile> copied, copy(file, stop));
+      if (copied) return *std::move(copied);
+    }
+    TRY_ASSIGN(const KnownFile known, know_file(files_, file, stat.size, stop));
+    if (!file.notes.empty()) {
+      // All of it may have arrived before it was cut.
+      TRY_ASSIGN(const std::optional<StoredObject> there, look(file.key));
+      if (there && there->size == known.size && there->tag == known.etag)
+        return PutFile{there->tag, 0, false, known.chunks};
+    }
+    if (known.size > kSingleBytes || (file.like && !file.like->chunks.empty() && known.chunks.size() > 1))
+      return UfileUpload(files_, client_, file, known).run(stop);
+    return put_whole(file, known, stop);
+  }
+
+  // The service has no condition for a put: whoever comes between the look and it is not seen.
+  Result<std::optional<std::string>> put(const std::string& key, std::string_view bytes,
+                                         const Expected& expected) override {
+    TRY(check(key));
+    if (expected) {
+      TRY_ASSIGN(const std::optional<StoredObject> there, look(key));
+      if ((there ? there->tag : "") != *expected) return std::optional<std::string>();
+    }
+    UfileRequest request{"PUT", key, "", {{kUfileContentHeader, digest_of(bytes).hex()}}, bytes};
+    request.md5 = hex_of(md5(bytes));
+    TRY_ASSIGN(std::string tag, put_one(request, ufile_etag_of(bytes), {}));
+    return std::optional(std::move(tag));
+  }
+
+  Result<std::optional<ObjectBytes>> get(const std::string& key) override {
+    TRY(check(key));
+    const std::string doing = cat("read ", quoted(key));
+    TRY_ASSIGN(HttpResponse response, client_.send({"GET", key, ""}, doing, {}, {404}));
+    if (response.status == 404) {
+      const bool no_bucket = parse_ufile_error(response.body).no_bucket();
+      if (no_bucket && !client_.place().create) return fail(client_.refusal(response, doing));
+      return std::optional<ObjectBytes>();
+    }
+    ObjectBytes found{"", tag_of(response), age_of(response)};
+    found.bytes = std::move(response.body);
+    return std::optional(std::move(found));
+  }
+
+  Result<std::optional<StoredObject>> look(const std::string& key) override {
+    TRY(check(key));
+    const std::string doing = cat("look at ", quoted(key));
+    TRY_ASSIGN(const HttpResponse response, client_.send({"HEAD", key, ""}, doing, {}, {404}));
+    if (response.status == 404) return std::optional<StoredObject>();
+    return std::optional(
+        StoredObject{key, whole_number<std::uint64_t>(header_value(response, "content-length")).value_or(0),
+                     tag_of(response), Digest128::parse(header_value(response, "x-ufile-meta-trainmake"))});
+  }
+
+  // By ListObjects, whose entries say the ETag; those of PrefixFileList have a hash that is not described.
+  // Goes on behind the last key, which is not always what the answer calls the next.
+  Result<void> list(const std::string& prefix,
+                    const std::function<void(const StoredObject&)>& visit) override {
+    const std::string above = client_.place().prefix.empty() ? "" : cat(client_.place().prefix, "/");
+    const std::string doing = cat("list ", quoted(prefix));
+    for (std::string last;;) {
+      const std::string query = cat("listobjects&delimiter=&marker=", percent_encoded(last),
+                                    "&max-keys=", kListed, "&prefix=", percent_encoded(cat(above, prefix)));
+      TRY_ASSIGN(const HttpResponse response, client_.send({"GET", "", query}, doing, {}));
+      TRY_ASSIGN(const UfileList list, parse_ufile_list(response.body));
+      const std::string before = last;
+      for (const UfileListed& object : list.objects) {
+        last = std::max(last, object.key);
+        if (object.key.starts_with(above))
+          visit({object.key.substr(above.size()), object.size, object.tag, std::nullopt});
+      }
+      if (!list.is_cut) return {};
+      if (last == before)
+        return fail(user_error(cat("Cannot ", doing, ": store ", quoted(client_.place().name),
+                                   " says that there is more, and not what"))
+                        .because(Blame::kRemote));
+    }
+  }
+
+  Result<void> remove(std::span<const std::string> keys) override {
+    for (const std::string& key : keys) TRY(check(key));
+    return at_once(keys.size(), kRemovedAtOnce, [&](std::size_t i) -> Result<void> {
+      TRY(client_.send({"DELETE", keys[i], ""}, cat("remove ", quoted(keys[i])), {}, {404}));
+      return {};
+    });
+  }
+
+ private:
+  // A backslash at its begin is theirs to refuse, too.
+  Result<void> check(const std::string& key) const {
+    TRY(check_key(client_.place(), key, kLongestKey));
+    if (!client_.place().object(key).starts_with('\\')) return {};
+    return fail(step_error(cat("No object can be called ", quoted(key), ": it begins with a backslash"),
+                           "Rename the file, or give the store a prefix"));
+  }
+
+  // The tag of what is there by then, which is what was sent.
+  Result<std::string> put_one(const UfileRequest& request, std::string_view etag,
+                              const std::stop_token& stop) {
+    TRY_ASSIGN(const HttpResponse response, client_.send(request, cat("put ", quoted(request.key)), stop));
+    std::string tag = tag_of(response);
+    if (!is_ufile_etag(tag, etag, request.body_size()))
+      return fail(refuse_object(client_, request.key, tag, etag));
+    return tag;
+  }
+
+  Result<PutFile> put_whole(const FileToPut& file, const KnownFile& known, const std::stop_token& stop) {
+    const FileRange range{file.path, 0, known.size};
+    UfileRequest request{"PUT", file.key, "", {{kUfileContentHeader, file.content.hex()}}};
+    request.range = &range;
+    request.md5 = known.md5;
+    PutFile put;
+    TRY_ASSIGN(put.tag, put_one(request, known.etag, stop));
+    put.sent = known.size;
+    if (known.chunks.size() > 1) put.chunks = known.chunks;
+    return put;
+  }
+
+  // Nothing when the service would rather have it sent. There is no condition for a copy, but a tag is made
+  // of the bytes alone.
+  Result<std::optional<PutFile>> copy(const FileToPut& file, const std::stop_token& stop) {
+    const UfileRequest request{
+        "PUT", file.key, "", {{"X-Ufile-Copy-Source", client_.place().copy_source(file.like->key)}}};
+    TRY_ASSIGN(const HttpResponse response,
+               client_.send(request, cat("copy ", quoted(file.like->key), " to ", quoted(file.key)), stop,
+                            {400, 403, 404, 405, 409, 412, 416, 419, 501}));
+    const std::string tag = tag_of(response);
+    if (response.status >= 300 || tag != file.like->tag) return std::optional<PutFile>();
+    return std::optional(PutFile{tag, 0, true, file.like->chunks});
+  }
+
+  FileSystem& files_;
+  UfileClient client_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> make_ufile_store(Host& host, const Workspace&, const Service& service,
+                                                Tally& tally) {
+  TRY_ASSIGN(UfilePlace place, read_ufile_place(service));
+  return std::unique_ptr<Store>(std::make_unique<UfileStore>(host, std::move(place), tally));
+}
+
+}  // namespace trainmake
