@@ -10,7 +10,8 @@ build_packages="
   libssl-dev libxxhash-dev libzstd-dev nlohmann-json3-dev zlib1g-dev
   python3 python3-numpy"
 
-# Unit tests, rivals of the benches and what Python has; registries and who else reads images; what makes and runs containers, and in them; the second compiler with its sanitizers; what
+# Unit tests, rivals of the benches, and where vendors' clients are installed (servers/python.sh); registries and who else reads images; what makes and
+# runs containers, and in them; the second compiler with its sanitizers; what
 # reads our sources and scripts.
 test_packages="
   libbenchmark-dev libcpp-httplib-dev libgtest-dev make python3-venv

@@ -67,8 +67,7 @@ class UfileStore final : public Store {
     const std::string doing = cat("read ", quoted(key));
     TRY_ASSIGN(HttpResponse response, client_.send({"GET", key, ""}, doing, {}, {404}));
     if (response.status == 404) {
-      const bool no_bucket = parse_ufile_error(response.body).no_bucket();
-      if (no_bucket && !client_.place().create) return fail(client_.refusal(response, doing));
+      TRY(missing(response, doing));
       return std::optional<ObjectBytes>();
     }
     ObjectBytes found{"", tag_of(response), age_of(response)};
@@ -95,7 +94,8 @@ class UfileStore final : public Store {
     for (std::string last;;) {
       const std::string query = cat("listobjects&delimiter=&marker=", percent_encoded(last),
                                     "&max-keys=", kListed, "&prefix=", percent_encoded(cat(above, prefix)));
-      TRY_ASSIGN(const HttpResponse response, client_.send({"GET", "", query}, doing, {}));
+      TRY_ASSIGN(const HttpResponse response, client_.send({"GET", "", query}, doing, {}, {404}));
+      if (response.status == 404) return missing(response, doing);
       TRY_ASSIGN(const UfileList list, parse_ufile_list(response.body));
       const std::string before = last;
       for (const UfileListed& object : list.objects) {
@@ -120,6 +120,13 @@ class UfileStore final : public Store {
   }
 
  private:
+  // In a bucket that is made when something is put, there is nothing yet.
+  Result<void> missing(const HttpResponse& response, const std::string& doing) const {
+    const bool no_bucket = parse_ufile_error(response.body).no_bucket();
+    if (no_bucket && !client_.place().create) return fail(client_.refusal(response, doing));
+    return {};
+  }
+
   // A backslash at its begin is theirs to refuse, too.
   Result<void> check(const std::string& key) const {
     TRY(check_key(client_.place(), key, kLongestKey));

@@ -283,12 +283,15 @@ TEST(UfileStore, ABucketIsMadeWhenThatIsAskedFor) {
   const Result<void> put = refuses.put("k", "x");
   ASSERT_FALSE(put);
   EXPECT_NE(put.error().hint.find("`create = true`"), std::string::npos);
+  const auto nobody = [](const StoredObject&) { FAIL(); };
+  EXPECT_FALSE(refuses.store->list("", nobody));
   EXPECT_FALSE(refuses.store->get("k")) << "a missing bucket is no missing object";
 
   UfileWorld makes({{"create", yes()}, {"region", value("cn-bj")}});
   makes.environment.variables["UCLOUD_PROJECT_ID"] = "org-1";
   makes.bucket.exists = false;
   EXPECT_FALSE(makes.store->get("k").value());
+  EXPECT_TRUE(makes.store->list("", nobody));
   ASSERT_TRUE(makes.put("k", "x"));
   EXPECT_EQ(makes.bucket.objects.size(), 1U);
   EXPECT_EQ(makes.bucket.made_with["Type"], "private");
