@@ -68,11 +68,11 @@ class Store {
  public:
   // `folder` is where it lies when a look at an object costs nothing, "" elsewhere; `at_once` is how many
   // files are best put at the same time.
-  explicit Store(std::string folder, std::size_t at_once = 16)
-      : folder_(std::move(folder)), at_once_(at_once) {}
+  explicit Store(std::string folder, std::size_t puts_at_once = 16)
+      : folder_(std::move(folder)), puts_at_once_(puts_at_once) {}
   virtual ~Store() = default;
   const std::string& folder() const { return folder_; }
-  std::size_t at_once() const { return at_once_; }
+  std::size_t puts_at_once() const { return puts_at_once_; }
 
   // What no object can be called here.
   virtual Result<void> check(const std::string& key) const = 0;
@@ -91,7 +91,7 @@ class Store {
 
  private:
   std::string folder_;
-  std::size_t at_once_;
+  std::size_t puts_at_once_;
 };
 
 // The rooms of the corridor by url scheme.

@@ -119,7 +119,7 @@ Result<void> Transfer::send_all(const Doing& doing, const std::stop_token& stop)
   std::vector<const ListedFile*> small, large;
   constexpr std::uint64_t kLarge = std::uint64_t{64} << 20U;
   for (const ListedFile* file : changed_.send) (file->size > kLarge ? large : small).push_back(file);
-  TRY(at_once(small.size(), of_.place.store->at_once(),
+  TRY(at_once(small.size(), of_.place.store->puts_at_once(),
               [&](std::size_t i) { return send(*small[i], doing, stop); }));
   return at_once(large.size(), 1, [&](std::size_t i) { return send(*large[i], doing, stop); });
 }

@@ -26,7 +26,15 @@ std::string tag_of(const HttpResponse& response) { return without_quotes(header_
 class UfileStore final : public Store {
  public:
   UfileStore(Host& host, UfilePlace place, Tally& tally)
-      : Store(""), files_(host.files), client_(host, std::move(place), tally) {}
+      : Store("", place.sends.requests), files_(host.files), client_(host, std::move(place), tally) {}
+
+  // A backslash at its begin is theirs to refuse, too.
+  Result<void> check(const std::string& key) const override {
+    TRY(check_key(client_.place(), key, kLongestKey));
+    if (!client_.place().object(key).starts_with('\\')) return {};
+    return fail(step_error(cat("No object can be called ", quoted(key), ": it begins with a backslash"),
+                           "Rename the file, or give the store a prefix"));
+  }
 
   Result<PutFile> put_file(const FileToPut& file, const std::stop_token& stop) override {
     TRY(check(file.key));
@@ -125,14 +133,6 @@ class UfileStore final : public Store {
     const bool no_bucket = parse_ufile_error(response.body).no_bucket();
     if (no_bucket && !client_.place().create) return fail(client_.refusal(response, doing));
     return {};
-  }
-
-  // A backslash at its begin is theirs to refuse, too.
-  Result<void> check(const std::string& key) const {
-    TRY(check_key(client_.place(), key, kLongestKey));
-    if (!client_.place().object(key).starts_with('\\')) return {};
-    return fail(step_error(cat("No object can be called ", quoted(key), ": it begins with a backslash"),
-                           "Rename the file, or give the store a prefix"));
   }
 
   // The tag of what is there by then, which is what was sent.
