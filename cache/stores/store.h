@@ -66,8 +66,8 @@ using Expected = std::optional<std::string>;
 
 class Store {
  public:
-  // `folder` is where it lies when a look at an object costs nothing, "" elsewhere; `at_once` is how many
-  // files are best put at the same time.
+  // `folder` is where it lies when a look at an object costs nothing, "" elsewhere; `puts_at_once` is how
+  // many files are best put at the same time.
   explicit Store(std::string folder, std::size_t puts_at_once = 16)
       : folder_(std::move(folder)), puts_at_once_(puts_at_once) {}
   virtual ~Store() = default;
