@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "engine/base/text.h"
+
 namespace trainmake {
 
 std::string base64_of(std::string_view bytes) {
@@ -39,6 +41,18 @@ std::string percent_encoded(std::string_view text) {
       out += c;
     else
       out += {'%', kHex[byte >> 4U], kHex[byte & 15U]};
+  }
+  return out;
+}
+
+std::string percent_decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = text[i] == '%' && i + 2 < text.size()
+                          ? whole_number<std::uint8_t>(text.substr(i + 1, 2), 16)
+                          : std::nullopt;
+    out += byte ? static_cast<char>(*byte) : text[i];
+    if (byte) i += 2;
   }
   return out;
 }

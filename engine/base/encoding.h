@@ -12,5 +12,7 @@ std::optional<std::string> from_base64(std::string_view text);
 
 // As a path segment or a query's value: all but letters, digits and `-._~`.
 std::string percent_encoded(std::string_view text);
+// Each `%41` as the byte it stands for; a `%` of anything else stays.
+std::string percent_decoded(std::string_view text);
 
 }  // namespace trainmake

@@ -20,5 +20,10 @@ TEST(Encoding, PercentSignsStandForAllButPlainCharacters) {
   EXPECT_EQ(percent_encoded("a b/ü~"), "a%20b%2F%C3%BC~");
 }
 
+TEST(Encoding, WhatPercentSignsStandForIsRead) {
+  EXPECT_EQ(percent_decoded("a%20b%2f%C3%BC~+%00"), std::string("a b/ü~+\0", 9));
+  EXPECT_EQ(percent_decoded("100%, %4, %zz, %-1, %"), "100%, %4, %zz, %-1, %");
+}
+
 }  // namespace
 }  // namespace trainmake
