@@ -32,9 +32,10 @@ std::optional<std::string> find_help(std::string_view topic) {
     if (schema->kind == topic) text += cat(text.empty() ? "" : "\n", help_text(*schema));
   }
   if (!text.empty()) return text;
-  for (const HelpDocument& document : help_documents()) {
-    if (document.topic == topic) return std::string(document.text);
+  for (const HelpDocument& document : help_documents()) {  // stores and registries have a room `http`
+    if (document.topic == topic) text += cat(text.empty() ? "" : "\n", document.text);
   }
+  if (!text.empty()) return text;
   for (const HelpDocument& document : help_documents()) {
     if (std::string section = section_about(document.text, topic); !section.empty()) return section;
   }

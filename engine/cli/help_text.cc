@@ -73,7 +73,10 @@ Rows commands_of(std::string_view group) {
 std::vector<std::string> help_topics() {
   std::vector<std::string> topics;
   for (const Schema* schema : all_schemas()) topics.push_back(schema->kind);
-  for (const HelpDocument& document : help_documents()) topics.emplace_back(document.topic);
+  for (const HelpDocument& document : help_documents()) {
+    if (std::find(topics.begin(), topics.end(), document.topic) == topics.end())
+      topics.emplace_back(document.topic);
+  }
   return topics;
 }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "lua/globals.h"
 #include "rules/all.h"
 #include "tests/support/golden.h"
@@ -35,6 +37,12 @@ TEST(Help, HasTheDocumentsOfRooms) {
     EXPECT_FALSE(document.topic.empty());
     EXPECT_FALSE(std::string(document.text).empty()) << document.topic;
   }
+}
+
+TEST(Help, NamesATopicOnce) {
+  std::vector<std::string> topics = help_topics();
+  std::sort(topics.begin(), topics.end());
+  EXPECT_EQ(std::adjacent_find(topics.begin(), topics.end()), topics.end());
 }
 
 // A word of the language that the manual does not show has no help.
