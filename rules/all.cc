@@ -1,6 +1,7 @@
 #include "rules/all.h"
 
 #include "cache/stores/dir/dir_store.h"
+#include "cache/stores/http/http_store.h"
 #include "cache/stores/s3/s3_store.h"
 #include "cache/stores/ufile/ufile_store.h"
 #include "engine/base/text.h"
@@ -43,15 +44,18 @@ std::vector<const Schema*> service_schemas() {
       "store",
       "Where data lies outside",
       {{"url", Shape::kString,
-        "`s3://bucket/prefix`, `ufile://bucket/prefix`, or a folder: `dir:bucket`, from the workspace's root "
-        "or absolute",
+        "`s3://bucket/prefix`, `ufile://bucket/prefix`, `https://host/path`, or a folder: `dir:bucket`, from "
+        "the workspace's root or absolute",
         true},
        {"endpoint", Shape::kString, "Another address for its service"},
        {"region", Shape::kString, "Its region"},
        {"profile", Shape::kString, "The profile of ~/.aws or ~/.ucloud whose keys it is reached with"},
+       {"user", Shape::kString, "Who we are at a web server; the password comes from elsewhere"},
+       {"ca", Shape::kString, "A file of the certificates that vouch for it, from the workspace's root"},
        {"path_style", Shape::kBoolean, "Whether the bucket stands in the path"},
        {"create", Shape::kBoolean, "Whether the bucket is made when it is missing"},
-       {"requests", Shape::kInteger, "How many requests may be on their way at once; else 32"},
+       {"requests", Shape::kInteger,
+        "How many requests may be on their way at once; else 32, or 16 of a web server"},
        {"bandwidth", Shape::kString, "What may be sent in a second, as `50MB`"}}};
   static const Schema registry = {
       "registry",
@@ -73,8 +77,11 @@ const RegistryRooms& all_registry_rooms() {
 }
 
 const StoreRooms& all_store_rooms() {
-  static const StoreRooms rooms = {
-      {"dir", make_dir_store}, {"s3", make_s3_store}, {"ufile", make_ufile_store}};
+  static const StoreRooms rooms = {{"dir", make_dir_store},
+                                   {"http", make_http_store},
+                                   {"https", make_http_store},
+                                   {"s3", make_s3_store},
+                                   {"ufile", make_ufile_store}};
   return rooms;
 }
 

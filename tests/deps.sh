@@ -10,12 +10,13 @@ build_packages="
   libssl-dev libxxhash-dev libzstd-dev nlohmann-json3-dev zlib1g-dev
   python3 python3-numpy"
 
-# Unit tests, rivals of the benches, and where vendors' clients are installed (servers/python.sh); registries and who else reads images; what makes and
-# runs containers, and in them; the second compiler with its sanitizers; what
-# reads our sources and scripts.
+# Unit tests, rivals of the benches, and where vendors' clients are installed (servers/python.sh); registries and who else reads
+# images; a web server that takes files; what makes and runs containers, and in them; the second compiler with its sanitizers;
+# what reads our sources and scripts.
 test_packages="
   libbenchmark-dev libcpp-httplib-dev libgtest-dev make python3-venv
   docker-registry openssl skopeo umoci
+  libnginx-mod-http-dav-ext nginx-light
   bubblewrap buildah busybox-static crun mmdebstrap runc uidmap
   clang libclang-rt-14-dev
   clang-format clang-tidy lua-check shellcheck zstd"

@@ -62,7 +62,8 @@ Result<std::unique_ptr<Store>> open_store(const StoreRooms& rooms, Host& host, c
   }
   return fail(user_error(cat("Store ", quoted(name), " has a `url` of no known kind: expected ",
                              join(schemes, " or "), ", got ", quoted(*url)),
-                         "A bucket is `s3://name/prefix`, a mounted folder `dir:/mnt/bucket`")
+                         "A bucket is `s3://name/prefix`, a folder of a web server `https://host/path`, a "
+                         "mounted one `dir:/mnt/bucket`")
                   .at(service->where));
 }
 

@@ -16,6 +16,9 @@ struct StoreUnderTest {
 using MakeStore = StoreUnderTest (*)();
 
 StoreUnderTest dir_under_test();
+StoreUnderTest http_under_test();        // WebDAV that makes no folders
+StoreUnderTest nginx_under_test();       // with PROPFIND
+StoreUnderTest bare_nginx_under_test();  // without
 StoreUnderTest s3_under_test();
 StoreUnderTest ufile_under_test();
 

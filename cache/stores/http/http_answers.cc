@@ -1,0 +1,144 @@
+#include "cache/stores/http/http_answers.h"
+
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <pugixml.hpp>
+
+#include "engine/base/encoding.h"
+#include "engine/base/json.h"
+#include "engine/base/text.h"
+
+namespace trainmake {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string hex_number(std::uint64_t number) {
+  char text[16];
+  return {text, std::to_chars(text, text + sizeof text, number, 16).ptr};
+}
+
+std::string tag_from(std::string_view etag, const std::string& modified, std::uint64_t size) {
+  if (etag.starts_with("W/")) etag.remove_prefix(2);
+  if (etag.size() > 1 && etag.front() == '"' && etag.back() == '"') etag = etag.substr(1, etag.size() - 2);
+  if (!etag.empty()) return std::string(etag);
+  const std::optional<std::int64_t> time = http_time_s(modified);
+  return time ? cat(hex_number(static_cast<std::uint64_t>(*time)), "-", hex_number(size)) : "";
+}
+
+// An element by its name, whichever prefix stands for the namespace `DAV:`.
+pugi::xml_node child(const pugi::xml_node& parent, std::string_view name) {
+  return parent.find_child([&](const pugi::xml_node& each) {
+    const std::string_view full = each.name();
+    return full.substr(full.rfind(':') + 1) == name;
+  });
+}
+
+std::string text_in(const pugi::xml_node& parent, std::string_view name) {
+  return std::string(trim(child(parent, name).child_value()));
+}
+
+// Of several, the properties that are there.
+pugi::xml_node properties_of(const pugi::xml_node& response) {
+  for (const pugi::xml_node& each : response.children()) {
+    const pugi::xml_node found = child(each, "prop");
+    const std::string status = text_in(each, "status");
+    if (found && (status.empty() || status.find(" 200") != std::string::npos)) return found;
+  }
+  return {};
+}
+
+// What an address names on its server.
+std::string path_of(std::string_view href) {
+  if (const std::size_t host = href.find("://"); host != href.npos && href.front() != '/')
+    href.remove_prefix(std::min(href.find('/', host + 3), href.size()));
+  return percent_decoded(href);
+}
+
+Error unreadable(std::string_view why) {
+  return user_error(cat("The list of a folder cannot be read: ", why)).because(Blame::kRemote);
+}
+
+}  // namespace
+
+std::string answer_header(const HttpResponse& response, std::string_view name) {
+  for (const auto& [known, value] : response.headers) {
+    if (known == name) return value;
+  }
+  return "";
+}
+
+std::optional<std::int64_t> http_time_s(const std::string& date) {
+  std::tm utc{};
+  if (::strptime(date.c_str(), "%a, %d %b %Y %H:%M:%S", &utc) == nullptr) return std::nullopt;
+  return static_cast<std::int64_t>(::timegm(&utc));
+}
+
+std::uint64_t size_of_answer(const HttpResponse& response) {
+  const auto size = whole_number<std::uint64_t>(answer_header(response, "content-length"));
+  return size.value_or(response.body.size());
+}
+
+std::string tag_of_answer(const HttpResponse& response) {
+  return tag_from(answer_header(response, "etag"), answer_header(response, "last-modified"),
+                  size_of_answer(response));
+}
+
+bool may_share_its_tag(const HttpResponse& response) {
+  HttpResponse untagged = response;
+  std::erase_if(untagged.headers, [](const auto& header) { return header.first == "etag"; });
+  return tag_of_answer(response) == tag_of_answer(untagged) && age_of_answer(response).value_or(1) <= 0;
+}
+
+std::optional<std::int64_t> age_of_answer(const HttpResponse& response) {
+  const std::optional<std::int64_t> now = http_time_s(answer_header(response, "date"));
+  const std::optional<std::int64_t> then = http_time_s(answer_header(response, "last-modified"));
+  return now && then ? std::optional(*now - *then) : std::nullopt;
+}
+
+Result<std::vector<HttpListed>> parse_multistatus(std::string_view xml, const std::string& folder) {
+  pugi::xml_document document;
+  const bool is_xml = static_cast<bool>(document.load_buffer(xml.data(), xml.size(), pugi::parse_default));
+  const pugi::xml_node root = is_xml ? child(document, "multistatus") : pugi::xml_node();
+  if (!root) return fail(unreadable("it is no WebDAV"));
+  std::vector<HttpListed> listed;
+  for (const pugi::xml_node& response : root.children()) {
+    const std::string href = text_in(response, "href");
+    if (href.empty()) continue;
+    std::string path = path_of(href);
+    if (!path.ends_with('/')) path += '/';
+    if (!path.starts_with(folder))
+      return fail(unreadable(cat("it names ", quoted(path), ", which does not lie in ", quoted(folder))));
+    HttpListed entry;
+    entry.name = path.substr(folder.size(), path.size() - folder.size() - (path == folder ? 0 : 1));
+    if (entry.name.empty() || entry.name.find('/') != std::string::npos) continue;  // itself, or deeper
+    const pugi::xml_node properties = properties_of(response);
+    entry.is_folder = static_cast<bool>(child(child(properties, "resourcetype"), "collection"));
+    const auto size = whole_number<std::uint64_t>(text_in(properties, "getcontentlength"));
+    if (!entry.is_folder && !size) return fail(unreadable("it names no sizes"));
+    entry.size = size.value_or(0);
+    entry.tag = tag_from(text_in(properties, "getetag"), text_in(properties, "getlastmodified"), entry.size);
+    listed.push_back(std::move(entry));
+  }
+  return listed;
+}
+
+std::optional<std::vector<HttpListed>> parse_autoindex(std::string_view json) {
+  const Json list = parse_json<Json>(json);
+  if (!list.is_array()) return std::nullopt;
+  std::vector<HttpListed> listed;
+  for (const Json& each : list) {
+    HttpListed entry;
+    entry.name = text_at(each, "name");
+    entry.is_folder = text_at(each, "type") == "directory";
+    const auto size = each.is_object() ? each.find("size") : each.end();
+    const bool has_size = each.is_object() && size != each.end() && size->is_number_unsigned();
+    if (entry.name.empty() || (!entry.is_folder && !has_size)) return std::nullopt;
+    if (has_size) entry.size = size->get<std::uint64_t>();
+    entry.tag = tag_from("", text_at(each, "mtime"), entry.size);
+    listed.push_back(std::move(entry));
+  }
+  return listed;
+}
+
+}  // namespace trainmake

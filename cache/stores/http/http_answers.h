@@ -1,0 +1,43 @@
+// What a server's answers say: headers, and the two kinds of lists of a folder. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/error.h"
+#include "engine/base/host.h"
+
+namespace trainmake {
+
+std::string answer_header(const HttpResponse& response, std::string_view name);  // "" when it has none
+
+// `Sun, 22 Nov 2026 09:17:08 GMT`, in seconds since 1970.
+std::optional<std::int64_t> http_time_s(const std::string& date);
+
+std::uint64_t size_of_answer(const HttpResponse& response);  // of an object
+
+// Of an object: its ETag without quotes. Where there is none, one is made of its time and size in the form
+// that nginx gives its own, whose lists tell none.
+std::string tag_of_answer(const HttpResponse& response);
+
+// Whether what replaces an object now may get the same tag: one that is made of seconds, and of this one.
+bool may_share_its_tag(const HttpResponse& response);
+
+// Seconds since an object was put, by the server's own clock.
+std::optional<std::int64_t> age_of_answer(const HttpResponse& response);
+
+struct HttpListed {
+  std::string name;  // as it is there, not encoded
+  bool is_folder = false;
+  std::uint64_t size = 0;
+  std::string tag;
+};
+// WebDAV's answer to PROPFIND with depth 1 for `folder`, as `/a b/`: what lies in it.
+Result<std::vector<HttpListed>> parse_multistatus(std::string_view xml, const std::string& folder);
+// nginx's list of a folder, with `autoindex_format json`; nothing when it is no such list.
+std::optional<std::vector<HttpListed>> parse_autoindex(std::string_view json);
+
+}  // namespace trainmake

@@ -1,0 +1,247 @@
+#include "cache/stores/http/http_store.h"
+
+#include <algorithm>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "cache/file_digests.h"
+#include "cache/stores/http/http_answers.h"
+#include "cache/stores/http/http_client.h"
+#include "cache/stores/http/http_list.h"
+#include "engine/base/text.h"
+
+namespace trainmake {
+namespace {
+
+// Where a server says that a folder is missing above what is put: 409 by WebDAV, 404 by some, 500 by nginx.
+bool may_lack_a_folder(int status) { return status == 404 || status == 409 || status == 500; }
+
+// A folder is no object. Those that have one under the name say where its list is, or that none is to be had.
+bool is_nothing(const HttpResponse& response) {
+  if (response.status == 404 || response.status == 410) return true;
+  const std::string to = answer_header(response, "location");
+  return response.status >= 300 && response.status < 400 && to.substr(0, to.find('?')).ends_with('/');
+}
+
+class HttpStore final : public Store {
+ public:
+  HttpStore(Host& host, HttpPlace place, Tally& tally)
+      : Store(""),
+        files_(host.files),
+        clock_(host.clock),
+        client_(host, std::move(place), tally),
+        list_(client_) {}
+
+  Result<PutFile> put_file(const FileToPut& file, const std::stop_token& stop) override {
+    TRY(check(file.key));
+    constexpr std::uint64_t kHeld = std::uint64_t{256} << 10U;
+    SentFile sent{file.path, 0, file.content};
+    std::string held;  // a small one whole
+    ContentHasher hasher;
+    TRY(read_pieces(files_, file.path, stop, [&](std::string_view bytes) {
+      hasher.add(bytes);
+      sent.size += bytes.size();
+      if (sent.size <= kHeld) held += bytes;
+      return Result<void>();
+    }));
+    if (hasher.finish() != file.content) return fail(changed_while_sent(sent));
+    StoreRequest request{"PUT", client_.place().url(file.key)};
+    if (sent.size <= kHeld)
+      request.body = held;
+    else
+      request.file = &sent;
+    const std::string doing = cat("put ", quoted(file.key));
+    TRY(send_into(request, file.key, doing, stop));
+    TRY_ASSIGN(const HttpResponse there, look_at(file.key, doing));
+    const std::uint64_t size = is_nothing(there) ? 0 : size_of_answer(there);
+    if (is_nothing(there) || size != sent.size)
+      return fail(user_error(cat("Cannot ", doing, ": store ", quoted(client_.place().name), " has ",
+                                 human_bytes(size), " of its ", human_bytes(sent.size)),
+                             "Does somebody else put it there at the same time? Run it again")
+                      .because(Blame::kRemote));
+    PutFile put;
+    put.tag = tag_of_answer(there);
+    put.sent = sent.size;
+    return put;
+  }
+
+  // Few servers heed a condition, so it is looked for before; those that do are told it as well. What lies
+  // there afterwards is read, so that a tag is of these bytes: somebody else may have come in between.
+  Result<std::optional<std::string>> put(const std::string& key, std::string_view bytes,
+                                         const Expected& expected) override {
+    TRY(check(key));
+    const std::string doing = cat("put ", quoted(key));
+    StoreRequest request{"PUT", client_.place().url(key), {}, bytes};
+    if (expected) {
+      TRY_ASSIGN(const HttpResponse there, look_before_put(key, doing));
+      if ((is_nothing(there) ? "" : tag_of_answer(there)) != *expected) return std::optional<std::string>();
+      const std::string etag = answer_header(there, "etag");
+      if (expected->empty())
+        request.headers.emplace_back("If-None-Match", "*");
+      else if (etag.starts_with('"'))  // a weak one would never match
+        request.headers.emplace_back("If-Match", etag);
+    }
+    TRY(send_into(request, key, doing, {}));
+    TRY_ASSIGN(const std::optional<ObjectBytes> there, get(key));
+    // Where it was refused and is there all the same, the answer to its first attempt was lost.
+    if (!there || there->bytes != bytes) return std::optional<std::string>();
+    return std::optional(there->tag);
+  }
+
+  Result<std::optional<ObjectBytes>> get(const std::string& key) override {
+    TRY(check(key));
+    const StoreRequest request{"GET", client_.place().url(key)};
+    const std::string doing = cat("read ", quoted(key));
+    TRY_ASSIGN(HttpResponse response, client_.send(request, doing, {}, {301, 302, 307, 308, 404, 410}));
+    if (is_nothing(response)) return std::optional<ObjectBytes>();
+    if (response.status >= 300) return fail(client_.refusal(request, response, doing));
+    ObjectBytes found{"", tag_of_answer(response), age_of_answer(response)};
+    found.bytes = std::move(response.body);
+    return std::optional(std::move(found));
+  }
+
+  // No header tells what was put, so small objects are read: of those, whoever asks wants to know it.
+  Result<std::optional<StoredObject>> look(const std::string& key) override {
+    constexpr std::uint64_t kRead = std::uint64_t{1} << 20U;
+    TRY(check(key));
+    TRY_ASSIGN(const HttpResponse there, look_at(key, cat("look at ", quoted(key))));
+    if (is_nothing(there)) return std::optional<StoredObject>();
+    const std::uint64_t size = size_of_answer(there);
+    if (size > kRead) return std::optional(StoredObject{key, size, tag_of_answer(there), std::nullopt});
+    TRY_ASSIGN(const std::optional<ObjectBytes> read, get(key));
+    if (!read) return std::optional<StoredObject>();
+    return std::optional(StoredObject{key, read->bytes.size(), read->tag, digest_of(read->bytes)});
+  }
+
+  Result<void> list(const std::string& prefix,
+                    const std::function<void(const StoredObject&)>& visit) override {
+    return list_.walk(prefix, visit);
+  }
+
+  Result<void> remove(std::span<const std::string> keys) override {
+    for (const std::string& key : keys) TRY(check(key));
+    std::mutex mutex;  // guards what follows
+    std::size_t next = 0;
+    std::optional<Error> error;
+    const auto work = [&] {
+      for (;;) {
+        std::unique_lock lock(mutex);
+        if (error || next == keys.size()) return;
+        const std::string& key = keys[next++];
+        lock.unlock();
+        Result<void> done = remove_one(key);
+        if (done) continue;
+        lock.lock();
+        if (!error) error = std::move(done).error();
+      }
+    };
+    {
+      std::vector<std::jthread> threads;
+      const std::size_t most = std::min<std::size_t>(client_.place().requests, keys.size());
+      for (std::size_t i = 1; i < most; ++i) threads.emplace_back(work);
+      work();
+    }
+    return error ? Result<void>(fail(*std::move(error))) : Result<void>();
+  }
+
+ private:
+  Result<HttpResponse> look_at(const std::string& key, const std::string& doing) {
+    const StoreRequest request{"HEAD", client_.place().url(key)};
+    TRY_ASSIGN(HttpResponse response, client_.send(request, doing, {}, {301, 302, 307, 308, 404, 410}));
+    if (response.status >= 300 && !is_nothing(response))
+      return fail(client_.refusal(request, response, doing));
+    return response;
+  }
+
+  // What lies there, once what is put now gets another tag than that: or whoever knows the old one would take
+  // ours for it.
+  Result<HttpResponse> look_before_put(const std::string& key, const std::string& doing) {
+    constexpr int kMostLooks = 4;
+    for (int looks = 1;; ++looks) {
+      TRY_ASSIGN(HttpResponse there, look_at(key, doing));
+      if (is_nothing(there) || !may_share_its_tag(there) || looks == kMostLooks) return there;
+      constexpr std::int64_t kSecond_ms = 1000;
+      const std::int64_t begun_ms = clock_.now_ns() / 1'000'000 % kSecond_ms;
+      clock_.wait(std::chrono::milliseconds(kSecond_ms - begun_ms), {});
+    }
+  }
+
+  // A server removes a folder with all that lies in it. So that is looked for, and told by the depth.
+  Result<void> remove_one(const std::string& key) {
+    const std::string doing = cat("remove ", quoted(key));
+    const StoreRequest look{"HEAD", client_.place().url(key)};
+    TRY_ASSIGN(const HttpResponse there, client_.send(look, doing, {}, {301, 302, 307, 308, 404, 405, 410}));
+    if (is_nothing(there) || there.status == 405) return {};
+    if (there.status >= 300) return fail(client_.refusal(look, there, doing));
+    TRY(client_.send({"DELETE", look.url, {{"Depth", "0"}}}, doing, {}, {404, 410}));
+    return {};
+  }
+
+  // Makes folders when the server does not by itself. That something else lies there than was expected is an
+  // answer, too: 412.
+  Result<void> send_into(const StoreRequest& request, const std::string& key, const std::string& doing,
+                         const std::stop_token& stop) {
+    const std::string folder = client_.place().folder_path(path_folder(key));
+    if (!is_made(folder)) {
+      TRY_ASSIGN(const HttpResponse first, client_.send(request, doing, stop, {404, 409, 412, 500}));
+      if (!may_lack_a_folder(first.status)) {
+        note_made(folder);
+        return {};
+      }
+      // Another trouble may be meant, of which the second attempt tells.
+      if (make_folder(folder, stop)) note_made(folder);
+    }
+    TRY(client_.send(request, doing, stop, {412}));
+    return {};
+  }
+
+  // `path` is the server's. From the innermost one up to the first that there is.
+  Result<void> make_folder(const std::string& path, const std::stop_token& stop) {
+    const std::string doing = cat("make folder ", quoted(path));
+    const StoreRequest request{"MKCOL", client_.place().url_of_path(path)};
+    TRY_ASSIGN(const HttpResponse first, client_.send(request, doing, stop, {301, 404, 405, 409}));
+    if (first.status != 404 && first.status != 409) return {};  // made, or there already
+    if (path == "/") return fail(client_.refusal(request, first, doing));
+    const std::string_view bare = std::string_view(path).substr(0, path.size() - 1);
+    TRY(make_folder(std::string(bare.substr(0, bare.rfind('/') + 1)), stop));
+    TRY(client_.send(request, doing, stop, {301, 405}));
+    return {};
+  }
+
+  bool is_made(const std::string& folder) {
+    const std::lock_guard lock(mutex_);
+    return made_.contains(folder);
+  }
+  void note_made(const std::string& folder) {
+    const std::lock_guard lock(mutex_);
+    made_.insert(folder);
+  }
+
+  Result<void> check(const std::string& key) const {
+    const std::optional<std::string> clean = path_clean(key);
+    if (!clean || *clean != key || key.empty() || key.starts_with('/'))
+      return fail(user_error(cat("Key ", quoted(key), " leads out of the store")));
+    if (is_utf8(key)) return {};
+    return fail(
+        step_error(cat("No address can end in ", quoted(key), ": it is no UTF-8"), "Rename the file"));
+  }
+
+  FileSystem& files_;
+  Clock& clock_;
+  HttpClient client_;
+  HttpList list_;
+  std::mutex mutex_;            // guards what follows
+  std::set<std::string> made_;  // folders that are there
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> make_http_store(Host& host, const Workspace& workspace, const Service& service,
+                                               Tally& tally) {
+  TRY_ASSIGN(HttpPlace place, read_http_place(service, workspace));
+  return std::unique_ptr<Store>(std::make_unique<HttpStore>(host, std::move(place), tally));
+}
+
+}  // namespace trainmake
