@@ -28,11 +28,20 @@ bool is_nothing(const HttpResponse& response) {
 class HttpStore final : public Store {
  public:
   HttpStore(Host& host, HttpPlace place, Tally& tally)
-      : Store(""),
+      : Store("", place.requests),
         files_(host.files),
         clock_(host.clock),
         client_(host, std::move(place), tally),
         list_(client_) {}
+
+  Result<void> check(const std::string& key) const override {
+    const std::optional<std::string> clean = path_clean(key);
+    if (!clean || *clean != key || key.empty() || key.starts_with('/'))
+      return fail(user_error(cat("Key ", quoted(key), " leads out of the store")));
+    if (is_utf8(key)) return {};
+    return fail(
+        step_error(cat("No address can end in ", quoted(key), ": it is no UTF-8"), "Rename the file"));
+  }
 
   Result<PutFile> put_file(const FileToPut& file, const std::stop_token& stop) override {
     TRY(check(file.key));
@@ -218,16 +227,6 @@ class HttpStore final : public Store {
     const std::lock_guard lock(mutex_);
     made_.insert(folder);
   }
-
-  Result<void> check(const std::string& key) const {
-    const std::optional<std::string> clean = path_clean(key);
-    if (!clean || *clean != key || key.empty() || key.starts_with('/'))
-      return fail(user_error(cat("Key ", quoted(key), " leads out of the store")));
-    if (is_utf8(key)) return {};
-    return fail(
-        step_error(cat("No address can end in ", quoted(key), ": it is no UTF-8"), "Rename the file"));
-  }
-
   FileSystem& files_;
   Clock& clock_;
   HttpClient client_;
