@@ -36,9 +36,8 @@ std::string text_of(const Service& service, std::string_view name) {
   return text == nullptr ? "" : *text;
 }
 
-Failure wrong(const Service& service, std::string message, std::string hint) {
-  return fail(
-      user_error(cat("Store ", quoted(service.name), std::move(message)), std::move(hint)).at(service.where));
+Failure wrong(const Service& service, const std::string& message, std::string hint) {
+  return fail(user_error(cat("Store ", quoted(service.name), message), std::move(hint)).at(service.where));
 }
 
 Result<SendLimits> read_limits(const Service& service) {

@@ -44,9 +44,8 @@ std::string UfilePlace::copy_source(std::string_view key) const {
 Result<UfilePlace> read_ufile_place(const Service& service) {
   TRY_ASSIGN(BucketPlace common, read_bucket_place(service));
   UfilePlace place{std::move(common)};
-  const auto wrong = [&](std::string message, std::string hint) {
-    return fail(user_error(cat("Store ", quoted(service.name), std::move(message)), std::move(hint))
-                    .at(service.where));
+  const auto wrong = [&](const std::string& message, std::string hint) {
+    return fail(user_error(cat("Store ", quoted(service.name), message), std::move(hint)).at(service.where));
   };
   if (!is_word(place.bucket) || place.bucket.size() < 3 || place.bucket.size() > 63)
     return wrong(

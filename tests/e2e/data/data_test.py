@@ -239,6 +239,13 @@ class Buckets:
         self.assertEqual(kept, [])
         self.assertEqual(place.make("data:d").finished["uploaded"]["objects"], 3)
 
+    def test_a_bucket_that_is_missing_is_made(self):
+        bucket, hub = self.bucket()
+        missing = Bucket(self.port, f"{bucket.name}-missing", make=False)
+        place = self.project(missing, hub, ABC, space=", create = true")
+        place.make("data:d")
+        self.assert_same(missing, place)
+
     def test_a_bucket_that_is_missing_is_told(self):
         bucket, hub = self.bucket()
         missing = Bucket(self.port, f"{bucket.name}-missing", make=False)
