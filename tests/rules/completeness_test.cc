@@ -25,6 +25,10 @@ std::vector<Kind> kinds() {
     return RuleWorld::value(
         Table{{RuleWorld::table({{"srcs", RuleWorld::glob(source)}, {"dest", text(dest)}})}, {}});
   };
+  const auto fetched = [](char digit) {
+    return RuleWorld::table(
+        {{"url", text("https://example.com/set")}, {"sha256", text(std::string(64, digit))}});
+  };
   return {
       {"code",
        {{"srcs", RuleWorld::glob("code/**")}},
@@ -44,6 +48,8 @@ std::vector<Kind> kinds() {
         {"store", {text("one"), text("two")}},
         {"prefix", names},
         {"prune", {RuleWorld::value(true), RuleWorld::value(false)}},
+        {"snapshot", {RuleWorld::value(true), RuleWorld::value(false)}},
+        {"fetch", {fetched('0'), fetched('1')}},
         {"tags", words},
         {"notes", names}}},
       {"image",
