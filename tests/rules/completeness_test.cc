@@ -27,7 +27,7 @@ std::vector<Kind> kinds() {
   };
   const auto fetched = [](char digit) {
     return RuleWorld::table(
-        {{"url", text("https://example.com/set")}, {"sha256", text(std::string(64, digit))}});
+        {{"url", text("https://example.com/set")}, {"sha256", RuleWorld::value(std::string(64, digit))}});
   };
   return {
       {"code",
