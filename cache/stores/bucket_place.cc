@@ -9,28 +9,6 @@
 namespace trainmake {
 namespace {
 
-std::optional<std::int64_t> whole(const Service& service, std::string_view name) {
-  const Value* value = service.attributes.find(name);
-  const auto* number = value == nullptr ? nullptr : std::get_if<std::int64_t>(&value->data);
-  return number == nullptr ? std::nullopt : std::optional(*number);
-}
-
-// `50MB`, `100 MiB`, `2GB`, `800000`.
-std::optional<std::uint64_t> parse_bytes(std::string_view text) {
-  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
-  const auto number = whole_number<std::uint64_t>(text.substr(0, digits));
-  const std::string_view unit = trim(text.substr(digits));
-  if (!number || *number == 0) return std::nullopt;
-  constexpr std::string_view kPrefixes = "KMG";
-  if (unit.empty() || unit == "B") return *number;
-  std::size_t power = kPrefixes.find(unit.front()) + 1;
-  const bool decimal = unit.substr(1) == "B", binary = unit.substr(1) == "iB";
-  if (power == 0 || (!decimal && !binary)) return std::nullopt;
-  std::uint64_t bytes = *number;
-  for (; power > 0; --power) bytes *= decimal ? 1000 : 1024;
-  return bytes;
-}
-
 std::string text_of(const Service& service, std::string_view name) {
   const std::string* text = service.text(name);
   return text == nullptr ? "" : *text;
@@ -38,24 +16,6 @@ std::string text_of(const Service& service, std::string_view name) {
 
 Failure wrong(const Service& service, const std::string& message, std::string hint) {
   return fail(user_error(cat("Store ", quoted(service.name), message), std::move(hint)).at(service.where));
-}
-
-Result<SendLimits> read_limits(const Service& service) {
-  SendLimits limits;
-  constexpr std::int64_t kMostRequests = 256;
-  const std::int64_t requests = whole(service, "requests").value_or(limits.requests);
-  if (requests < 1 || requests > kMostRequests)
-    return wrong(service, cat(" cannot have ", requests, " requests at once"),
-                 cat("Write 1 to ", kMostRequests));
-  limits.requests = static_cast<unsigned>(requests);
-  if (const std::string* rate = service.text("bandwidth")) {
-    const std::optional<std::uint64_t> bytes = parse_bytes(*rate);
-    if (!bytes)
-      return wrong(service, cat(" has a `bandwidth` that is none: ", quoted(*rate)),
-                   "Write what may be sent in a second, as `50MB`");
-    limits.bandwidth = *bytes;
-  }
-  return limits;
 }
 
 }  // namespace
@@ -94,7 +54,7 @@ Result<BucketPlace> read_bucket_place(const Service& service) {
   place.region = text_of(service, "region");
   place.profile = text_of(service, "profile");
   place.create = says_yes(service, "create");
-  TRY_ASSIGN(place.sends, read_limits(service));
+  TRY_ASSIGN(place.sends, read_send_limits(service, {}));
   place.service = text_of(service, "endpoint");
   while (place.service.ends_with('/')) place.service.pop_back();
   if (!place.service.empty() && !place.service.starts_with("http://") &&

@@ -11,6 +11,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr int kMostTries = 8;
+constexpr int kMostTriesUnreached = 4;
 constexpr milliseconds kFirstPause{100};
 constexpr milliseconds kLongestPause{10'000};
 constexpr std::int64_t kSecond = 1'000'000'000;
@@ -99,14 +100,18 @@ milliseconds Sender::pause(int attempt, const HttpResponse* response) {
              : ours;
 }
 
+// Who was never reached will not be for being asked for long.
 Result<HttpResponse> Sender::send(const std::function<Result<HttpRequest>()>& make, std::uint64_t bytes,
-                                  const std::stop_token& stop) {
-  for (int attempt = 0;; ++attempt) {
+                                  const std::stop_token& stop, std::initializer_list<int> expected) {
+  for (int attempt = 1;; ++attempt) {
     Result<HttpResponse> response = send_once(make, bytes, stop);
-    const bool poor = response ? may_come_right(response->status)
+    if (response) was_reached_ = true;
+    const bool is_expected =
+        response && std::find(expected.begin(), expected.end(), response->status) != expected.end();
+    const bool poor = response ? !is_expected && may_come_right(response->status)
                                : response.error().blame == Blame::kRemote && !response.error().lasts;
-    if (!poor || attempt + 1 == kMostTries) return response;
-    if (host_.clock.wait(pause(attempt, response ? &*response : nullptr), stop))
+    if (!poor || attempt >= (was_reached_ ? kMostTries : kMostTriesUnreached)) return response;
+    if (host_.clock.wait(pause(attempt - 1, response ? &*response : nullptr), stop))
       return fail(interrupted_error());
   }
 }

@@ -7,29 +7,27 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
 
+#include "cache/stores/send_limits.h"
 #include "engine/base/host.h"
 
 namespace trainmake {
-
-struct SendLimits {
-  unsigned requests = 32;       // at once
-  std::uint64_t bandwidth = 0;  // bytes a second that are sent; 0 is all that goes
-};
 
 class Sender {
  public:
   Sender(Host& host, SendLimits limits);
 
   // The last answer, whatever its status; an error is that there was none. `make` makes each attempt anew:
-  // its body is read, and its signature has a time. `bytes` is the size of that body.
+  // its body is read, and its signature has a time. `bytes` is the size of that body. What is `expected` is
+  // an answer, poor as it may look.
   Result<HttpResponse> send(const std::function<Result<HttpRequest>()>& make, std::uint64_t bytes,
-                            const std::stop_token& stop);
+                            const std::stop_token& stop, std::initializer_list<int> expected = {});
 
  private:
   Result<HttpResponse> send_once(const std::function<Result<HttpRequest>()>& make, std::uint64_t bytes,
@@ -40,6 +38,7 @@ class Sender {
   Host& host_;
   SendLimits limits_;
   std::atomic<std::uint64_t> dice_;
+  std::atomic<bool> was_reached_ = false;
   std::mutex mutex_;  // guards what follows
   std::condition_variable free_;
   unsigned busy_ = 0;               // requests on their way

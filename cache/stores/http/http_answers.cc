@@ -1,9 +1,9 @@
 #include "cache/stores/http/http_answers.h"
 
-#include <ctime>
 #include <nlohmann/json.hpp>
 #include <pugixml.hpp>
 
+#include "cache/stores/sender.h"
 #include "engine/base/encoding.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
@@ -19,11 +19,10 @@ std::string hex_number(std::uint64_t number) {
 }
 
 std::string tag_from(std::string_view etag, const std::string& modified, std::uint64_t size) {
-  if (etag.starts_with("W/")) etag.remove_prefix(2);
-  if (etag.size() > 1 && etag.front() == '"' && etag.back() == '"') etag = etag.substr(1, etag.size() - 2);
-  if (!etag.empty()) return std::string(etag);
-  const std::optional<std::int64_t> time = http_time_s(modified);
-  return time ? cat(hex_number(static_cast<std::uint64_t>(*time)), "-", hex_number(size)) : "";
+  if (std::string tag = without_quotes(etag); !tag.empty()) return tag;
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  const std::optional<std::int64_t> time = http_time_ns(modified);
+  return time ? cat(hex_number(static_cast<std::uint64_t>(*time / kSecond)), "-", hex_number(size)) : "";
 }
 
 // An element by its name, whichever prefix stands for the namespace `DAV:`.
@@ -61,39 +60,20 @@ Error unreadable(std::string_view why) {
 
 }  // namespace
 
-std::string answer_header(const HttpResponse& response, std::string_view name) {
-  for (const auto& [known, value] : response.headers) {
-    if (known == name) return value;
-  }
-  return "";
-}
-
-std::optional<std::int64_t> http_time_s(const std::string& date) {
-  std::tm utc{};
-  if (::strptime(date.c_str(), "%a, %d %b %Y %H:%M:%S", &utc) == nullptr) return std::nullopt;
-  return static_cast<std::int64_t>(::timegm(&utc));
-}
-
 std::uint64_t size_of_answer(const HttpResponse& response) {
-  const auto size = whole_number<std::uint64_t>(answer_header(response, "content-length"));
+  const auto size = whole_number<std::uint64_t>(header_value(response, "content-length"));
   return size.value_or(response.body.size());
 }
 
 std::string tag_of_answer(const HttpResponse& response) {
-  return tag_from(answer_header(response, "etag"), answer_header(response, "last-modified"),
+  return tag_from(header_value(response, "etag"), header_value(response, "last-modified"),
                   size_of_answer(response));
 }
 
 bool may_share_its_tag(const HttpResponse& response) {
   HttpResponse untagged = response;
   std::erase_if(untagged.headers, [](const auto& header) { return header.first == "etag"; });
-  return tag_of_answer(response) == tag_of_answer(untagged) && age_of_answer(response).value_or(1) <= 0;
-}
-
-std::optional<std::int64_t> age_of_answer(const HttpResponse& response) {
-  const std::optional<std::int64_t> now = http_time_s(answer_header(response, "date"));
-  const std::optional<std::int64_t> then = http_time_s(answer_header(response, "last-modified"));
-  return now && then ? std::optional(*now - *then) : std::nullopt;
+  return tag_of_answer(response) == tag_of_answer(untagged) && age_of(response).value_or(1) <= 0;
 }
 
 Result<std::vector<HttpListed>> parse_multistatus(std::string_view xml, const std::string& folder) {

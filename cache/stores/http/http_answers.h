@@ -12,11 +12,6 @@
 
 namespace trainmake {
 
-std::string answer_header(const HttpResponse& response, std::string_view name);  // "" when it has none
-
-// `Sun, 22 Nov 2026 09:17:08 GMT`, in seconds since 1970.
-std::optional<std::int64_t> http_time_s(const std::string& date);
-
 std::uint64_t size_of_answer(const HttpResponse& response);  // of an object
 
 // Of an object: its ETag without quotes. Where there is none, one is made of its time and size in the form
@@ -25,9 +20,6 @@ std::string tag_of_answer(const HttpResponse& response);
 
 // Whether what replaces an object now may get the same tag: one that is made of seconds, and of this one.
 bool may_share_its_tag(const HttpResponse& response);
-
-// Seconds since an object was put, by the server's own clock.
-std::optional<std::int64_t> age_of_answer(const HttpResponse& response);
 
 struct HttpListed {
   std::string name;  // as it is there, not encoded

@@ -12,14 +12,6 @@
 namespace trainmake {
 namespace {
 
-using std::chrono::milliseconds;
-
-constexpr int kMostTries = 8;
-constexpr milliseconds kFirstPause{100};
-constexpr milliseconds kLongestPause{10'000};
-
-bool may_come_right(int status) { return status == 408 || status == 429 || status >= 500; }
-
 bool is_expected(int status, std::initializer_list<int> expected) {
   return status < 300 || std::find(expected.begin(), expected.end(), status) != expected.end();
 }
@@ -28,7 +20,7 @@ bool is_redirect(int status) { return status >= 300 && status < 400 && status !=
 
 // Without its query, which may be a key to what lies there.
 std::string redirected_to(const HttpResponse& response) {
-  const std::string to = answer_header(response, "location");
+  const std::string to = header_value(response, "location");
   return to.substr(0, to.find('?'));
 }
 
@@ -40,10 +32,7 @@ Error changed_while_sent(const SentFile& file) {
 }
 
 HttpClient::HttpClient(Host& host, HttpPlace place, Tally& tally)
-    : host_(host),
-      place_(std::move(place)),
-      tally_(tally),
-      dice_(static_cast<std::uint64_t>(host.clock.steady_ns())) {}
+    : host_(host), place_(std::move(place)), tally_(tally), sender_(host, place_.sends) {}
 
 Result<HttpClient::Access> HttpClient::read_access() {
   Access access;
@@ -141,56 +130,25 @@ Result<void> HttpClient::add_body(const StoreRequest& request, HttpRequest& sent
   return {};
 }
 
-Result<HttpResponse> HttpClient::send_once(const StoreRequest& request, const std::stop_token& stop) {
+Result<HttpRequest> HttpClient::make(const StoreRequest& request) {
   TRY_ASSIGN(const Access ours, access());
-  HttpRequest sent;
-  sent.method = request.method;
-  sent.url = request.url;
-  sent.headers = request.headers;
-  sent.authorities = ours.authorities;
-  if (!ours.authorization.empty()) sent.headers.emplace_back("Authorization", ours.authorization);
-  TRY(add_body(request, sent));
-  {
-    std::unique_lock lock(mutex_);
-    free_.wait(lock, [&] { return busy_ < place_.requests; });
-    ++busy_;
-  }
+  HttpRequest made;
+  made.method = request.method;
+  made.url = request.url;
+  made.headers = request.headers;
+  made.authorities = ours.authorities;
+  if (!ours.authorization.empty()) made.headers.emplace_back("Authorization", ours.authorization);
+  TRY(add_body(request, made));
   count(request);
-  Result<HttpResponse> response = host_.http.send(sent, stop);
-  {
-    const std::lock_guard lock(mutex_);
-    --busy_;
-  }
-  free_.notify_one();
-  return response;
-}
-
-// Each waits a little longer or shorter than others that were refused with it.
-milliseconds HttpClient::pause(int attempt, const HttpResponse* response) {
-  const std::int64_t longest = std::min(kLongestPause, kFirstPause * (1 << std::min(attempt, 8))).count();
-  std::uint64_t word = dice_.fetch_add(0x9e3779b97f4a7c15U);
-  word = (word ^ (word >> 30U)) * 0xbf58476d1ce4e5b9U;
-  const auto ours = milliseconds(
-      longest / 2 + static_cast<std::int64_t>(word % static_cast<std::uint64_t>(longest / 2 + 1)));
-  const auto told =
-      response == nullptr ? std::nullopt : parse_number(answer_header(*response, "retry-after"));
-  return told && *told > 0
-             ? std::max(ours, milliseconds(static_cast<std::int64_t>(std::min(*told, 60.0) * 1000)))
-             : ours;
+  return made;
 }
 
 Result<HttpResponse> HttpClient::send(const StoreRequest& request, const std::string& doing,
                                       const std::stop_token& stop, std::initializer_list<int> expected) {
-  for (int attempt = 0;; ++attempt) {
-    Result<HttpResponse> response = send_once(request, stop);
-    if (response && is_expected(response->status, expected)) return response;
-    const bool poor = response ? may_come_right(response->status)
-                               : response.error().blame == Blame::kRemote && !response.error().lasts;
-    if (!poor || attempt + 1 == kMostTries)
-      return response ? fail(refusal(request, *response, doing)) : response;
-    if (host_.clock.wait(pause(attempt, response ? &*response : nullptr), stop))
-      return fail(interrupted_error());
-  }
+  const std::uint64_t bytes = request.file == nullptr ? request.body.size() : request.file->size;
+  Result<HttpResponse> response = sender_.send([&] { return make(request); }, bytes, stop, expected);
+  if (!response || is_expected(response->status, expected)) return response;
+  return fail(refusal(request, *response, doing));
 }
 
 }  // namespace trainmake

@@ -3,8 +3,6 @@
 // thread.
 #pragma once
 
-#include <atomic>
-#include <condition_variable>
 #include <initializer_list>
 #include <mutex>
 #include <optional>
@@ -15,6 +13,7 @@
 #include <vector>
 
 #include "cache/stores/http/http_place.h"
+#include "cache/stores/sender.h"
 #include "engine/base/hash.h"
 #include "engine/base/host.h"
 #include "engine/model/event.h"
@@ -59,19 +58,16 @@ class HttpClient {
   };
   Result<Access> read_access();
   Result<Access> access();
-  Result<HttpResponse> send_once(const StoreRequest& request, const std::stop_token& stop);
+  Result<HttpRequest> make(const StoreRequest& request);
   Result<void> add_body(const StoreRequest& request, HttpRequest& sent);
   std::string advice(const StoreRequest& request, const HttpResponse& response) const;
   void count(const StoreRequest& request);
-  std::chrono::milliseconds pause(int attempt, const HttpResponse* response);
 
   Host& host_;
   HttpPlace place_;
   Tally& tally_;
-  std::atomic<std::uint64_t> dice_;
+  Sender sender_;
   mutable std::mutex mutex_;  // guards what follows
-  std::condition_variable free_;
-  unsigned busy_ = 0;  // requests on their way
   std::optional<Access> access_;
 };
 

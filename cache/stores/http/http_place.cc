@@ -62,19 +62,6 @@ Result<void> read_url(const Service& service, HttpPlace& place) {
   return {};
 }
 
-Result<void> read_requests(const Service& service, HttpPlace& place) {
-  constexpr std::int64_t kMost = 256;
-  const Value* value = service.attributes.find("requests");
-  const auto* number = value == nullptr ? nullptr : std::get_if<std::int64_t>(&value->data);
-  if (number == nullptr) return {};
-  if (*number < 1 || *number > kMost)
-    return fail(user_error(cat("Store ", quoted(service.name), " cannot have ", *number, " requests at once"),
-                           cat("Write 1 to ", kMost))
-                    .at(service.where));
-  place.requests = static_cast<unsigned>(*number);
-  return {};
-}
-
 }  // namespace
 
 std::optional<std::string> name_in_key(std::string_view name_there) {
@@ -105,7 +92,8 @@ Result<HttpPlace> read_http_place(const Service& service, const Workspace& works
   place.name = service.name;
   place.where = service.where;
   TRY(read_url(service, place));
-  TRY(read_requests(service, place));
+  constexpr unsigned kUsualRequests = 16;
+  TRY_ASSIGN(place.sends, read_send_limits(service, {kUsualRequests, 0}));
   if (const std::string* ca = service.text("ca")) place.ca = path_join(workspace.root, *ca);
   if (const std::string* user = service.text("user")) place.user = *user;
   if (place.user.find(':') != std::string::npos)

@@ -6,20 +6,21 @@
 #include <string>
 #include <string_view>
 
+#include "cache/stores/send_limits.h"
 #include "engine/base/error.h"
 #include "engine/model/project.h"
 
 namespace trainmake {
 
 struct HttpPlace {
-  std::string name;        // of the store, for errors
-  Location where;          // that names it
-  std::string origin;      // `https://data.example.com:8443`
-  std::string host;        // `data.example.com`, in lower case
-  std::string folder;      // of the server, not encoded; "" or without slashes at its ends
-  std::string user;        // "" when the store names none
-  std::string ca;          // a file of certificates; "" is those that the machine trusts
-  unsigned requests = 16;  // at once
+  std::string name;    // of the store, for errors
+  Location where;      // that names it
+  std::string origin;  // `https://data.example.com:8443`
+  std::string host;    // `data.example.com`, in lower case
+  std::string folder;  // of the server, not encoded; "" or without slashes at its ends
+  std::string user;    // "" when the store names none
+  std::string ca;      // a file of certificates; "" is those that the machine trusts
+  SendLimits sends = {};
 
   std::string url(std::string_view key) const;
   // Of a key's folder, as the server names it: `/some/folder/key/`, not encoded. "" is the store itself.
@@ -29,7 +30,7 @@ struct HttpPlace {
   bool may_carry_password() const;
 };
 
-// `https://host/path`, and `user`, `ca`, `requests`.
+// `https://host/path`, and `user`, `ca`, `requests`, `bandwidth`.
 Result<HttpPlace> read_http_place(const Service& service, const Workspace& workspace);
 
 // A server hides names that begin with a dot, or refuses them: there they begin with `~.`, and those with `~`

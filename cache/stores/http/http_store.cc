@@ -21,14 +21,14 @@ bool may_lack_a_folder(int status) { return status == 404 || status == 409 || st
 // A folder is no object. Those that have one under the name say where its list is, or that none is to be had.
 bool is_nothing(const HttpResponse& response) {
   if (response.status == 404 || response.status == 410) return true;
-  const std::string to = answer_header(response, "location");
+  const std::string to = header_value(response, "location");
   return response.status >= 300 && response.status < 400 && to.substr(0, to.find('?')).ends_with('/');
 }
 
 class HttpStore final : public Store {
  public:
   HttpStore(Host& host, HttpPlace place, Tally& tally)
-      : Store("", place.requests),
+      : Store("", place.sends.requests),
         files_(host.files),
         clock_(host.clock),
         client_(host, std::move(place), tally),
@@ -86,7 +86,7 @@ class HttpStore final : public Store {
     if (expected) {
       TRY_ASSIGN(const HttpResponse there, look_before_put(key, doing));
       if ((is_nothing(there) ? "" : tag_of_answer(there)) != *expected) return std::optional<std::string>();
-      const std::string etag = answer_header(there, "etag");
+      const std::string etag = header_value(there, "etag");
       if (expected->empty())
         request.headers.emplace_back("If-None-Match", "*");
       else if (etag.starts_with('"'))  // a weak one would never match
@@ -106,7 +106,7 @@ class HttpStore final : public Store {
     TRY_ASSIGN(HttpResponse response, client_.send(request, doing, {}, {301, 302, 307, 308, 404, 410}));
     if (is_nothing(response)) return std::optional<ObjectBytes>();
     if (response.status >= 300) return fail(client_.refusal(request, response, doing));
-    ObjectBytes found{"", tag_of_answer(response), age_of_answer(response)};
+    ObjectBytes found{"", tag_of_answer(response), age_of(response)};
     found.bytes = std::move(response.body);
     return std::optional(std::move(found));
   }
@@ -148,7 +148,7 @@ class HttpStore final : public Store {
     };
     {
       std::vector<std::jthread> threads;
-      const std::size_t most = std::min<std::size_t>(client_.place().requests, keys.size());
+      const std::size_t most = std::min<std::size_t>(client_.place().sends.requests, keys.size());
       for (std::size_t i = 1; i < most; ++i) threads.emplace_back(work);
       work();
     }

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "cache/stores/sender.h"
+#include "engine/base/encoding.h"
 #include "engine/base/text.h"
 
 namespace trainmake {
@@ -15,25 +16,10 @@ bool read(std::string_view xml, pugi::xml_document& document) {
       document.load_buffer(xml.data(), xml.size(), pugi::parse_default | pugi::parse_ws_pcdata_single));
 }
 
-int digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-std::string decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool encoded =
-        text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 && digit(text[i + 2]) >= 0;
-    if (encoded) {
-      out += static_cast<char>(16 * digit(text[i + 1]) + digit(text[i + 2]));
-      i += 2;
-    } else {
-      out += text[i] == '+' ? ' ' : text[i];
-    }
-  }
-  return out;
+// In a url's query a plus is a blank.
+std::string decoded(std::string key) {
+  std::replace(key.begin(), key.end(), '+', ' ');
+  return percent_decoded(key);
 }
 
 S3Error error_in(const pugi::xml_node& node) {
@@ -65,8 +51,8 @@ Result<S3List> parse_s3_list(std::string_view xml) {
     const std::string_view key = entry.child_value("Key");
     const auto size = whole_number<std::uint64_t>(entry.child_value("Size"));
     if (!size) return fail(user_error("The list of a bucket names no sizes").because(Blame::kRemote));
-    list.objects.push_back(
-        {encoded ? decoded(key) : std::string(key), *size, without_quotes(entry.child_value("ETag"))});
+    list.objects.push_back({encoded ? decoded(std::string(key)) : std::string(key), *size,
+                            without_quotes(entry.child_value("ETag"))});
   }
   if (std::string_view(root.child_value("IsTruncated")) == "true")
     list.next = root.child_value("NextContinuationToken");

@@ -33,8 +33,8 @@ std::string advice(const S3Error& error, const S3Place& place, const HttpRespons
       code == "IllegalLocationConstraintException" || response.status == 301)
     return region.empty() ? std::string("Set the bucket's `region` on the store")
                           : cat("The bucket is in another region: `region = \"", region, "\"` on the store");
-  if (code == "SignatureDoesNotMatch" || code == "InvalidAccessKeyId" || code == "InvalidToken" ||
-      code == "ExpiredToken")
+  if (code == "SignatureDoesNotMatch" || code == "InvalidAccessKeyId" || code == "XAdminUserNotFound" ||
+      code == "InvalidToken" || code == "ExpiredToken")
     return "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile: the service does not know "
            "these keys";
   if (response.status == 403) return "These keys may not do that: whoever owns the bucket can allow it";

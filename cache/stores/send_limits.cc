@@ -1,0 +1,58 @@
+#include "cache/stores/send_limits.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "engine/base/text.h"
+
+namespace trainmake {
+namespace {
+
+std::optional<std::int64_t> whole(const Service& service, std::string_view name) {
+  const Value* value = service.attributes.find(name);
+  const auto* number = value == nullptr ? nullptr : std::get_if<std::int64_t>(&value->data);
+  return number == nullptr ? std::nullopt : std::optional(*number);
+}
+
+// `50MB`, `100 MiB`, `2GB`, `800000`.
+std::optional<std::uint64_t> parse_bytes(std::string_view text) {
+  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const auto number = whole_number<std::uint64_t>(text.substr(0, digits));
+  const std::string_view unit = trim(text.substr(digits));
+  if (!number || *number == 0) return std::nullopt;
+  constexpr std::string_view kPrefixes = "KMG";
+  if (unit.empty() || unit == "B") return *number;
+  std::size_t power = kPrefixes.find(unit.front()) + 1;
+  const bool decimal = unit.substr(1) == "B", binary = unit.substr(1) == "iB";
+  if (power == 0 || (!decimal && !binary)) return std::nullopt;
+  std::uint64_t bytes = *number;
+  for (; power > 0; --power) bytes *= decimal ? 1000 : 1024;
+  return bytes;
+}
+
+Failure wrong(const Service& service, const std::string& message, std::string hint) {
+  return fail(user_error(cat("Store ", quoted(service.name), message), std::move(hint)).at(service.where));
+}
+
+}  // namespace
+
+Result<SendLimits> read_send_limits(const Service& service, SendLimits usual) {
+  SendLimits limits = usual;
+  constexpr std::int64_t kMostRequests = 256;
+  const std::int64_t requests = whole(service, "requests").value_or(limits.requests);
+  if (requests < 1 || requests > kMostRequests)
+    return wrong(service, cat(" cannot have ", requests, " requests at once"),
+                 cat("Write 1 to ", kMostRequests));
+  limits.requests = static_cast<unsigned>(requests);
+  if (const std::string* rate = service.text("bandwidth")) {
+    const std::optional<std::uint64_t> bytes = parse_bytes(*rate);
+    if (!bytes)
+      return wrong(service, cat(" has a `bandwidth` that is none: ", quoted(*rate)),
+                   "Write what may be sent in a second, as `50MB`");
+    limits.bandwidth = *bytes;
+  }
+  return limits;
+}
+
+}  // namespace trainmake
