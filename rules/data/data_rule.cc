@@ -55,6 +55,9 @@ Digest128 keys_identity(Listing listing) {
   return tree_identity(listing, false);
 }
 
+// A snapshot has everything anew, and most of it lies in the one before.
+std::uint64_t worth_copying(const StorePlace& place) { return place.snapshot ? 1 : kWorthCopying; }
+
 // Whether a folder gets its first key: only there can another target's place be.
 bool has_new_folder(const Listing& listing, const Mirror& there) {
   if (there.target.empty()) return true;
@@ -156,6 +159,7 @@ Result<Description> DataRule::describe(const Subject& subject) {
     const MirrorChange changed = change(*listing, ledger->mirror(), place->prune);
     description.work.objects = changed.send.size();
     description.work.object_bytes = changed.bytes;
+    borrowings_.plan(target.label, find_elsewhere(places_, subject, *place, changed, worth_copying(*place)));
   }
   description.manifest.seal();
   if (gathered.is_whole) description.predicted = {{"tree", identity.hex(), "", bytes_of(*listing), ""}};
@@ -204,7 +208,9 @@ Result<Done> DataRule::send(const Subject& subject, const Description& descripti
     return done;
   }
   TRY_ASSIGN(const std::optional<FileLock> held, place->hold(services_.host, target, doing));
-  TRY_ASSIGN(const MirrorChange changed, make_so(subject, *place, listing, doing));
+  Result<MirrorChange> made = make_so(subject, *place, listing, doing);
+  borrowings_.end(target.label);
+  TRY_ASSIGN(const MirrorChange changed, std::move(made));
   const std::string where = place->of_content(done.artifacts.front().identity).text();
   done.artifacts.push_back({"store", where, "", 0, cat("store:", where)});
   done.note =
@@ -225,13 +231,7 @@ Result<MirrorChange> DataRule::make_so(const Subject& subject, const StorePlace&
   TRY(places_.look_again_if_free(place, target, ledger));
   std::set<std::string> doubted;  // whose they are, nobody knows
   std::optional<MirrorChange> first;
-  std::once_flag looked;
-  std::unordered_map<Digest128, LikeObject> others;
-  const FindElsewhere find_elsewhere = [&](const Digest128& content) {
-    std::call_once(looked, [&] { others = elsewhere(subject, base, place); });
-    const auto found = others.find(content);
-    return found == others.end() ? std::nullopt : std::optional(found->second);
-  };
+  const std::shared_ptr<const LikeObjects> others = borrowings_.begin(target.label);
   for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
     if (!ledger.is_known() || (doing.afresh && attempt == 0))
       TRY(catch_up(services_.host, place, target, listing, ledger, doing));
@@ -244,11 +244,9 @@ Result<MirrorChange> DataRule::make_so(const Subject& subject, const StorePlace&
     if (changed.empty() && ledger.mirror().root == root && !ledger.owes_settling() &&
         ledger.mirror().unsettled.empty())
       return *std::move(first);
-    // A snapshot has everything anew, and most of it lies in the one before.
-    const std::uint64_t worth_copying = place.snapshot ? 1 : kWorthCopying;
-    const TransferOf of{services_.host, services_.workspace, services_.blobs, place,
-                        ledger,         target.label,        listing,         root,
-                        find_elsewhere, worth_copying};
+    const TransferOf of{
+        services_.host, services_.workspace, services_.blobs,     place, ledger, target.label, listing, root,
+        *others,        borrowings_,         worth_copying(place)};
     Transfer transfer(of, changed);
     TRY_ASSIGN(bool is_done, announce(transfer, place, target, listing, ledger, doing));
     if (is_done) {
@@ -270,32 +268,6 @@ Result<bool> DataRule::announce(Transfer& transfer, const StorePlace& place, con
   TRY_ASSIGN(const std::optional<FileLock> alone, place.hold_store(services_.host, target, doing));
   if (has_new_folder(listing, ledger.mirror())) TRY(place.check_neighbours(target, listing));
   return transfer.announce();
-}
-
-// By content, what lies in the places of other targets in the same store, and in the snapshot before this
-// one, as far as we know of them.
-std::unordered_map<Digest128, LikeObject> DataRule::elsewhere(const Subject& subject, const StorePlace& base,
-                                                              const StorePlace& place) {
-  std::unordered_map<Digest128, LikeObject> found;
-  const auto add = [&](Ledger ledger, const StorePlace& there, std::uint64_t least) {
-    if (!ledger.load()) return;
-    const StorePlace where = there.of_content(ledger.mirror().root);
-    for (const MirrorObject& object : ledger.mirror().objects) {
-      if (object.size >= least && !object.tag.empty())
-        found.emplace(object.content, LikeObject{where.key(object.key), object.tag, object.size,
-                                                 object.content, object.chunks});
-    }
-  };
-  if (base.snapshot) add(places_.latest_snapshot(base), base, 1);
-  for (const Target& other : subject.graph.targets) {
-    if (other.label.kind != "data" || other.label == subject.target().label) continue;
-    const auto there = places_.place_of(other);
-    if (!there || !*there || (*there)->store != place.store) continue;
-    // As it was written down: it may be sending right now.
-    add((*there)->snapshot ? places_.latest_snapshot(**there) : places_.ledger_as_kept(**there), **there,
-        kWorthCopying);
-  }
-  return found;
 }
 
 // An earlier result is taken again only when the store still holds it, as far as can be told without asking;

@@ -4,13 +4,13 @@
 
 #include <memory>
 #include <mutex>
-#include <unordered_map>
 
 #include "cache/blobs.h"
 #include "cache/file_set.h"
 #include "cache/stores/store.h"
 #include "engine/model/rule.h"
 #include "rules/data/data_places.h"
+#include "rules/data/elsewhere.h"
 #include "rules/data/fetch.h"
 #include "rules/data/transfer.h"
 
@@ -52,13 +52,12 @@ class DataRule final : public Rule {
                                const Doing& doing);
   Result<bool> announce(Transfer& transfer, const StorePlace& place, const Target& target,
                         const Listing& listing, const Ledger& ledger, const Doing& doing);
-  std::unordered_map<Digest128, LikeObject> elsewhere(const Subject& subject, const StorePlace& base,
-                                                      const StorePlace& place);
 
   DataServices services_;
   DataPlaces places_;
   Fetcher fetcher_;
   PlaceClaims claims_;
+  Borrowings borrowings_;
   std::mutex announcing_;  // one target at a time looks at neighbours and tells of itself
 };
 

@@ -100,6 +100,7 @@ Result<bool> Transfer::run(const Doing& doing) {
     of_.ledger.settle();
     if (!sent && !is_overtaken_) return fail(sent.error());
   }
+  of_.borrowings.end(of_.label);
   if (is_overtaken_) return false;
   if (of_.place.is_local()) {
     TRY(remove(changed_.remove, doing));
@@ -163,7 +164,7 @@ LikeObject Transfer::like_of(const MirrorObject& object) const {
 std::optional<LikeObject> Transfer::like(const ListedFile& file) const {
   if (file.size < of_.worth_copying || of_.place.is_local()) return std::nullopt;
   if (const auto same = copyable_.find(file.content); same != copyable_.end()) return like_of(same->second);
-  if (std::optional<LikeObject> same = of_.elsewhere(file.content)) return same;
+  if (const auto same = of_.elsewhere.find(file.content); same != of_.elsewhere.end()) return same->second;
   const auto earlier = earlier_.find(file.key);
   return earlier == earlier_.end() ? std::nullopt : std::optional(like_of(earlier->second));
 }
@@ -175,6 +176,7 @@ Result<void> Transfer::remove(const std::vector<std::string>& keys, const Doing&
     std::vector<std::string> now;
     for (std::size_t j = i; j < std::min(keys.size(), i + kAtOnce); ++j)
       now.push_back(of_.place.key(keys[j]));
+    of_.borrowings.wait_for(of_.label, {now.begin(), now.end()}, doing.stop);
     TRY(of_.place.store->remove(now));
     for (std::size_t j = i; j < i + now.size(); ++j) TRY(of_.ledger.removed(keys[j]));
     doing.tally.deleted_objects += now.size();

@@ -14,13 +14,11 @@
 #include "cache/blobs.h"
 #include "cache/listing.h"
 #include "engine/model/rule.h"
+#include "rules/data/elsewhere.h"
 #include "rules/data/ledger.h"
 #include "rules/data/place.h"
 
 namespace trainmake {
-
-// Objects of the same store that have a content, other than this target's own.
-using FindElsewhere = std::function<std::optional<LikeObject>(const Digest128& content)>;
 
 struct TransferOf {
   Host& host;
@@ -31,7 +29,8 @@ struct TransferOf {
   const Label& label;
   const Listing& listing;
   std::string root;  // tree identity, hex, of the listing
-  FindElsewhere elsewhere;
+  const LikeObjects& elsewhere;
+  Borrowings& borrowings;
   std::uint64_t worth_copying = kWorthCopying;
 };
 

@@ -161,6 +161,48 @@ class Buckets:
 
     # Others.
 
+    def test_of_a_snapshot_only_what_changed_is_sent(self):
+        bucket, hub = self.bucket()
+        place = self.project(bucket, hub, {f"{number:03}.txt": f"{number}\n" * 100 for number in range(50)}, more=", snapshot = true")
+        place.make("data:d")
+        first = bucket.objects()
+        place.write("in/007.txt", "changed\n")
+        hub.take()
+        answer = place.make("data:d")
+        self.assertEqual(answer.finished["uploaded"], {"objects": 1, "bytes": 8})
+        self.assertEqual(sum(request.sent for request in hub.take() if not request.is_kept_for_itself), 8)
+        both = bucket.objects()
+        self.assertEqual(len(both), 100)
+        self.assertEqual({key: content for key, content in both.items() if key in first}, first)
+        self.assertEqual(sorted(key.split("/")[-1] for key in both), sorted(2 * [f"{number:03}.txt" for number in range(50)]))
+        self.assertEqual([content for key, content in both.items() if key not in first and key.endswith("/007.txt")], [b"changed\n"])
+        place.write("in/007.txt", "7\n" * 100)
+        hub.take()
+        place.make("data:d")
+        self.assertEqual(hub.take(), [])
+
+    def test_what_another_target_has_is_copied(self):
+        bucket, hub = self.bucket()
+        place = self.project(bucket, hub, {"one.bin": os.urandom(3 * MIB)})
+        place.make("data:d")
+        place.append("TRAINFILE.lua", 'data "e" { files = glob "other/**" }\n')
+        place.path("other").mkdir()
+        place.path("in/one.bin").rename(place.path("other/two.bin"))
+        place.write("in/small", "small")
+        hub.take()
+        answer = place.make("data:e", "data:d")
+        self.assertLess(sum(request.sent for request in hub.take()), MIB)
+        self.assertEqual(answer.finished["uploaded"]["objects"], 1)
+        self.assertEqual(bucket.read("prefix/e/two.bin"), place.path("other/two.bin").read_bytes())
+
+    def test_names_that_no_object_can_have_are_told_before_anything_is_sent(self):
+        bucket, hub = self.bucket()
+        place = self.project(bucket, hub, ABC)
+        with open(os.fsencode(place.path("in")) + b"/z\xff", "wb") as file:
+            file.write(b"x")
+        self.assert_told(place.ask("data:d").exits(1).err, "no UTF-8")
+        self.assertEqual(bucket.keys(), [])
+
     def test_another_clone_reads_one_manifest_and_sends_nothing(self):
         bucket, hub = self.bucket()
         place = self.project(bucket, hub, {f"{number}.txt": f"{number}\n" for number in range(50)})
