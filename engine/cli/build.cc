@@ -135,8 +135,8 @@ Result<int> build_with(Session& session, Reporter& reporter) {
 
   // Until here nothing was changed, and Ctrl-C simply ends us; from here on it detaches.
   const Interrupts interrupts;
-  Looks looks = std::move(loaded.looks);
-  looks.add(plan.looks);
+  Looks looks = std::move(plan.looks);
+  looks.add(loaded.looks);
   const RunServices services{
       decider,         session.host().clock, [&](const Event& event) { reporter.event(event); },
       session.tally(), step_locker(session), [&] { reporter.tick(); }};

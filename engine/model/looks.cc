@@ -28,6 +28,13 @@ void Looks::add(const Looks& other) {
   variables.insert(other.variables.begin(), other.variables.end());
 }
 
+// A target may have looked at a million files.
+void Looks::add(Looks&& other) {
+  if (files.empty()) files.swap(other.files);
+  if (folders.empty()) folders.swap(other.folders);
+  add(static_cast<const Looks&>(other));
+}
+
 void Looks::add_variable(const std::string& name, const std::optional<std::string>& value) {
   variables.emplace(name, value ? std::optional(digest_of(*value)) : std::nullopt);
 }

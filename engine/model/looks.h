@@ -27,6 +27,7 @@ struct Looks {
   std::map<std::string, std::optional<Digest128>> variables;  // digests of values, which may be secrets
 
   void add(const Looks& other);
+  void add(Looks&& other);
   void add_variable(const std::string& name, const std::optional<std::string>& value);
   // Sorted by path, each path once (the earliest look, so that a later change is seen).
   void normalize();

@@ -148,7 +148,7 @@ Plan make_plan(const Decider& decider, unsigned threads) {
     Result<PlannedStep> step = description ? decider.decide(subject, *std::move(description), plan.looks)
                                            : Result<PlannedStep>(fail(std::move(description).error()));
     if (step) {
-      plan.looks.add(step->description.looks);
+      plan.looks.add(std::move(step->description.looks));
       step->description.looks = {};
       hold_up(plan.steps, subject.target(), *step);
       plan.steps[id] = *std::move(step);
@@ -158,6 +158,9 @@ Plan make_plan(const Decider& decider, unsigned threads) {
         plan.errors.emplace_back(located(std::move(error), subject.target()), label);
     }
   }
+  if (std::any_of(plan.steps.begin(), plan.steps.end(),
+                  [](const PlannedStep& step) { return step.verdict == Verdict::kRun; }))
+    plan.looks = {};
   return plan;
 }
 

@@ -38,7 +38,7 @@ struct PlannedStep {
 struct Plan {
   std::vector<PlannedStep> steps;               // by TargetId
   std::vector<std::pair<Error, Label>> errors;  // bad input, found before anything runs
-  Looks looks;
+  Looks looks;  // empty when something will run: then there is nothing that they could prove
 
   std::optional<TargetId> failed() const;  // a step of kFailed: unless asked to keep going, a run begins none
 };

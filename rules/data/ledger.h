@@ -9,6 +9,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/base/host.h"
@@ -35,6 +36,11 @@ class Ledger {
   bool owes_settling() const { return untold_ > 1; }
   bool wrote(const std::string& writer) const { return writers_.contains(writer); }
 
+  // mirror(), for whoever saves another; until then nothing is known.
+  Mirror take() {
+    known_ = false;
+    return std::exchange(mirror_, {});
+  }
   // Before the manifest object is put by `writer`: should we be cut, it is known to be ours.
   Result<void> begin(const std::string& writer);
   // The manifest object is `mirror`, with that tag. What was done before counts no more, but for notes.

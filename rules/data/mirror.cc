@@ -300,20 +300,19 @@ MirrorChange change(const Listing& listing, const Mirror& there, bool prune) {
   return change;
 }
 
-Mirror announcement(const Listing& listing, const Mirror& there, const MirrorChange& change) {
+Mirror announcement(const Listing& listing, Mirror there, const MirrorChange& change) {
   Mirror mirror;
-  mirror.objects.reserve(listing.size());
+  mirror.objects = std::move(there.objects);  // of which those go that are no file's, or change
+  auto file = listing.begin();
   auto waiting = change.send.begin();
-  for (const ListedFile& file : listing) {
-    if (waiting != change.send.end() && *waiting == &file) {
-      mirror.unsettled.push_back({file.key, file.size, file.content});
-      ++waiting;
-    } else {
-      const MirrorObject* known = find_object(there, file.key);
-      mirror.objects.push_back(known != nullptr ? *known
-                                                : MirrorObject{file.key, file.size, file.content, "", {}});
-    }
-  }
+  std::erase_if(mirror.objects, [&](const MirrorObject& object) {
+    while (file != listing.end() && file->key < object.key) ++file;
+    while (waiting != change.send.end() && (*waiting)->key < object.key) ++waiting;
+    const bool is_file = file != listing.end() && file->key == object.key;
+    return !is_file || (waiting != change.send.end() && (*waiting)->key == object.key);
+  });
+  for (const ListedFile* sent : change.send)
+    mirror.unsettled.push_back({sent->key, sent->size, sent->content});
   for (const std::vector<std::string>* keys : {&change.make_way, &change.remove}) {
     for (const std::string& key : *keys) mirror.unsettled.push_back({key, 0, std::nullopt});
   }

@@ -70,6 +70,6 @@ MirrorChange change(const Listing& listing, const Mirror& there, bool prune);
 
 // What to say of a store before `change` is made, so that a cut never leaves an object that is not what it is
 // said to be.
-Mirror announcement(const Listing& listing, const Mirror& there, const MirrorChange& change);
+Mirror announcement(const Listing& listing, Mirror there, const MirrorChange& change);
 
 }  // namespace trainmake

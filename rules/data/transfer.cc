@@ -61,12 +61,12 @@ Transfer::Transfer(const TransferOf& of, const MirrorChange& changed) : of_(of),
 }
 
 Result<bool> Transfer::announce() {
-  Mirror said = announcement(of_.listing, of_.ledger.mirror(), changed_);
+  // While nothing was touched.
+  for (const ListedFile* file : changed_.send) TRY(of_.place.store->check(of_.place.key(file->key)));
+  Mirror said = announcement(of_.listing, of_.ledger.take(), changed_);
   said.target = of_.label.text();
   said.root = of_.root;
   said.writer = random_name();
-  // While nothing was touched.
-  for (const ListedFile* file : changed_.send) TRY(of_.place.store->check(of_.place.key(file->key)));
   TRY(of_.ledger.begin(said.writer));
   TRY_ASSIGN(std::optional<std::string> tag,
              of_.place.store->put(of_.place.manifest_key(), to_json(said), of_.ledger.tag()));
