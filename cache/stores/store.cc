@@ -11,7 +11,7 @@ namespace {
 // One store's folder within another's: their objects would meet, and neither knows of the other's.
 Result<void> check_apart(const StoreRoom& room, Host& host, const Workspace& workspace, const Space& space,
                          const Service& service, const Store& store, Tally& tally) {
-  const std::string folder = store.folder();
+  const std::string& folder = store.folder();
   for (const std::string& name : folder.empty() ? std::vector<std::string>() : space.names("store")) {
     const Service& other = *space.find("store", name);
     const std::string* url = other.text("url");
