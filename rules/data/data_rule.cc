@@ -59,12 +59,15 @@ Digest128 keys_identity(Listing listing) {
 std::uint64_t worth_copying(const StorePlace& place) { return place.snapshot ? 1 : kWorthCopying; }
 
 // Whether a folder gets its first key: only there can another target's place be.
-bool has_new_folder(const Listing& listing, const Mirror& there) {
+bool has_new_folder(const MirrorChange& changed, const Mirror& there) {
   if (there.target.empty()) return true;
-  std::set<std::string_view> known;
-  for (const MirrorObject& object : there.objects) known.insert(path_folder(object.key));
-  return std::any_of(listing.begin(), listing.end(),
-                     [&](const ListedFile& file) { return !known.contains(path_folder(file.key)); });
+  std::set<std::string_view> folders;  // of keys that are not there yet
+  for (const ListedFile* file : changed.send) {
+    if (find_object(there, file->key) == nullptr) folders.insert(path_folder(file->key));
+  }
+  if (folders.empty()) return false;
+  for (const MirrorObject& object : there.objects) folders.erase(path_folder(object.key));
+  return !folders.empty();
 }
 
 }  // namespace
@@ -208,7 +211,7 @@ Result<Done> DataRule::send(const Subject& subject, const Description& descripti
     return done;
   }
   TRY_ASSIGN(const std::optional<FileLock> held, place->hold(services_.host, target, doing));
-  Result<MirrorChange> made = make_so(subject, *place, listing, doing);
+  Result<MirrorChange> made = make_so(subject, *place, listing, done.artifacts.front().identity, doing);
   borrowings_.end(target.label);
   TRY_ASSIGN(const MirrorChange changed, std::move(made));
   const std::string where = place->of_content(done.artifacts.front().identity).text();
@@ -221,10 +224,9 @@ Result<Done> DataRule::send(const Subject& subject, const Description& descripti
 // Until what lies there is what should: whenever somebody else wrote there meanwhile, what differs now is
 // another.
 Result<MirrorChange> DataRule::make_so(const Subject& subject, const StorePlace& base, const Listing& listing,
-                                       const Doing& doing) {
+                                       const std::string& root, const Doing& doing) {
   constexpr int kMostAttempts = 20;
   const Target& target = subject.target();
-  const std::string root = tree_identity(listing, false).hex();
   const StorePlace place = base.of_content(root);
   TRY_ASSIGN(const SharedLedger shared, places_.ledger_of(place));
   Ledger& ledger = *shared;
@@ -248,7 +250,7 @@ Result<MirrorChange> DataRule::make_so(const Subject& subject, const StorePlace&
         services_.host, services_.workspace, services_.blobs,     place, ledger, target.label, listing, root,
         *others,        borrowings_,         worth_copying(place)};
     Transfer transfer(of, changed);
-    TRY_ASSIGN(bool is_done, announce(transfer, place, target, listing, ledger, doing));
+    TRY_ASSIGN(bool is_done, announce(transfer, place, target, listing, changed, ledger, doing));
     if (is_done) {
       for (const ListedFile* file : changed.send) doubted.insert(file->key);
       TRY_ASSIGN(is_done, transfer.run(doing));
@@ -263,10 +265,11 @@ Result<MirrorChange> DataRule::make_so(const Subject& subject, const StorePlace&
 }
 
 Result<bool> DataRule::announce(Transfer& transfer, const StorePlace& place, const Target& target,
-                                const Listing& listing, const Ledger& ledger, const Doing& doing) {
+                                const Listing& listing, const MirrorChange& changed, const Ledger& ledger,
+                                const Doing& doing) {
   const std::lock_guard among_ours(announcing_);
   TRY_ASSIGN(const std::optional<FileLock> alone, place.hold_store(services_.host, target, doing));
-  if (has_new_folder(listing, ledger.mirror())) TRY(place.check_neighbours(target, listing));
+  if (has_new_folder(changed, ledger.mirror())) TRY(place.check_neighbours(target, listing));
   return transfer.announce();
 }
 

@@ -49,9 +49,10 @@ class DataRule final : public Rule {
   Result<SharedListing> fetched(const Target& target, const SharedListing& described, const Doing& doing);
   Result<Done> send(const Subject& subject, const Description& description, const Doing& doing);
   Result<MirrorChange> make_so(const Subject& subject, const StorePlace& base, const Listing& listing,
-                               const Doing& doing);
+                               const std::string& root, const Doing& doing);
   Result<bool> announce(Transfer& transfer, const StorePlace& place, const Target& target,
-                        const Listing& listing, const Ledger& ledger, const Doing& doing);
+                        const Listing& listing, const MirrorChange& changed, const Ledger& ledger,
+                        const Doing& doing);
 
   DataServices services_;
   DataPlaces places_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "cache/stores/sender.h"
 #include "engine/base/temporary_folder.h"
 #include "engine/base/text.h"
 
@@ -67,13 +68,6 @@ std::string redirected(std::string_view from, const std::string& to) {
   if (to.starts_with("//")) return cat(from.substr(0, host - 2), to);
   if (to.starts_with('/')) return cat(from.substr(0, path), to);
   return cat(from.substr(0, from.rfind('/') + 1), to);
-}
-
-std::string header_of(const HttpResponse& response, std::string_view name) {
-  for (const auto& [known, value] : response.headers) {
-    if (known == name) return value;
-  }
-  return "";
 }
 
 bool may_come_right(int status) { return status == 408 || status == 429 || status >= 500; }
@@ -172,7 +166,7 @@ Result<HttpResponse> Fetcher::follow(std::string url, const std::string& to, Sha
     };
     ++doing.tally.requests[static_cast<std::size_t>(Method::kGet)];
     TRY_ASSIGN(HttpResponse response, host_.http.send(request, doing.stop));
-    const std::string elsewhere = header_of(response, "location");
+    const std::string elsewhere = header_value(response, "location");
     if (response.status >= 300 && response.status < 400 && !elsewhere.empty() && hop < kMostRedirects) {
       url = redirected(url, elsewhere);
       continue;

@@ -18,19 +18,6 @@ const std::string* header(const HttpRequest& request, std::string_view name) {
   return nullptr;
 }
 
-std::string decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size()) {
-      out += static_cast<char>(whole_number<int>(text.substr(i + 1, 2), 16).value_or(0));
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
 std::string etag_of(std::string_view bytes) { return cat("\"", digest_of(bytes).hex(), "\""); }
 
 std::string escaped(const std::string& text) {
@@ -113,11 +100,13 @@ Result<HttpResponse> FakeBucket::answer(const HttpRequest& given) {
   std::string_view rest = std::string_view(request.url).substr(begin.size());
   Asked asked{request, "", {}};
   const std::size_t question = std::min(rest.find('?'), rest.size());
-  asked.key = decoded(rest.substr(std::min<std::size_t>(question, 1), question > 0 ? question - 1 : 0));
+  asked.key =
+      percent_decoded(rest.substr(std::min<std::size_t>(question, 1), question > 0 ? question - 1 : 0));
   for (const std::string& pair :
        split(question < rest.size() ? rest.substr(question + 1) : std::string_view(), '&')) {
     const std::size_t equals = std::min(pair.find('='), pair.size());
-    asked.query[pair.substr(0, equals)] = equals < pair.size() ? decoded(pair.substr(equals + 1)) : "";
+    asked.query[pair.substr(0, equals)] =
+        equals < pair.size() ? percent_decoded(pair.substr(equals + 1)) : "";
   }
   HttpResponse response = perform(asked);
   return trouble ? troubled() : Result<HttpResponse>(std::move(response));
@@ -213,7 +202,7 @@ HttpResponse FakeBucket::remove_many(const Asked& asked) {
 
 // What `x-amz-copy-source` names, as far as its condition and range allow.
 std::optional<std::string> FakeBucket::copied(const Asked& asked, HttpResponse& refused) {
-  const std::string source = decoded(*header(asked.request, "x-amz-copy-source"));
+  const std::string source = percent_decoded(*header(asked.request, "x-amz-copy-source"));
   const std::string* tag = header(asked.request, "x-amz-copy-source-if-match");
   const std::string begin = cat("/", name_, "/");
   const auto found = source.starts_with(begin) ? objects.find(source.substr(begin.size())) : objects.end();
@@ -247,7 +236,8 @@ HttpResponse FakeBucket::put(const Asked& asked) {
     HttpResponse refused;
     const std::optional<std::string> bytes = copied(asked, refused);
     if (!bytes) return refused;
-    const std::string source = decoded(*header(request, "x-amz-copy-source")).substr(name_.size() + 2);
+    const std::string source =
+        percent_decoded(*header(request, "x-amz-copy-source")).substr(name_.size() + 2);
     metadata[asked.key] = metadata[source];
     objects[asked.key] = *bytes;
     return {200, {}, cat("<CopyObjectResult><ETag>", etag_of(*bytes), "</ETag></CopyObjectResult>")};

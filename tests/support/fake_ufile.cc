@@ -27,24 +27,12 @@ std::optional<std::string> header(const HttpRequest& request, const std::string&
   return std::nullopt;
 }
 
-std::string decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size()) {
-      out += static_cast<char>(whole_number<int>(text.substr(i + 1, 2), 16).value_or(0));
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
 std::map<std::string, std::string> parameters_of(std::string_view query) {
   std::map<std::string, std::string> found;
   for (const std::string& pair : split(query, '&')) {
     const std::size_t equals = std::min(pair.find('='), pair.size());
-    found[decoded(pair.substr(0, equals))] = equals < pair.size() ? decoded(pair.substr(equals + 1)) : "";
+    found[percent_decoded(pair.substr(0, equals))] =
+        equals < pair.size() ? percent_decoded(pair.substr(equals + 1)) : "";
   }
   return found;
 }
@@ -131,7 +119,7 @@ HttpResponse FakeUfile::perform(const HttpRequest& request) {
     return refuse(400, kWrongRequest, "no such address", cat("no such address: ", request.url));
   const std::string_view rest = std::string_view(request.url).substr(begin.size());
   const std::size_t question = std::min(rest.find('?'), rest.size());
-  const Asked asked{request, decoded(rest.substr(0, question)),
+  const Asked asked{request, percent_decoded(rest.substr(0, question)),
                     parameters_of(question < rest.size() ? rest.substr(question + 1) : "")};
   HttpRequest again = request;
   std::erase_if(again.headers, [](const auto& each) { return each.first == "Authorization"; });
@@ -204,7 +192,7 @@ HttpResponse FakeUfile::list(const Asked& asked) {
 
 // What `X-Ufile-Copy-Source` names, as far as its range says.
 std::optional<std::string> FakeUfile::copied(const Asked& asked, HttpResponse& refused) {
-  const std::string source = decoded(*header(asked.request, "X-Ufile-Copy-Source"));
+  const std::string source = percent_decoded(*header(asked.request, "X-Ufile-Copy-Source"));
   const std::string begin = cat("/", name_, "/");
   const auto found = source.starts_with(begin) ? objects.find(source.substr(begin.size())) : objects.end();
   if (found == objects.end()) {
@@ -229,7 +217,8 @@ HttpResponse FakeUfile::put(const Asked& asked) {
     if (!bytes) return refused;
     if (bytes->size() > 100'000'000 || !request.body.empty())
       return refuse(400, kWrongRequest, "invalid request", "a copy of so much");
-    metadata[asked.key] = metadata[decoded(*header(request, "X-Ufile-Copy-Source")).substr(name_.size() + 2)];
+    metadata[asked.key] =
+        metadata[percent_decoded(*header(request, "X-Ufile-Copy-Source")).substr(name_.size() + 2)];
     objects[asked.key] = *bytes;
   } else {
     objects[asked.key] = request.body;
