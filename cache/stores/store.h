@@ -47,6 +47,14 @@ struct FileToPut {
   std::function<void(const std::string& note)> note = {};
 };
 
+// Takes the bytes of an object, piece by piece and in order.
+using ByteSink = std::function<Result<void>(std::string_view)>;
+
+struct ObjectToRead {
+  std::string key;
+  std::string tag;  // it is this one, or is not read; never ""
+};
+
 struct PutFile {
   std::string tag;
   std::uint64_t sent = 0;         // bytes that travelled
@@ -84,6 +92,10 @@ class Store {
   virtual Result<std::optional<std::string>> put(const std::string& key, std::string_view bytes,
                                                  const Expected& expected) = 0;
   virtual Result<std::optional<ObjectBytes>> get(const std::string& key) = 0;  // small objects
+  // All of its bytes, whatever their number. Without a value they are to be forgotten: what has that tag is not
+  // there (any more).
+  virtual Result<std::optional<StoredObject>> read(const ObjectToRead& object, const ByteSink& to,
+                                                   const std::stop_token& stop) = 0;
   virtual Result<std::optional<StoredObject>> look(const std::string& key) = 0;
   virtual Result<void> list(const std::string& prefix,
                             const std::function<void(const StoredObject&)>& visit) = 0;

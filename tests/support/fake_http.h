@@ -44,6 +44,8 @@ class FakeHttp final : public Http {
     return {};
   }
   int readied = 0;
+  // Each of the next answers that are taken piece by piece ends after so many bytes, without its rest.
+  std::vector<std::size_t> cuts;
 
   void forget() {
     const std::lock_guard lock(mutex_);
@@ -55,11 +57,31 @@ class FakeHttp final : public Http {
   }
 
  private:
-  static Result<HttpResponse> delivered(const HttpRequest& request, Result<HttpResponse> response) {
+  Result<HttpResponse> delivered(const HttpRequest& request, Result<HttpResponse> response) {
+    if (response && response->status == 200) cut_out(request, *response);
     if (!response || !request.body_to || (response->status != 200 && response->status != 206))
       return response;
-    TRY(request.body_to(response->status, std::exchange(response->body, {})));
+    std::string body = std::exchange(response->body, {});
+    const std::size_t most = cuts.empty() ? body.size() : cuts.front();
+    if (!cuts.empty()) cuts.erase(cuts.begin());
+    TRY(request.body_to(response->status, std::string_view(body).substr(0, most)));
+    if (most < body.size()) return fail(user_error("The connection was cut").because(Blame::kRemote));
     return response;
+  }
+
+  // As every server does that knows ranges.
+  static void cut_out(const HttpRequest& request, HttpResponse& response) {
+    for (const auto& [name, value] : request.headers) {
+      if (name != "Range") continue;
+      const auto from = whole_number<std::size_t>(split(value.substr(value.find('=') + 1), '-').front());
+      const std::size_t size = response.body.size();
+      response.status = from && *from < size ? 206 : 416;
+      response.body = response.status == 206 ? response.body.substr(*from) : "";
+      std::erase_if(response.headers, [](const auto& header) { return header.first == "content-length"; });
+      response.headers.emplace_back(
+          "content-range", response.status == 206 ? cat("bytes ", *from, "-", size - 1, "/", size)
+                                                  : cat("bytes */", size));
+    }
   }
 
   mutable std::mutex mutex_;

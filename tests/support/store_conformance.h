@@ -32,6 +32,15 @@ class StoreConformance : public testing::TestWithParam<MakeStore> {
     EXPECT_TRUE(found) << key;
     return found && *found ? (*found)->bytes : "(nothing)";
   }
+  std::string read(const std::string& key, const std::string& tag) {
+    std::string bytes;
+    const auto found = store.read({key, tag}, [&](std::string_view piece) {
+      bytes += piece;
+      return Result<void>();
+    }, {});
+    EXPECT_TRUE(found) << (found ? "" : found.error().message);
+    return found && *found ? bytes : "(nothing)";
+  }
   Result<PutFile> put_file(const std::string& key, const std::string& content) {
     return store.put_file({key, "/src/f", digest_of(content)}, {});
   }
@@ -130,6 +139,31 @@ TEST_P(StoreConformance, WhatIsPutMayDependOnWhatIsThere) {
   EXPECT_TRUE(put("k", "two", **first).value());
   EXPECT_EQ(content("k"), "two");
   EXPECT_FALSE(put("k", "three", **first).value());
+}
+
+TEST_P(StoreConformance, AnObjectIsReadWholeAndOnlyWithItsTag) {
+  const std::string bytes(300'000, 'r');
+  const auto tag = put("k", bytes);
+  ASSERT_TRUE(tag && *tag);
+  EXPECT_EQ(read("k", **tag), bytes);
+  EXPECT_EQ(read("k", "another"), "(nothing)");
+  EXPECT_EQ(read("missing", **tag), "(nothing)");
+  ASSERT_TRUE(put("empty", ""));
+  EXPECT_EQ(read("empty", store.get("empty").value()->tag), "");
+}
+
+TEST_P(StoreConformance, AReadGoesOnWhereItWasCut) {
+  if (under.http == nullptr) GTEST_SKIP() << "no connection to cut";
+  std::string bytes(10'000, 'r');
+  for (std::size_t i = 0; i < bytes.size(); i += 7) bytes[i] = static_cast<char>(i);
+  const auto tag = put("k", bytes);
+  ASSERT_TRUE(tag && *tag);
+  under.http->forget();
+  under.http->cuts = {0, 1, 4000};
+  EXPECT_TRUE(read("k", **tag) == bytes);
+  std::size_t gets = 0;
+  for (const HttpRequest& request : under.http->requests()) gets += request.method == "GET" ? 1 : 0;
+  EXPECT_EQ(gets, 4U);
 }
 
 TEST_P(StoreConformance, ALookTellsWhatWasPut) {

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cache/stores/store.h"
+#include "tests/support/fake_http.h"
 #include "tests/support/mem_fs.h"
 
 namespace trainmake {
@@ -12,6 +13,7 @@ struct StoreUnderTest {
   std::shared_ptr<MemFileSystem> files;  // where put_file reads from
   std::shared_ptr<Store> store;
   bool takes_any_bytes = true;  // as keys; else UTF-8
+  FakeHttp* http = nullptr;     // that it is reached by, if it is
 };
 using MakeStore = StoreUnderTest (*)();
 

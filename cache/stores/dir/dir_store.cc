@@ -77,6 +77,17 @@ class DirStore final : public Store {
         ObjectBytes{*std::move(bytes), tag_of(stat), (clock_.now_ns() - stat.mtime_ns) / kSecond});
   }
 
+  Result<std::optional<StoredObject>> read(const ObjectToRead& object, const ByteSink& to,
+                                           const std::stop_token& stop) override {
+    TRY_ASSIGN(const std::string from, object_path(object.key));
+    TRY_ASSIGN(const Stat before, files_.look(from));
+    if (!before.is(FileKind::kFile) || tag_of(before) != object.tag) return std::optional<StoredObject>();
+    TRY(read_pieces(files_, from, stop, to));
+    TRY_ASSIGN(const Stat after, files_.look(from));
+    if (after != before) return std::optional<StoredObject>();
+    return std::optional(StoredObject{object.key, after.size, object.tag, std::nullopt});
+  }
+
   Result<std::optional<StoredObject>> look(const std::string& key) override {
     TRY_ASSIGN(const std::string path, object_path(key));
     TRY_ASSIGN(const Stat stat, files_.look(path));

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <pugixml.hpp>
 
+#include "cache/stores/reading.h"
 #include "cache/stores/sender.h"
 #include "engine/base/encoding.h"
 #include "engine/base/json.h"
@@ -61,8 +62,7 @@ Error unreadable(std::string_view why) {
 }  // namespace
 
 std::uint64_t size_of_answer(const HttpResponse& response) {
-  const auto size = whole_number<std::uint64_t>(header_value(response, "content-length"));
-  return size.value_or(response.body.size());
+  return size_of_object(response).value_or(response.body.size());
 }
 
 std::string tag_of_answer(const HttpResponse& response) {

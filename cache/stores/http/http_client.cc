@@ -136,6 +136,7 @@ Result<HttpRequest> HttpClient::make(const StoreRequest& request) {
   made.method = request.method;
   made.url = request.url;
   made.headers = request.headers;
+  if (request.reading != nullptr) request.reading->ask(made);
   made.authorities = ours.authorities;
   if (!ours.authorization.empty()) made.headers.emplace_back("Authorization", ours.authorization);
   TRY(add_body(request, made));

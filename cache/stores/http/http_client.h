@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cache/stores/http/http_place.h"
+#include "cache/stores/reading.h"
 #include "cache/stores/sender.h"
 #include "engine/base/hash.h"
 #include "engine/base/host.h"
@@ -34,6 +35,7 @@ struct StoreRequest {
   std::vector<std::pair<std::string, std::string>> headers = {};
   std::string_view body = {};
   const SentFile* file = nullptr;  // in place of `body`
+  Reading* reading = nullptr;      // takes the answer's body
 };
 
 Error changed_while_sent(const SentFile& file);

@@ -111,6 +111,21 @@ class HttpStore final : public Store {
     return std::optional(std::move(found));
   }
 
+  Result<std::optional<StoredObject>> read(const ObjectToRead& object, const ByteSink& to,
+                                           const std::stop_token& stop) override {
+    TRY(check(object.key));
+    Reading reading(object, to);
+    StoreRequest request{"GET", client_.place().url(object.key)};
+    request.reading = &reading;
+    const std::string doing = cat("read ", quoted(object.key));
+    TRY_ASSIGN(const HttpResponse response,
+               client_.send(request, doing, stop, {301, 302, 307, 308, 404, 410, kNothingMore}));
+    if (is_nothing(response)) return std::optional<StoredObject>();
+    if (response.status >= 300 && response.status != kNothingMore)
+      return fail(client_.refusal(request, response, doing));
+    return reading.finish(response, tag_of_answer(response));
+  }
+
   // No header tells what was put, so small objects are read: of those, whoever asks wants to know it.
   Result<std::optional<StoredObject>> look(const std::string& key) override {
     constexpr std::uint64_t kRead = std::uint64_t{1} << 20U;

@@ -85,6 +85,7 @@ Result<HttpRequest> S3Client::make(const S3Request& request, const std::stop_tok
   made.method = request.method;
   made.url = reached.url(request.key, request.query);
   made.headers = request.headers;
+  if (request.reading != nullptr) request.reading->ask(made);
   if (request.piece == nullptr)
     send_bytes(request.body, made);
   else

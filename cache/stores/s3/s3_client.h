@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cache/stores/file_range.h"
+#include "cache/stores/reading.h"
 #include "cache/stores/s3/s3_place.h"
 #include "cache/stores/sender.h"
 #include "engine/base/hash.h"
@@ -31,6 +32,7 @@ struct S3Request {
   std::vector<std::pair<std::string, std::string>> headers = {};
   std::string_view body = {};
   const FilePiece* piece = nullptr;  // in place of `body`
+  Reading* reading = nullptr;        // takes the answer's body
 
   std::uint64_t body_size() const { return piece == nullptr ? body.size() : piece->range.size; }
 };

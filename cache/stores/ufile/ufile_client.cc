@@ -90,6 +90,7 @@ Result<HttpRequest> UfileClient::make(const UfileRequest& request) {
   made.method = request.method;
   made.url = place_.url(request.key, request.query);
   made.headers = request.headers;
+  if (request.reading != nullptr) request.reading->ask(made);
   if (const std::string host = place_.host(); !host.empty()) made.headers.emplace_back("Host", host);
   if (!request.md5.empty()) made.headers.emplace_back("Content-MD5", request.md5);
   if (request.method == "PUT" || request.method == "POST")

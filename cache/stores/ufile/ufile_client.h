@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cache/stores/file_range.h"
+#include "cache/stores/reading.h"
 #include "cache/stores/sender.h"
 #include "cache/stores/ufile/ufile_place.h"
 #include "engine/base/host.h"
@@ -31,6 +32,7 @@ struct UfileRequest {
   std::string_view body = {};
   const FileRange* range = nullptr;  // in place of `body`
   std::string md5 = {};              // of either; "" is not said
+  Reading* reading = nullptr;        // takes the answer's body
 
   std::uint64_t body_size() const { return range == nullptr ? body.size() : range->size; }
 };

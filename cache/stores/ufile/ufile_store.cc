@@ -83,6 +83,21 @@ class UfileStore final : public Store {
     return std::optional(std::move(found));
   }
 
+  Result<std::optional<StoredObject>> read(const ObjectToRead& object, const ByteSink& to,
+                                           const std::stop_token& stop) override {
+    TRY(check(object.key));
+    Reading reading(object, to);
+    UfileRequest request{"GET", object.key, ""};
+    request.reading = &reading;
+    const std::string doing = cat("read ", quoted(object.key));
+    TRY_ASSIGN(const HttpResponse response, client_.send(request, doing, stop, {404, kNothingMore}));
+    if (response.status == 404) {
+      TRY(missing(response, doing));
+      return std::optional<StoredObject>();
+    }
+    return reading.finish(response, tag_of(response));
+  }
+
   Result<std::optional<StoredObject>> look(const std::string& key) override {
     TRY(check(key));
     const std::string doing = cat("look at ", quoted(key));

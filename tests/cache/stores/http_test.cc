@@ -88,7 +88,7 @@ struct HttpWorld {
 };
 
 StoreUnderTest under_test(const std::shared_ptr<HttpWorld>& world) {
-  return {world->files, {world->store.get(), [world](Store*) {}}, false};
+  return {world->files, {world->store.get(), [world](Store*) {}}, false, &world->http};
 }
 
 }  // namespace

@@ -100,7 +100,7 @@ struct S3World {
 
 StoreUnderTest s3_under_test() {
   auto world = std::make_shared<S3World>();
-  return {world->files, {world->store.get(), [world](Store*) {}}, false};
+  return {world->files, {world->store.get(), [world](Store*) {}}, false, &world->http};
 }
 
 namespace {

@@ -123,7 +123,7 @@ struct UfileWorld {
 
 StoreUnderTest ufile_under_test() {
   auto world = std::make_shared<UfileWorld>();
-  return {world->files, {world->store.get(), [world](Store*) {}}, false};
+  return {world->files, {world->store.get(), [world](Store*) {}}, false, &world->http};
 }
 
 namespace {
