@@ -9,13 +9,20 @@ namespace {
 constexpr std::string_view kMagic = "tm-listing-1\n";
 
 // A path that stays below the folder it is taken from.
-bool stays_below(const std::string& path) { return path.front() != '/' && path_clean(path) == path; }
+bool stays_below(const std::string& path) {
+  return !path.empty() && path.front() != '/' && path_clean(path) == path;
+}
+
+// Of data outside the workspace, too, without a way around.
+bool is_plain_source(const std::string& path) {
+  return stays_below(path.front() == '/' ? path.substr(1) : path);
+}
 
 bool is_sound(const Listing& listing) {
   for (std::size_t i = 0; i < listing.size(); ++i) {
     const ListedFile& file = listing[i];
     if (file.key.empty() || !stays_below(file.key)) return false;
-    if (!file.source.empty() && !stays_below(file.source)) return false;
+    if (!file.source.empty() && !is_plain_source(file.source)) return false;
     if (i > 0 && listing[i - 1].key >= file.key) return false;
   }
   return true;

@@ -13,7 +13,8 @@ namespace trainmake {
 namespace {
 
 // What travels beside the database. Proofs do not: they are of this machine's files.
-constexpr std::string_view kFolders[] = {"blobs", "files", kImagesFolder, "layers", "mirrors", "fetched"};
+constexpr std::string_view kFolders[] = {"blobs",   "files",   kImagesFolder, "layers",
+                                         "mirrors", "fetched", "listed"};
 constexpr std::string_view kDatabase = "state.db";
 constexpr std::size_t kBuffer = 256 * 1024;
 
@@ -35,6 +36,7 @@ bool is_digest_with(std::string_view name, std::string_view ending) {
 bool is_ours(std::string_view name) {
   const std::string_view folder = path_folder(name), file = path_name(name);
   if (folder == "files") return is_digest_with(file, ".idx");
+  if (folder == "listed") return Digest128::parse(file).has_value();
   if (folder == "mirrors") return Digest128::parse(file) || is_digest_with(file, ".log");
   if (folder == "fetched") return Sha256::parse(file).has_value();
   if (folder == "layers") return is_digest_with(file, ".json");

@@ -19,9 +19,9 @@ namespace trainmake {
 std::vector<std::unique_ptr<Rule>> all_rules(const RuleServices& services) {
   std::vector<std::unique_ptr<Rule>> rules;
   rules.push_back(std::make_unique<CodeRule>(services.blobs, services.file_sets));
-  rules.push_back(std::make_unique<DataRule>(DataServices{services.host, services.workspace, services.space,
-                                                          all_store_rooms(), services.blobs,
-                                                          services.file_sets, services.tally}));
+  rules.push_back(std::make_unique<DataRule>(
+      DataServices{services.host, services.workspace, services.space, all_store_rooms(), services.blobs,
+                   services.file_sets, services.tally, services.platform.traits.reads_stores}));
   rules.push_back(std::make_unique<ImageRule>(ImageServices{services.host, services.workspace, services.space,
                                                             services.blobs, services.file_sets,
                                                             all_registry_rooms(), services.tally}));

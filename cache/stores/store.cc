@@ -1,5 +1,6 @@
 #include "cache/stores/store.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "engine/base/text.h"
@@ -8,15 +9,24 @@ namespace trainmake {
 
 namespace {
 
+std::string scheme_of(const std::string& url) { return url.substr(0, url.find(':')); }
+
+// `s3://bucket` of `s3://bucket/prefix`: what settings are of.
+std::string bucket_of(const std::string& url) {
+  const std::size_t name = url.find("://");
+  return name == url.npos ? url : url.substr(0, url.find('/', name + 3));
+}
+
 // One store's folder within another's: their objects would meet, and neither knows of the other's.
-Result<void> check_apart(const StoreRoom& room, Host& host, const Workspace& workspace, const Space& space,
+Result<void> check_apart(const StoreRooms& rooms, Host& host, const Workspace& workspace, const Space& space,
                          const Service& service, const Store& store, Tally& tally) {
   const std::string& folder = store.folder();
   for (const std::string& name : folder.empty() ? std::vector<std::string>() : space.names("store")) {
     const Service& other = *space.find("store", name);
     const std::string* url = other.text("url");
-    if (name == service.name || url == nullptr || !url->starts_with(cat(room.scheme, ":"))) continue;
-    const auto there = room.make(host, workspace, other, tally);
+    if (name == service.name || url == nullptr || scheme_of(*url) != scheme_of(*service.text("url")))
+      continue;
+    const auto there = make_store(rooms, host, workspace, other, tally);
     if (!there) continue;  // whoever uses that one is told
     const std::string inside = path_below((*there)->folder(), folder).value_or("");
     const std::string around = path_below(folder, (*there)->folder()).value_or("");
@@ -50,21 +60,48 @@ Result<std::unique_ptr<Store>> open_store(const StoreRooms& rooms, Host& host, c
     return fail(
         user_error(cat("Store ", quoted(name), " has no `url`"), "It looks like `url = \"dir:bucket\"`")
             .at(service->where));
-  const std::string scheme = url->substr(0, url->find(':'));
+  TRY_ASSIGN(std::unique_ptr<Store> store, make_store(rooms, host, workspace, *service, tally));
+  TRY(check_apart(rooms, host, workspace, space, *service, *store, tally));
+  return store;
+}
+
+Result<std::unique_ptr<Store>> make_store(const StoreRooms& rooms, Host& host, const Workspace& workspace,
+                                          const Service& service, Tally& tally) {
+  const std::string& url = *service.text("url");
   std::vector<std::string> schemes;
   for (const StoreRoom& room : rooms) {
-    if (room.scheme == scheme) {
-      TRY_ASSIGN(std::unique_ptr<Store> store, room.make(host, workspace, *service, tally));
-      TRY(check_apart(room, host, workspace, space, *service, *store, tally));
-      return store;
-    }
+    if (room.scheme == scheme_of(url)) return room.make(host, workspace, service, tally);
     schemes.push_back(cat(room.scheme, ":"));
   }
-  return fail(user_error(cat("Store ", quoted(name), " has a `url` of no known kind: expected ",
-                             join(schemes, " or "), ", got ", quoted(*url)),
+  return fail(user_error(cat("Store ", quoted(service.name), " has a `url` of no known kind: expected ",
+                             join(schemes, " or "), ", got ", quoted(url)),
                          "A bucket is `s3://name/prefix`, a folder of a web server `https://host/path`, a "
                          "mounted one `dir:/mnt/bucket`")
-                  .at(service->where));
+                  .at(service.where));
+}
+
+Service service_at(const Space& space, const std::string& url) {
+  const Service* best = nullptr;
+  std::size_t shared = 0;  // of their urls
+  for (const std::string& name : space.names("store")) {
+    const Service& each = *space.find("store", name);
+    const std::string* other = each.text("url");
+    if (other == nullptr || bucket_of(*other) != bucket_of(url)) continue;
+    const std::size_t alike = static_cast<std::size_t>(
+        std::mismatch(url.begin(), url.end(), other->begin(), other->end()).first - url.begin());
+    if (best != nullptr && alike <= shared) continue;
+    best = &each;
+    shared = alike;
+  }
+  Service service = best != nullptr ? *best : Service{"store", url, {}, {}};
+  Fields& fields = service.attributes.fields;
+  std::erase_if(fields, [](const auto& field) { return field.first == "url" || field.first == "create"; });
+  Value value;
+  value.data = url;
+  fields.insert(std::lower_bound(fields.begin(), fields.end(), "url",
+                                 [](const auto& field, const char* name) { return field.first < name; }),
+                {"url", std::move(value)});
+  return service;
 }
 
 }  // namespace trainmake

@@ -92,8 +92,8 @@ class Store {
   virtual Result<std::optional<std::string>> put(const std::string& key, std::string_view bytes,
                                                  const Expected& expected) = 0;
   virtual Result<std::optional<ObjectBytes>> get(const std::string& key) = 0;  // small objects
-  // All of its bytes, whatever their number. Without a value they are to be forgotten: what has that tag is not
-  // there (any more).
+  // All of its bytes, whatever their number. Without a value they are to be forgotten: what has that tag is
+  // not there (any more).
   virtual Result<std::optional<StoredObject>> read(const ObjectToRead& object, const ByteSink& to,
                                                    const std::stop_token& stop) = 0;
   virtual Result<std::optional<StoredObject>> look(const std::string& key) = 0;
@@ -114,6 +114,12 @@ struct StoreRoom {
   StoreMaker make;
 };
 using StoreRooms = std::vector<StoreRoom>;
+
+// What TRAINSPACE.lua would say of a store at that url: all it says of one that it lies in, or of another of
+// that bucket, but never that it may be made.
+Service service_at(const Space& space, const std::string& url);
+Result<std::unique_ptr<Store>> make_store(const StoreRooms& rooms, Host& host, const Workspace& workspace,
+                                          const Service& service, Tally& tally);
 
 // The store that TRAINSPACE.lua calls `name`.
 Result<std::unique_ptr<Store>> open_store(const StoreRooms& rooms, Host& host, const Workspace& workspace,

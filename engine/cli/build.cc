@@ -83,7 +83,7 @@ void keep_digests(Session& session, Reporter& reporter) {
 
 void keep_proof(Session& session, std::uint64_t generation, Looks looks, const Summary& summary,
                 std::int64_t looked_at_ns) {
-  if (summary.exit_code != 0 || summary.of(Outcome::kUpToDate).empty()) return;
+  if (looks.asked || summary.exit_code != 0 || summary.of(Outcome::kUpToDate).empty()) return;
   for (const Outcome outcome :
        {Outcome::kRan, Outcome::kReused, Outcome::kFailed, Outcome::kSkipped, Outcome::kDetached}) {
     if (!summary.of(outcome).empty()) return;

@@ -8,6 +8,7 @@
 #include "engine/cli/commands.h"
 #include "engine/cli/hold.h"
 #include "rules/data/data_places.h"
+#include "rules/data/external.h"
 #include "rules/data/verify.h"
 
 namespace trainmake {
@@ -17,18 +18,22 @@ using Json = nlohmann::ordered_json;
 
 struct VerifiedTarget {
   Label label;
-  std::string place;  // "" when it has none
+  std::string place;   // "" when it has none
+  std::string digest;  // of the list of what is not ours; else ""
   Verified result;
 };
 
 void write_verified(const Session& session, const VerifiedTarget& target) {
   const Verified& result = target.result;
   if (session.json()) {
-    Json json = {
-        {"label", target.label.text()},  {"store", target.place.empty() ? Json() : Json(target.place)},
-        {"ok", result.wrong.empty()},    {"objects", result.objects},
-        {"looked_at", result.looked_at}, {"bytes", result.bytes},
-        {"wrong", Json::array()}};
+    Json json = {{"label", target.label.text()},
+                 {"store", target.place.empty() ? Json() : Json(target.place)},
+                 {"ok", result.wrong.empty()},
+                 {"objects", result.objects},
+                 {"looked_at", result.looked_at},
+                 {"bytes", result.bytes},
+                 {"digest", target.digest.empty() ? Json() : Json(target.digest)},
+                 {"wrong", Json::array()}};
     for (const WrongObject& wrong : result.wrong)
       json["wrong"].push_back({{"key", printable(wrong.key)}, {"what", wrong.what}});
     write_stdout(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
@@ -45,7 +50,28 @@ void write_verified(const Session& session, const VerifiedTarget& target) {
       result.looked_at == result.objects ? "" : cat(", of which ", result.looked_at, " were looked at");
   write_stdout(cat(shown, "  ", result.wrong.empty() ? "fine" : cat(result.wrong.size(), " wrong"), ": ",
                    plural(result.objects, "object"), ", ", human_bytes(result.bytes), " in ", target.place,
-                   of, "\n"));
+                   of, target.digest.empty() ? "" : cat(", digest ", target.digest), "\n"));
+}
+
+// What lies in a store and is not ours is as it is; only a pin says what it should be.
+Result<VerifiedTarget> verify_external(const Call& call, ExternalData& external, const Target& target) {
+  VerifiedTarget verified{target.label, *target.find("url")->string(), "", {}};
+  TRY_ASSIGN(const SharedExternalList list, external.look_again(target));
+  verified.digest = digest_of_list(*list);
+  verified.result.objects = verified.result.looked_at = list->size();
+  for (const ExternalObject& object : *list) verified.result.bytes += object.size;
+  const std::string pin = target.string_or("digest", verified.digest);
+  if (pin != verified.digest) {
+    if (call.session.line().has("--heal"))
+      return fail(user_error(cat(quoted(call.session.shown(target.label)),
+                                 " is not what its `digest` says, and not "
+                                 "ours to heal"),
+                             cat("Write `digest = \"", verified.digest, "\"` when you trust what lies there"))
+                      .at(target.place_of("digest"))
+                      .because(Blame::kRemote));
+    verified.result.wrong.push_back({"its list", "has another digest than the one that is pinned"});
+  }
+  return verified;
 }
 
 Result<std::vector<const Target*>> data_among(const Session& session, const std::vector<Pattern>& patterns,
@@ -83,7 +109,7 @@ Result<double> share_of(const CommandLine& line) {
 
 Result<VerifiedTarget> verify_target(const Call& call, DataPlaces& places, const Target& target, double share,
                                      bool heal) {
-  VerifiedTarget verified{target.label, "", {}};
+  VerifiedTarget verified{target.label, "", "", {}};
   TRY_ASSIGN(std::optional<StorePlace> place, places.place_of(target));
   if (!place) return verified;
   if (place->snapshot) {
@@ -139,8 +165,13 @@ Result<int> data_command(const Call& call) {
   {
     TRY_ASSIGN(const FileLock held, hold_workspace(session, FileLock::Mode::kShared, {call.stop}));
     DataPlaces places({session.host(), session.workspace(), *space, session.store_rooms(), session.tally()});
+    Blobs blobs(session.host().files, session.workspace().cache);
+    ExternalData external(
+        {session.host(), session.workspace(), *space, session.store_rooms(), session.tally()}, blobs);
     for (const Target* target : targets) {
-      TRY_ASSIGN(const VerifiedTarget verified, verify_target(call, places, *target, share, heals));
+      TRY_ASSIGN(const VerifiedTarget verified, lies_in_store(session.workspace(), *target)
+                                                    ? verify_external(call, external, *target)
+                                                    : verify_target(call, places, *target, share, heals));
       if (!session.json() || !heals) write_verified(session, verified);
       if (!verified.result.wrong.empty()) wrong.push_back(target->label.text());
     }

@@ -26,6 +26,7 @@ void Looks::add(const Looks& other) {
   files.insert(files.end(), other.files.begin(), other.files.end());
   folders.insert(folders.end(), other.folders.begin(), other.folders.end());
   variables.insert(other.variables.begin(), other.variables.end());
+  asked = asked || other.asked;
 }
 
 // A target may have looked at a million files.

@@ -25,6 +25,7 @@ struct Looks {
   std::vector<Look> files;                                    // files, and things that were not there
   std::vector<Look> folders;                                  // folders that were listed
   std::map<std::string, std::optional<Digest128>> variables;  // digests of values, which may be secrets
+  bool asked = false;  // somebody else, who may say another thing by now: nothing is proved
 
   void add(const Looks& other);
   void add(Looks&& other);

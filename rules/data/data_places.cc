@@ -1,11 +1,14 @@
 #include "rules/data/data_places.h"
 
 #include "engine/base/text.h"
+#include "rules/data/external.h"
 
 namespace trainmake {
 
 Result<std::optional<StorePlace>> DataPlaces::place_of(const Target& target) {
-  const std::string name = target.string_or("store", services_.space.default_store);
+  // What lies somewhere already is not sent anywhere.
+  const std::string name =
+      is_external(target) ? "" : target.string_or("store", services_.space.default_store);
   if (name.empty()) return std::optional<StorePlace>();
   auto prefix = clean_prefix(target.string_or("prefix", path_join(target.label.folder, target.label.name)));
   if (!prefix) return fail(std::move(prefix).error().at(target.place_of("prefix")));

@@ -4,6 +4,7 @@
 #include <memory>
 #include <set>
 
+#include "cache/stores/at_once.h"
 #include "engine/base/text.h"
 #include "rules/data/catch_up.h"
 #include "rules/data/transfer.h"
@@ -22,6 +23,15 @@ Schema make_schema() {
            .doc = "Public files: `{ url = \"https://...\", sha256 = \"...\" }`, or a list of such; `name` is "
                   "its key",
            .wrong = wrong_fetch},
+          {.name = "url",
+           .shape = Shape::kString,
+           .doc = "Where it lies already, as `s3://bucket/prefix` or a folder, `dir:/mnt/set`; nothing is "
+                  "written there",
+           .wrong = wrong_url},
+          {.name = "digest",
+           .shape = Shape::kString,
+           .doc = "Of what lies at `url`, as `trainmake data verify` says it; then nobody is asked",
+           .wrong = wrong_digest},
           {"root", Shape::kString,
            "The folder that keys start from; else the longest one that all patterns share"},
           {"dest", Shape::kString, "A folder that every key is put under"},
@@ -38,6 +48,8 @@ Schema make_schema() {
           {"notes", Shape::kString, "A remark", false, Effect::kNone},
       }};
 }
+
+constexpr std::size_t kListedAtOnce = 8;  // targets
 
 std::uint64_t bytes_of(const Listing& listing) {
   std::uint64_t bytes = 0;
@@ -75,11 +87,91 @@ bool has_new_folder(const MirrorChange& changed, const Mirror& there) {
 DataRule::DataRule(const DataServices& services)
     : services_(services),
       places_({services.host, services.workspace, services.space, services.store_rooms, services.tally}),
-      fetcher_(services.host, services.workspace, services.blobs) {}
+      fetcher_(services.host, services.workspace, services.blobs),
+      external_({services.host, services.workspace, services.space, services.store_rooms, services.tally},
+                services.blobs) {}
 
 const Schema& data_schema() {
   static const Schema schema = make_schema();
   return schema;
+}
+
+// What lies in a store is another thing as soon as somebody else changes it.
+std::vector<std::pair<Error, Label>> DataRule::settle(const Graph& graph, const EventSink& events) {
+  std::vector<const Target*> asked;
+  for (const Target& target : graph.targets) {
+    const bool is_ours = target.label.kind != "data" || !lies_in_store(services_.workspace, target);
+    if (!is_ours && target.find("digest") == nullptr && check_external(target)) asked.push_back(&target);
+  }
+  std::mutex mutex;
+  std::vector<std::pair<Error, Label>> errors;
+  (void)at_once(asked.size(), kListedAtOnce, [&](std::size_t i) -> Result<void> {
+    const Target& target = *asked[i];
+    events(Progress{target.label, "listing", 0, 0, false});
+    Result<SharedExternalList> list = external_.look_again(target);
+    const std::lock_guard lock(mutex);
+    if (!list) errors.emplace_back(std::move(list).error(), target.label);
+    return {};
+  });
+  return errors;
+}
+
+Result<Description> DataRule::describe_external(const Target& target) {
+  const std::string& url = *target.find("url")->string();
+  const std::string pin = target.string_or("digest", "");
+  TRY_ASSIGN(SharedExternalList list, external_.known(target));
+  if (list && !pin.empty() && digest_of_list(*list) != pin) list = nullptr;
+  Description description;
+  Manifest& manifest = description.manifest;
+  const auto listing =
+      std::make_shared<const Listing>(list ? listing_of(*list, target.string_or("dest", "")) : Listing());
+  if (!pin.empty())
+    manifest.add(Section::kData, url, cat("sha256:", pin));
+  else if (list)
+    for (std::size_t i = 0; i < list->size(); ++i)
+      manifest.add(Section::kData, (*list)[i].key, (*listing)[i].content);
+  else
+    description.notes.push_back(cat("What lies in ", quoted(url), " was never asked for: a run asks"));
+  description.certain = list != nullptr || !pin.empty();
+  for (const char* name : {"url", "dest"}) {
+    if (const Value* value = target.find(name)) manifest.add(Section::kAttr, name, digest_of(*value));
+  }
+  const Service service = service_at(services_.space, url);
+  if (const std::string* endpoint = service.text("endpoint"))
+    manifest.add(Section::kAttr, "store", *endpoint);
+  manifest.seal();
+  if (list) {
+    description.predicted = {{"tree", tree_identity(*listing, false).hex(), "", bytes_of(*listing), ""}};
+    description.carry = SharedListing(listing);
+  }
+  description.looks.asked = pin.empty();
+  return description;
+}
+
+Result<Done> DataRule::list_external(const Target& target, const Doing& doing) {
+  const bool is_pinned = target.find("digest") != nullptr;
+  TRY_ASSIGN(SharedExternalList list, is_pinned ? external_.pinned(target) : external_.known(target));
+  CHECK(list != nullptr);
+  if (!services_.jobs_read_stores) {
+    TRY_ASSIGN(list, external_.bring_here(target, list, doing));
+  }
+  const Listing listing = listing_of(*list, target.string_or("dest", ""));
+  TRY_ASSIGN(const Sha256 tree, services_.blobs.put(encode(listing)));
+  const std::uint64_t bytes = bytes_of(listing);
+  const std::string& url = *target.find("url")->string();
+  Done done;
+  done.artifacts = {
+      {"tree", tree_identity(listing, false).hex(), tree.hex(), bytes, cat("blob:", tree.hex())},
+      {"store", url, "", 0, cat("store:", url)}};
+  done.note = cat(plural(listing.size(), "object"), ", ", human_bytes(bytes), " in ", url);
+  return done;
+}
+
+Result<bool> DataRule::external_holds(const Target& target, Looks& looks) {
+  looks.asked = looks.asked || target.find("digest") == nullptr;
+  if (services_.jobs_read_stores) return true;
+  TRY_ASSIGN(const SharedExternalList list, external_.known(target));
+  return list ? external_.is_here(*list) : Result<bool>(false);
 }
 
 // The files here and those that are fetched, in one order. One that was not fetched yet has a stand-in for
@@ -87,14 +179,27 @@ const Schema& data_schema() {
 Result<DataRule::Gathered> DataRule::gather(const Target& target) {
   Gathered gathered;
   gathered.fetches = fetches_of(target);
-  if (target.find("files") != nullptr) {
+  if (is_external(target)) {
+    const std::optional<std::string> folder = external_folder(services_.workspace, target);
+    CHECK(folder);
+    TRY_ASSIGN(const Stat there, services_.host.files.look(*folder, Links::kFollow));
+    if (!there.is(FileKind::kFolder))
+      return fail(user_error(cat("There is no folder ", quoted(*folder)),
+                             "`url = \"dir:...\"` names one, from the workspace's root or absolute")
+                      .at(target.place_of("url")));
+    Value all;
+    all.data = Glob{{"**"}, {}, true};
+    const FileSetRequest request{
+        *folder, &all, "", target.string_or("dest", ""), Links::kFollow, false, target.place_of("url")};
+    TRY_ASSIGN(gathered.set, services_.file_sets.read(request));
+  } else if (target.find("files") != nullptr) {
     FileSetRequest request{target.label.folder,          target.find("files"), {},
                            target.string_or("dest", ""), Links::kFollow,       false,
                            target.place_of("files")};
     if (target.find("root") != nullptr) request.root = target.string_or("root", "");
     TRY_ASSIGN(gathered.set, services_.file_sets.read(request));
   } else if (gathered.fetches.empty()) {
-    return fail(user_error(cat(quoted(target.label.text()), " has neither `files` nor `fetch`"),
+    return fail(user_error(cat(quoted(target.label.text()), " has none of `files`, `fetch` and `url`"),
                            "Say which files it is, as `files = glob \"data/**\"`")
                     .at(target.where));
   }
@@ -120,6 +225,8 @@ Result<DataRule::Gathered> DataRule::gather(const Target& target) {
 
 Result<Description> DataRule::describe(const Subject& subject) {
   const Target& target = subject.target();
+  TRY(check_external(target));
+  if (lies_in_store(services_.workspace, target)) return describe_external(target);
   TRY_ASSIGN(Gathered gathered, gather(target));
   FileSet& set = gathered.set;
   TRY_ASSIGN(const std::optional<StorePlace> place, places_.place_of(target));
@@ -198,6 +305,7 @@ Result<DataRule::SharedListing> DataRule::fetched(const Target& target, const Sh
 
 Result<Done> DataRule::send(const Subject& subject, const Description& description, const Doing& doing) {
   const Target& target = subject.target();
+  if (lies_in_store(services_.workspace, target)) return list_external(target, doing);
   TRY_ASSIGN(const SharedListing whole,
              fetched(target, std::any_cast<const SharedListing&>(description.carry), doing));
   const Listing& listing = *whole;
@@ -281,6 +389,8 @@ Result<bool> DataRule::holds(const Subject& subject, const Record& record, bool,
   if (!listing) return false;
   TRY_ASSIGN(const bool listed, services_.blobs.has(*listing));
   const Target& target = subject.target();
+  if (lies_in_store(services_.workspace, target))
+    return listed ? external_holds(target, looks) : Result<bool>(false);
   TRY_ASSIGN(const std::optional<StorePlace> base, places_.place_of(target));
   for (const FetchedFile& file : fetches_of(target)) {
     TRY_ASSIGN(const std::optional<ListedFile> known, fetcher_.known(file));

@@ -11,6 +11,7 @@
 #include "engine/model/rule.h"
 #include "rules/data/data_places.h"
 #include "rules/data/elsewhere.h"
+#include "rules/data/external.h"
 #include "rules/data/fetch.h"
 #include "rules/data/transfer.h"
 
@@ -24,6 +25,7 @@ struct DataServices {
   Blobs& blobs;
   FileSets& file_sets;
   Tally& tally;
+  bool jobs_read_stores = false;  // what lies in a store already need not come here for them
 };
 
 const Schema& data_schema();
@@ -34,6 +36,7 @@ class DataRule final : public Rule {
 
   const Schema& schema() const override { return data_schema(); }
   Pool pool() const override { return Pool::kNetwork; }
+  std::vector<std::pair<Error, Label>> settle(const Graph& graph, const EventSink& events) override;
   Result<Description> describe(const Subject& subject) override;
   Result<Done> execute(const Subject& subject, const Description& description, const Doing& doing) override;
   Result<bool> holds(const Subject& subject, const Record& record, bool current, Looks& looks) override;
@@ -46,6 +49,9 @@ class DataRule final : public Rule {
     bool is_whole = true;  // false: one of them was not fetched yet
   };
   Result<Gathered> gather(const Target& target);
+  Result<Description> describe_external(const Target& target);
+  Result<Done> list_external(const Target& target, const Doing& doing);
+  Result<bool> external_holds(const Target& target, Looks& looks);
   Result<SharedListing> fetched(const Target& target, const SharedListing& described, const Doing& doing);
   Result<Done> send(const Subject& subject, const Description& description, const Doing& doing);
   Result<MirrorChange> make_so(const Subject& subject, const StorePlace& base, const Listing& listing,
@@ -57,6 +63,7 @@ class DataRule final : public Rule {
   DataServices services_;
   DataPlaces places_;
   Fetcher fetcher_;
+  ExternalData external_;
   PlaceClaims claims_;
   Borrowings borrowings_;
   std::mutex announcing_;  // one target at a time looks at neighbours and tells of itself

@@ -18,6 +18,7 @@ namespace trainmake {
 struct PlatformTraits {
   std::string contract;         // what a job sees there; part of its fingerprint
   bool reads_in_place = false;  // data is read where it lies, and may change under a job
+  bool reads_stores = false;    // data is read from its store, and what is only there need not come here
   bool one_node = false;        // a job has one node, whatever it asks for
   bool is_near = false;         // to ask how a job goes costs next to nothing
 };

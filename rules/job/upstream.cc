@@ -133,6 +133,11 @@ Result<std::optional<GivenTree>> tree_of(Listings& listings, const Subject& job,
     tree.identity = artifact->identity;
     tree.listing = artifact->sha256;
   }
+  // Only what is said to lie elsewhere may be read from elsewhere.
+  if (tree.files && target.find("url") == nullptr &&
+      std::any_of(tree.files->begin(), tree.files->end(),
+                  [](const ListedFile& file) { return file.source.starts_with('/'); }))
+    tree.files = nullptr;
   if (!tree.files && which == Files::kForeseen) tree.files = foreseen(job, need.target);
   if (!tree.files) return std::optional<GivenTree>();
   return std::optional<GivenTree>(std::move(tree));

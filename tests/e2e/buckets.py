@@ -148,7 +148,7 @@ SLOW = b'<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>Please reduce
 
 class Proxy:
     """Passes requests on to a service behind it. `fault(request, number)` may say a status to answer with in its place, or where to cut: "before" the
-    body, in the "middle" of it, "after" it, or once the service has done it and its answer is "lost". What a strict service would refuse is an error at the end."""
+    body, in the "middle" of it, "after" it, once the service has done it and its answer is "lost", or after "half" of that. What a strict service would refuse is an error at the end."""
 
     FAULTS = (500, 503, "before", "middle", "after", "lost")
 
@@ -211,6 +211,9 @@ class Proxy:
                 if status != 204:
                     self.send_header("Content-Length", told)
                 self.end_headers()
+                if fault == "half":
+                    self.wfile.write(content[:len(content) // 2])
+                    return self.cut(request, fault)
                 self.wfile.write(content)
                 return None
 

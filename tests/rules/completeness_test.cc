@@ -29,6 +29,19 @@ std::vector<Kind> kinds() {
     return RuleWorld::table(
         {{"url", text("https://example.com/set")}, {"sha256", RuleWorld::value(std::string(64, digit))}});
   };
+  const std::map<std::string, Change> of_data = {
+      {"files", {RuleWorld::glob("data/x.*"), RuleWorld::glob("data/y.*")}},
+      {"root", {text("data"), text("")}},
+      {"dest", names},
+      {"store", {text("one"), text("two")}},
+      {"prefix", names},
+      {"prune", {RuleWorld::value(true), RuleWorld::value(false)}},
+      {"snapshot", {RuleWorld::value(true), RuleWorld::value(false)}},
+      {"fetch", {fetched('0'), fetched('1')}},
+      {"url", {text("s3://theirs/set"), text("s3://theirs/other")}},
+      {"digest", {RuleWorld::value(std::string(64, '0')), RuleWorld::value(std::string(64, '1'))}},
+      {"tags", words},
+      {"notes", names}};
   return {
       {"code",
        {{"srcs", RuleWorld::glob("code/**")}},
@@ -40,18 +53,8 @@ std::vector<Kind> kinds() {
         {"allow", words},
         {"tags", words},
         {"notes", names}}},
-      {"data",
-       {{"files", RuleWorld::glob("data/**")}, {"store", text("one")}},
-       {{"files", {RuleWorld::glob("data/x.*"), RuleWorld::glob("data/y.*")}},
-        {"root", {text("data"), text("")}},
-        {"dest", names},
-        {"store", {text("one"), text("two")}},
-        {"prefix", names},
-        {"prune", {RuleWorld::value(true), RuleWorld::value(false)}},
-        {"snapshot", {RuleWorld::value(true), RuleWorld::value(false)}},
-        {"fetch", {fetched('0'), fetched('1')}},
-        {"tags", words},
-        {"notes", names}}},
+      {"data", {{"files", RuleWorld::glob("data/**")}, {"store", text("one")}}, of_data},
+      {"data", {{"url", text("s3://theirs/set")}}, of_data},
       {"image",
        {{"base", text("debian:12")}},
        {{"base", {text("scratch"), text("debian:12")}},

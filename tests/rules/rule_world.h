@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cache/stores/dir/dir_store.h"
+#include "cache/stores/s3/s3_store.h"
 #include "rules/code/code_rule.h"
 #include "rules/data/data_rule.h"
 #include "rules/image/image_rule.h"
@@ -32,7 +33,7 @@ struct RuleWorld : Inputs {
   Host host{files, processes, http, clock, environment};
   Workspace workspace{"/w", "/w/.trainmake", ""};
   Space space;
-  StoreRooms rooms{{"dir", make_dir_store}};
+  StoreRooms rooms{{"dir", make_dir_store}, {"s3", make_s3_store}};
   Tally tally;
   Blobs blobs{files, workspace.cache};
   FileDigests digests{files, clock, workspace.root, workspace.cache, tally};

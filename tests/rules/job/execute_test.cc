@@ -489,6 +489,26 @@ TEST(JobRun, WhatComesAndGoesBesideTheDataDoubtsNothing) {
   }
 }
 
+TEST(JobRun, OnlyDataThatIsSaidToLieElsewhereIsReadFromElsewhere) {
+  JobWorld world;
+  world.folder.write("set/a", "a");
+  ListedFile file;
+  file.key = "a";
+  file.source = world.folder.path("set/a");
+  file.size = 1;
+  ContentHasher hasher;
+  hasher.add("a");
+  file.content = hasher.finish();
+  world.inputs.known[JobWorld::kData] = {world.listing_artifact("tree", {file})};
+  world.need("data", JobWorld::kData);
+  const auto refused = world.execute();
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("no longer in the cache"), std::string::npos);
+  world.graph.targets[JobWorld::kData].attributes =
+      *table_of({{"url", value_of(cat("dir:", world.folder.path("set")))}}).table();
+  EXPECT_TRUE(world.execute());
+}
+
 TEST(JobRun, ASecretIsGivenAndNotTold) {
   JobWorld world;
   world.set("secrets", list_of({"TOKEN"}));

@@ -1,0 +1,296 @@
+#include "rules/data/external.h"
+
+#include <algorithm>
+#include <random>
+
+#include "cache/stores/at_once.h"
+#include "engine/base/codec.h"
+#include "engine/base/temporary_folder.h"
+#include "engine/base/text.h"
+#include "rules/data/mirror.h"
+
+namespace trainmake {
+namespace {
+
+constexpr std::string_view kHeader = "trainmake list 1\n";
+constexpr std::string_view kFolderScheme = "dir:";
+
+std::string encode(const ExternalList& list) {
+  std::string bytes(kHeader);
+  Encoder out(bytes);
+  out.number(list.size());
+  for (const ExternalObject& object : list) {
+    out.string(object.key);
+    out.number(object.size);
+    out.string(object.tag);
+    out.byte(object.here ? 1 : 0);
+    if (object.here) out.digest(*object.here);
+  }
+  out.digest(digest_of(bytes));
+  return bytes;
+}
+
+// What is damaged is as good as never listed.
+std::optional<ExternalList> decode(std::string_view bytes) {
+  constexpr std::size_t kDigestSize = 16;
+  if (!bytes.starts_with(kHeader) || bytes.size() < kHeader.size() + kDigestSize) return std::nullopt;
+  const std::string_view signed_part = bytes.substr(0, bytes.size() - kDigestSize);
+  if (Decoder(bytes.substr(signed_part.size())).digest128() != digest_of(signed_part)) return std::nullopt;
+  Decoder in(signed_part.substr(kHeader.size()));
+  constexpr std::uint64_t kSmallest = 3 * sizeof(std::uint64_t) + 1;
+  ExternalList list(in.count(kSmallest));
+  for (ExternalObject& object : list) {
+    object.key = in.string();
+    object.size = in.number();
+    object.tag = in.string();
+    if (in.byte() != 0) object.here = in.sha256();
+  }
+  return in.at_end() ? std::optional(std::move(list)) : std::nullopt;
+}
+
+// What was brought here stays what it is, as long as its object is the same.
+void take_over_blobs(const ExternalList& before, ExternalList& now) {
+  auto known = before.begin();
+  for (ExternalObject& object : now) {
+    while (known != before.end() && known->key < object.key) ++known;
+    const bool is_same = known != before.end() && known->key == object.key && known->tag == object.tag &&
+                         known->size == object.size;
+    if (is_same) object.here = known->here;
+  }
+}
+
+const std::string& url_of(const Target& target) { return *target.find("url")->string(); }
+
+Error no_path(const Target& target, const std::string& key) {
+  return user_error(cat("Object ", quoted(key), " in ", quoted(url_of(target)),
+                        " cannot be a file of a job: its key is no plain path"),
+                    "Name a prefix in `url` that it does not lie below")
+      .at(target.place_of("url"))
+      .because(Blame::kRemote);
+}
+
+Error has_no_tag(const Target& target, const std::string& key) {
+  return user_error(cat("The list of ", quoted(url_of(target)), " tells no tag of ", quoted(key)),
+                    "Nothing would tell when it changes: name its files with `fetch` instead")
+      .at(target.place_of("url"))
+      .because(Blame::kRemote);
+}
+
+}  // namespace
+
+std::string digest_of_list(const ExternalList& list) {
+  Sha256Hasher hasher;
+  for (const ExternalObject& object : list)
+    hasher.raw(cat(object.key.size(), ":", object.key, " ", object.size, " ", object.tag, "\n"));
+  return hasher.finish().hex();
+}
+
+Listing listing_of(const ExternalList& list, const std::string& dest) {
+  Listing listing;
+  listing.reserve(list.size());
+  for (const ExternalObject& object : list) {
+    ListedFile file;
+    file.key = path_join(dest, object.key);
+    file.size = object.size;
+    file.mode = 0644;
+    file.content = digest_of(cat("tag:", object.size, " ", object.tag));
+    if (object.here) file.sha256 = *object.here;
+    listing.push_back(std::move(file));
+  }
+  return listing;
+}
+
+bool is_external(const Target& target) { return target.find("url") != nullptr; }
+
+std::vector<Error> wrong_url(const Value& url) {
+  if (url.string()->find(':') != std::string::npos) return {};
+  return {user_error(cat("`url` does not say what kind of place it is: ", quoted(*url.string())),
+                     "As `url = \"s3://bucket/prefix\"`, or `\"dir:/mnt/set\"` for a folder")};
+}
+
+std::vector<Error> wrong_digest(const Value& digest) {
+  if (Sha256::parse(*digest.string())) return {};
+  return {user_error(cat("`digest` is no SHA-256: ", quoted(*digest.string())),
+                     "`trainmake data verify` says the one of what lies there now")};
+}
+
+std::optional<std::string> external_folder(const Workspace& workspace, const Target& target) {
+  const std::string& url = url_of(target);
+  if (!url.starts_with(kFolderScheme)) return std::nullopt;
+  return absolute_path(workspace.path(url.substr(kFolderScheme.size())));
+}
+
+bool lies_in_store(const Workspace& workspace, const Target& target) {
+  return is_external(target) && !external_folder(workspace, target);
+}
+
+Result<void> check_external(const Target& target) {
+  if (!is_external(target) && target.find("digest") != nullptr)
+    return fail(user_error("`digest` pins what lies at a `url`, and there is none",
+                           "Leave it out: files here are looked at anyway")
+                    .at(target.place_of("digest")));
+  if (!is_external(target)) return {};
+  for (const char* name : {"files", "fetch", "root", "store", "prefix", "prune", "snapshot"}) {
+    if (target.find(name) == nullptr) continue;
+    return fail(user_error(cat(quoted(target.label.text()), " has both `url` and `", name, "`"),
+                           "What lies at a `url` is taken whole, and nothing is written there: leave one out")
+                    .at(target.place_of(name)));
+  }
+  if (url_of(target).starts_with(kFolderScheme) && target.find("digest") != nullptr)
+    return fail(user_error("`digest` pins what lies in a store, and this is a folder",
+                           "Leave it out: a folder's files are looked at anyway")
+                    .at(target.place_of("digest")));
+  return {};
+}
+
+Result<ExternalData::Place> ExternalData::place_of(const Target& target) {
+  const std::string& url = url_of(target);
+  const std::lock_guard lock(mutex_);
+  Place& place = places_[url];
+  if (place.store) return place;
+  const Service service = service_at(services_.space, url);
+  Result<std::unique_ptr<Store>> store =
+      make_store(services_.rooms, services_.host, services_.workspace, service, services_.tally);
+  if (!store) return fail(std::move(store).error().at(target.place_of("url")));
+  place.store = *std::move(store);
+  const std::string* endpoint = service.text("endpoint");
+  const Digest128 identity = Hasher().field(url).field(endpoint == nullptr ? "" : *endpoint).finish();
+  place.path = path_join(services_.workspace.cache, cat(kListedFolder, "/", identity.hex()));
+  return place;
+}
+
+Result<SharedExternalList> ExternalData::known(const Target& target) {
+  TRY_ASSIGN(const Place place, place_of(target));
+  const std::lock_guard lock(mutex_);
+  SharedExternalList& list = lists_[place.path];
+  if (list) return list;
+  TRY_ASSIGN(const std::optional<std::string> bytes, read_file_if_there(services_.host.files, place.path));
+  std::optional<ExternalList> kept = bytes ? decode(*bytes) : std::nullopt;
+  if (kept) list = std::make_shared<const ExternalList>(*std::move(kept));
+  return list;
+}
+
+Result<SharedExternalList> ExternalData::keep(const Place& place, ExternalList list) {
+  TRY(write_file(services_.host.files, place.path, encode(list)));
+  const std::lock_guard lock(mutex_);
+  return lists_[place.path] = std::make_shared<const ExternalList>(std::move(list));
+}
+
+Result<SharedExternalList> ExternalData::look_again(const Target& target) {
+  TRY_ASSIGN(const Place place, place_of(target));
+  TRY_ASSIGN(const SharedExternalList before, known(target));
+  ExternalList now;
+  std::optional<Error> wrong;
+  const auto listed = place.store->list("", [&](const StoredObject& object) {
+    // Keys of folders, as some tools make them, and what a trainmake keeps there for itself.
+    if (wrong || is_own_key(object.key) || object.key.empty() || object.key.ends_with('/')) return;
+    if (object.key.starts_with('/') || path_clean(object.key) != object.key)
+      wrong = no_path(target, object.key);
+    else if (object.tag.empty())
+      wrong = has_no_tag(target, object.key);
+    now.push_back({object.key, object.size, object.tag, std::nullopt});
+  });
+  if (!listed) return fail(Error(listed.error()).at(target.place_of("url")));
+  if (wrong) return fail(*std::move(wrong));
+  if (now.empty())
+    return fail(user_error(cat("Nothing lies in ", quoted(url_of(target))),
+                           "Is its prefix right? An object's name ends a prefix with a `/`")
+                    .at(target.place_of("url"))
+                    .because(Blame::kRemote));
+  std::sort(now.begin(), now.end(),
+            [](const ExternalObject& a, const ExternalObject& b) { return a.key < b.key; });
+  if (before) take_over_blobs(*before, now);
+  return keep(place, std::move(now));
+}
+
+Result<SharedExternalList> ExternalData::pinned(const Target& target) {
+  const std::string pin = target.string_or("digest", "");
+  TRY_ASSIGN(SharedExternalList list, known(target));
+  if (list && digest_of_list(*list) == pin) return list;
+  TRY_ASSIGN(list, look_again(target));
+  const std::string is = digest_of_list(*list);
+  if (is == pin) return list;
+  return fail(user_error(cat("What lies in ", quoted(url_of(target)),
+                             " is not what `digest` says: its list has ", is),
+                         "Somebody changed it; when you trust that, write this digest")
+                  .at(target.place_of("digest"))
+                  .because(Blame::kRemote));
+}
+
+Result<bool> ExternalData::is_here(const ExternalList& list) {
+  for (const ExternalObject& object : list) {
+    if (!object.here) return false;
+    TRY_ASSIGN(const bool kept, blobs_.has(*object.here));
+    if (!kept) return false;
+  }
+  return true;
+}
+
+Result<ExternalObject> ExternalData::get(Store& store, const Target& target, ExternalObject object,
+                                         const Doing& doing, const std::function<void(std::uint64_t)>& came) {
+  std::random_device random;
+  const TemporaryFolder aside(
+      services_.host.files,
+      path_join(services_.workspace.cache, cat(kListedFolder, "/.part-", random(), "-", random())));
+  const std::string part = aside.path("file");
+  TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, services_.host.files.create(part, {.large = true}));
+  const ByteSink to = [&](std::string_view bytes) -> Result<void> {
+    came(bytes.size());
+    return writer->append(bytes);
+  };
+  TRY_ASSIGN(const std::optional<StoredObject> read, store.read({object.key, object.tag}, to, doing.stop));
+  if (!read || read->size != object.size)
+    return fail(user_error(cat("Object ", quoted(object.key), " in ", quoted(url_of(target)),
+                               " changed since it was listed"),
+                           "Run it again: what it is now is asked for first")
+                    .because(Blame::kRemote));
+  TRY(writer->commit());
+  TRY_ASSIGN(const Blobs::Stored stored, blobs_.put_file(part, doing.stop));
+  object.here = stored.sha256;
+  return object;
+}
+
+// What came before a cut is not asked for again.
+Result<SharedExternalList> ExternalData::bring_here(const Target& target, SharedExternalList list,
+                                                    const Doing& doing) {
+  TRY_ASSIGN(const Place place, place_of(target));
+  ExternalList now = *list;
+  std::vector<std::size_t> missing;
+  std::uint64_t total = 0, done = 0;
+  for (std::size_t i = 0; i < now.size(); ++i) {
+    bool kept = false;
+    if (now[i].here) {
+      TRY_ASSIGN(kept, blobs_.has(*now[i].here));
+    }
+    if (kept) continue;
+    now[i].here.reset();
+    missing.push_back(i);
+    total += now[i].size;
+  }
+  if (missing.empty()) return list;
+  std::mutex mutex;  // guards now, done, kept_ns
+  constexpr std::int64_t kKeptEvery_ns = 5'000'000'000;
+  std::int64_t kept_ns = services_.host.clock.steady_ns();
+  const auto came = [&](std::uint64_t bytes) {
+    const std::lock_guard lock(mutex);
+    done += bytes;
+    doing.events(Progress{target.label, "fetching", std::min(done, total), total, true});
+  };
+  const Result<void> all =
+      at_once(missing.size(), place.store->puts_at_once(), [&](std::size_t i) -> Result<void> {
+        if (doing.stop.stop_requested()) return fail(interrupted_error());
+        ExternalObject& object = now[missing[i]];
+        TRY_ASSIGN(ExternalObject got, get(*place.store, target, object, doing, came));
+        const std::lock_guard lock(mutex);
+        object = std::move(got);
+        const std::int64_t now_ns = services_.host.clock.steady_ns();
+        if (now_ns - kept_ns < kKeptEvery_ns) return {};
+        kept_ns = now_ns;
+        return write_file(services_.host.files, place.path, encode(now));
+      });
+  TRY_ASSIGN(list, keep(place, std::move(now)));
+  TRY(all);
+  return list;
+}
+
+}  // namespace trainmake

@@ -1,0 +1,79 @@
+// Data that lies in a store already and is not ours: `url = "s3://bucket/prefix"`. Nothing is ever written
+// there. What it is, its list tells, a tag for each object; `digest` pins that, and then nobody is asked. The
+// list as it was last read is kept in the cache folder. Thread rule: any thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "cache/blobs.h"
+#include "cache/listing.h"
+#include "cache/stores/store.h"
+#include "engine/model/rule.h"
+#include "rules/data/data_places.h"
+
+namespace trainmake {
+
+inline constexpr std::string_view kListedFolder = "listed";
+
+struct ExternalObject {
+  std::string key;
+  std::uint64_t size = 0;
+  std::string tag;
+  std::optional<Sha256> here;  // its bytes as a blob, where somebody needed them
+};
+using ExternalList = std::vector<ExternalObject>;  // sorted by key
+using SharedExternalList = std::shared_ptr<const ExternalList>;
+
+// What `digest` has to be for that list: of keys, sizes and tags.
+std::string digest_of_list(const ExternalList& list);
+// As files of a job. Those whose bytes are not here have no digest of them.
+Listing listing_of(const ExternalList& list, const std::string& dest);
+
+bool is_external(const Target& target);
+std::vector<Error> wrong_url(const Value& url);
+std::vector<Error> wrong_digest(const Value& digest);
+// The folder of `url = "dir:..."`, absolute: whose files are read where they lie. Nothing of another store.
+std::optional<std::string> external_folder(const Workspace& workspace, const Target& target);
+bool lies_in_store(const Workspace& workspace, const Target& target);  // is of another store
+// An external one says nothing of what is only ours to say, and another nothing of a url.
+Result<void> check_external(const Target& target);
+
+class ExternalData {
+ public:
+  ExternalData(const StoreServices& services, Blobs& blobs) : services_(services), blobs_(blobs) {}
+
+  // As it was when it was last asked for; nothing when it never was.
+  Result<SharedExternalList> known(const Target& target);
+  // Asks the store, one request for a thousand objects.
+  Result<SharedExternalList> look_again(const Target& target);
+  // The list that `digest` pins: the known one, or the store is asked for it.
+  Result<SharedExternalList> pinned(const Target& target);
+  // Gets the bytes that are not here yet.
+  Result<SharedExternalList> bring_here(const Target& target, SharedExternalList list, const Doing& doing);
+  Result<bool> is_here(const ExternalList& list);
+
+ private:
+  struct Place {
+    std::shared_ptr<Store> store;
+    std::string path;  // of the list that is kept
+  };
+  Result<Place> place_of(const Target& target);
+  Result<SharedExternalList> keep(const Place& place, ExternalList list);
+  Result<ExternalObject> get(Store& store, const Target& target, ExternalObject object, const Doing& doing,
+                             const std::function<void(std::uint64_t)>& came);
+
+  StoreServices services_;
+  Blobs& blobs_;
+  std::mutex mutex_;                                 // guards what follows
+  std::map<std::string, Place> places_;              // by url
+  std::map<std::string, SharedExternalList> lists_;  // by path
+};
+
+}  // namespace trainmake
