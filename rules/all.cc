@@ -13,21 +13,33 @@
 #include "rules/job/job_rule.h"
 #include "rules/job/job_schema.h"
 #include "rules/job/platforms/local/local_platform.h"
+#include "rules/job/runs.h"
 
 namespace trainmake {
 
 std::vector<std::unique_ptr<Rule>> all_rules(const RuleServices& services) {
   std::vector<std::unique_ptr<Rule>> rules;
   rules.push_back(std::make_unique<CodeRule>(services.blobs, services.file_sets));
-  rules.push_back(std::make_unique<DataRule>(
+  const auto reader = [services](const std::string& store, const Doing& doing) -> Result<std::optional<Run>> {
+    std::optional<Result<std::vector<Run>>> runs;
+    doing.on_owner([&] { runs = services.runs.all(); });
+    TRY_ASSIGN(std::vector<Run> all, *std::move(runs));
+    return reader_of(store, std::move(all), services.platform_name, services.platform, services.host.clock);
+  };
+  auto data = std::make_unique<DataRule>(
       DataServices{services.host, services.workspace, services.space, all_store_rooms(), services.blobs,
-                   services.file_sets, services.tally, services.platform.traits.reads_stores}));
+                   services.file_sets, services.tally, services.platform.traits.reads_stores, reader});
+  DataRule* stored = data.get();
+  rules.push_back(std::move(data));
   rules.push_back(std::make_unique<ImageRule>(ImageServices{services.host, services.workspace, services.space,
                                                             services.blobs, services.file_sets,
                                                             all_registry_rooms(), services.tally}));
   rules.push_back(std::make_unique<JobRule>(
       JobServices{services.host, services.workspace, services.space, services.platform_name, services.blobs,
-                  services.digests, services.runs, services.platform, TRAINMAKE_VERSION}));
+                  services.digests, services.runs, services.platform, TRAINMAKE_VERSION,
+                  [stored](const Target& target, const std::string& root) {
+                    return stored->check_stored(target, root);
+                  }}));
   return rules;
 }
 

@@ -354,6 +354,7 @@ Result<MirrorChange> DataRule::make_so(const Subject& subject, const StorePlace&
     if (changed.empty() && ledger.mirror().root == root && !ledger.owes_settling() &&
         ledger.mirror().unsettled.empty())
       return *std::move(first);
+    if (!changed.empty()) TRY(wait_for_readers(place, target, doing));
     const TransferOf of{
         services_.host, services_.workspace, services_.blobs,     place, ledger, target.label, listing, root,
         *others,        borrowings_,         worth_copying(place)};
@@ -370,6 +371,53 @@ Result<MirrorChange> DataRule::make_so(const Subject& subject, const StorePlace&
   return fail(step_error(cat("Others keep sending to ", quoted(place.text())),
                          "Give each who sends a `prefix` of its own")
                   .because(Blame::kBusy));
+}
+
+// What was submitted is what runs. Each content of a snapshot has a place of its own, which nobody reads yet.
+Result<void> DataRule::wait_for_readers(const StorePlace& place, const Target& target, const Doing& doing) {
+  if (place.snapshot || !services_.reader_of) return {};
+  constexpr std::chrono::milliseconds kFirstPause{1000}, kLongestPause{30'000};
+  std::string told;  // of which run
+  for (std::chrono::milliseconds pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
+    TRY_ASSIGN(const std::optional<Run> reader, services_.reader_of(cat("store:", place.text()), doing));
+    if (!reader) return {};
+    const std::string job = quoted(reader->label.shortest_from(services_.workspace.here));
+    const std::string reads =
+        cat("Run ", reader->id, " of ", job, " reads what lies in ", quoted(place.text()));
+    if (!doing.wait)
+      return fail(
+          step_error(cat(reads, ", so it is not changed now"),
+                     "With `--wait` its end is waited for; `snapshot = true` gives each content a place "
+                     "of its own")
+              .at(target.where)
+              .because(Blame::kBusy));
+    if (told != reader->id)
+      doing.events(Message{target.label, cat(reads,
+                                             ": waiting for its end. `--no-wait` leaves instead, and "
+                                             "`snapshot = true` gives each content a place of its own")});
+    told = reader->id;
+    if (services_.host.clock.wait(pause, doing.stop)) return fail(interrupted_error());
+  }
+}
+
+// One look at the manifest object; only when that is another than we left is it read.
+Result<void> DataRule::check_stored(const Target& target, const std::string& root) {
+  TRY_ASSIGN(const std::optional<StorePlace> base, places_.place_of(target));
+  if (!base) return {};
+  const StorePlace place = base->of_content(root);
+  TRY_ASSIGN(const SharedLedger ledger, places_.ledger_of(place));
+  TRY_ASSIGN(const std::optional<StoredObject> there, place.store->look(place.manifest_key()));
+  const bool is_ours = ledger->is_known() && ledger->mirror().root == root;
+  if (there && is_ours && there->tag == ledger->tag()) return {};
+  TRY_ASSIGN(const StorePlace::Seen seen, place.read(target));
+  if (seen.mirror.root == root && seen.mirror.unsettled.empty()) return {};
+  const std::string label = target.label.shortest_from(services_.workspace.here);
+  return fail(
+      user_error(cat("What lies in ", quoted(place.text()), " is not what ", quoted(label), " was sent as: ",
+                     seen.tag.empty() ? "somebody emptied it" : "somebody else sent there since"),
+                 cat("`trainmake data verify --heal ", shell_word(label), "` sends what differs"))
+          .at(target.where)
+          .because(Blame::kRemote));
 }
 
 Result<bool> DataRule::announce(Transfer& transfer, const StorePlace& place, const Target& target,

@@ -2,12 +2,14 @@
 // only what differs travels. Knows nothing of jobs.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 
 #include "cache/blobs.h"
 #include "cache/file_set.h"
 #include "cache/stores/store.h"
+#include "engine/model/record.h"
 #include "engine/model/rule.h"
 #include "rules/data/data_places.h"
 #include "rules/data/elsewhere.h"
@@ -26,6 +28,8 @@ struct DataServices {
   FileSets& file_sets;
   Tally& tally;
   bool jobs_read_stores = false;  // what lies in a store already need not come here for them
+  // A run in flight whose job reads what lies at that address in a store.
+  std::function<Result<std::optional<Run>>(const std::string& store, const Doing& doing)> reader_of = nullptr;
 };
 
 const Schema& data_schema();
@@ -40,6 +44,8 @@ class DataRule final : public Rule {
   Result<Description> describe(const Subject& subject) override;
   Result<Done> execute(const Subject& subject, const Description& description, const Doing& doing) override;
   Result<bool> holds(const Subject& subject, const Record& record, bool current, Looks& looks) override;
+  // Before a job is submitted that reads it in its store: whether it lies there as it was sent.
+  Result<void> check_stored(const Target& target, const std::string& root);
 
  private:
   using SharedListing = std::shared_ptr<const Listing>;
@@ -56,6 +62,7 @@ class DataRule final : public Rule {
   Result<Done> send(const Subject& subject, const Description& description, const Doing& doing);
   Result<MirrorChange> make_so(const Subject& subject, const StorePlace& base, const Listing& listing,
                                const std::string& root, const Doing& doing);
+  Result<void> wait_for_readers(const StorePlace& place, const Target& target, const Doing& doing);
   Result<bool> announce(Transfer& transfer, const StorePlace& place, const Target& target,
                         const Listing& listing, const MirrorChange& changed, const Ledger& ledger,
                         const Doing& doing);

@@ -121,6 +121,13 @@ std::string code_label(const Subject& subject, const std::string& here) {
   return subject.graph[code.empty() ? image : code.front()].label.shortest_from(here);
 }
 
+// Where a data target was sent; "" when it was not.
+std::string store_of(const Subject& subject, const Dependency& need) {
+  const Artifacts* artifacts = subject.inputs.artifacts(need.target);
+  const Artifact* store = artifacts == nullptr ? nullptr : find_role(*artifacts, "store");
+  return store == nullptr ? "" : store->address;
+}
+
 Error gone(const std::string& label) {
   return step_error(cat("The list of files of ", quoted(label), " is no longer in the cache, or damaged"),
                     cat("`trainmake ", shell_word(label), " --force` makes it again"));
@@ -220,6 +227,7 @@ Result<JobPlan> JobRule::plan_of(const Subject& subject) {
   for (const Dependency* need : data_of(target)) {
     TRY_ASSIGN(std::optional<GivenTree> tree, tree_of(listings_, subject, *need, Files::kKept));
     if (!tree) return fail(gone(subject.graph[need->target].label.shortest_from(here)));
+    if (services_.platform.traits.reads_stores) tree->store = store_of(subject, *need);
     spec.data.push_back(std::move(*tree));
   }
   spec.outputs = declared_outputs(target);
@@ -276,9 +284,20 @@ Result<JobRule::Choice> JobRule::choose(const Subject& subject, const Descriptio
   return Choice{Choice::What::kStart, std::move(run)};
 }
 
+// A job would read whatever lies in the store by then.
+Result<void> JobRule::check_stored(const Subject& subject, const JobPlan& plan) {
+  for (const GivenTree& tree : plan.spec.data) {
+    if (tree.store.empty() || !services_.check_stored) continue;
+    const std::optional<TargetId> data = subject.graph.find(*parse_label(tree.label, ""));
+    TRY(services_.check_stored(subject.graph[*data], tree.identity));
+  }
+  return {};
+}
+
 Result<Done> JobRule::execute(const Subject& subject, const Description& description, const Doing& doing) {
   CHECK(description.certain);
   TRY_ASSIGN(JobPlan plan, plan_of(subject));
+  TRY(check_stored(subject, plan));
   plan.spec.checkpoint = Hasher()
                              .field(plan.spec.label)
                              .number(doing.fingerprint.high)

@@ -28,6 +28,7 @@ class JobRule final : public Rule {
   struct Choice;
   Result<void> check_data(const Subject& subject);
   Result<JobPlan> plan_of(const Subject& subject);
+  Result<void> check_stored(const Subject& subject, const JobPlan& plan);
   Result<Choice> choose(const Subject& subject, const Description& description, const JobPlan& plan,
                         bool afresh);
   std::string label_here(const Target& target) const {

@@ -23,6 +23,7 @@ struct GivenTree {
   std::shared_ptr<const Listing> files;  // a file with a `source` is read in place, another is a blob
   std::string identity = {};             // of a data target's tree
   std::string listing = {};              // the blob of `files`, of a data target
+  std::string store = {};  // where a job reads it, when that is a store: `store:bucket/mnist/train`
 };
 
 // How the main file of the code is started.

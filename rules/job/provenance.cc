@@ -1,5 +1,6 @@
 #include "rules/job/provenance.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "engine/base/git.h"
@@ -17,7 +18,8 @@ Json data_json(const JobSpec& spec) {
     trees.push_back({{"label", tree.label},
                      {"channel", tree.channel.empty() ? Json() : Json(tree.channel)},
                      {"identity", tree.identity.empty() ? Json() : Json(tree.identity)},
-                     {"listing", tree.listing.empty() ? Json() : Json(tree.listing)}});
+                     {"listing", tree.listing.empty() ? Json() : Json(tree.listing)},
+                     {"store", tree.store.empty() ? Json() : Json(tree.store)}});
   }
   return trees;
 }
@@ -45,6 +47,13 @@ Result<std::optional<std::vector<GivenTree>>> data_given_to(Listings& listings, 
     trees->push_back(std::move(tree));
   }
   return trees;
+}
+
+bool reads_from(const Run& run, const std::string& store) {
+  const Json provenance = parse_json<Json>(run.provenance_json);
+  if (!provenance.is_object() || !provenance.contains("data") || !provenance["data"].is_array()) return false;
+  return std::any_of(provenance["data"].begin(), provenance["data"].end(),
+                     [&](const Json& given) { return text_at(given, "store") == store; });
 }
 
 Metrics metrics_declared_of(const Run& run) {

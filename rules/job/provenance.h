@@ -18,6 +18,8 @@ namespace trainmake {
 
 // The trees of data that the run was given. Nothing when one of them is not in the cache any more.
 Result<std::optional<std::vector<GivenTree>>> data_given_to(Listings& listings, const Run& run);
+// Whether it was given data that it reads there.
+bool reads_from(const Run& run, const std::string& store);
 Metrics metrics_declared_of(const Run& run);  // when it was submitted
 
 struct ProvenanceOptions {

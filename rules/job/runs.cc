@@ -4,6 +4,7 @@
 
 #include "engine/base/log_lines.h"
 #include "engine/base/text.h"
+#include "rules/job/provenance.h"
 
 namespace trainmake {
 namespace {
@@ -32,6 +33,16 @@ Run settle(Platform& platform, Clock& clock, Run run) {
   // An intent whose submission was cut short; otherwise it was there once.
   const bool intent = run.status == RunStatus::kQueued && run.job.empty();
   return !status->known && intent ? run : as_told(std::move(run), *status, clock.now_ns());
+}
+
+std::optional<Run> reader_of(const std::string& store, std::vector<Run> runs,
+                             const std::string& platform_name, Platform& platform, Clock& clock) {
+  for (Run& run : runs) {
+    if (is_over(run.status) || !reads_from(run, store)) continue;
+    if (run.platform == platform_name) run = settle(platform, clock, std::move(run));
+    if (!is_over(run.status)) return std::move(run);
+  }
+  return std::nullopt;
 }
 
 Result<Run> cancel(Platform& platform, Clock& clock, const Run& run, CancelOptions options) {

@@ -4,7 +4,9 @@
 
 #include <chrono>
 #include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/base/host.h"
 #include "engine/model/record.h"
@@ -20,6 +22,11 @@ Run as_told(Run run, const JobStatus& status, std::int64_t now_ns);
 // The run as it is now: one that is not over as remembered is asked for. When the platform cannot tell, its
 // status is unknown.
 Run settle(Platform& platform, Clock& clock, Run run);
+
+// A run in flight whose job reads what lies at `store`; a job of our platform is asked for, for it may have
+// ended while nobody looked. `runs` is what is remembered.
+std::optional<Run> reader_of(const std::string& store, std::vector<Run> runs,
+                             const std::string& platform_name, Platform& platform, Clock& clock);
 
 struct CancelOptions {
   std::chrono::milliseconds patience{20'000};

@@ -57,6 +57,73 @@ TEST(Data, WhatIsGoneIsRemovedAndOthersObjectsAreNot) {
   EXPECT_EQ(world.tally.deleted_objects, 1U);
 }
 
+// Of a job that reads the mirror and ends after so many looks.
+struct ReadersWorld : DataWorld {
+  int looks_left = 3;
+  std::vector<std::string> asked;
+  DataRule guarded{{host, workspace, space, rooms, blobs, *file_sets, tally, true,
+                    [this](const std::string& where, const Doing&) -> Result<std::optional<Run>> {
+                      asked.push_back(where);
+                      if (looks_left-- <= 0) return std::optional<Run>();
+                      Run run;
+                      run.id = "0123456789ab";
+                      run.label = *parse_label("job:j", "");
+                      return std::optional(run);
+                    }}};
+  Result<Done> send(TargetId id, bool wait = true) {
+    TRY_ASSIGN(const Description description, guarded.describe(subject(id)));
+    const Doing doing{description.manifest.fingerprint(),
+                      stop.get_token(),
+                      [](const Event&) {},
+                      tally,
+                      [](const std::function<void()>& work) { work(); },
+                      false,
+                      wait};
+    return guarded.execute(subject(id), description, doing);
+  }
+};
+
+TEST(Data, WhatAJobReadsIsNotChangedUnderIt) {
+  ReadersWorld world;
+  const auto refused = world.send(world.mirrored, false);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().blame, Blame::kBusy);
+  EXPECT_NE(refused.error().hint.find("snapshot = true"), std::string::npos);
+  EXPECT_TRUE(world.objects().empty());
+  EXPECT_EQ(world.asked, (Names{"store:one/data0"}));
+  ASSERT_TRUE(world.send(world.mirrored));
+  EXPECT_EQ(world.looks_left, -1) << "it waited for its end";
+  EXPECT_EQ(world.objects().size(), 2U);
+  world.asked.clear();
+  ASSERT_TRUE(world.send(world.mirrored));
+  EXPECT_TRUE(world.asked.empty()) << "nothing would change";
+}
+
+TEST(Data, ASnapshotIsNobodysYet) {
+  ReadersWorld world;
+  const TargetId id = world.add("data", {{"files", RuleWorld::glob("data/**")},
+                                         {"snapshot", RuleWorld::value(true)},
+                                         {"store", RuleWorld::value(std::string("one"))}});
+  ASSERT_TRUE(world.send(id, false));
+  EXPECT_TRUE(world.asked.empty());
+}
+
+TEST(Data, BeforeAJobReadsItInItsStoreItIsLookedAt) {
+  DataWorld world;
+  const auto done = world.execute(world.mirrored);
+  ASSERT_TRUE(done);
+  const std::string root = done->artifacts.front().identity;
+  const Target& target = world.graph[world.mirrored];
+  EXPECT_TRUE(world.data.check_stored(target, root));
+  EXPECT_FALSE(world.data.check_stored(target, "another"));
+  for (const std::string& path : world.files.all_files()) {
+    if (path.starts_with("w/bucket-one/")) world.files.take_away("/" + path);
+  }
+  const auto emptied = world.data.check_stored(target, root);
+  ASSERT_FALSE(emptied);
+  EXPECT_NE(emptied.error().message.find("somebody emptied it"), std::string::npos);
+}
+
 TEST(Data, WithoutPruneEverythingStays) {
   DataWorld world;
   const TargetId id = world.add("data", {{"files", RuleWorld::glob("data/**")},

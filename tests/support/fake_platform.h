@@ -19,9 +19,10 @@ namespace trainmake {
 // write the outputs that the spec declares.
 class FakePlatform final : public Platform {
  public:
-  explicit FakePlatform(std::string folder)
+  explicit FakePlatform(std::string folder, bool reads_stores = false)
       : Platform({.contract = std::string(kDefaultContract),
-                  .reads_in_place = true,
+                  .reads_in_place = !reads_stores,
+                  .reads_stores = reads_stores,
                   .one_node = false,
                   .is_near = true}),
         folder_(std::move(folder)) {}

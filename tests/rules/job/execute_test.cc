@@ -489,6 +489,73 @@ TEST(JobRun, WhatComesAndGoesBesideTheDataDoubtsNothing) {
   }
 }
 
+// A job that reads its data in a store, and what it heard of that.
+struct StoreWorld : JobWorld {
+  FakePlatform far{folder.path("far"), true};
+  std::vector<std::string> checked;
+  bool is_as_sent = true;
+
+  StoreWorld() {
+    give_data(kData, {{"a", "a"}});
+    inputs.known[kData].push_back({"store", "b/d", "", 0, "store:b/d"});
+    need("data", kData);
+  }
+  Result<Done> submit() {
+    JobServices services{host,
+                         workspace,
+                         space,
+                         "far",
+                         blobs,
+                         digests,
+                         runs,
+                         far,
+                         "1",
+                         [this](const Target& data, const std::string& root) {
+                           checked.push_back(cat(data.label.text(), " ", root));
+                           return is_as_sent ? Result<void>() : fail(step_error("It is another"));
+                         }};
+    JobRule the_rule(services);
+    TRY_ASSIGN(const Description description, the_rule.describe(subject()));
+    const Doing doing{description.manifest.fingerprint(),
+                      stop.get_token(),
+                      [this](const Event& event) { events.push_back(event); },
+                      tally,
+                      [](const std::function<void()>& work) { work(); },
+                      retry,
+                      wait};
+    return the_rule.execute(subject(), description, doing);
+  }
+};
+
+TEST(JobRun, WhatLiesInAStoreIsLookedAtBeforeAJobIsSubmittedThatReadsIt) {
+  StoreWorld world;
+  world.is_as_sent = false;
+  EXPECT_FALSE(world.submit());
+  EXPECT_TRUE(world.runs.runs.empty()) << "nothing is meant to start yet";
+  world.is_as_sent = true;
+  EXPECT_TRUE(world.submit());
+  const std::string root = find_role(world.inputs.known[JobWorld::kData], "tree")->identity;
+  EXPECT_EQ(world.checked, (std::vector<std::string>(2, cat("//data:d ", root))));
+  EXPECT_TRUE(world.execute()) << "one that reads it here asks no store";
+  EXPECT_EQ(world.checked.size(), 2U);
+}
+
+TEST(JobRun, ARunInFlightIsKnownByWhatItReads) {
+  StoreWorld world;
+  world.set("command", list_of({"wait"}));
+  world.wait = false;
+  ASSERT_TRUE(world.submit());
+  const auto reader = [&](const std::string& store, const std::string& platform) {
+    return reader_of(store, world.runs.runs, platform, world.far, world.clock);
+  };
+  ASSERT_TRUE(reader("store:b/d", "far"));
+  EXPECT_EQ(reader("store:b/d", "far")->id, world.runs.runs[0].id);
+  EXPECT_FALSE(reader("store:b/other", "far"));
+  EXPECT_TRUE(reader("store:b/d", "another")) << "nobody can tell that it ended";
+  ASSERT_TRUE(world.far.cancel(JobHandle::of(world.runs.runs[0])));
+  EXPECT_FALSE(reader("store:b/d", "far")) << "it ended while nobody looked";
+}
+
 TEST(JobRun, OnlyDataThatIsSaidToLieElsewhereIsReadFromElsewhere) {
   JobWorld world;
   world.folder.write("set/a", "a");
