@@ -255,9 +255,7 @@ Result<Description> DataRule::describe(const Subject& subject) {
   description.manifest.add(Section::kAttr, "keys",
                            gathered.fetches.empty() ? identity : keys_identity(*listing));
   if (place) {
-    description.manifest.add(
-        Section::kAttr, "store",
-        cat(place->name, "\n", *services_.space.find("store", place->name)->text("url")));
+    description.manifest.add(Section::kAttr, "store", cat(place->name, "\n", place->service));
     description.manifest.add(Section::kAttr, "prefix", place->prefix);
     description.manifest.add(Section::kAttr, "prune", place->prune ? "true" : "false");
     if (place->snapshot) description.manifest.add(Section::kAttr, "snapshot", "true");

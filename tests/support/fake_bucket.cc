@@ -124,6 +124,10 @@ HttpResponse FakeBucket::of_bucket(const Asked& asked) {
   const std::string& method = asked.request.method;
   if (method == "PUT" && asked.query.empty()) {
     if (exists) return refuse(409, "BucketAlreadyOwnedByYou");
+    const std::string told = cat("<LocationConstraint>", region_, "</LocationConstraint>");
+    const bool is_right = region_ == "us-east-1" ? asked.request.body.empty()
+                                                 : asked.request.body.find(told) != std::string::npos;
+    if (!is_right) return refuse(400, "IllegalLocationConstraintException", asked.request.body);
     exists = true;
     return {200, {}, ""};
   }

@@ -77,6 +77,16 @@ std::string render_s3_parts(const std::vector<std::string>& tags) {
   return text_of(document);
 }
 
+std::string render_s3_bucket(const std::string& region) {
+  if (region == kUsualRegion) return "";
+  pugi::xml_document document;
+  document.append_child("CreateBucketConfiguration")
+      .append_child("LocationConstraint")
+      .text()
+      .set(region.c_str());
+  return text_of(document);
+}
+
 std::string render_s3_removal(std::span<const std::string> keys) {
   pugi::xml_document document;
   pugi::xml_node root = document.append_child("Delete");

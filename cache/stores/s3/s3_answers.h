@@ -12,6 +12,8 @@
 
 namespace trainmake {
 
+inline constexpr std::string_view kUsualRegion = "us-east-1";
+
 struct S3Error {
   std::string code;  // "NoSuchKey"; "" when it is no such document
   std::string message;
@@ -36,6 +38,9 @@ std::optional<std::string> field_of_answer(std::string_view xml, const char* nam
 
 // A document that says of which parts (from 1) an object is made.
 std::string render_s3_parts(const std::vector<std::string>& tags);
+
+// What a request to make a bucket says; "" in the region that needs no words.
+std::string render_s3_bucket(const std::string& region);
 
 // What a request to remove many objects says, and whether it can: XML has no words for some characters.
 std::string render_s3_removal(std::span<const std::string> keys);

@@ -9,8 +9,6 @@
 namespace trainmake {
 namespace {
 
-constexpr const char* kUsualRegion = "us-east-1";
-
 bool is_expected(int status, std::initializer_list<int> expected) {
   return status < 300 || std::find(expected.begin(), expected.end(), status) != expected.end();
 }
@@ -56,7 +54,7 @@ S3Client::S3Client(Host& host, S3Place place, Tally& tally)
 Result<std::string> S3Client::region() {
   if (!place_.region.empty()) return place_.region;
   TRY_ASSIGN(std::string said, account_.region());
-  return said.empty() ? kUsualRegion : said;
+  return said.empty() ? std::string(kUsualRegion) : said;
 }
 
 Error S3Client::refusal(const HttpResponse& response, const std::string& doing) const {

@@ -45,12 +45,13 @@ class S3Client {
   // Any answer below 300 and those of `expected`; others are errors, `doing` being "put `a/b`".
   Result<HttpResponse> send(const S3Request& request, const std::string& doing, const std::stop_token& stop,
                             std::initializer_list<int> expected = {});
+  // Of the bucket: as TRAINSPACE.lua says, else as the account's own tools would take it.
+  Result<std::string> region();
   // What an answer that was expected, and is none hoped for after all, says.
   Error refusal(const HttpResponse& response, const std::string& doing) const;
 
  private:
   Result<HttpRequest> make(const S3Request& request, const std::stop_token& stop);
-  Result<std::string> region();
   void count(const S3Request& request);
 
   Host& host_;

@@ -246,11 +246,8 @@ class S3Store final : public Store {
   Result<void> make_bucket(const std::stop_token& stop) {
     const std::lock_guard one_alone(mutex_);
     if (made_) return {};
-    const std::string& region = client_.place().region;
-    const std::string where = region.empty() || region == "us-east-1"
-                                  ? ""
-                                  : cat("<CreateBucketConfiguration><LocationConstraint>", region,
-                                        "</LocationConstraint></CreateBucketConfiguration>");
+    TRY_ASSIGN(const std::string region, client_.region());
+    const std::string where = render_s3_bucket(region);
     const std::string doing = cat("make bucket ", quoted(client_.place().bucket));
     TRY_ASSIGN(const HttpResponse response, client_.send({"PUT", "", "", {}, where}, doing, stop, {409}));
     if (response.status == 409 && parse_s3_error(response.body).code != "BucketAlreadyOwnedByYou")

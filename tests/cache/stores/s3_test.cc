@@ -176,6 +176,15 @@ TEST(S3Store, AnotherRegionAndAWrongClockAreTold) {
   EXPECT_NE(hint({403, false, "RequestTimeTooSkewed"}).find("clock is"), std::string::npos);
 }
 
+TEST(S3Store, ABucketIsMadeInTheRegionOfTheAccount) {
+  S3World world("s3://data/some/prefix", true);
+  world.environment.variables["AWS_REGION"] = "eu-west-1";
+  world.bucket = {"http://s3.test:9000", "data", {"KEY", "SECRET", ""}, "eu-west-1"};
+  world.bucket.exists = false;
+  EXPECT_TRUE(world.put("k", "x"));
+  EXPECT_TRUE(world.bucket.exists);
+}
+
 TEST(S3Store, ABucketIsMadeWhenThatIsAskedFor) {
   S3World refuses;
   refuses.bucket.exists = false;
