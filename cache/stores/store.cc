@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/base/text.h"
+#include "engine/base/url.h"
 
 namespace trainmake {
 
@@ -67,6 +68,16 @@ Result<std::unique_ptr<Store>> open_store(const StoreRooms& rooms, Host& host, c
 
 Result<std::unique_ptr<Store>> make_store(const StoreRooms& rooms, Host& host, const Workspace& workspace,
                                           const Service& service, Tally& tally) {
+  for (const char* name : {"url", "endpoint"}) {
+    const std::string* address = service.text(name);
+    // What it holds is told to nobody.
+    if (address != nullptr && holds_login(*address))
+      return fail(
+          user_error(cat("The `", name, "` of store ", quoted(service.name), " holds a login"),
+                     "Take it out: keys and passwords come from the environment and the files of each "
+                     "service's own tools")
+              .at(service.where));
+  }
   const std::string& url = *service.text("url");
   std::vector<std::string> schemes;
   for (const StoreRoom& room : rooms) {
@@ -82,16 +93,15 @@ Result<std::unique_ptr<Store>> make_store(const StoreRooms& rooms, Host& host, c
 
 Service service_at(const Space& space, const std::string& url) {
   const Service* best = nullptr;
-  std::size_t shared = 0;  // of their urls
+  std::size_t shared = 0;  // of the best that it lies in
   for (const std::string& name : space.names("store")) {
     const Service& each = *space.find("store", name);
     const std::string* other = each.text("url");
     if (other == nullptr || bucket_of(*other) != bucket_of(url)) continue;
-    const std::size_t alike = static_cast<std::size_t>(
-        std::mismatch(url.begin(), url.end(), other->begin(), other->end()).first - url.begin());
-    if (best != nullptr && alike <= shared) continue;
+    const bool is_inside = url == *other || url.starts_with(cat(*other, "/"));
+    if (best != nullptr && (!is_inside || other->size() <= shared)) continue;
     best = &each;
-    shared = alike;
+    shared = is_inside ? other->size() : 0;
   }
   Service service = best != nullptr ? *best : Service{"store", url, {}, {}};
   Fields& fields = service.attributes.fields;

@@ -14,6 +14,7 @@
 
 #include "engine/base/host.h"
 #include "engine/base/text.h"
+#include "engine/base/url.h"
 
 namespace trainmake {
 
@@ -63,14 +64,6 @@ std::string open_library(Library& library) {
 #undef TM_CURL_FIND
   if (missing.empty()) library.global_init(CURL_GLOBAL_DEFAULT);
   return missing;
-}
-
-std::string_view host_of(std::string_view url) {
-  const std::size_t scheme = url.find("://");
-  if (scheme != url.npos) url.remove_prefix(scheme + 3);
-  url = url.substr(0, url.find_first_of("/?#"));
-  const std::size_t user = url.rfind('@');
-  return user == url.npos ? url : url.substr(user + 1);
 }
 
 // What SSL_CERT_FILE and SSL_CERT_DIR name in place of the machine's own; "" where they do not.

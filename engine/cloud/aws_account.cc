@@ -93,6 +93,14 @@ Result<AwsKeys> AwsAccount::keys(const std::stop_token& stop) {
   return lent_->keys;
 }
 
+Redactor AwsAccount::redactor() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> secrets;
+  if (lent_) secrets = {lent_->keys.secret, lent_->keys.token};
+  std::erase(secrets, "");
+  return Redactor(std::move(secrets));
+}
+
 AwsAccount::Found AwsAccount::find(const std::stop_token& stop) {
   TRY(read_profile());
   if (asked_profile_.empty()) {
@@ -122,10 +130,10 @@ AwsAccount::Found AwsAccount::of_profile(const std::stop_token& stop) {
     TRY_ASSIGN(const ProcessResult done,
                host_.processes.run({{"/bin/sh", "-c", program}, host_.environment.variables, "/"}, stop));
     if (done.exit_code != 0)
-      return fail(
-          user_error(cat("The `credential_process` of AWS profile ", quoted(profile_name_),
-                         " ended with exit code ", done.exit_code, ": ", printable(trim(done.errors))))
-              .because(Blame::kRemote));
+      return fail(user_error(cat("The `credential_process` of AWS profile ", quoted(profile_name_),
+                                 " ended with exit code ", done.exit_code),
+                             "Run it by hand to see why: what it says may hold keys, and is not shown")
+                      .because(Blame::kRemote));
     return parse(done.output, "`credential_process`");
   }
   for (const char* way : {"role_arn", "sso_session", "sso_start_url"}) {

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "engine/base/host.h"
+#include "engine/base/redactor.h"
 #include "engine/cloud/aws_signature.h"
 #include "engine/cloud/ini.h"
 
@@ -23,6 +24,8 @@ class AwsAccount {
 
   // Refused with what was looked at when there are none anywhere.
   Result<AwsKeys> keys(const std::stop_token& stop);
+  // Of what was lent: whoever is shown an answer sees nothing of it.
+  Redactor redactor() const;
   // As the environment says, or the profile; "" is not said.
   Result<std::string> region();
 
@@ -45,7 +48,7 @@ class AwsAccount {
 
   Host& host_;
   const std::string asked_profile_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::optional<IniSection> profile_;
   std::string profile_name_;
   std::optional<Lent> lent_;

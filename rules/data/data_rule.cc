@@ -6,6 +6,7 @@
 
 #include "cache/stores/at_once.h"
 #include "engine/base/text.h"
+#include "engine/base/url.h"
 #include "rules/data/catch_up.h"
 #include "rules/data/transfer.h"
 
@@ -246,7 +247,8 @@ Result<Description> DataRule::describe(const Subject& subject) {
     if (!file.source.empty()) description.manifest.add(Section::kData, *path++, file.content);
   }
   for (const FetchedFile& file : gathered.fetches)
-    description.manifest.add(Section::kData, file.url, cat(file.name, "\nsha256:", file.sha256.hex()));
+    description.manifest.add(Section::kData, without_query(file.url),
+                             cat(file.name, "\nsha256:", file.sha256.hex()));
   for (const char* name : {"root", "dest"}) {
     if (const Value* value = target.find(name))
       description.manifest.add(Section::kAttr, name, digest_of(*value));

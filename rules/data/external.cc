@@ -7,6 +7,7 @@
 #include "engine/base/codec.h"
 #include "engine/base/temporary_folder.h"
 #include "engine/base/text.h"
+#include "engine/base/url.h"
 #include "rules/data/mirror.h"
 
 namespace trainmake {
@@ -103,6 +104,10 @@ Listing listing_of(const ExternalList& list, const std::string& dest) {
 bool is_external(const Target& target) { return target.find("url") != nullptr; }
 
 std::vector<Error> wrong_url(const Value& url) {
+  if (holds_login(*url.string()))
+    return {user_error("`url` holds a login",
+                       "Take it out: keys come from the environment and the files of each "
+                       "service's own tools")};
   if (url.string()->find(':') != std::string::npos) return {};
   return {user_error(cat("`url` does not say what kind of place it is: ", quoted(*url.string())),
                      "As `url = \"s3://bucket/prefix\"`, or `\"dir:/mnt/set\"` for a folder")};

@@ -6,6 +6,7 @@
 #include "cache/stores/sender.h"
 #include "engine/base/temporary_folder.h"
 #include "engine/base/text.h"
+#include "engine/base/url.h"
 
 namespace trainmake {
 namespace {
@@ -48,14 +49,16 @@ std::optional<Error> wrong_in(const Table* table) {
   }
   const std::string* url = text_of(*table, "url");
   if (url == nullptr || !is_address(*url)) return user_error("`fetch` has no `url` of http or https", hint);
+  if (holds_login(*url))
+    return user_error("`fetch` has a `url` that holds a login", "Take it out: what is fetched is public");
   const std::string* digest = text_of(*table, "sha256");
   if (digest == nullptr || !Sha256::parse(*digest))
-    return user_error(cat("`fetch` of ", quoted(*url), " has no `sha256`"),
+    return user_error(cat("`fetch` of ", quoted(without_query(*url)), " has no `sha256`"),
                       "64 hex digits: `sha256sum` says them of a file that you trust");
   const std::string* name = text_of(*table, "name");
   const std::string key = name != nullptr ? *name : last_name(*url);
   if (key.empty() || key.starts_with('/') || path_clean(key) != key)
-    return user_error(cat("`fetch` of ", quoted(*url), " has no plain name: ", quoted(key)),
+    return user_error(cat("`fetch` of ", quoted(without_query(*url)), " has no plain name: ", quoted(key)),
                       "Say one: `name = \"set.npz\"`");
   return std::nullopt;
 }
@@ -122,10 +125,11 @@ Result<ListedFile> Fetcher::get(const FetchedFile& file, const Label& label, con
   const std::string part = aside.path("file");
   TRY_ASSIGN(const Sha256 got, download(file, part, label, doing));
   if (got != file.sha256) {
-    return fail(user_error(cat(quoted(file.url), " is not what `sha256` says: it has ", got.hex()),
-                           "Nothing of it was kept; when you trust it, write that digest")
-                    .at(file.where)
-                    .because(Blame::kRemote));
+    return fail(
+        user_error(cat(quoted(without_query(file.url)), " is not what `sha256` says: it has ", got.hex()),
+                   "Nothing of it was kept; when you trust it, write that digest")
+            .at(file.where)
+            .because(Blame::kRemote));
   }
   TRY_ASSIGN(const Blobs::Stored stored, blobs_.put_file(part, doing.stop));
   TRY(write_file(host_.files, facts_path(file.sha256), cat(stored.size, " ", stored.content.hex())));
@@ -142,10 +146,11 @@ Result<Sha256> Fetcher::download(const FetchedFile& file, const std::string& to,
                                    : response.error().blame == Blame::kRemote && !response.error().lasts;
     if (!may_help || attempt == kMostTries) {
       if (!response) return fail(Error(response.error()).at(file.where));
-      return fail(user_error(cat("Cannot fetch ", quoted(file.url), ": it answers ", response->status),
-                             "Is it public, and still there?")
-                      .at(file.where)
-                      .because(Blame::kRemote));
+      return fail(
+          user_error(cat("Cannot fetch ", quoted(without_query(file.url)), ": it answers ", response->status),
+                     "Is it public, and still there?")
+              .at(file.where)
+              .because(Blame::kRemote));
     }
     if (host_.clock.wait(kFirstPause * (1 << attempt), doing.stop)) return fail(interrupted_error());
   }

@@ -5,6 +5,7 @@
 #include "engine/base/encoding.h"
 #include "engine/base/file_system.h"
 #include "engine/base/text.h"
+#include "engine/base/url.h"
 
 namespace trainmake {
 namespace {
@@ -27,7 +28,7 @@ std::string encoded_path(std::string_view path) {
 }
 
 // Of `https://user@host:8443`, with what stands around the name taken off.
-std::string host_of(std::string_view origin) {
+std::string host_name(std::string_view origin) {
   origin.remove_prefix(origin.find("://") + 3);
   const bool is_v6 = origin.starts_with('[');
   std::string host(origin.substr(0, is_v6 ? origin.find(']') + 1 : origin.find(':')));
@@ -40,18 +41,12 @@ Result<void> read_url(const Service& service, HttpPlace& place) {
   const std::size_t host = url.find("://");
   const std::size_t slash = host == url.npos ? url.npos : url.find('/', host + 3);
   place.origin = url.substr(0, slash);
-  const std::string_view authority = host == url.npos ? "" : std::string_view(place.origin).substr(host + 3);
-  // What it holds is told to nobody: somebody may have written a password into it.
-  if (authority.find('@') != authority.npos)
-    return fail(user_error(cat("The `url` of store ", quoted(service.name), " holds a login"),
-                           "Take it out: `user` names who we are there, and the password comes from the "
-                           "environment or ~/.netrc")
-                    .at(service.where));
+  const std::string_view authority = authority_of(url);
   if (authority.empty() || authority.starts_with(':') || url.find_first_of("?# ") != url.npos)
     return fail(user_error(cat("Store ", quoted(service.name), " has a `url` that is none: ", quoted(url)),
                            "Write it as `https://data.example.com/path`, blanks as `%20`")
                     .at(service.where));
-  place.host = host_of(place.origin);
+  place.host = host_name(place.origin);
   std::string folder = slash == url.npos ? "" : percent_decoded(std::string_view(url).substr(slash + 1));
   while (folder.ends_with('/')) folder.pop_back();
   if (path_clean(folder) != folder || folder.starts_with('/'))

@@ -96,7 +96,9 @@ std::string render_s3_removal(std::span<const std::string> keys) {
 }
 
 bool can_be_in_xml(std::string_view key) {
-  return std::none_of(key.begin(), key.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+  // Nor for two code points that are no characters.
+  return key.find("\xef\xbf\xbe") == key.npos && key.find("\xef\xbf\xbf") == key.npos &&
+         std::none_of(key.begin(), key.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; });
 }
 
 Result<std::vector<S3Kept>> parse_s3_removal(std::string_view xml) {

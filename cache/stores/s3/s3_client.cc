@@ -59,9 +59,10 @@ Result<std::string> S3Client::region() {
 
 Error S3Client::refusal(const HttpResponse& response, const std::string& doing) const {
   const S3Error error = parse_s3_error(response.body);
+  const std::string told = cat(error.code.empty() ? "" : cat(", ", error.code),
+                               error.message.empty() ? "" : cat(": ", error.message));
   return user_error(cat("Cannot ", doing, ": store ", quoted(place_.name), " answers ", response.status,
-                        error.code.empty() ? "" : cat(", ", printable(error.code)),
-                        error.message.empty() ? "" : cat(": ", printable(error.message))),
+                        printable(account_.redactor().redact(told))),
                     advice(error, place_, response, host_.clock.now_ns()))
       .because(Blame::kRemote);
 }

@@ -256,15 +256,19 @@ void S3Upload::finish_part(std::size_t number, std::string tag, std::span<const 
 Result<std::string> S3Upload::complete(const std::stop_token& stop) {
   const std::string document = render_s3_parts(tags_);
   TRY_ASSIGN(const HttpResponse done,
-             client_.send({"POST", file_.key, upload_query(), {}, document}, doing(), stop, {404}));
+             client_.send({"POST", file_.key, upload_query(), {}, document}, doing(), stop, {400, 404}));
   const std::optional<std::string> tag = field_of_answer(done.body, "ETag");
   // An answer of 200 may be an error that came later.
-  if (done.status != 404 && tag && parse_s3_error(done.body).code.empty()) return *tag;
+  if (done.status < 300 && tag && parse_s3_error(done.body).code.empty()) return *tag;
   // It may have been done when it was asked first, and the answer was lost.
   TRY_ASSIGN(const HttpResponse there, client_.send({"HEAD", file_.key, ""}, doing(), stop, {404}));
   if (there.status != 404 && header_value(there, kContentHeader) == file_.content.hex())
     return without_quotes(header_value(there, "etag"));
-  if (done.status == 404 && is_resumed_) again_ = Again::kUploadGone;
+  // Parts that the service does not know as they were noted are of no use to anybody.
+  if (done.status == 400) abandon();
+  const bool is_of_no_use = done.status == 400 ? !was_refused_ : done.status == 404 && is_resumed_;
+  was_refused_ = was_refused_ || done.status == 400;
+  if (is_of_no_use) again_ = Again::kUploadGone;
   return fail(client_.refusal(done, doing()));
 }
 

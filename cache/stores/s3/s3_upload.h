@@ -70,6 +70,7 @@ class S3Upload {
   bool takes_over_ = false;
   std::string id_;
   bool is_resumed_ = false;
+  bool was_refused_ = false;               // its parts were, once
   std::atomic<Again> again_ = Again::kNo;  // why another attempt would come right
   std::vector<UploadPart> parts_;
   std::vector<Digest128> chunks_;  // of the file

@@ -4,6 +4,7 @@
 
 #include "cache/stores/ufile/ufile_answers.h"
 #include "engine/base/hash.h"
+#include "engine/base/redactor.h"
 #include "engine/base/text.h"
 #include "engine/cloud/ufile_signature.h"
 
@@ -65,6 +66,12 @@ Result<UCloudAccount> UfileClient::account() {
   return *account_;
 }
 
+// Without our key, which an answer may have from our request.
+std::string UfileClient::hidden(const std::string& text) const {
+  const std::lock_guard lock(mutex_);
+  return account_ ? Redactor({account_->keys.private_key}).redact(text) : text;
+}
+
 void UfileClient::count(const std::string& method) {
   std::string name = method;
   for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
@@ -78,7 +85,7 @@ Error UfileClient::refusal(const HttpResponse& response, const std::string& doin
   const std::string session = header_value(response, "x-sessionid");
   return user_error(cat("Cannot ", doing, ": store ", quoted(place_.name), " answers ", response.status,
                         error.code == 0 ? "" : cat(", ", error.code),
-                        error.message.empty() ? "" : cat(": ", printable(error.message)),
+                        error.message.empty() ? "" : cat(": ", printable(hidden(error.message))),
                         session.empty() ? "" : cat(" (session ", printable(session), ")")),
                     advice(error, response.status, place_))
       .because(Blame::kRemote);
@@ -148,7 +155,7 @@ Result<void> UfileClient::make_bucket(const std::stop_token& stop) {
   if (response.status >= 300 || !is_made || response.body.empty())
     return fail(user_error(cat("Cannot make bucket ", quoted(place_.bucket), ": UCloud answers ",
                                response.status, error.code == 0 ? "" : cat(", ", error.code),
-                               error.message.empty() ? "" : cat(": ", printable(error.message))),
+                               error.message.empty() ? "" : cat(": ", printable(hidden(error.message)))),
                            advice_of_making(error.code))
                     .because(Blame::kRemote));
   made_ = true;

@@ -55,12 +55,13 @@ class UfileClient {
   Result<UCloudAccount> account();
   Result<void> make_bucket(const std::stop_token& stop);
   void count(const std::string& method);
+  std::string hidden(const std::string& text) const;
 
   Host& host_;
   UfilePlace place_;
   Tally& tally_;
   Sender sender_;
-  std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;  // guards what follows
   std::optional<UCloudAccount> account_;
   std::mutex making_;  // guards what follows
   bool made_ = false;

@@ -480,9 +480,6 @@ TEST(HttpPlace, WhatIsNoAddressIsTold) {
                           "https://h/a/%2e%2e/x", "https://h/x?y", "https://h/x#y", "https://h//x"})
     EXPECT_FALSE(read_http_place(service_of(url), {"/w", "", ""})) << url;
   EXPECT_FALSE(read_http_place(service_of(kUrl, {{"user", "me:word"}}), {"/w", "", ""}));
-  const auto login = read_http_place(service_of("https://me:word@h/x"), {"/w", "", ""});
-  ASSERT_FALSE(login);
-  EXPECT_EQ(login.error().message.find("word"), std::string::npos);
 }
 
 TEST(HttpAnswers, WhatIsNoListIsNotRead) {

@@ -291,6 +291,47 @@ TEST(S3Store, AnUploadThatIsNoMoreIsBegunAgain) {
   EXPECT_TRUE(world.bucket.objects["some/prefix/big"] == bytes);
 }
 
+TEST(S3Store, PartsThatTheServiceDoesNotKnowAreSentAnew) {
+  S3World world;
+  world.notes_are_kept = true;
+  const std::string bytes = varied(100 * kMiB);
+  world.bucket.fault = [&, left = 3](const HttpRequest& request) mutable -> std::optional<FakeBucket::Fault> {
+    if (request.method == "PUT" && left-- <= 0) return FakeBucket::Fault{400, false, "Broken"};
+    return std::nullopt;
+  };
+  EXPECT_FALSE(world.put("big", bytes));
+  world.bucket.fault = nullptr;
+  for (std::string& note : world.notes) {
+    std::vector<std::string> words = split(note, '\t');
+    if (words[0] == "part") note = cat(words[0], "\t", words[1], "\tanother\t", words[3]);
+  }
+  EXPECT_TRUE(world.put("big", bytes));
+  EXPECT_TRUE(world.bucket.objects["some/prefix/big"] == bytes);
+  EXPECT_TRUE(world.bucket.uploads.empty());
+  ASSERT_EQ(world.bucket.wrong.size(), 1U) << "it was told, once";
+  world.bucket.wrong.clear();
+}
+
+TEST(S3Store, KeysThatXmlHasNoWordsForAreRemovedToo) {
+  S3World world;
+  const std::vector<std::string> keys = {"a\xef\xbf\xbf", "b\xef\xbf\xbe", "c\n", "d"};
+  for (const std::string& key : keys) ASSERT_TRUE(world.put(key, "x"));
+  EXPECT_TRUE(world.store->remove(keys));
+  EXPECT_TRUE(world.bucket.objects.empty());
+  for (std::size_t i = 0; i + 1 < keys.size(); ++i) EXPECT_FALSE(can_be_in_xml(keys[i]));
+}
+
+TEST(S3Store, AnAnswerThatEchoesOurKeysIsNotShown) {
+  S3World world;
+  world.environment.variables["AWS_SESSION_TOKEN"] = "a-token-of-a-session";
+  world.bucket.fault = [](const HttpRequest&) {
+    return std::optional(FakeBucket::Fault{400, false, "Bad a-token-of-a-session SECRET"});
+  };
+  const Result<void> put = world.put("k", "x");
+  ASSERT_FALSE(put);
+  EXPECT_NE(put.error().message.find("Bad *** ***"), std::string::npos) << put.error().message;
+}
+
 TEST(S3Store, AnUploadOfAnotherContentIsNotTakenUp) {
   S3World world;
   world.notes_are_kept = true;

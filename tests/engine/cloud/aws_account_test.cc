@@ -72,6 +72,19 @@ TEST(AwsAccount, AProgramIsAskedAgainBeforeWhatItGaveEnds) {
   EXPECT_EQ(account.keys({})->id, "P2");
 }
 
+TEST(AwsAccount, WhatAProgramSaysOfItsFailureIsNotShown) {
+  AccountWorld world;
+  world.files.put("/home/me/.aws/config", "[default]\ncredential_process = keys\n");
+  world.processes.answer = [&](const Command&) -> Result<ProcessResult> {
+    return ProcessResult{3, "", "refused: secret=abcdef"};
+  };
+  AwsAccount account(world.host);
+  const Result<AwsKeys> keys = account.keys({});
+  ASSERT_FALSE(keys);
+  EXPECT_NE(keys.error().message.find("exit code 3"), std::string::npos);
+  EXPECT_EQ(keys.error().message.find("abcdef"), std::string::npos);
+}
+
 TEST(AwsAccount, WhatOnlyAwsOwnToolCanAskForIsTold) {
   AccountWorld world;
   world.files.put("/home/me/.aws/config", "[default]\nsso_session = me\n");

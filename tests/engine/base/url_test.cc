@@ -1,0 +1,23 @@
+#include "engine/base/url.h"
+
+#include <gtest/gtest.h>
+
+namespace trainmake {
+namespace {
+
+TEST(Url, HasAHostAndPerhapsALogin) {
+  EXPECT_EQ(host_of("https://a.example:80/x@y?z"), "a.example:80");
+  EXPECT_EQ(host_of("https://me:p@ss@a.example?x=1"), "a.example");
+  EXPECT_EQ(host_of("dir:/mnt/a@b"), "");
+  EXPECT_TRUE(holds_login("s3://KEY:SECRET@bucket/x"));
+  EXPECT_FALSE(holds_login("https://a.example/@scope/x?mail=a@b"));
+}
+
+TEST(Url, AQueryIsNotShown) {
+  EXPECT_EQ(without_query("https://a/b?X-Amz-Signature=00"), "https://a/b?...");
+  EXPECT_EQ(without_query("https://a/b#c"), "https://a/b?...");
+  EXPECT_EQ(without_query("https://a/b"), "https://a/b");
+}
+
+}  // namespace
+}  // namespace trainmake
