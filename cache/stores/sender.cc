@@ -1,7 +1,9 @@
 #include "cache/stores/sender.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <ctime>
+#include <limits>
 
 #include "engine/base/text.h"
 
@@ -34,7 +36,9 @@ std::string header_value(const HttpResponse& response, std::string_view name) {
 std::optional<std::int64_t> http_time_ns(const std::string& date) {
   std::tm utc{};
   if (::strptime(date.c_str(), "%a, %d %b %Y %H:%M:%S", &utc) == nullptr) return std::nullopt;
-  return static_cast<std::int64_t>(::timegm(&utc)) * kSecond;
+  const std::int64_t seconds = ::timegm(&utc);
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() / kSecond;
+  return std::abs(seconds) <= kMost ? std::optional(seconds * kSecond) : std::nullopt;
 }
 
 std::optional<std::int64_t> age_of(const HttpResponse& response) {

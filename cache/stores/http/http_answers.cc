@@ -59,6 +59,11 @@ Error unreadable(std::string_view why) {
   return user_error(cat("The list of a folder cannot be read: ", why)).because(Blame::kRemote);
 }
 
+// Of something in a folder: another would lead out of it, or back.
+bool is_name(std::string_view name) {
+  return !name.empty() && name != "." && name != ".." && name.find('/') == name.npos;
+}
+
 }  // namespace
 
 std::uint64_t size_of_answer(const HttpResponse& response) {
@@ -91,7 +96,7 @@ Result<std::vector<HttpListed>> parse_multistatus(std::string_view xml, const st
       return fail(unreadable(cat("it names ", quoted(path), ", which does not lie in ", quoted(folder))));
     HttpListed entry;
     entry.name = path.substr(folder.size(), path.size() - folder.size() - (path == folder ? 0 : 1));
-    if (entry.name.empty() || entry.name.find('/') != std::string::npos) continue;  // itself, or deeper
+    if (!is_name(entry.name)) continue;  // itself, or deeper
     const pugi::xml_node properties = properties_of(response);
     entry.is_folder = static_cast<bool>(child(child(properties, "resourcetype"), "collection"));
     const auto size = whole_number<std::uint64_t>(text_in(properties, "getcontentlength"));
@@ -113,7 +118,7 @@ std::optional<std::vector<HttpListed>> parse_autoindex(std::string_view json) {
     entry.is_folder = text_at(each, "type") == "directory";
     const auto size = each.is_object() ? each.find("size") : each.end();
     const bool has_size = each.is_object() && size != each.end() && size->is_number_unsigned();
-    if (entry.name.empty() || (!entry.is_folder && !has_size)) return std::nullopt;
+    if (!is_name(entry.name) || (!entry.is_folder && !has_size)) return std::nullopt;
     if (has_size) entry.size = size->get<std::uint64_t>();
     entry.tag = tag_from("", text_at(each, "mtime"), entry.size);
     listed.push_back(std::move(entry));
