@@ -227,8 +227,11 @@ Result<FileSets::Gathered> FileSets::gather(const FileSetRequest& request, const
     for (const std::string& path : walked->special)
       all.notes.push_back(
           cat(quoted(path_join(request.folder, path)), " is no regular file and was left out"));
-    all.files.insert(all.files.end(), std::make_move_iterator(walked->files.begin()),
-                     std::make_move_iterator(walked->files.end()));
+    if (all.files.empty())
+      all.files = std::move(walked->files);
+    else
+      all.files.insert(all.files.end(), std::make_move_iterator(walked->files.begin()),
+                       std::make_move_iterator(walked->files.end()));
   }
   if (!wrong.empty()) return fail(all_of(std::move(wrong)));
   const auto by_path = [](const WalkedFile& a, const WalkedFile& b) { return a.path < b.path; };
@@ -276,6 +279,8 @@ Result<FileSet> FileSets::read(const FileSetRequest& request) {
     if (request.gitignore) look_for_repositories(request.folder, ignore, set.looks);
     if (ignore != nullptr) look_at_ignore_files(request.folder, *ignore, found.folders, set.looks);
     set.files.reserve(found.files.size());
+    set.paths.reserve(found.files.size());
+    set.looks.files.reserve(set.looks.files.size() + found.files.size());
     for (std::size_t i = 0; i < found.files.size(); ++i) {
       WalkedFile& file = found.files[i];
       const std::optional<std::string> key =

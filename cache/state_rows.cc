@@ -3,6 +3,7 @@
 #include <zstd.h>
 
 #include <limits>
+#include <memory>
 
 #include "engine/base/file_system.h"
 #include "engine/base/text.h"
@@ -17,24 +18,26 @@ Error damaged(const Database& database, std::string_view detail) {
   return damaged_state(database.path(), detail);
 }
 
-// As is when small, else compressed: kept so that its length tells which.
-std::string pack(const std::string& encoded) {
+// Memory that nobody has written to costs nothing, and most of what a compressed manifest may need stays so.
+using Room = std::unique_ptr<char[]>;
+
+// As is when small, else compressed, in `room`: kept so that its length tells which.
+std::string_view pack(std::string_view encoded, Room& room) {
   if (encoded.size() < kSmallManifest) return encoded;
-  std::string packed(ZSTD_compressBound(encoded.size()), '\0');
-  const std::size_t size = ZSTD_compress(packed.data(), packed.size(), encoded.data(), encoded.size(), 1);
+  const std::size_t most = ZSTD_compressBound(encoded.size());
+  room = std::make_unique_for_overwrite<char[]>(most);
+  const std::size_t size = ZSTD_compress(room.get(), most, encoded.data(), encoded.size(), 1);
   if (ZSTD_isError(size) != 0 || size >= encoded.size()) return encoded;
-  packed.resize(size);
-  return packed;
+  return {room.get(), size};
 }
 
 std::optional<Manifest> unpack(const Digest128& digest, std::string_view packed, std::uint64_t size) {
   if (size > kLargestManifest) return std::nullopt;
-  std::string opened;
+  Room room;
   if (packed.size() != size) {
-    opened.resize(size);
-    if (ZSTD_decompress(opened.data(), opened.size(), packed.data(), packed.size()) != size)
-      return std::nullopt;
-    packed = opened;
+    room = std::make_unique_for_overwrite<char[]>(size);
+    if (ZSTD_decompress(room.get(), size, packed.data(), packed.size()) != size) return std::nullopt;
+    packed = {room.get(), size};
   }
   if (digest_of(packed) != digest) return std::nullopt;
   return Manifest::decode(packed);
@@ -190,7 +193,8 @@ Result<Digest128> put_manifest(Database& database, const Manifest& manifest) {
   TRY_ASSIGN(Statement known, database.prepare("SELECT 1 FROM manifests WHERE digest = ?"));
   TRY_ASSIGN(const bool is_known, known.digest(digest).step());
   if (is_known) return digest;
-  const std::string packed = pack(encoded);
+  Room room;
+  const std::string_view packed = pack(encoded, room);
   TRY_ASSIGN(Statement statement, database.prepare("INSERT INTO manifests VALUES (?, ?, ?)"));
   TRY(statement.digest(digest).integer(static_cast<std::int64_t>(encoded.size())).blob(packed).run());
   return digest;

@@ -183,7 +183,12 @@ Result<void> Walker::list(Folder& folder) {
     if (worth) folder.names.push_back(entry.name);
   }
   folder.slices.resize((folder.names.size() + kSlice - 1) / kSlice);
-  if (folder.slices.size() == 1) return look(folder, 0);
+  if (folder.slices.size() == 1) {
+    TRY(look(folder, 0));
+    folder.entries = {};  // there may be many folders, and all of them stay to the end
+    folder.names = {};
+    return {};
+  }
   std::vector<Task> tasks;
   for (std::size_t i = 0; i < folder.slices.size(); ++i) tasks.push_back({&folder, i});
   crew_.add(std::move(tasks), folder.entries.size());
@@ -209,6 +214,7 @@ Result<void> Walker::look(Folder& folder, std::size_t slice) {
   std::vector<Stat> stats(count);
   TRY(files_.look_at_all(at(folder.path()), names, stats));
   Found& found = folder.slices[slice];
+  found.files.reserve(count);
   for (std::size_t i = 0; i < count; ++i)
     TRY(settle(cat(folder.prefix, names[i]), stats[i], Why::kSearched, found));
   if (found.folders.empty()) return {};
@@ -352,8 +358,18 @@ void Walker::gather(Folder& folder) {
       while (child != children.end() && (*child)->prefix < file.path) gather(**child++);
       walked_.files.push_back(std::move(file));
     }
+    slice.files = {};
   }
   while (child != children.end()) gather(**child++);
+}
+
+std::size_t count_files(const Folder& folder) {
+  std::size_t count = 0;
+  for (const Found& slice : folder.slices) {
+    count += slice.files.size();
+    for (const auto& child : slice.folders) count += count_files(*child);
+  }
+  return count;
 }
 
 template <typename T, typename Key>
@@ -369,6 +385,9 @@ Result<Walked> Walker::run() {
   for (const auto& [path, numbers] : question_.named()) TRY(look_at_named(path));
   TRY(start_at_roots());
   TRY(crew_.run());
+  std::size_t count = named_.files.size();
+  for (const auto& root : roots_) count += count_files(*root);
+  walked_.files.reserve(count);
   for (const auto& root : roots_) gather(*root);
   take(named_);
   for (WalkedFile& file : named_.files) walked_.files.push_back(std::move(file));

@@ -33,7 +33,11 @@ void Looks::add(const Looks& other) {
 void Looks::add(Looks&& other) {
   if (files.empty()) files.swap(other.files);
   if (folders.empty()) folders.swap(other.folders);
-  add(static_cast<const Looks&>(other));
+  files.insert(files.end(), std::make_move_iterator(other.files.begin()),
+               std::make_move_iterator(other.files.end()));
+  folders.insert(folders.end(), std::make_move_iterator(other.folders.begin()),
+                 std::make_move_iterator(other.folders.end()));
+  variables.merge(other.variables);
 }
 
 void Looks::add_variable(const std::string& name, const std::optional<std::string>& value) {

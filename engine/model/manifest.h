@@ -36,6 +36,7 @@ class Manifest {
   void add(Section section, std::string name, std::string_view content) {
     add(section, std::move(name), digest_of(content));
   }
+  void reserve(std::size_t lines) { lines_.reserve(lines); }
   void seal();  // sorts; call once, when all is added
   const std::vector<ManifestLine>& lines() const { return lines_; }
   Fingerprint fingerprint() const;  // REQUIRES: sealed
