@@ -37,9 +37,7 @@ class State final : public Memory, public Runs {
   Result<std::vector<Run>> of(const Label& label, const Fingerprint& fingerprint) override;
   Result<std::vector<Run>> all() override;
 
-  // Changes with every write that anybody makes: what was concluded under one generation holds while it
-  // lasts.
-  Result<std::uint64_t> generation();
+  Result<std::uint64_t> generation() override;
 
   // For gc: every record, and a way to drop one that is not the last of its label.
   Result<void> each_record(const std::function<void(const Record&, bool is_last)>& visit);

@@ -21,6 +21,9 @@ class Memory {
   // Makes `record` the label's result. Atomic: either all of it is remembered or nothing. Survives the end of
   // the process; a power cut may lose the latest ones, which costs doing their steps again.
   virtual Result<void> remember(const Record& record) = 0;
+  // Changes with every write that anybody makes, of a run too: what was concluded under one generation holds
+  // while it lasts.
+  virtual Result<std::uint64_t> generation() = 0;
 };
 
 class Runs {

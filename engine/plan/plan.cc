@@ -69,6 +69,8 @@ Result<PlannedStep> Decider::decide(const Subject& subject, Description descript
   PlannedStep step;
   step.fingerprint = description.manifest.fingerprint();
   step.description = std::move(description);
+  TRY_ASSIGN(step.generation,
+             memory.generation());  // first, so that whatever is written from here on is seen
   TRY_ASSIGN(std::optional<Record> last, memory.last(label));
   if (options.force && is_asked(subject.graph, subject.id)) {
     step.afresh = true;
@@ -85,7 +87,7 @@ Result<PlannedStep> Decider::decide(const Subject& subject, Description descript
   bool missing = false;
   std::optional<Record> earlier;
   if (current) {
-    earlier = last;
+    earlier.swap(last);  // of which nothing more is asked
   } else {
     TRY_ASSIGN(earlier, memory.find(label, step.fingerprint));
   }

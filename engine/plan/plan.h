@@ -26,6 +26,7 @@ struct PlannedStep {
   std::vector<Reason> reasons;
   Description description;
   Fingerprint fingerprint;
+  std::uint64_t generation = 0;  // of memory, when it was decided
   std::optional<Record> record;  // of kUpToDate and kReuse: the result; of kFailed: nothing
   std::optional<Error> failure;  // of kFailed
   std::optional<TargetId> held_up_by =

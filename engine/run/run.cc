@@ -235,7 +235,7 @@ void Runner::reuse(TargetId id) {
 void Runner::reused(TargetId id) {
   Record record = *plan_.steps[id].record;
   record.when_ns = services_.clock.now_ns();  // it is the label's result from now on
-  record.manifest = plan_.steps[id].description.manifest;
+  record.manifest = std::move(plan_.steps[id].description.manifest);
   if (Result<void> kept = decider_.memory.remember(record); !kept)
     return fail_step(id, std::move(kept).error());
   if (graph_[id].label.kind == "job") services_.tally.reused_jobs += 1;
@@ -292,8 +292,8 @@ void Runner::lock_and_execute(TargetId id) {
 }
 
 // On the owner's thread, the step's lock held: another process may have done it since it was decided, or it
-// failed or was cancelled there. Decided once more, for the last time; what is not to be run any more is
-// finished.
+// failed or was cancelled there. If anything was remembered since, it is decided once more, for the last
+// time; what is not to be run any more is finished.
 bool Runner::still_to_do(TargetId id) {
   // It waited for a worker, and something failed meanwhile.
   if (stopping()) {
@@ -301,8 +301,10 @@ bool Runner::still_to_do(TargetId id) {
     return false;
   }
   if (!services_.locker) return true;
+  const Result<std::uint64_t> generation = decider_.memory.generation();
+  if (generation && *generation == plan_.steps[id].generation) return true;
   Looks looks;
-  Result<PlannedStep> step = decider_.decide(subject(id), plan_.steps[id].description, looks);
+  Result<PlannedStep> step = decider_.decide(subject(id), std::move(plan_.steps[id].description), looks);
   if (!step) {
     fail_step(id, std::move(step).error());
     return false;
@@ -333,8 +335,8 @@ void Runner::execute(TargetId id) {
 void Runner::executed(TargetId id, Result<Done> done) {
   if (!done) return fail_step(id, std::move(done).error());
   if (done->detached) return finish(id, Outcome::kDetached, done->note);
-  const PlannedStep& step = plan_.steps[id];
-  const Record record{graph_[id].label, step.fingerprint,         step.description.manifest,
+  PlannedStep& step = plan_.steps[id];
+  const Record record{graph_[id].label, step.fingerprint,         std::move(step.description.manifest),
                       done->artifacts,  services_.clock.now_ns(), options_.version,
                       done->run};
   if (Result<void> kept = decider_.memory.remember(record); !kept)

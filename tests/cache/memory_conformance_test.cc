@@ -55,6 +55,17 @@ TYPED_TEST(MemoryConformance, GivesBackWhatWasRemembered) {
   EXPECT_TRUE(same(**memory.find(record.label, record.fingerprint), record));
 }
 
+TYPED_TEST(MemoryConformance, EveryWriteIsAnotherGeneration) {
+  auto& memory = this->in.get();
+  const std::uint64_t first = *memory.generation();
+  EXPECT_EQ(*memory.generation(), first);
+  ASSERT_TRUE(memory.remember(some_record("mnist", 1)));
+  const std::uint64_t second = *memory.generation();
+  EXPECT_NE(second, first);
+  ASSERT_TRUE(memory.put(some_run("a", 1)));
+  EXPECT_NE(*memory.generation(), second);
+}
+
 TYPED_TEST(MemoryConformance, TheLastRememberedIsTheLast) {
   auto& memory = this->in.get();
   const Record first = some_record("mnist", 1), second = some_record("mnist", 2);

@@ -29,6 +29,8 @@ class MemMemory final : public Memory, public Runs {
     return {};
   }
 
+  Result<std::uint64_t> generation() override { return static_cast<std::uint64_t>(writes); }
+
   Result<void> put(const Run& run) override {
     runs_[run.id] = run;
     ++writes;
