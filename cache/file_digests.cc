@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
+#include <utility>
 
 #include "cache/content_digest.h"
 #include "cache/file_index.h"
@@ -95,6 +96,7 @@ class Learnt {
 struct ProjectFiles {
   std::mutex mutex;
   std::string path;  // of its index
+  bool loaded = false;
   FileIndex index;
   std::vector<bool> asked;  // of the index's entries
   Learnt learnt;
@@ -218,7 +220,7 @@ class Readers {
   std::optional<Error> error_;
 };
 
-// Answers what is known; what is not is left to be read.
+// Answers what is known; what is not is left to be read. With the project's mutex held.
 std::vector<Reading> look_up(ProjectFiles& project, std::span<const WalkedFile> files,
                              FileDigests::Digested& digested) {
   const auto answer = [&](std::size_t position, const Digest128& digest, bool holds_key) {
@@ -226,7 +228,6 @@ std::vector<Reading> look_up(ProjectFiles& project, std::span<const WalkedFile> 
     if (holds_key) digested.keys.push_back(position);
   };
   std::vector<Reading> unread;
-  const std::lock_guard lock(project.mutex);
   std::size_t at = 0;
   for (std::size_t i = 0; i < files.size(); ++i) {
     const WalkedFile& file = files[i];
@@ -272,11 +273,12 @@ void learn(ProjectFiles& project, std::span<const Reading> readings) {
 // The index as it should be now: with what was learnt, and without what nobody has asked for in a long time.
 std::string encoded(const ProjectFiles& project) {
   const std::vector<Known> learnt = project.learnt.all();
-  std::vector<FileIndex::Entry> all;
-  all.reserve(project.index.size() + learnt.size());
+  std::size_t path_bytes = project.index.path_bytes();
+  for (const Known& known : learnt) path_bytes += known.path.size();
+  FileIndex::Writer all(project.index.size() + learnt.size(), path_bytes);
   auto next = learnt.begin();
   const auto add_learnt = [&] {
-    all.push_back({next->path, next->stat, next->digest, next->holds_key});
+    all.add({next->path, next->stat, next->digest, next->holds_key});
     ++next;
   };
   for (std::size_t at = 0; at < project.index.size(); ++at) {
@@ -284,10 +286,10 @@ std::string encoded(const ProjectFiles& project) {
     while (next != learnt.end() && next->path < entry.path) add_learnt();
     if (next != learnt.end() && next->path == entry.path) continue;
     entry.age = project.asked[at] ? 0 : entry.age + 1;
-    if (entry.age <= kKeptSaves) all.push_back(entry);
+    if (entry.age <= kKeptSaves) all.add(entry);
   }
   while (next != learnt.end()) add_learnt();
-  return FileIndex::encode(all);
+  return all.finish();
 }
 
 std::size_t batch_of(std::span<const Reading> readings) {
@@ -315,11 +317,16 @@ struct FileDigests::Inside {
     if (project) return *project;
     project = std::make_unique<ProjectFiles>();
     project->path = path_join(folder, cat(digest_of(project_folder).hex(), ".idx"));
-    Result<std::optional<std::string>> bytes = read_file_if_there(files, project->path);
-    if (bytes && *bytes) project->index = FileIndex::parse(**std::move(bytes)).value_or(FileIndex());
-    project->asked.resize(project->index.size());
     project->save_tried_ns = clock.steady_ns();
     return *project;
+  }
+
+  // With the project's mutex held.
+  void load(ProjectFiles& project) {
+    if (std::exchange(project.loaded, true)) return;
+    Result<std::optional<std::string>> bytes = read_file_if_there(files, project.path);
+    if (bytes && *bytes) project.index = FileIndex::parse(**std::move(bytes)).value_or(FileIndex());
+    project.asked.resize(project.index.size());
   }
 
   // Files that a moment makes trustworthy come last, after that moment.
@@ -349,9 +356,15 @@ struct FileDigests::Inside {
     return {};
   }
 
+  // And lets go of it: most often nothing is asked after that.
   Result<void> save(ProjectFiles& project) {
     const std::lock_guard lock(project.mutex);
-    return save_locked(project);
+    TRY(save_locked(project));
+    project.loaded = false;
+    project.index = {};
+    project.asked = {};
+    project.learnt = {};
+    return {};
   }
 
   // What fails here is tried again, and told, at the end: the reading goes on.
@@ -364,6 +377,7 @@ struct FileDigests::Inside {
   Result<void> save_locked(ProjectFiles& project) {
     project.save_tried_ns = clock.steady_ns();
     if (project.saved) return {};
+    load(project);
     TRY(write_file(files, project.path, encoded(project)));
     project.saved = true;
     return {};
@@ -396,7 +410,12 @@ Result<FileDigests::Digested> FileDigests::digest(const std::string& folder,
   Digested digested;
   digested.digests.resize(files.size());
   inside_->tally.stats_files += files.size();
-  std::vector<Reading> readings = look_up(project, files, digested);
+  std::vector<Reading> readings;
+  {
+    const std::lock_guard lock(project.mutex);
+    inside_->load(project);
+    readings = look_up(project, files, digested);
+  }
   if (readings.empty()) return digested;
   Readers readers(inside_->files, path_join(inside_->root, folder));
   TRY(inside_->read(project, readers, readings));

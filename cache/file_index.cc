@@ -64,34 +64,43 @@ std::optional<FileIndex> FileIndex::parse(std::string bytes) {
   return index;
 }
 
-std::string FileIndex::encode(const std::vector<Entry>& entries) {
+FileIndex::Writer::Writer(std::size_t entries, std::size_t path_bytes) {
+  bytes_.reserve(sizeof(Header) + entries * sizeof(Row) + path_bytes);
+  bytes_.resize(sizeof(Header));
+  paths_.reserve(path_bytes);
+}
+
+void FileIndex::Writer::add(const Entry& entry) {
+  const Row row{entry.stat.size,
+                entry.stat.mtime_ns,
+                entry.stat.ctime_ns,
+                entry.stat.inode,
+                entry.digest.high,
+                entry.digest.low,
+                paths_.size(),
+                static_cast<std::uint32_t>(entry.path.size()),
+                static_cast<std::uint16_t>(entry.stat.mode),
+                static_cast<std::uint8_t>(entry.age),
+                static_cast<std::uint8_t>(entry.holds_key ? 1 : 0)};
+  bytes_.append(reinterpret_cast<const char*>(&row), sizeof row);
+  paths_ += entry.path;
+  ++count_;
+}
+
+std::string FileIndex::Writer::finish() {
+  bytes_ += paths_;
   Header header;
-  header.count = entries.size();
-  for (const Entry& entry : entries) header.path_bytes += entry.path.size();
-  std::string bytes(sizeof header, '\0');
-  bytes.reserve(sizeof header + entries.size() * sizeof(Row) + header.path_bytes);
-  std::uint64_t path_start = 0;
-  for (const Entry& entry : entries) {
-    const Row row{entry.stat.size,
-                  entry.stat.mtime_ns,
-                  entry.stat.ctime_ns,
-                  entry.stat.inode,
-                  entry.digest.high,
-                  entry.digest.low,
-                  path_start,
-                  static_cast<std::uint32_t>(entry.path.size()),
-                  static_cast<std::uint16_t>(entry.stat.mode),
-                  static_cast<std::uint8_t>(entry.age),
-                  static_cast<std::uint8_t>(entry.holds_key ? 1 : 0)};
-    bytes.append(reinterpret_cast<const char*>(&row), sizeof row);
-    path_start += entry.path.size();
-  }
-  for (const Entry& entry : entries) bytes += entry.path;
-  const Digest128 digest = digest_of(std::string_view(bytes).substr(sizeof header));
+  header.count = count_;
+  header.path_bytes = paths_.size();
+  const Digest128 digest = digest_of(std::string_view(bytes_).substr(sizeof header));
   header.digest_high = digest.high;
   header.digest_low = digest.low;
-  std::memcpy(bytes.data(), &header, sizeof header);
-  return bytes;
+  std::memcpy(bytes_.data(), &header, sizeof header);
+  return std::move(bytes_);
+}
+
+std::size_t FileIndex::path_bytes() const {
+  return count_ == 0 ? 0 : bytes_.size() - sizeof(Header) - count_ * sizeof(Row);
 }
 
 FileIndex::Entry FileIndex::operator[](std::size_t at) const {

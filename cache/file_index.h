@@ -24,12 +24,23 @@ class FileIndex {
     std::uint32_t age = 0;   // saves since somebody asked for it; at most 255
   };
 
+  // Writes one, entry by entry. REQUIRES: they are added sorted by path, each path once.
+  class Writer {
+   public:
+    Writer(std::size_t entries, std::size_t path_bytes);  // no more than that
+    void add(const Entry& entry);
+    std::string finish();  // once, last
+
+   private:
+    std::string bytes_, paths_;
+    std::size_t count_ = 0;
+  };
+
   FileIndex() = default;
   static std::optional<FileIndex> parse(std::string bytes);
-  // REQUIRES: `entries` are sorted by path, each path once.
-  static std::string encode(const std::vector<Entry>& entries);
 
   std::size_t size() const { return count_; }
+  std::size_t path_bytes() const;
   Entry operator[](std::size_t at) const;
   // Where `path` is, or would be, when it is not before `from`: near is found fast, so sorted paths are
   // looked up in one pass.

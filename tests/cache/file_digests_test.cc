@@ -76,6 +76,20 @@ TEST_F(FileDigestsTest, KnowsWithinOneProcessWithoutSaving) {
   EXPECT_EQ(hashed(), 1U);
 }
 
+TEST_F(FileDigestsTest, KnowsAllOfItAfterSavingAndSavesItAgain) {
+  files.put("/root/vision/a", "1");
+  files.put("/root/vision/b", "2");
+  FileDigests digests(files, clock, "/root", "/cache", tally);
+  ASSERT_TRUE(digests.digest("vision", std::vector{seen("a")}, clock.now_ns()));
+  ASSERT_TRUE(digests.save());
+  ASSERT_TRUE(digests.digest("vision", std::vector{seen("a"), seen("b")}, clock.now_ns()));
+  EXPECT_EQ(hashed(), 2U);
+  ASSERT_TRUE(digests.save());
+  ASSERT_TRUE(digests.save());
+  digest({seen("a"), seen("b")});
+  EXPECT_EQ(hashed(), 0U);
+}
+
 TEST_F(FileDigestsTest, WhatWasReadBeforeALongReadingEndedIsKept) {
   constexpr std::size_t kBatch = 16384, kFiles = 2 * kBatch + 1000;
   for (std::size_t i = 0; i < kFiles; ++i) files.put(cat("/root/vision/", 10'000 + i), "x");
