@@ -1,5 +1,5 @@
-// Proofs that a request has nothing to do: what was looked at when it was last found so, in the order in
-// which a walk meets it, flat enough to be compared with the world by two threads and nothing else (no Lua,
+// Proofs that a request has nothing to do: what was looked at when it was last found so, folder by folder,
+// what changed last first, flat enough to be compared with the world by two threads and nothing else (no Lua,
 // no graph, no records). A proof that does not hold says nothing; the long way is taken then. Format in
 // cache/README.md.
 #pragma once

@@ -9,6 +9,7 @@ namespace trainmake {
 namespace {
 
 constexpr std::string_view kMagic = "tm-proof-2\n";
+constexpr std::size_t kLatestGroups = 16;
 constexpr std::size_t kLargestGroup = 2048;  // looks; a larger folder is checked by several threads
 
 struct Item {
@@ -65,7 +66,10 @@ Stat decode_stat(Decoder& decoder) {
 }
 
 std::string encode_group(std::vector<Item>::const_iterator begin, std::vector<Item>::const_iterator end) {
+  std::size_t size = 8 + begin->folder.size() + 1 + 8;
+  for (auto item = begin; item != end; ++item) size += 6 * 8 + item->name.size();
   std::string out;
+  out.reserve(size);
   Encoder encoder(out);
   encoder.string(begin->folder);
   encoder.byte(static_cast<std::uint8_t>(begin->links));
@@ -77,25 +81,44 @@ std::string encode_group(std::vector<Item>::const_iterator begin, std::vector<It
   return out;
 }
 
+// In the order in which a walk meets them, but for those with the latest changes, which come first: what was
+// changed last is most often what is changed next, and a proof that does not hold should fail soon.
 std::vector<std::string> encode_groups(const std::vector<Item>& items) {
   std::vector<std::string> groups;
+  std::vector<std::pair<std::int64_t, std::size_t>> by_age;  // time of the latest change, group
   for (auto begin = items.begin(); begin != items.end();) {
     auto end = begin;
     while (end != items.end() && end->group() == begin->group() &&
            static_cast<std::size_t>(end - begin) < kLargestGroup)
       ++end;
+    std::int64_t latest_ns = 0;
+    for (auto item = begin; item != end; ++item)
+      latest_ns = std::max({latest_ns, item->stat->mtime_ns, item->stat->ctime_ns});
+    by_age.emplace_back(latest_ns, groups.size());
     groups.push_back(encode_group(begin, end));
     begin = end;
   }
-  return groups;
+  const auto latest = by_age.begin() + static_cast<std::ptrdiff_t>(std::min(by_age.size(), kLatestGroups));
+  std::partial_sort(by_age.begin(), latest, by_age.end(), std::greater<>());
+  std::sort(latest, by_age.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  std::vector<std::string> ordered;
+  ordered.reserve(groups.size());
+  for (const auto& [latest_ns, group] : by_age) ordered.push_back(std::move(groups[group]));
+  return ordered;
 }
 
 }  // namespace
 
 std::string encode_proof(const Proof& proof, std::string_view version, std::string_view request) {
   const std::vector<Item> items = items_of(proof.looks);
-  std::string body;
-  Encoder encoder(body);
+  const std::vector<std::string> groups = encode_groups(items);
+  std::size_t size = 64 * 1024;
+  for (const std::string& group : groups) size += 8 + group.size();
+  std::string bytes;
+  bytes.reserve(size);
+  bytes += kMagic;
+  Encoder encoder(bytes);
+  encoder.digest(Digest128{});  // of what follows, once that is there
   encoder.string(version);
   encoder.string(request);
   encoder.number(proof.generation);
@@ -110,13 +133,13 @@ std::string encode_proof(const Proof& proof, std::string_view version, std::stri
     encoder.byte(value ? 1 : 0);
     encoder.digest(value.value_or(Digest128{}));
   }
-  const std::vector<std::string> groups = encode_groups(items);
   encoder.number(groups.size());
   for (const std::string& group : groups) encoder.string(group);
 
-  std::string bytes(kMagic);
-  Encoder(bytes).digest(digest_of(body));
-  return bytes += body;
+  constexpr std::size_t kHead = kMagic.size() + sizeof(Digest128);
+  std::string digest;
+  Encoder(digest).digest(digest_of(std::string_view(bytes).substr(kHead)));
+  return bytes.replace(kMagic.size(), digest.size(), digest);
 }
 
 std::optional<ProofView> parse_proof(std::string_view bytes) {

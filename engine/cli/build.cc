@@ -88,7 +88,6 @@ void keep_proof(Session& session, std::uint64_t generation, Looks looks, const S
        {Outcome::kRan, Outcome::kReused, Outcome::kFailed, Outcome::kSkipped, Outcome::kDetached}) {
     if (!summary.of(outcome).empty()) return;
   }
-  looks.normalize();
   // Losing a proof costs time alone.
   (void)save_proof(session.host(), session.workspace().cache, request_key(session),
                    {generation, std::move(looks), summary.of(Outcome::kUpToDate)}, looked_at_ns);

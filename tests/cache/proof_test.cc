@@ -170,6 +170,21 @@ TEST(Proof, SixtyFourAreKept) {
   EXPECT_TRUE(check_proof(world.host, "/root", "/cache", "job:6", 42));
 }
 
+TEST(Proof, WhatChangedLastIsLookedAtFirst) {
+  Proof proof;
+  for (int i = 0; i < 40; ++i)
+    proof.looks.files.push_back(
+        {cat("folder-", 10 + i, "/a"), {1, i == 33 ? 99 : i, 5, 1, 0644, FileKind::kFile}});
+  const std::string bytes = encode_proof(proof, "1", "job:mnist");
+  const std::optional<ProofView> view = parse_proof(bytes);
+  ASSERT_TRUE(view);
+  ASSERT_EQ(view->groups.size(), 40U);
+  EXPECT_EQ(parse_proof_group(view->groups[0])->folder, "folder-43");
+  EXPECT_EQ(parse_proof_group(view->groups[1])->folder, "folder-49");
+  EXPECT_EQ(parse_proof_group(view->groups[16])->folder, "folder-10") << "the rest comes as a walk meets it";
+  EXPECT_EQ(parse_proof_group(view->groups[17])->folder, "folder-11");
+}
+
 TEST(Proof, ChecksAFolderWithOneQuestion) {
   World world;
   for (int i = 0; i < 500; ++i) {
