@@ -89,13 +89,31 @@ Result<Blobs::Stored> Blobs::put_file(const std::string& path, const std::stop_t
     return stored;
   }
   TRY(writer->commit());
-  const std::string to = this->path(stored.sha256);
+  TRY(place(incoming, stored.sha256));
+  return stored;
+}
+
+Result<Sha256> Blobs::put_pieces(const std::function<Result<void>(const Sink&)>& give) {
+  const std::string incoming = path_join(folder_, cat("incoming/", name_of_its_own()));
+  TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(incoming, {.mode = kReadOnly}));
+  Sha256Hasher sha256;
+  TRY(give([&](std::string_view bytes) {
+    sha256.raw(bytes);
+    return writer->append(bytes);
+  }));
+  TRY(writer->commit());
+  const Sha256 digest = sha256.finish();
+  TRY(place(incoming, digest));
+  return digest;
+}
+
+Result<void> Blobs::place(const std::string& incoming, const Sha256& digest) {
+  const std::string to = path(digest);
   Result<void> placed = files_.make_folder(std::string(path_folder(to)));
   if (placed)
     placed = files_.rename(incoming, to);  // over one that is there: that heals it, should it have rotted
-  if (placed) return stored;
-  (void)files_.remove(incoming);
-  return fail(std::move(placed).error());
+  if (!placed) (void)files_.remove(incoming);
+  return placed;
 }
 
 Result<std::optional<std::string>> Blobs::read(const Sha256& digest) {

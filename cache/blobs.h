@@ -22,6 +22,9 @@ class Blobs {
   Blobs(FileSystem& files, const std::string& cache_folder);
 
   Result<Sha256> put(std::string_view bytes);
+  // What `give` hands to its sink, of which no more than a piece need be held.
+  using Sink = std::function<Result<void>(std::string_view piece)>;
+  Result<Sha256> put_pieces(const std::function<Result<void>(const Sink&)>& give);
   struct Stored {
     Sha256 sha256;
     Digest128
@@ -45,6 +48,7 @@ class Blobs {
 
  private:
   Result<void> put_whole(const Sha256& digest, std::string_view bytes);
+  Result<void> place(const std::string& incoming, const Sha256& digest);
   Result<void> each_folder(
       const std::function<Result<void>(const std::string&, const std::vector<FolderEntry>&)>& visit);
 

@@ -30,7 +30,8 @@ bool is_sound(const Listing& listing) {
 
 }  // namespace
 
-std::string encode(const Listing& listing) {
+Result<void> encode(const Listing& listing, const std::function<Result<void>(std::string_view)>& sink) {
+  constexpr std::size_t kPiece = 64 * 1024;
   std::string out(kMagic);
   Encoder encoder(out);
   encoder.number(listing.size());
@@ -42,8 +43,20 @@ std::string encode(const Listing& listing) {
     encoder.number(file.mode);
     encoder.digest(file.content);
     encoder.digest(file.sha256);
+    if (out.size() < kPiece) continue;
+    TRY(sink(out));
+    out.clear();
   }
-  return out;
+  return sink(out);
+}
+
+std::string encode(const Listing& listing) {
+  std::string whole;
+  CHECK(encode(listing, [&](std::string_view piece) -> Result<void> {
+    whole += piece;
+    return {};
+  }));
+  return whole;
 }
 
 std::optional<Listing> decode_listing(std::string_view bytes) {

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "engine/base/error.h"
 #include "engine/base/hash.h"
 
 namespace trainmake {
@@ -26,6 +28,8 @@ struct ListedFile {
 using Listing = std::vector<ListedFile>;  // sorted by key, keys unique
 
 std::string encode(const Listing& listing);
+// The same, piece by piece.
+Result<void> encode(const Listing& listing, const std::function<Result<void>(std::string_view)>& sink);
 // Refuses what is damaged, and what leads out of the folder that it is laid out in.
 std::optional<Listing> decode_listing(std::string_view bytes);
 

@@ -65,6 +65,22 @@ TEST_F(BlobsTest, AFileIsStreamedInWithBothDigests) {
   EXPECT_EQ(files.look(blobs.path(stored.sha256))->mode, 0444U);
 }
 
+TEST_F(BlobsTest, WhatComesInPiecesIsOneBlob) {
+  const auto give = [](const Blobs::Sink& sink) -> Result<void> {
+    TRY(sink("hel"));
+    return sink("lo");
+  };
+  const Sha256 digest = *blobs.put_pieces(give);
+  EXPECT_EQ(digest, sha256_of("hello"));
+  EXPECT_EQ(**blobs.read(digest), "hello");
+  EXPECT_EQ(files.look(blobs.path(digest))->mode, 0444U);
+  EXPECT_FALSE(blobs.put_pieces([](const Blobs::Sink& sink) -> Result<void> {
+    TRY(sink("half"));
+    return fail(step_error("no more"));
+  }));
+  EXPECT_EQ(files.all_files().size(), 1U) << "what was cut leaves nothing";
+}
+
 TEST_F(BlobsTest, ADamagedOneIsRemovedAndToldAsMissing) {
   const Sha256 digest = *blobs.put("hello");
   files.put(blobs.path(digest), "rotten");
