@@ -447,9 +447,14 @@ Result<bool> DataRule::holds(const Subject& subject, const Record& record, bool,
   if (!listed || !base) return listed;
   const StorePlace place = base->of_content(tree->identity);
   TRY_ASSIGN(const SharedLedger ledger, places_.ledger_of(place));
-  const std::string told_by = place.is_local() ? place.local_path(place.manifest_key()) : ledger->path();
-  TRY_ASSIGN(const Stat stat, services_.host.files.look(told_by));
-  looks.files.push_back({path_below(told_by, services_.workspace.root).value_or(told_by), stat});
+  std::vector<std::pair<std::string, Stat>> told_by = ledger->seen();
+  if (place.is_local()) {
+    const std::string path = place.local_path(place.manifest_key());
+    TRY_ASSIGN(const Stat stat, services_.host.files.look(path));
+    told_by = {{path, stat}};
+  }
+  for (const auto& [path, stat] : told_by)
+    looks.files.push_back({path_below(path, services_.workspace.root).value_or(path), stat});
   TRY(places_.look_again_if_free(place, target, *ledger));
   const auto is_as_recorded = [&](const Mirror& there) {
     return there.root == tree->identity && there.unsettled.empty();

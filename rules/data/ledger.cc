@@ -8,7 +8,31 @@
 namespace trainmake {
 namespace {
 
-constexpr std::string_view kMagic = "tm-mirror-1\n";
+constexpr std::string_view kMagic = "tm-mirror-2\n";
+constexpr std::string_view kMagicBefore = "tm-mirror-1\n";  // of which the log told nothing but what was done
+
+bool key_before(const MirrorObject& a, const MirrorObject& b) { return a.key < b.key; }
+
+// Puts `added`, sorted, each key once, among `objects` in place of what has its key. Most often they are few.
+void put_among(std::vector<MirrorObject>& objects, std::vector<MirrorObject> added) {
+  std::vector<MirrorObject> fresh;
+  auto at = objects.begin();
+  for (MirrorObject& object : added) {
+    at = std::lower_bound(at, objects.end(), object, key_before);
+    if (at != objects.end() && at->key == object.key)
+      *at = std::move(object);
+    else
+      fresh.push_back(std::move(object));
+  }
+  if (objects.empty()) {
+    objects = std::move(fresh);
+    return;
+  }
+  const auto middle = static_cast<std::ptrdiff_t>(objects.size());
+  objects.reserve(objects.size() + fresh.size());
+  std::move(fresh.begin(), fresh.end(), std::back_inserter(objects));
+  std::inplace_merge(objects.begin(), objects.begin() + middle, objects.end(), key_before);
+}
 
 template <typename Word>
 std::string entry(Word word, const std::function<void(Encoder&)>& fill) {
@@ -31,15 +55,21 @@ Ledger::Ledger(FileSystem& files, const std::string& cache_folder, const std::st
 }
 
 Result<void> Ledger::load() {
+  TRY_ASSIGN(file_seen_, files_.look(path_));
+  TRY_ASSIGN(log_seen_, files_.look(log_path_));
   TRY_ASSIGN(const std::optional<std::string> bytes, read_file_if_there(files_, path_));
   known_ = false;
-  if (bytes && bytes->starts_with(kMagic)) {
+  if (bytes && (bytes->starts_with(kMagic) || bytes->starts_with(kMagicBefore))) {
     Decoder in(std::string_view(*bytes).substr(kMagic.size()));
     const Digest128 digest = in.digest128();
     const bool is_whole = in.ok() && digest_of(in.rest()) == digest;
     std::string tag(in.string());
     std::optional<Mirror> mirror = is_whole ? decode_mirror(in.rest()) : std::nullopt;
     if (mirror) adopt(*std::move(mirror), std::move(tag));
+    if (known_ && bytes->starts_with(kMagic)) {
+      moved_.emplace();
+      file_ = digest;
+    }
   }
   TRY(replay());
   if (known_) settle();
@@ -47,18 +77,19 @@ Result<void> Ledger::load() {
 }
 
 // A line that was cut ends it. What was done since another manifest object is no news of this one; whose
-// transfers were ours, and parts of uploads, stay so.
+// transfers were ours, and parts of uploads, stay so. A file whose log is not its own may have been left
+// behind by it.
 Result<void> Ledger::replay() {
   TRY_ASSIGN(const std::optional<std::string> bytes, read_file_if_there(files_, log_path_));
-  if (!bytes) return {};
   const std::lock_guard lock(mutex_);
-  bool is_of_this = false;
-  for (Decoder in(*bytes); in.left() > 0;) {
+  bool is_of_this = false, is_first = true, names_file = false, is_its_own = false;
+  for (Decoder in(bytes ? *bytes : std::string_view()); in.left() > 0;) {
     const std::string_view body = in.string();
     const std::uint64_t check = in.number();
     if (!in.ok() || digest_of(body).low != check) break;
     Decoder line(body);
     const auto word = static_cast<Word>(line.byte());
+    const bool leads = std::exchange(is_first, false);
     if (word == Word::kPut) {
       MirrorObject object = object_from(line);
       open_.erase(object.key);
@@ -70,6 +101,13 @@ Result<void> Ledger::replay() {
     switch (word) {
       case Word::kOf:
         is_of_this = known_ && key == tag_;
+        is_its_own = is_its_own || (names_file && is_of_this);
+        break;
+      case Word::kFile:
+        names_file = leads && moved_ && key == file_.hex();
+        break;
+      case Word::kMoved:
+        if (names_file) names_file = follow(std::move(key), line);
         break;
       case Word::kWriter:
         writers_.insert(std::move(key));
@@ -87,15 +125,63 @@ Result<void> Ledger::replay() {
         break;
     }
   }
+  if (moved_ && !is_its_own) {
+    adopt({}, "");
+    known_ = false;
+    put_.clear();
+    removed_.clear();
+  }
   return {};
+}
+
+// REQUIRES: the mirror is as the file has it.
+bool Ledger::follow(std::string tag, Decoder& in) {
+  tag_ = std::move(tag);
+  for (std::string* text : {&mirror_.target, &mirror_.root, &mirror_.writer}) *text = in.string();
+  mirror_.unsettled.resize(in.count(kSmallestUnsettled));
+  for (UnsettledKey& each : mirror_.unsettled) each = unsettled_from(in);
+  std::vector<MirrorObject> there;
+  for (std::uint64_t left = in.count(1); left > 0 && in.ok(); --left) {
+    const bool is_there = in.byte() != 0;
+    if (is_there) {
+      MirrorObject object = object_from(in);
+      moved_->insert_or_assign(object.key, object);
+      there.push_back(std::move(object));
+    } else {
+      moved_->insert_or_assign(std::string(in.string()), std::nullopt);
+    }
+  }
+  count_untold();
+  auto next = moved_->begin();
+  std::erase_if(mirror_.objects, [&](const MirrorObject& object) {
+    while (next != moved_->end() && next->first < object.key) ++next;
+    return next != moved_->end() && next->first == object.key && !next->second;
+  });
+  put_among(mirror_.objects, std::move(there));
+  return in.at_end();
+}
+
+std::string Ledger::moved_entry() const {
+  return entry(Word::kMoved, [&](Encoder& out) {
+    for (const std::string& text : {tag_, mirror_.target, mirror_.root, mirror_.writer}) out.string(text);
+    out.number(mirror_.unsettled.size());
+    for (const UnsettledKey& each : mirror_.unsettled) add(out, each);
+    out.number(moved_->size());
+    for (const auto& [key, object] : *moved_) {
+      out.byte(object ? 1 : 0);
+      if (object)
+        add(out, *object);
+      else
+        out.string(key);
+    }
+  });
 }
 
 // What was put is there, what was removed is not, and neither is unsettled.
 void Ledger::settle() {
   const std::lock_guard lock(mutex_);
   if (put_.empty() && removed_.empty()) return;
-  const auto by_key = [](const MirrorObject& a, const MirrorObject& b) { return a.key < b.key; };
-  std::stable_sort(put_.begin(), put_.end(), by_key);
+  std::stable_sort(put_.begin(), put_.end(), key_before);
   std::vector<MirrorObject> added;
   for (MirrorObject& object : put_) {
     if (!object.chunks.empty()) ++untold_;
@@ -110,12 +196,12 @@ void Ledger::settle() {
     const bool is_put = put != added.end() && put->key == each.key;
     return removed_.contains(each.key) || (is_put && each.content && put->content == *each.content);
   });
-  std::vector<MirrorObject> all;
-  all.reserve(mirror_.objects.size() + added.size());
-  std::set_union(std::make_move_iterator(added.begin()), std::make_move_iterator(added.end()),
-                 std::make_move_iterator(mirror_.objects.begin()),
-                 std::make_move_iterator(mirror_.objects.end()), std::back_inserter(all), by_key);
-  mirror_.objects = std::move(all);
+  if (moved_ && is_little(moved_->size() + added.size())) {
+    for (const MirrorObject& object : added) moved_->insert_or_assign(object.key, object);
+  } else {
+    moved_.reset();
+  }
+  put_among(mirror_.objects, std::move(added));
   removed_.clear();
 }
 
@@ -127,16 +213,30 @@ Result<void> Ledger::begin(const std::string& writer) {
   return append(entry(Word::kWriter, [&](Encoder& out) { out.string(writer); }));
 }
 
-Result<void> Ledger::write() const {
-  std::string rest;
-  Encoder(rest).string(tag_);
-  rest += encode(mirror_);
+Result<void> Ledger::write() {
+  const std::string rest = encode(mirror_);
+  std::string tag;
+  Encoder(tag).string(tag_);
+  file_ = Hasher().raw(tag).raw(rest).finish();
   std::string head(kMagic);
-  Encoder(head).digest(digest_of(rest));
+  Encoder(head).digest(file_);
   TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(path_));
   TRY(writer->append(head));
+  TRY(writer->append(tag));
   TRY(writer->append(rest));
   return writer->commit();
+}
+
+// In the file, or, where little differs from that, in the log: both are renamed, so that the one before
+// counts until then. Between the two it is unknown what lies there.
+Result<void> Ledger::keep() {
+  const bool is_whole = !moved_ || !is_little(moved_->size() + mirror_.unsettled.size());
+  if (is_whole) {
+    moved_.reset();
+    TRY(write());
+    moved_.emplace();
+  }
+  return rewrite_log(is_whole);
 }
 
 Result<void> Ledger::save(Mirror mirror, std::string tag) {
@@ -145,22 +245,40 @@ Result<void> Ledger::save(Mirror mirror, std::string tag) {
     const std::lock_guard lock(mutex_);
     if (!mirror_.writer.empty()) writers_ = {mirror_.writer};
   }
-  TRY(write());
-  return rewrite_log();
+  return keep();
+}
+
+Result<void> Ledger::announced(Announcement said, std::string tag) {
+  std::optional<Moved> moved = std::move(moved_);
+  adopt(std::move(said.mirror), std::move(tag));
+  moved_ = std::move(moved);
+  move(said.gone);
+  {
+    const std::lock_guard lock(mutex_);
+    writers_ = {mirror_.writer};
+  }
+  return keep();
 }
 
 Result<void> Ledger::told(std::string tag) {
   tag_ = std::move(tag);
   count_untold();
-  TRY(write());
-  return rewrite_log();
+  return keep();
 }
 
 void Ledger::adopt(Mirror mirror, std::string tag) {
   mirror_ = std::move(mirror);
   tag_ = std::move(tag);
   known_ = true;
+  moved_.reset();
   count_untold();
+}
+
+// These objects are none any more.
+void Ledger::move(const std::vector<std::string>& gone) {
+  if (moved_ && !is_little(moved_->size() + gone.size())) moved_.reset();
+  if (!moved_) return;
+  for (const std::string& key : gone) moved_->insert_or_assign(key, std::nullopt);
 }
 
 void Ledger::count_untold() {
@@ -170,6 +288,8 @@ void Ledger::count_untold() {
 }
 
 void Ledger::doubt(const std::set<std::string>& keys) {
+  if (keys.empty()) return;
+  moved_.reset();
   std::vector<UnsettledKey> doubted;
   std::erase_if(mirror_.objects, [&](const MirrorObject& object) {
     if (!keys.contains(object.key)) return false;
@@ -192,11 +312,12 @@ Result<void> Ledger::forget() {
     removed_.clear();
   }
   TRY(files_.remove(path_));
-  return rewrite_log();
+  return rewrite_log(true);
 }
 
-// With what still counts. Nothing is noted meanwhile: it would reach the log that was.
-Result<void> Ledger::rewrite_log() {
+// With what still counts. Nothing is noted meanwhile: it would reach the log that was. `is_as_file`: the
+// file, if there is one, has what the manifest object is.
+Result<void> Ledger::rewrite_log(bool is_as_file) {
   std::string text;
   const std::lock_guard lock(mutex_);
   log_.reset();
@@ -206,6 +327,8 @@ Result<void> Ledger::rewrite_log() {
       if (note != nullptr) out.string(*note);
     });
   };
+  if (moved_) tell(Word::kFile, file_.hex(), nullptr);
+  if (moved_ && !is_as_file) text += moved_entry();
   tell(Word::kOf, tag_, nullptr);
   for (const std::string& writer : writers_) tell(Word::kWriter, writer, nullptr);
   for (const std::string& key : open_) tell(Word::kBegun, key, nullptr);

@@ -195,20 +195,24 @@ std::string to_json(const Mirror& mirror) {
   constexpr std::size_t kUsualEntry = 100;
   std::string json;
   json.reserve((mirror.objects.size() + mirror.unsettled.size() + 4) * kUsualEntry);
-  json += cat("{\"format\":", kFormat, ",\"target\":", string_json(mirror.target), ",\"root\":\"",
-              mirror.root, "\",\"writer\":\"", mirror.writer, "\",\"unsettled\":[");
+  const auto add = [&json](std::initializer_list<std::string_view> parts) {
+    for (const std::string_view part : parts) json += part;
+  };
+  add({"{\"format\":", std::to_string(kFormat), ",\"target\":", string_json(mirror.target), ",\"root\":\"",
+       mirror.root, "\",\"writer\":\"", mirror.writer, "\",\"unsettled\":["});
   for (const UnsettledKey& each : mirror.unsettled) {
-    json += cat(&each == mirror.unsettled.data() ? "\n" : ",\n", "{\"key\":", key_json(each.key));
-    if (each.content) json += cat(",\"size\":", each.size, ",\"xxh3\":\"", each.content->hex(), "\"");
+    add({&each == mirror.unsettled.data() ? "\n" : ",\n", "{\"key\":", key_json(each.key)});
+    if (each.content)
+      add({",\"size\":", std::to_string(each.size), ",\"xxh3\":\"", each.content->hex(), "\""});
     json += '}';
   }
   json += "],\"objects\":[";
   for (const MirrorObject& each : mirror.objects) {
-    json += cat(&each == mirror.objects.data() ? "\n" : ",\n", "{\"key\":", key_json(each.key),
-                ",\"size\":", each.size, ",\"xxh3\":\"", each.content.hex(), "\"");
-    if (each.size >= kWorthCopying && !each.tag.empty()) json += cat(",\"tag\":", string_json(each.tag));
+    add({&each == mirror.objects.data() ? "\n" : ",\n", "{\"key\":", key_json(each.key),
+         ",\"size\":", std::to_string(each.size), ",\"xxh3\":\"", each.content.hex(), "\""});
+    if (each.size >= kWorthCopying && !each.tag.empty()) add({",\"tag\":", string_json(each.tag)});
     for (std::size_t i = 0; i < each.chunks.size(); ++i)
-      json += cat(i == 0 ? ",\"chunks\":[\"" : ",\"", each.chunks[i].hex(), "\"");
+      add({i == 0 ? ",\"chunks\":[\"" : ",\"", each.chunks[i].hex(), "\""});
     json += each.chunks.empty() ? "}" : "]}";
   }
   return json += "]}\n";
@@ -240,37 +244,47 @@ MirrorObject object_from(Decoder& in) {
   return object;
 }
 
+void add(Encoder& out, const UnsettledKey& key) {
+  out.string(key.key);
+  out.number(key.size);
+  out.byte(key.content ? 1 : 0);
+  out.digest(key.content.value_or(Digest128{}));
+}
+
+UnsettledKey unsettled_from(Decoder& in) {
+  UnsettledKey key;
+  key.key = in.string();
+  key.size = in.number();
+  const bool has_content = in.byte() != 0;
+  const Digest128 content = in.digest128();
+  if (has_content) key.content = content;
+  return key;
+}
+
 std::string encode(const Mirror& mirror) {
+  std::size_t size = 5 * 8 + mirror.target.size() + mirror.root.size() + mirror.writer.size();
+  for (const MirrorObject& each : mirror.objects)
+    size += kSmallestObject + each.key.size() + each.tag.size() + each.chunks.size() * sizeof(Digest128);
+  for (const UnsettledKey& each : mirror.unsettled) size += kSmallestUnsettled + each.key.size();
   std::string bytes;
+  bytes.reserve(size);
   Encoder out(bytes);
   for (const std::string& text : {mirror.target, mirror.root, mirror.writer}) out.string(text);
   out.number(mirror.objects.size());
   for (const MirrorObject& each : mirror.objects) add(out, each);
   out.number(mirror.unsettled.size());
-  for (const UnsettledKey& each : mirror.unsettled) {
-    out.string(each.key);
-    out.number(each.size);
-    out.byte(each.content ? 1 : 0);
-    out.digest(each.content.value_or(Digest128{}));
-  }
+  for (const UnsettledKey& each : mirror.unsettled) add(out, each);
   return bytes;
 }
 
 std::optional<Mirror> decode_mirror(std::string_view bytes) {
-  constexpr std::uint64_t kSmallestObject = 48, kSmallestKey = 33;
   Decoder in(bytes);
   Mirror mirror;
   for (std::string* text : {&mirror.target, &mirror.root, &mirror.writer}) *text = in.string();
   mirror.objects.resize(in.count(kSmallestObject));
   for (MirrorObject& each : mirror.objects) each = object_from(in);
-  mirror.unsettled.resize(in.count(kSmallestKey));
-  for (UnsettledKey& each : mirror.unsettled) {
-    each.key = in.string();
-    each.size = in.number();
-    const bool has_content = in.byte() != 0;
-    const Digest128 content = in.digest128();
-    if (has_content) each.content = content;
-  }
+  mirror.unsettled.resize(in.count(kSmallestUnsettled));
+  for (UnsettledKey& each : mirror.unsettled) each = unsettled_from(in);
   return in.at_end() ? std::optional(std::move(mirror)) : std::nullopt;
 }
 
@@ -300,8 +314,9 @@ MirrorChange change(const Listing& listing, const Mirror& there, bool prune) {
   return change;
 }
 
-Mirror announcement(const Listing& listing, Mirror there, const MirrorChange& change) {
-  Mirror mirror;
+Announcement announcement(const Listing& listing, Mirror there, const MirrorChange& change) {
+  Announcement said;
+  Mirror& mirror = said.mirror;
   mirror.objects = std::move(there.objects);  // of which those go that are no file's, or change
   auto file = listing.begin();
   auto waiting = change.send.begin();
@@ -309,7 +324,9 @@ Mirror announcement(const Listing& listing, Mirror there, const MirrorChange& ch
     while (file != listing.end() && file->key < object.key) ++file;
     while (waiting != change.send.end() && (*waiting)->key < object.key) ++waiting;
     const bool is_file = file != listing.end() && file->key == object.key;
-    return !is_file || (waiting != change.send.end() && (*waiting)->key == object.key);
+    const bool goes = !is_file || (waiting != change.send.end() && (*waiting)->key == object.key);
+    if (goes) said.gone.push_back(object.key);
+    return goes;
   });
   for (const ListedFile* sent : change.send)
     mirror.unsettled.push_back({sent->key, sent->size, sent->content});
@@ -318,7 +335,7 @@ Mirror announcement(const Listing& listing, Mirror there, const MirrorChange& ch
   }
   std::sort(mirror.unsettled.begin(), mirror.unsettled.end(),
             [](const UnsettledKey& a, const UnsettledKey& b) { return a.key < b.key; });
-  return mirror;
+  return said;
 }
 
 }  // namespace trainmake

@@ -54,6 +54,9 @@ std::string encode(const Mirror& mirror);
 std::optional<Mirror> decode_mirror(std::string_view bytes);
 void add(Encoder& out, const MirrorObject& object);
 MirrorObject object_from(Decoder& in);
+void add(Encoder& out, const UnsettledKey& key);
+UnsettledKey unsettled_from(Decoder& in);
+inline constexpr std::uint64_t kSmallestObject = 48, kSmallestUnsettled = 33;  // bytes of one that was added
 
 const MirrorObject* find_object(const Mirror& mirror, std::string_view key);
 
@@ -70,6 +73,10 @@ MirrorChange change(const Listing& listing, const Mirror& there, bool prune);
 
 // What to say of a store before `change` is made, so that a cut never leaves an object that is not what it is
 // said to be.
-Mirror announcement(const Listing& listing, Mirror there, const MirrorChange& change);
+struct Announcement {
+  Mirror mirror;
+  std::vector<std::string> gone;  // keys of objects that were there and are not said to be any more; sorted
+};
+Announcement announcement(const Listing& listing, Mirror there, const MirrorChange& change);
 
 }  // namespace trainmake

@@ -63,15 +63,15 @@ Transfer::Transfer(const TransferOf& of, const MirrorChange& changed) : of_(of),
 Result<bool> Transfer::announce() {
   // While nothing was touched.
   for (const ListedFile* file : changed_.send) TRY(of_.place.store->check(of_.place.key(file->key)));
-  Mirror said = announcement(of_.listing, of_.ledger.take(), changed_);
-  said.target = of_.label.text();
-  said.root = of_.root;
-  said.writer = random_name();
-  TRY(of_.ledger.begin(said.writer));
+  Announcement said = announcement(of_.listing, of_.ledger.take(), changed_);
+  said.mirror.target = of_.label.text();
+  said.mirror.root = of_.root;
+  said.mirror.writer = random_name();
+  TRY(of_.ledger.begin(said.mirror.writer));
   TRY_ASSIGN(std::optional<std::string> tag,
-             of_.place.store->put(of_.place.manifest_key(), to_json(said), of_.ledger.tag()));
+             of_.place.store->put(of_.place.manifest_key(), to_json(said.mirror), of_.ledger.tag()));
   if (!tag) return false;
-  TRY(of_.ledger.save(std::move(said), *std::move(tag)));
+  TRY(of_.ledger.announced(std::move(said), *std::move(tag)));
   return true;
 }
 

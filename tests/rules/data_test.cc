@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <random>
 #include <tuple>
 
 #include "rules/data/ledger.h"
@@ -298,7 +299,8 @@ TEST(Mirror, AnAnnouncementSaysWhatIsCertain) {
   const Listing now = listing({{"a", "1"}, {"b", "2"}, {"d", "4"}});
   Mirror there = mirror_of(listing({{"a", "1"}, {"b", "old"}, {"c", "3"}}), "//data:d");
   there.objects[0].tag = "tag";
-  const Mirror said = announcement(now, there, change(now, there, true));
+  const auto [said, gone] = announcement(now, there, change(now, there, true));
+  EXPECT_EQ(gone, (Names{"b", "c"}));
   ASSERT_EQ(said.objects.size(), 1U);
   EXPECT_EQ(said.objects[0].tag, "tag");
   EXPECT_EQ(keys(said.unsettled), (Names{"b", "c", "d"}));
@@ -393,6 +395,150 @@ TEST_F(LedgerTest, ADamagedOneIsAsGoodAsLost) {
     files.put(ledger.path(), damaged);
     again([&](const Ledger& other) { EXPECT_FALSE(other.is_known()) << i; });
   }
+}
+
+// A tree of which little changes at a time.
+struct LargeLedgerTest : LedgerTest {
+  LargeLedgerTest() {
+    for (int i = 0; i < 100; ++i) tree.push_back(file(cat("k", 100 + i), "first"));
+    Mirror whole = mirror_of(tree, "//data:d");
+    whole.root = "root-0";
+    whole.writer = "us-0";
+    EXPECT_TRUE(ledger.save(whole, "t0"));
+  }
+  static ListedFile file(const std::string& key, const std::string& content) {
+    return {key, cat("data/", key), "", content.size(), 0644, digest_of(content), {}};
+  }
+  // As a transfer does it, in its order.
+  void announce(int number) {
+    const MirrorChange changed = change(tree, ledger.mirror(), true);
+    Announcement said = announcement(tree, ledger.take(), changed);
+    said.mirror.target = "//data:d";
+    said.mirror.root = cat("root-", number);
+    said.mirror.writer = cat("us-", number);
+    ASSERT_TRUE(ledger.begin(said.mirror.writer));
+    ASSERT_TRUE(ledger.announced(std::move(said), cat("t", number)));
+  }
+  void send(const ListedFile& sent) {
+    ASSERT_TRUE(ledger.begun(sent.key));
+    ASSERT_TRUE(ledger.put({sent.key, sent.size, sent.content, "tag", {}}));
+  }
+  std::string log() { return files.content(ledger.path() + ".log"); }
+  Listing tree;
+};
+
+TEST_F(LargeLedgerTest, AnAnnouncementOfLittleIsToldByTheLogAlone) {
+  const std::string file_before = files.content(ledger.path());
+  tree[7] = file("k107", "second");
+  announce(1);
+  EXPECT_EQ(files.content(ledger.path()), file_before);
+  again([](const Ledger& other) {
+    EXPECT_EQ(other.tag(), "t1");
+    EXPECT_EQ(other.mirror().root, "root-1");
+    EXPECT_EQ(find_object(other.mirror(), "k107"), nullptr);
+    EXPECT_EQ(keys(other.mirror().unsettled), Names{"k107"});
+    EXPECT_TRUE(other.wrote("us-1"));
+  });
+  send(tree[7]);
+  again([](const Ledger& other) {
+    EXPECT_EQ(find_object(other.mirror(), "k107")->content, digest_of("second"));
+    EXPECT_TRUE(other.mirror().unsettled.empty());
+  });
+}
+
+TEST_F(LargeLedgerTest, AMirrorThatWasLeftBehindByItsLogIsNeverTakenForWhatIsThere) {
+  const std::string log_before = log();
+  tree[7] = file("k107", "second");
+  announce(1);
+  send(tree[7]);
+  const std::string log_now = log();
+  const auto unknown_or_new = [&](const std::string& now, const std::string& what) {
+    files.put(ledger.path() + ".log", now);
+    again([&](const Ledger& other) {
+      if (other.is_known()) {
+        EXPECT_EQ(other.mirror().root, "root-1") << what;
+      }
+    });
+  };
+  for (std::size_t size = 0; size < log_now.size(); ++size) unknown_or_new(log_now.substr(0, size), "cut");
+  for (std::size_t i = 0; i < log_now.size(); ++i) {
+    std::string damaged = log_now;
+    damaged[i] = static_cast<char>(damaged[i] ^ 1);
+    unknown_or_new(damaged, "damaged");
+  }
+  files.take_away(ledger.path() + ".log");
+  again([](const Ledger& other) { EXPECT_FALSE(other.is_known()); });
+  // A file that was written, and a kill before its log was.
+  for (std::size_t i = 0; i < 50; ++i) tree[i] = file(tree[i].key, "third");
+  announce(2);
+  files.put(ledger.path() + ".log", log_before);
+  again([](const Ledger& other) { EXPECT_FALSE(other.is_known()); });
+}
+
+TEST_F(LargeLedgerTest, AFileOfBeforeIsReadWithAndWithoutALog) {
+  std::string bytes = files.content(ledger.path());
+  bytes.replace(0, 12, "tm-mirror-1\n");
+  files.put(ledger.path(), bytes);
+  again([](const Ledger& other) { EXPECT_EQ(other.mirror().objects.size(), 100U); });
+  files.take_away(ledger.path() + ".log");
+  ASSERT_TRUE(ledger.load());
+  EXPECT_EQ(ledger.mirror().root, "root-0");
+  tree[7] = file("k107", "second");
+  announce(1);
+  EXPECT_TRUE(files.content(ledger.path()).starts_with("tm-mirror-2\n")) << "older programs know no such log";
+  again([](const Ledger& other) { EXPECT_EQ(other.mirror().root, "root-1"); });
+}
+
+TEST_F(LargeLedgerTest, AnyChangesInAnyOrderAreKnownAgain) {
+  std::mt19937 dice(7);
+  int files_written = 0;
+  for (int turn = 1; turn <= 60; ++turn) {
+    const std::string file_before = files.content(ledger.path());
+    const std::size_t edits = dice() % (turn % 10 == 0 ? 40 : 4);
+    for (std::size_t i = 0; i < edits; ++i) {
+      const std::string key = cat("k", 100 + dice() % 120);
+      const auto at =
+          std::lower_bound(tree.begin(), tree.end(), key,
+                           [](const ListedFile& each, const std::string& k) { return each.key < k; });
+      const bool is_there = at != tree.end() && at->key == key;
+      if (is_there && dice() % 3 == 0) {
+        tree.erase(at);
+      } else if (is_there) {
+        *at = file(key, cat("content ", dice()));
+      } else {
+        tree.insert(at, file(key, cat("content ", dice())));
+      }
+    }
+    announce(turn);
+    if (files.content(ledger.path()) != file_before) ++files_written;
+    const Listing sent = [&] {
+      Listing unsettled;
+      for (const ListedFile& each : tree) {
+        if (find_object(ledger.mirror(), each.key) == nullptr) unsettled.push_back(each);
+      }
+      return unsettled;
+    }();
+    for (const ListedFile& each : sent) {
+      if (dice() % 8 != 0) send(each);  // or it was cut
+    }
+    for (const UnsettledKey& each : Mirror(ledger.mirror()).unsettled) {
+      if (!each.content && dice() % 2 == 0) {
+        ASSERT_TRUE(ledger.removed(each.key));
+      }
+    }
+    ledger.settle();
+    if (turn % 3 == 0) {
+      ASSERT_TRUE(ledger.told(cat("told ", turn)));
+    }
+    Ledger other(files, "/cache", "place");
+    ASSERT_TRUE(other.load());
+    EXPECT_EQ(other.tag(), ledger.tag());
+    ASSERT_EQ(encode(other.mirror()), encode(ledger.mirror())) << turn;
+    if (turn % 5 == 0) {
+      ASSERT_TRUE(ledger.load());  // the next process
+    }
+  }
+  EXPECT_LT(files_written, 40);
 }
 
 TEST_F(LedgerTest, WhatIsNotedWhileItIsSavedStays) {
