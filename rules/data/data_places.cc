@@ -40,6 +40,11 @@ Result<SharedLedger> DataPlaces::ledger_of(const StorePlace& place) {
   return ledger = std::move(loaded);
 }
 
+void DataPlaces::let_go_of_ledger(const StorePlace& place) {
+  const std::lock_guard lock(mutex_);
+  ledgers_.erase(place.identity());
+}
+
 Result<void> DataPlaces::look_again_if_free(const StorePlace& place, const Target& target, Ledger& ledger) {
   if (!place.is_local()) return {};
   TRY_ASSIGN(const std::string tag, place.local_tag());

@@ -32,6 +32,8 @@ class DataPlaces {
   // Nothing when its files are read where they lie.
   Result<std::optional<StorePlace>> place_of(const Target& target);
   Result<SharedLedger> ledger_of(const StorePlace& place);
+  // Whoever asks for it again reads it again.
+  void let_go_of_ledger(const StorePlace& place);
   // One of its own, as it was written down: the target may be sending right now.
   Ledger ledger_as_kept(const StorePlace& place) const;
   // What the newest snapshot of a place has; its mirror's root says which that is.

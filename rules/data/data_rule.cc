@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <set>
+#include <thread>
 
 #include "cache/stores/at_once.h"
 #include "engine/base/text.h"
@@ -228,9 +229,14 @@ Result<Description> DataRule::describe(const Subject& subject) {
   const Target& target = subject.target();
   TRY(check_external(target));
   if (lies_in_store(services_.workspace, target)) return describe_external(target);
+  Result<std::optional<StorePlace>> found = places_.place_of(target);
+  std::jthread loading;  // of what will be asked for; a snapshot's is told by its content
+  if (found && *found && !(*found)->is_local() && !(*found)->snapshot)
+    loading = std::jthread([this, &found] { (void)places_.ledger_of(**found); });
   TRY_ASSIGN(Gathered gathered, gather(target));
   FileSet& set = gathered.set;
-  TRY_ASSIGN(const std::optional<StorePlace> place, places_.place_of(target));
+  if (loading.joinable()) loading.join();
+  TRY_ASSIGN(const std::optional<StorePlace> place, std::move(found));
   const auto listing = std::make_shared<const Listing>(std::move(set.files));
 
   if (place && std::any_of(listing->begin(), listing->end(),
@@ -242,6 +248,7 @@ Result<Description> DataRule::describe(const Subject& subject) {
                     .at(target.place_of("dest")));
 
   Description description;
+  description.manifest.reserve(listing->size() + gathered.fetches.size() + 8);
   auto path = set.paths.begin();  // of files here, in their order
   for (const ListedFile& file : *listing) {
     if (!file.source.empty()) description.manifest.add(Section::kData, *path++, file.content);
@@ -310,19 +317,36 @@ Result<Done> DataRule::send(const Subject& subject, const Description& descripti
              fetched(target, std::any_cast<const SharedListing&>(description.carry), doing));
   const Listing& listing = *whole;
   TRY_ASSIGN(const std::optional<StorePlace> place, places_.place_of(target));
-  TRY_ASSIGN(const Sha256 tree, services_.blobs.put(encode(listing)));
+  const std::string identity = tree_identity(listing, false).hex();
   Done done;
-  done.artifacts = {
-      {"tree", tree_identity(listing, false).hex(), tree.hex(), bytes_of(listing), cat("blob:", tree.hex())}};
+  const auto keep_tree = [&]() -> Result<void> {
+    TRY_ASSIGN(const Sha256 tree,
+               services_.blobs.put_pieces([&](const Blobs::Sink& sink) { return encode(listing, sink); }));
+    done.artifacts.push_back({"tree", identity, tree.hex(), bytes_of(listing), cat("blob:", tree.hex())});
+    return {};
+  };
   if (!place) {
+    TRY(keep_tree());
     done.note = cat(plural(listing.size(), "file"), ", read in place");
     return done;
   }
+  // What others do not wait for is done while the first request is prepared, and on its way.
+  Result<void> kept;
+  std::jthread loading, keeping;
+  if (place->is_local()) {
+    TRY(keep_tree());
+  } else {
+    loading = services_.host.http.get_ready();
+    keeping = std::jthread([&] { kept = keep_tree(); });
+  }
   TRY_ASSIGN(const std::optional<FileLock> held, place->hold(services_.host, target, doing));
-  Result<MirrorChange> made = make_so(subject, *place, listing, done.artifacts.front().identity, doing);
+  Result<MirrorChange> made = make_so(subject, *place, listing, identity, doing);
   borrowings_.end(target.label);
+  places_.let_go_of_ledger(place->of_content(identity));  // it is large, and was of use until now
   TRY_ASSIGN(const MirrorChange changed, std::move(made));
-  const std::string where = place->of_content(done.artifacts.front().identity).text();
+  if (keeping.joinable()) keeping.join();
+  TRY(std::move(kept));
+  const std::string where = place->of_content(identity).text();
   done.artifacts.push_back({"store", where, "", 0, cat("store:", where)});
   done.note =
       cat(plural(changed.send.size(), "object"), ", ", human_bytes(changed.bytes), " to ", place->name);
@@ -361,8 +385,10 @@ Result<MirrorChange> DataRule::make_so(const Subject& subject, const StorePlace&
     Transfer transfer(of, changed);
     TRY_ASSIGN(bool is_done, announce(transfer, place, target, listing, changed, ledger, doing));
     if (is_done) {
-      for (const ListedFile* file : changed.send) doubted.insert(file->key);
       TRY_ASSIGN(is_done, transfer.run(doing));
+      if (!is_done) {
+        for (const ListedFile* file : changed.send) doubted.insert(file->key);
+      }
     }
     if (is_done && place.snapshot) TRY(places_.latest_snapshot(base).save(ledger.mirror(), ledger.tag()));
     if (is_done) return *std::move(first);
