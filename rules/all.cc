@@ -26,9 +26,9 @@ std::vector<std::unique_ptr<Rule>> all_rules(const RuleServices& services) {
     TRY_ASSIGN(std::vector<Run> all, *std::move(runs));
     return reader_of(store, std::move(all), services.platform_name, services.platform, services.host.clock);
   };
-  auto data = std::make_unique<DataRule>(
-      DataServices{services.host, services.workspace, services.space, all_store_rooms(), services.blobs,
-                   services.file_sets, services.tally, services.platform.traits.reads_stores, reader});
+  auto data = std::make_unique<DataRule>(DataServices{
+      services.host, services.workspace, services.space, all_store_rooms(), services.blobs,
+      services.file_sets, services.tally, services.platform.traits.reads_stores, services.may_prune, reader});
   DataRule* stored = data.get();
   rules.push_back(std::move(data));
   rules.push_back(std::make_unique<ImageRule>(ImageServices{services.host, services.workspace, services.space,

@@ -29,6 +29,7 @@ struct RuleServices {
   Platform& platform;
   std::string platform_name;
   Tally& tally;
+  bool may_prune = false;  // objects in stores where nothing was sent from here before
 };
 
 std::vector<std::unique_ptr<Rule>> all_rules(const RuleServices& services);

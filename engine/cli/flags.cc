@@ -19,6 +19,8 @@ constexpr FlagSpec kFlags[] = {
     {"--dry-run", 'n', "", "Say what would happen, as `plan` does"},
     {"--force", 0, "", "Run the targets named here again, whatever is remembered"},
     {"--retry", 0, "", "Try jobs again that failed before"},
+    {"--prune", 0, "",
+     "Remove from stores what is no file here, even where nothing was sent from here before"},
     {"--trace", 0, "FILE", "Write where the time went, for chrome://tracing or Perfetto"},
     {"--wait", 0, "", "Wait for jobs, and for another trainmake (this is the default)"},
     {"--no-wait", 0, "", "Leave jobs running; leave with exit code 4 when another trainmake is in the way"},
@@ -41,7 +43,7 @@ constexpr FlagSpec kFlags[] = {
 constexpr std::string_view kCommonFlags = "--directory --json --platform --cache-dir --help --version";
 
 constexpr std::string_view kRunFlags =
-    "--keep-going --jobs --dry-run --force --retry --trace --wait --no-wait";
+    "--keep-going --jobs --dry-run --force --retry --prune --trace --wait --no-wait";
 constexpr CommandSpec kCommands[] = {
     {"", "LABEL...", "do", "Brings targets up to date: `trainmake job:mnist`, `trainmake //...`", kRunFlags},
     {"plan", "LABEL...", "ask", "What would happen: steps, reasons, layers, objects, bytes, jobs",

@@ -117,8 +117,8 @@ Result<const Rules*> Session::rules() {
   TRY_ASSIGN(const Space* space, Session::space());
   TRY_ASSIGN(const std::string name, platform_name());
   TRY_ASSIGN(Platform * platform, Session::platform());
-  owned_rules_ =
-      all_rules({host_, workspace(), *space, blobs_, digests_, file_sets_, state(), *platform, name, tally_});
+  owned_rules_ = all_rules({host_, workspace(), *space, blobs_, digests_, file_sets_, state(), *platform,
+                            name, tally_, line_.has("--prune")});
   for (const std::unique_ptr<Rule>& rule : owned_rules_) rules_.push_back(rule.get());
   return &rules_;
 }

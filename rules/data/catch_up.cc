@@ -18,14 +18,22 @@ bool wants(const Listing& listing, const std::string& key) {
   return found != listing.end() && found->key == key;
 }
 
-// Asks for keys that were being sent or removed when the manifest object was written: most often that is done
-// by now. Small ones are sent again sooner than asked for, when there are many.
-Result<void> ask_for_unsettled(const StorePlace& place, Mirror& mirror) {
-  const bool few = mirror.unsettled.size() <= kFewKeys;
+// What others may still do to what we would read or send.
+bool may_change(const Mirror& mirror, const Listing& listing) {
+  return std::any_of(mirror.unsettled.begin(), mirror.unsettled.end(), [&](const UnsettledKey& key) {
+    return key.content.has_value() || wants(listing, key.key);
+  });
+}
+
+}  // namespace
+
+Result<void> ask_for_unsettled(const StorePlace& place, Mirror& mirror, AskFor which) {
+  const bool all = which == AskFor::kAll || mirror.unsettled.size() <= kFewKeys;
   std::vector<std::optional<StoredObject>> found(mirror.unsettled.size());
   std::vector<std::size_t> asked;
   for (std::size_t i = 0; i < mirror.unsettled.size(); ++i) {
-    if (few || (mirror.unsettled[i].content && mirror.unsettled[i].size >= kWorthCopying)) asked.push_back(i);
+    const UnsettledKey& key = mirror.unsettled[i];
+    if (all || key.removing || (key.content && key.size >= kWorthCopying)) asked.push_back(i);
   }
   TRY(at_once(asked.size(), kAskedAtOnce, [&](std::size_t i) -> Result<void> {
     TRY_ASSIGN(found[asked[i]], place.store->look(place.key(mirror.unsettled[asked[i]].key)));
@@ -35,11 +43,13 @@ Result<void> ask_for_unsettled(const StorePlace& place, Mirror& mirror) {
   for (std::size_t i = 0; i < mirror.unsettled.size(); ++i) {
     UnsettledKey& key = mirror.unsettled[i];
     const bool is_asked = std::binary_search(asked.begin(), asked.end(), i);
-    const bool is_put =
-        key.content && found[i] && found[i]->content == key.content && found[i]->size == key.size;
-    if (is_put) mirror.objects.push_back({std::move(key.key), key.size, *key.content, found[i]->tag, {}});
-    const bool is_removed = is_asked && !key.content && !found[i];
-    if (!is_put && !is_removed) left.push_back(std::move(key));
+    const std::optional<Digest128> known = key.content ? key.content : key.removing;
+    const bool is_there = known && found[i] && found[i]->content == known && found[i]->size == key.size;
+    const bool is_none_of_ours = is_asked && !key.content && (!found[i] || (key.removing && !is_there));
+    if (is_there)
+      mirror.objects.push_back({std::move(key.key), key.size, *known, found[i]->tag, {}});
+    else if (!is_none_of_ours)
+      left.push_back(std::move(key));
   }
   mirror.unsettled = std::move(left);
   std::sort(mirror.objects.begin(), mirror.objects.end(),
@@ -47,19 +57,23 @@ Result<void> ask_for_unsettled(const StorePlace& place, Mirror& mirror) {
   return {};
 }
 
-}  // namespace
-
+// Whoever waits looks whether the manifest object is another, and asks for no more than that: what is being
+// sent may be a million objects.
 Result<void> catch_up(Host& host, const StorePlace& place, const Target& target, const Listing& listing,
                       Ledger& ledger, const Doing& doing) {
   constexpr std::chrono::seconds kPause{2};
   for (bool told = false;;) {
     TRY_ASSIGN(StorePlace::Seen seen, place.read(target));
+    const std::int64_t read_ns = host.clock.steady_ns();
+    const std::int64_t age_ns = seen.age_s.value_or(kLease_s) * 1'000'000'000;
     const bool is_ours = place.is_local() || ledger.wrote(seen.mirror.writer);
-    if (!place.is_local()) TRY(ask_for_unsettled(place, seen.mirror));
-    const bool may_change = std::any_of(
-        seen.mirror.unsettled.begin(), seen.mirror.unsettled.end(),
-        [&](const UnsettledKey& key) { return key.content.has_value() || wants(listing, key.key); });
-    if (is_ours || !may_change || seen.age_s.value_or(kLease_s) >= kLease_s)
+    const bool few = seen.mirror.unsettled.size() <= kFewKeys;
+    const auto is_over = [&] {
+      return is_ours || age_ns + host.clock.steady_ns() - read_ns >= kLease_s * 1'000'000'000;
+    };
+    if (place.is_local() ? has_removals(seen.mirror) : few || is_over())
+      TRY(ask_for_unsettled(place, seen.mirror, AskFor::kWorthIt));
+    if (is_over() || !may_change(seen.mirror, listing))
       return ledger.save(std::move(seen.mirror), std::move(seen.tag));
     if (!doing.wait)
       return fail(step_error(cat("Another trainmake sends to ", quoted(place.text())),
@@ -69,7 +83,12 @@ Result<void> catch_up(Host& host, const StorePlace& place, const Target& target,
       doing.events(
           Message{target.label, cat("Waiting for another trainmake, which sends to ", quoted(place.text()))});
     told = true;
-    if (host.clock.wait(kPause, doing.stop)) return fail(interrupted_error());
+    for (bool is_same = true; is_same && !is_over() && !few;) {
+      if (host.clock.wait(kPause, doing.stop)) return fail(interrupted_error());
+      TRY_ASSIGN(const std::optional<StoredObject> now, place.store->look(place.manifest_key()));
+      is_same = now && now->tag == seen.tag;
+    }
+    if (few && host.clock.wait(kPause, doing.stop)) return fail(interrupted_error());
   }
 }
 

@@ -366,8 +366,10 @@ Result<MirrorChange> DataRule::make_so(const Subject& subject, const StorePlace&
   std::set<std::string> doubted;  // whose they are, nobody knows
   std::optional<MirrorChange> first;
   const std::shared_ptr<const LikeObjects> others = borrowings_.begin(target.label);
+  const bool knows_the_place = ledger.has_written() || services_.may_prune;
   for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
-    if (!ledger.is_known() || (doing.afresh && attempt == 0))
+    // What was being removed when a transfer was cut may be somebody else's by now.
+    if (!ledger.is_known() || has_removals(ledger.mirror()) || (doing.afresh && attempt == 0))
       TRY(catch_up(services_.host, place, target, listing, ledger, doing));
     if (doing.afresh && attempt == 0) {  // what it says of its objects may not be so any more
       for (const MirrorObject& object : ledger.mirror().objects) doubted.insert(object.key);
@@ -378,6 +380,7 @@ Result<MirrorChange> DataRule::make_so(const Subject& subject, const StorePlace&
     if (changed.empty() && ledger.mirror().root == root && !ledger.owes_settling() &&
         ledger.mirror().unsettled.empty())
       return *std::move(first);
+    if (!knows_the_place) TRY(check_removals(changed, place, target));
     if (!changed.empty()) TRY(wait_for_readers(place, target, doing));
     const TransferOf of{
         services_.host, services_.workspace, services_.blobs,     place, ledger, target.label, listing, root,
@@ -397,6 +400,22 @@ Result<MirrorChange> DataRule::make_so(const Subject& subject, const StorePlace&
   return fail(step_error(cat("Others keep sending to ", quoted(place.text())),
                          "Give each who sends a `prefix` of its own")
                   .because(Blame::kBusy));
+}
+
+// What lies there and was never sent from here may be of somebody who has more files than this checkout, or
+// of another project altogether.
+Result<void> DataRule::check_removals(const MirrorChange& changed, const StorePlace& place,
+                                      const Target& target) {
+  const std::size_t count = changed.remove.size() + changed.make_way.size();
+  if (count == 0) return {};
+  const std::string& one = changed.remove.empty() ? changed.make_way.front() : changed.remove.front();
+  const std::string label = target.label.shortest_from(services_.workspace.here);
+  return fail(
+      step_error(cat(quoted(place.text()), " has ", plural(count, "object"), " that ", quoted(label),
+                     " has no file for, as ", quoted(one), ", and nothing was sent there from here before"),
+                 cat("`trainmake ", shell_word(label), " --prune` removes ", count == 1 ? "it" : "them",
+                     "; `prune = false` leaves what is there; another `prefix` is a place of its own"))
+          .at(target.where));
 }
 
 // What was submitted is what runs. Each content of a snapshot has a place of its own, which nobody reads yet.
@@ -451,7 +470,8 @@ Result<bool> DataRule::announce(Transfer& transfer, const StorePlace& place, con
                                 const Doing& doing) {
   const std::lock_guard among_ours(announcing_);
   TRY_ASSIGN(const std::optional<FileLock> alone, place.hold_store(services_.host, target, doing));
-  if (has_new_folder(changed, ledger.mirror())) TRY(place.check_neighbours(target, listing));
+  if (has_new_folder(changed, ledger.mirror()) || !changed.remove.empty() || !changed.make_way.empty())
+    TRY(place.check_neighbours(target, listing, changed));
   return transfer.announce();
 }
 

@@ -28,6 +28,7 @@ struct DataServices {
   FileSets& file_sets;
   Tally& tally;
   bool jobs_read_stores = false;  // what lies in a store already need not come here for them
+  bool may_prune = false;         // even where nothing was sent from here before
   // A run in flight whose job reads what lies at that address in a store.
   std::function<Result<std::optional<Run>>(const std::string& store, const Doing& doing)> reader_of = nullptr;
 };
@@ -62,6 +63,7 @@ class DataRule final : public Rule {
   Result<Done> send(const Subject& subject, const Description& description, const Doing& doing);
   Result<MirrorChange> make_so(const Subject& subject, const StorePlace& base, const Listing& listing,
                                const std::string& root, const Doing& doing);
+  Result<void> check_removals(const MirrorChange& changed, const StorePlace& place, const Target& target);
   Result<void> wait_for_readers(const StorePlace& place, const Target& target, const Doing& doing);
   Result<bool> announce(Transfer& transfer, const StorePlace& place, const Target& target,
                         const Listing& listing, const MirrorChange& changed, const Ledger& ledger,

@@ -52,10 +52,10 @@ void Borrowings::end(const Label& label) {
   ended_.notify_all();
 }
 
-void Borrowings::wait_for(const Label& owner, const std::set<std::string>& keys,
-                          const std::stop_token& stop) {
+Result<void> Borrowings::wait_for(const Label& owner, const std::set<std::string>& keys,
+                                  const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  ended_.wait(lock, stop, [&] {
+  const bool is_free = ended_.wait(lock, stop, [&] {
     return std::none_of(by_label_.begin(), by_label_.end(), [&](const auto& entry) {
       const auto& [label, borrowing] = entry;
       return borrowing.is_going_on && label != owner.text() &&
@@ -63,6 +63,7 @@ void Borrowings::wait_for(const Label& owner, const std::set<std::string>& keys,
                          [&](const auto& object) { return keys.contains(object.second.key); });
     });
   });
+  return is_free ? Result<void>() : fail(interrupted_error());
 }
 
 }  // namespace trainmake

@@ -33,8 +33,9 @@ class Borrowings {
   // What it copies, from now on until end.
   std::shared_ptr<const LikeObjects> begin(const Label& label);
   void end(const Label& label);
-  // Until nobody else copies one of `keys`, of the store, any more.
-  void wait_for(const Label& owner, const std::set<std::string>& keys, const std::stop_token& stop);
+  // Until nobody else copies one of `keys`, of the store, any more; an error when that is stopped. Whoever
+  // waits before its own copies are made has to end them first: two would wait for each other.
+  Result<void> wait_for(const Label& owner, const std::set<std::string>& keys, const std::stop_token& stop);
 
  private:
   struct Borrowing {

@@ -241,10 +241,6 @@ Result<void> Ledger::keep() {
 
 Result<void> Ledger::save(Mirror mirror, std::string tag) {
   adopt(std::move(mirror), std::move(tag));
-  {
-    const std::lock_guard lock(mutex_);
-    if (!mirror_.writer.empty()) writers_ = {mirror_.writer};
-  }
   return keep();
 }
 
@@ -293,7 +289,7 @@ void Ledger::doubt(const std::set<std::string>& keys) {
   std::vector<UnsettledKey> doubted;
   std::erase_if(mirror_.objects, [&](const MirrorObject& object) {
     if (!keys.contains(object.key)) return false;
-    doubted.push_back({object.key, object.size, std::nullopt});
+    doubted.push_back({object.key, object.size});
     return true;
   });
   std::vector<UnsettledKey> all;
@@ -391,6 +387,11 @@ std::vector<std::string> Ledger::notes(const std::string& key) const {
   const std::lock_guard lock(mutex_);
   const auto found = notes_.find(key);
   return found == notes_.end() ? std::vector<std::string>() : found->second;
+}
+
+bool Ledger::has_written() const {
+  const std::lock_guard lock(mutex_);
+  return !writers_.empty();
 }
 
 bool Ledger::is_open(const std::string& key) const {

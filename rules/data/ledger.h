@@ -41,6 +41,8 @@ class Ledger {
   // ask.
   bool owes_settling() const { return untold_ > 1; }
   bool wrote(const std::string& writer) const { return writers_.contains(writer); }
+  // Something was sent there from here, now or earlier.
+  bool has_written() const;
 
   // mirror(), for whoever saves another; until then nothing is known.
   Mirror take() {
@@ -59,7 +61,7 @@ class Ledger {
   Result<void> forget();
   // As save, but for this process alone.
   void adopt(Mirror mirror, std::string tag);
-  // Nobody knows any more what lies under these keys. For this process alone.
+  // Nobody knows any more what lies under these keys. For this process alone, unless it is saved.
   void doubt(const std::set<std::string>& keys);
 
   // An object was begun, put, or removed.

@@ -98,6 +98,9 @@ class MirrorReader final : public nlohmann::json::json_sax_t {
     } else if (depth_ == 3 && name() == "xxh3") {
       content_ = Digest128::parse(text);
       return content_.has_value();
+    } else if (depth_ == 3 && name() == "removing") {
+      removing_ = Digest128::parse(text);
+      return removing_.has_value();
     }
     return true;
   }
@@ -105,6 +108,7 @@ class MirrorReader final : public nlohmann::json::json_sax_t {
     if (depth_ == 2) {
       now_ = {};
       content_.reset();
+      removing_.reset();
       has_size_ = false;
     }
     return enter();
@@ -147,7 +151,7 @@ class MirrorReader final : public nlohmann::json::json_sax_t {
     if (!is_key(now_.key)) return false;
     if (names_[1] == "unsettled") {
       if (!mirror.unsettled.empty() && now_.key <= mirror.unsettled.back().key) return false;
-      mirror.unsettled.push_back({std::move(now_.key), now_.size, content_});
+      mirror.unsettled.push_back({std::move(now_.key), now_.size, content_, removing_});
     } else if (names_[1] == "objects") {
       if (!content_ || !has_size_) return false;
       if (!mirror.objects.empty() && now_.key <= mirror.objects.back().key) return false;
@@ -160,7 +164,7 @@ class MirrorReader final : public nlohmann::json::json_sax_t {
   std::size_t depth_ = 0;
   std::array<std::string, 6> names_;  // by depth: the field that we are in
   MirrorObject now_;
-  std::optional<Digest128> content_;
+  std::optional<Digest128> content_, removing_;
   bool has_size_ = false, has_objects_ = false, has_unsettled_ = false, ended_ = false;
   int format_ = 0;
 };
@@ -184,11 +188,21 @@ bool is_in_the_way(const std::string& key, const std::vector<const ListedFile*>&
 
 bool is_own_key(std::string_view key) { return path_below(key, kOwnFolder).has_value(); }
 
+bool has_removals(const Mirror& mirror) {
+  return std::any_of(mirror.unsettled.begin(), mirror.unsettled.end(),
+                     [](const UnsettledKey& key) { return key.removing.has_value(); });
+}
+
 const MirrorObject* find_object(const Mirror& mirror, std::string_view key) {
   const auto found =
       std::lower_bound(mirror.objects.begin(), mirror.objects.end(), key,
                        [](const MirrorObject& object, std::string_view asked) { return object.key < asked; });
   return found != mirror.objects.end() && found->key == key ? &*found : nullptr;
+}
+
+std::string owner_text(const Label& label) {
+  std::string text = label.text();
+  return is_utf8(text) ? text : cat("bytes:", as_utf8(text));
 }
 
 std::string to_json(const Mirror& mirror) {
@@ -202,8 +216,10 @@ std::string to_json(const Mirror& mirror) {
        mirror.root, "\",\"writer\":\"", mirror.writer, "\",\"unsettled\":["});
   for (const UnsettledKey& each : mirror.unsettled) {
     add({&each == mirror.unsettled.data() ? "\n" : ",\n", "{\"key\":", key_json(each.key)});
-    if (each.content)
-      add({",\"size\":", std::to_string(each.size), ",\"xxh3\":\"", each.content->hex(), "\""});
+    const std::optional<Digest128>& digest = each.content ? each.content : each.removing;
+    if (digest)
+      add({",\"size\":", std::to_string(each.size), each.content ? ",\"xxh3\":\"" : ",\"removing\":\"",
+           digest->hex(), "\""});
     json += '}';
   }
   json += "],\"objects\":[";
@@ -247,17 +263,18 @@ MirrorObject object_from(Decoder& in) {
 void add(Encoder& out, const UnsettledKey& key) {
   out.string(key.key);
   out.number(key.size);
-  out.byte(key.content ? 1 : 0);
-  out.digest(key.content.value_or(Digest128{}));
+  out.byte(key.content ? 1 : key.removing ? 2 : 0);
+  out.digest(key.content ? *key.content : key.removing.value_or(Digest128{}));
 }
 
 UnsettledKey unsettled_from(Decoder& in) {
   UnsettledKey key;
   key.key = in.string();
   key.size = in.number();
-  const bool has_content = in.byte() != 0;
-  const Digest128 content = in.digest128();
-  if (has_content) key.content = content;
+  const std::uint8_t which = in.byte();
+  const Digest128 digest = in.digest128();
+  if (which == 1) key.content = digest;
+  if (which == 2) key.removing = digest;
   return key;
 }
 
@@ -320,18 +337,26 @@ Announcement announcement(const Listing& listing, Mirror there, const MirrorChan
   mirror.objects = std::move(there.objects);  // of which those go that are no file's, or change
   auto file = listing.begin();
   auto waiting = change.send.begin();
+  std::vector<UnsettledKey> removing;
   std::erase_if(mirror.objects, [&](const MirrorObject& object) {
     while (file != listing.end() && file->key < object.key) ++file;
     while (waiting != change.send.end() && (*waiting)->key < object.key) ++waiting;
     const bool is_file = file != listing.end() && file->key == object.key;
     const bool goes = !is_file || (waiting != change.send.end() && (*waiting)->key == object.key);
     if (goes) said.gone.push_back(object.key);
+    if (!is_file) removing.push_back({object.key, object.size, {}, object.content});
     return goes;
   });
   for (const ListedFile* sent : change.send)
     mirror.unsettled.push_back({sent->key, sent->size, sent->content});
   for (const std::vector<std::string>* keys : {&change.make_way, &change.remove}) {
-    for (const std::string& key : *keys) mirror.unsettled.push_back({key, 0, std::nullopt});
+    for (const std::string& key : *keys) {
+      const auto known = std::lower_bound(
+          removing.begin(), removing.end(), key,
+          [](const UnsettledKey& each, const std::string& asked) { return each.key < asked; });
+      const bool is_known = known != removing.end() && known->key == key;
+      mirror.unsettled.push_back(is_known ? *known : UnsettledKey{key});
+    }
   }
   std::sort(mirror.unsettled.begin(), mirror.unsettled.end(),
             [](const UnsettledKey& a, const UnsettledKey& b) { return a.key < b.key; });

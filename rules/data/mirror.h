@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cache/listing.h"
+#include "engine/model/label.h"
 
 namespace trainmake {
 
@@ -31,11 +32,13 @@ struct MirrorObject {
   std::vector<Digest128> chunks;  // of a file of more than one, where they are known
 };
 
-// A key that was being sent or removed when this was written: ours, and nobody knows what lies there.
+// A key that was being sent or removed when this was written: ours, and nobody knows what lies there. Where
+// neither digest is known it is to be sent again, or removed.
 struct UnsettledKey {
   std::string key;
   std::uint64_t size = 0;
-  std::optional<Digest128> content;  // that is being sent; nothing when it is being removed
+  std::optional<Digest128> content = {};   // that is being sent
+  std::optional<Digest128> removing = {};  // that lay there: what is another by now is somebody else's
 };
 
 struct Mirror {
@@ -45,6 +48,9 @@ struct Mirror {
   std::vector<MirrorObject> objects;    // sorted by key
   std::vector<UnsettledKey> unsettled;  // sorted by key
 };
+
+// Whose a mirror is, as it is written there.
+std::string owner_text(const Label& label);
 
 // As others read it; `tags` of objects that are not worth copying are left out.
 std::string to_json(const Mirror& mirror);
@@ -57,6 +63,9 @@ MirrorObject object_from(Decoder& in);
 void add(Encoder& out, const UnsettledKey& key);
 UnsettledKey unsettled_from(Decoder& in);
 inline constexpr std::uint64_t kSmallestObject = 48, kSmallestUnsettled = 33;  // bytes of one that was added
+
+// Whether something was being removed, of which only a look tells whose it is by now.
+bool has_removals(const Mirror& mirror);
 
 const MirrorObject* find_object(const Mirror& mirror, std::string_view key);
 

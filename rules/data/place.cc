@@ -25,12 +25,18 @@ bool has_folder_of_ours(const std::string& prefix) {
 // A key at or below `folder`; of anything sorted by key. A file where another has a folder is as bad as a
 // file in it.
 template <typename Keyed>
+std::string_view key_of(const Keyed& entry) {
+  return entry.key;
+}
+std::string_view key_of(const std::string& key) { return key; }
+
+template <typename Keyed>
 bool has_key_in(const std::vector<Keyed>& sorted, const std::string& folder) {
   const auto from = [&](const std::string& first) {
     const auto found =
         std::lower_bound(sorted.begin(), sorted.end(), first,
-                         [](const Keyed& entry, const std::string& asked) { return entry.key < asked; });
-    return found == sorted.end() ? std::string_view() : std::string_view(found->key);
+                         [](const Keyed& entry, const std::string& asked) { return key_of(entry) < asked; });
+    return found == sorted.end() ? std::string_view() : key_of(*found);
   };
   return from(folder) == folder || from(cat(folder, "/")).starts_with(cat(folder, "/"));
 }
@@ -87,7 +93,7 @@ Result<StorePlace::Seen> StorePlace::read(const Target& target) const {
   if (!found) return Seen{};
   Seen seen{mirror_from_json(found->bytes).value_or(Mirror{}), found->tag, found->age_s};
   const std::string& owner = seen.mirror.target;
-  if (owner.empty() || owner == target.label.text()) return seen;
+  if (owner.empty() || owner == owner_text(target.label)) return seen;
   return fail(user_error(cat(quoted(text()), " holds the files of ", quoted(owner)),
                          cat("Choose another `prefix`; if that target is no more, remove the object ",
                              quoted(manifest_key())))
@@ -109,12 +115,13 @@ Result<std::optional<Mirror>> StorePlace::neighbour(const std::string& other) co
 }
 
 Error StorePlace::met(const Mirror& there, const std::string& other, const Target& target) const {
-  if (there.target == target.label.text())
+  if (there.target == owner_text(target.label))
     return meeting_itself(target, path_join(name, other), manifest_key_of(other));
   return meeting(there.target, target, path_join(name, std::max(prefix, other)));
 }
 
-Result<void> StorePlace::check_neighbours(const Target& target, const Listing& listing) const {
+Result<void> StorePlace::check_neighbours(const Target& target, const Listing& listing,
+                                          const MirrorChange& changed) const {
   for (std::string outer(path_folder(prefix)); !outer.empty(); outer = path_folder(outer)) {
     TRY_ASSIGN(const std::optional<Mirror> there, neighbour(outer));
     const std::string inside = *path_below(prefix, outer);
@@ -128,7 +135,9 @@ Result<void> StorePlace::check_neighbours(const Target& target, const Listing& l
     std::string inside = object.key.substr(folder.size());
     if (!inside.ends_with(end)) return;  // among them, the manifest of this place itself
     inside.resize(inside.size() - end.size());
-    if (has_key_in(listing, inside)) inner.push_back(path_join(prefix, inside));
+    if (has_key_in(listing, inside) || has_key_in(changed.remove, inside) ||
+        has_key_in(changed.make_way, inside))
+      inner.push_back(path_join(prefix, inside));
   }));
   for (const std::string& other : inner) {
     TRY_ASSIGN(const std::optional<Mirror> there, neighbour(other));

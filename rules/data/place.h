@@ -51,7 +51,9 @@ struct StorePlace {
   Result<std::string> local_tag() const;
   // Refused when a place that another run made has keys in this one, or the other way round; also one that
   // was the target's own, which may come back.
-  Result<void> check_neighbours(const Target& target, const Listing& listing) const;
+  // What is removed counts as well: it is no neighbour's.
+  Result<void> check_neighbours(const Target& target, const Listing& listing,
+                                const MirrorChange& changed) const;
   // Waits until no other trainmake sends here. Nothing where a store has no locks.
   Result<std::optional<FileLock>> hold(Host& host, const Target& target, const Doing& doing) const;
   // The same for all of the store: held from looking at neighbours until this place is told of in it, so that

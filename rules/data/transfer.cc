@@ -1,7 +1,6 @@
 #include "rules/data/transfer.h"
 
 #include <algorithm>
-#include <condition_variable>
 #include <random>
 #include <thread>
 
@@ -13,6 +12,10 @@ namespace trainmake {
 namespace {
 
 constexpr std::int64_t kProgressEvery_ns = 100'000'000;
+constexpr std::int64_t kSecond_ns = 1'000'000'000;
+// Since it was told: nothing is begun any more without telling again, and then nothing goes on.
+constexpr std::int64_t kLongSince_ns = kLease_s * kSecond_ns * 2 / 3;
+constexpr std::int64_t kLastMoment_ns = kLease_s * kSecond_ns * 5 / 6;
 
 std::string random_name() {
   std::random_device random;
@@ -22,24 +25,21 @@ std::string random_name() {
 
 }  // namespace
 
-// Tells, now and then, that somebody is still sending; on a thread of its own, since one object may take
-// hours.
+// Tells, now and then, that somebody is still at work, on a thread of its own, since one object may take
+// hours. Where that cannot be told any more, the work is stopped before others take over.
 class Transfer::Keeper {
  public:
   Keeper(Transfer& transfer, const std::stop_token& outer)
       : on_outer_(outer, [this] { stop.request_stop(); }),
         thread_([this, &transfer](const std::stop_token& end) {
-          std::mutex mutex;
-          std::condition_variable_any changed;
-          std::unique_lock lock(mutex);
-          while (!changed.wait_for(lock, end, std::chrono::seconds(kLease_s / 3), [] { return false; }) &&
-                 !end.stop_requested()) {
+          while (!transfer.of_.host.clock.wait(std::chrono::seconds(kLease_s / 3), end)) {
             const Result<bool> told = transfer.tell();
-            if (told && !*told) stop.request_stop();  // what could not be told now is told later
+            const bool is_lost = told ? !*told : transfer.since_told_ns() > kLastMoment_ns;
+            if (is_lost) stop.request_stop();
           }
         }) {}
 
-  std::stop_source stop;  // of what is being sent
+  std::stop_source stop;  // of what is being done
 
  private:
   std::stop_callback<std::function<void()>> on_outer_;
@@ -64,13 +64,15 @@ Result<bool> Transfer::announce() {
   // While nothing was touched.
   for (const ListedFile* file : changed_.send) TRY(of_.place.store->check(of_.place.key(file->key)));
   Announcement said = announcement(of_.listing, of_.ledger.take(), changed_);
-  said.mirror.target = of_.label.text();
+  said.mirror.target = owner_text(of_.label);
   said.mirror.root = of_.root;
   said.mirror.writer = random_name();
   TRY(of_.ledger.begin(said.mirror.writer));
+  const Moment now = moment();
   TRY_ASSIGN(std::optional<std::string> tag,
              of_.place.store->put(of_.place.manifest_key(), to_json(said.mirror), of_.ledger.tag()));
   if (!tag) return false;
+  held_since(now);
   TRY(of_.ledger.announced(std::move(said), *std::move(tag)));
   return true;
 }
@@ -80,39 +82,74 @@ Result<bool> Transfer::tell() {
   const std::lock_guard alone(telling_);
   if (is_overtaken_) return false;
   of_.ledger.settle();
+  const Moment now = moment();
   TRY_ASSIGN(std::optional<std::string> tag,
              of_.place.store->put(of_.place.manifest_key(), to_json(of_.ledger.mirror()), of_.ledger.tag()));
   if (!tag) {
     is_overtaken_ = true;
     return false;
   }
+  held_since(now);
   TRY(of_.ledger.told(*std::move(tag)));
   return true;
 }
 
+Transfer::Moment Transfer::moment() const { return {of_.host.clock.steady_ns(), of_.host.clock.now_ns()}; }
+void Transfer::held_since(const Moment& moment) {
+  held_steady_ns_ = moment.steady_ns;
+  held_wall_ns_ = moment.wall_ns;
+}
+std::int64_t Transfer::since_told_ns() const {
+  const Moment now = moment();
+  return std::max(now.steady_ns - held_steady_ns_, now.wall_ns - held_wall_ns_);
+}
+
+// Others take over from one who has not told for long; so that comes before whatever is begun then.
+Result<void> Transfer::may_write() {
+  if (of_.place.is_local() || since_told_ns() < kLongSince_ns) return {};
+  const std::lock_guard one_alone(renewing_);
+  if (since_told_ns() < kLongSince_ns) return {};
+  TRY_ASSIGN(const bool told, tell());
+  return told ? Result<void>() : fail(interrupted_error());
+}
+
 Result<bool> Transfer::run(const Doing& doing) {
-  TRY(remove(changed_.make_way, doing));
-  {
-    std::optional<Keeper> keeper;
-    if (!of_.place.is_local()) keeper.emplace(*this, doing.stop);
-    const Result<void> sent = send_all(doing, keeper ? keeper->stop.get_token() : doing.stop);
-    keeper.reset();
-    of_.ledger.settle();
-    if (!sent && !is_overtaken_) return fail(sent.error());
-  }
-  of_.borrowings.end(of_.label);
+  std::optional<Keeper> keeper;
+  if (!of_.place.is_local()) keeper.emplace(*this, doing.stop);
+  Doing ours = doing;
+  if (keeper) ours.stop = keeper->stop.get_token();
+  Result<bool> finished = finish(ours);
+  const bool was_stopped = doing.stop.stop_requested();
+  keeper.reset();
+  of_.ledger.settle();
   if (is_overtaken_) return false;
+  if (!finished && ours.stop.stop_requested() && !was_stopped)
+    return fail(user_error(cat("The store of ", quoted(of_.place.text()),
+                               " cannot be told any more that this goes on"),
+                           "Run it again when the store is well; what it has by then is not sent again")
+                    .because(Blame::kRemote));
+  return finished;
+}
+
+Result<bool> Transfer::finish(const Doing& doing) {
+  if (!changed_.make_way.empty()) of_.borrowings.end(of_.label);
+  TRY(remove(changed_.make_way, doing));
+  TRY(send_all(doing, doing.stop));
+  of_.borrowings.end(of_.label);
   if (of_.place.is_local()) {
+    // Nobody reads it meanwhile: it is locked.
     TRY(remove(changed_.remove, doing));
     return tell();
   }
-  if (of_.ledger.owes_settling()) {
+  of_.ledger.settle();
+  // What took long may have met somebody who took over.
+  if (of_.ledger.owes_settling() || since_told_ns() > kLease_s * kSecond_ns / 3) {
     TRY_ASSIGN(const bool told, tell());
     if (!told) return false;
   }
+  if (changed_.remove.empty()) return true;
   TRY(remove(changed_.remove, doing));
-  of_.ledger.settle();
-  return true;
+  return tell();
 }
 
 Result<void> Transfer::send_all(const Doing& doing, const std::stop_token& stop) {
@@ -127,6 +164,7 @@ Result<void> Transfer::send_all(const Doing& doing, const std::stop_token& stop)
 
 Result<void> Transfer::send(const ListedFile& file, const Doing& doing, const std::stop_token& stop) {
   if (stop.stop_requested()) return fail(interrupted_error());
+  TRY(may_write());
   TRY_ASSIGN(const bool is_there, was_put(file));
   if (is_there) return {};
   const std::string path =
@@ -164,7 +202,10 @@ LikeObject Transfer::like_of(const MirrorObject& object) const {
 std::optional<LikeObject> Transfer::like(const ListedFile& file) const {
   if (file.size < of_.worth_copying || of_.place.is_local()) return std::nullopt;
   if (const auto same = copyable_.find(file.content); same != copyable_.end()) return like_of(same->second);
-  if (const auto same = of_.elsewhere.find(file.content); same != of_.elsewhere.end()) return same->second;
+  // What others hold may go once our borrowing has ended.
+  const bool is_borrowing = changed_.make_way.empty();
+  const auto same = is_borrowing ? of_.elsewhere.find(file.content) : of_.elsewhere.end();
+  if (same != of_.elsewhere.end()) return same->second;
   const auto earlier = earlier_.find(file.key);
   return earlier == earlier_.end() ? std::nullopt : std::optional(like_of(earlier->second));
 }
@@ -176,7 +217,8 @@ Result<void> Transfer::remove(const std::vector<std::string>& keys, const Doing&
     std::vector<std::string> now;
     for (std::size_t j = i; j < std::min(keys.size(), i + kAtOnce); ++j)
       now.push_back(of_.place.key(keys[j]));
-    of_.borrowings.wait_for(of_.label, {now.begin(), now.end()}, doing.stop);
+    TRY(of_.borrowings.wait_for(of_.label, {now.begin(), now.end()}, doing.stop));
+    TRY(may_write());
     TRY(of_.place.store->remove(now));
     for (std::size_t j = i; j < i + now.size(); ++j) TRY(of_.ledger.removed(keys[j]));
     doing.tally.deleted_objects += now.size();

@@ -54,6 +54,14 @@ class Transfer {
   LikeObject like_of(const MirrorObject& object) const;
   Result<void> remove(const std::vector<std::string>& keys, const Doing& doing);
   Result<bool> tell();
+  struct Moment {
+    std::int64_t steady_ns = 0, wall_ns = 0;
+  };
+  Moment moment() const;
+  void held_since(const Moment& moment);
+  std::int64_t since_told_ns() const;
+  Result<void> may_write();
+  Result<bool> finish(const Doing& doing);
   void progress(const Doing& doing, std::uint64_t bytes);
 
   const TransferOf& of_;
@@ -62,7 +70,11 @@ class Transfer {
   std::unordered_map<std::string, MirrorObject> earlier_;  // of keys that change, in chunks
   std::atomic<std::uint64_t> done_bytes_ = 0;
   std::atomic<std::int64_t> told_ns_ = 0;
-  std::mutex telling_;  // one thread at a time writes the manifest object
+  // When the manifest object last said that we send, by both clocks: one stands still in a machine that
+  // sleeps, and the other may be set.
+  std::atomic<std::int64_t> held_steady_ns_ = 0, held_wall_ns_ = 0;
+  std::mutex telling_;   // one thread at a time writes the manifest object
+  std::mutex renewing_;  // and one alone does so because that was long ago
   std::atomic<bool> is_overtaken_ = false;
 };
 

@@ -9,6 +9,7 @@
 
 #include "cache/stores/at_once.h"
 #include "engine/base/text.h"
+#include "rules/data/catch_up.h"
 
 namespace trainmake {
 namespace {
@@ -23,11 +24,28 @@ void add_tags(const Mirror& known, Mirror& told) {
   }
 }
 
+Result<void> ask_in(const StorePlace& place, Ledger& ledger) {
+  if (ledger.mirror().unsettled.empty()) return {};
+  Mirror mirror = ledger.mirror();
+  TRY(ask_for_unsettled(place, mirror, AskFor::kAll));
+  return ledger.save(std::move(mirror), ledger.tag());
+}
+
 // As the manifest object and we see it, whatever was done since by us.
 Result<void> read_again(const StorePlace& place, const Target& target, Ledger& ledger) {
   TRY_ASSIGN(StorePlace::Seen seen, place.read(target));
-  if (ledger.is_known() && ledger.tag() == seen.tag) return {};
+  if (ledger.is_known() && ledger.tag() == seen.tag) return ask_in(place, ledger);
+  // Without it, or one that says nothing, what should be there is what we know of.
+  if (seen.mirror.target.empty() && ledger.is_known())
+    return ledger.save(ledger.mirror(), std::move(seen.tag));
+  if (seen.mirror.target.empty())
+    return fail(step_error(cat("Nothing is known of ", quoted(place.text()),
+                               ": it has no manifest object, and nothing "
+                               "was sent from here"),
+                           cat("`trainmake ", shell_word(target.label.text()), "` sends"))
+                    .at(target.where));
   add_tags(ledger.mirror(), seen.mirror);
+  TRY(ask_for_unsettled(place, seen.mirror, AskFor::kAll));
   return ledger.save(std::move(seen.mirror), std::move(seen.tag));
 }
 
@@ -39,7 +57,10 @@ Result<void> look_at(const StorePlace& place, const Mirror& mirror, const std::v
     if (stop.stop_requested()) return fail(interrupted_error());
     const MirrorObject& object = mirror.objects[asked[i]];
     TRY_ASSIGN(const std::optional<StoredObject> there, place.store->look(place.key(object.key)));
-    if (there && there->size == object.size && there->content == object.content) return {};
+    // Where a store tells no content, a tag has to do, or what is there as long.
+    const bool is_like = there && there->content ? there->content == object.content
+                                                 : there && (object.tag.empty() || object.tag == there->tag);
+    if (is_like && there->size == object.size) return {};
     const std::lock_guard lock(mutex);
     verified.wrong.push_back({object.key, there ? "has other bytes" : "is not there"});
     return {};
@@ -100,7 +121,7 @@ Result<Verified> verify(const StorePlace& place, const Target& target, Ledger& l
   }
   TRY(look_at(place, mirror, asked, verified, stop));
   for (const UnsettledKey& key : mirror.unsettled) {
-    if (key.content) verified.wrong.push_back({key.key, "was being sent when a transfer was cut"});
+    if (key.content) verified.wrong.push_back({key.key, "is not what was being sent there"});
   }
   std::sort(verified.wrong.begin(), verified.wrong.end(),
             [](const WrongObject& a, const WrongObject& b) { return a.key < b.key; });

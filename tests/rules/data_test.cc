@@ -62,7 +62,7 @@ TEST(Data, WhatIsGoneIsRemovedAndOthersObjectsAreNot) {
 struct ReadersWorld : DataWorld {
   int looks_left = 3;
   std::vector<std::string> asked;
-  DataRule guarded{{host, workspace, space, rooms, blobs, *file_sets, tally, true,
+  DataRule guarded{{host, workspace, space, rooms, blobs, *file_sets, tally, true, true,
                     [this](const std::string& where, const Doing&) -> Result<std::optional<Run>> {
                       asked.push_back(where);
                       if (looks_left-- <= 0) return std::optional<Run>();
