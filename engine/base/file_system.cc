@@ -41,6 +41,10 @@ Result<void> FileReader::skip(std::uint64_t bytes) {
   return {};
 }
 
+Result<std::unique_ptr<FileReader>> FileWriter::take_copy(const std::string&, const std::stop_token&) {
+  return nullptr;
+}
+
 Result<std::string> read_file(FileSystem& files, const std::string& path, std::uint64_t limit) {
   TRY_ASSIGN(const auto reader, files.open(path));
   return read_all(*reader, path, limit);
@@ -66,12 +70,17 @@ Result<void> write_file(FileSystem& files, const std::string& path, std::string_
 
 Result<void> read_pieces(FileSystem& files, const std::string& path, const std::stop_token& stop,
                          const std::function<Result<void>(std::string_view)>& each) {
-  constexpr std::size_t kPiece = 256 * 1024;
   TRY_ASSIGN(const std::unique_ptr<FileReader> reader, files.open(path));
+  return read_pieces(*reader, stop, each);
+}
+
+Result<void> read_pieces(FileReader& reader, const std::stop_token& stop,
+                         const std::function<Result<void>(std::string_view)>& each) {
+  constexpr std::size_t kPiece = 256 * 1024;
   const auto buffer = std::make_unique_for_overwrite<char[]>(kPiece);
   while (true) {
     if (stop.stop_requested()) return fail(interrupted_error());
-    TRY_ASSIGN(const std::size_t count, reader->read({buffer.get(), kPiece}));
+    TRY_ASSIGN(const std::size_t count, reader.read({buffer.get(), kPiece}));
     if (count == 0) return {};
     TRY(each(std::string_view(buffer.get(), count)));
   }

@@ -57,6 +57,10 @@ class FileWriter {
  public:
   virtual ~FileWriter() = default;
   virtual Result<void> append(std::string_view bytes) = 0;
+  // As if all of the file `from` were appended to what is empty yet, but by the file system itself: shared
+  // until somebody writes to one of the two, else copied there. What came, to be read, for `from` may have
+  // been written meanwhile; nothing when the file system can do neither.
+  virtual Result<std::unique_ptr<FileReader>> take_copy(const std::string& from, const std::stop_token& stop);
   virtual Result<void> commit() = 0;
 };
 
@@ -132,7 +136,9 @@ std::string_view path_name(std::string_view path);
 std::optional<std::string> path_clean(std::string_view path);
 // `path` seen from `base` ("" when equal); an empty optional when it does not lie below.
 std::optional<std::string> path_below(std::string_view path, std::string_view base);
-// Feeds `each` the bytes of a file, piece by piece.
+// Feeds `each` the bytes of a file, or what is left of it, piece by piece.
+Result<void> read_pieces(FileReader& reader, const std::stop_token& stop,
+                         const std::function<Result<void>(std::string_view)>& each);
 Result<void> read_pieces(FileSystem& files, const std::string& path, const std::stop_token& stop,
                          const std::function<Result<void>(std::string_view)>& each);
 // The first link among the folders between `base`, which may be one, and what lies at `path` below it; ""

@@ -2,6 +2,8 @@
 // is in remove_tree.cc.
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -23,6 +25,7 @@ constexpr unsigned kAsked = STATX_TYPE | STATX_MODE | STATX_SIZE | STATX_MTIME |
 constexpr std::size_t kWriteBuffer = 64 * 1024;
 constexpr std::size_t kLargeBuffer = std::size_t{4} << 20U;
 constexpr std::size_t kAlignment = 4096;
+constexpr std::size_t kCopiedAtOnce = std::size_t{64} << 20U;
 
 FileKind kind_of_mode(unsigned mode) {
   if (S_ISREG(mode)) return FileKind::kFile;
@@ -117,6 +120,21 @@ class RealReader final : public FileReader {
   bool has_read_ = false;
 };
 
+enum class Copied : std::uint8_t { kNothing, kAll };
+
+// By the file system alone, into a file that is empty. It may know no such thing, or not between these two.
+Result<Copied> copy_inside(int from, int to, const std::string& path, const std::stop_token& stop) {
+  if (::ioctl(to, FICLONE, from) == 0) return Copied::kAll;
+  for (bool any = false;; any = true) {
+    if (stop.stop_requested()) return fail(interrupted_error());
+    const ssize_t count =
+        retried([&] { return ::copy_file_range(from, nullptr, to, nullptr, kCopiedAtOnce, 0); });
+    if (count <= 0 && !any) return Copied::kNothing;  // where it truly failed, writing tells why
+    if (count < 0) return fail(system_error("Cannot write", path, errno));
+    if (count == 0) return Copied::kAll;
+  }
+}
+
 // Whether writes to it are past the page cache from now on, or not any more. Not every file system can.
 bool set_direct(int descriptor, bool direct) {
   const int flags = ::fcntl(descriptor, F_GETFL);
@@ -142,6 +160,17 @@ class RealWriter final : public FileWriter {
     if (bytes.size() > kWriteBuffer) return write_fully(descriptor_.get(), bytes, path_);
     buffer_ += bytes;
     return {};
+  }
+
+  Result<std::unique_ptr<FileReader>> take_copy(const std::string& from,
+                                                const std::stop_token& stop) override {
+    const Descriptor source = open_at(AT_FDCWD, from.c_str(), O_RDONLY | O_NOCTTY | O_NONBLOCK);
+    if (!source) return fail(system_error("Cannot open", from, errno));
+    TRY_ASSIGN(const Copied copied, copy_inside(source.get(), descriptor_.get(), path_, stop));
+    if (copied == Copied::kNothing) return nullptr;
+    Descriptor opened = open_at(AT_FDCWD, temporary_.c_str(), O_RDONLY);
+    if (!opened) return fail(system_error("Cannot open", temporary_, errno));
+    return std::make_unique<RealReader>(std::move(opened), path_);
   }
 
   Result<void> commit() override {

@@ -64,6 +64,16 @@ class MemWriter final : public FileWriter {
     return {};
   }
 
+  Result<std::unique_ptr<FileReader>> take_copy(const std::string& from, const std::stop_token&) override {
+    TRY_ASSIGN(content_, read_file(files_, from));
+    const std::lock_guard lock(files_.mutex_);
+    if (const int error = files_.asked("take_copy", path_))
+      return fail(system_error("Cannot write", path_, error));
+    auto node = std::make_shared<MemNode>();
+    node->content = content_;
+    return std::make_unique<MemReader>(files_, path_, std::move(node));
+  }
+
   Result<void> commit() override {
     const std::lock_guard lock(files_.mutex_);
     int error = files_.asked("commit", path_);

@@ -41,8 +41,9 @@ class MemFileSystem final : public FileSystem {
   std::vector<std::string> all_files();
 
   // What was asked since the last call: "look a", "look a/b follow", "list a", "open a/b", "read_link a",
-  // "create a/b", "write a/b", "commit a/b", "make_folder a", "make_link a", "rename a b", "remove a",
-  // "remove_empty_folder a", "sync_disk a", "create_exclusive a". A look_at_all is one "look_at_all a".
+  // "create a/b", "write a/b", "commit a/b", "take_copy a/b", "make_folder a", "make_link a", "rename a b",
+  // "remove a", "remove_empty_folder a", "sync_disk a", "create_exclusive a". A look_at_all is one
+  // "look_at_all a".
   std::vector<std::string> take_log();
   // Lets what would be logged as `line` fail, every time, until errno 0 takes that back.
   void refuse(const std::string& line, int error_number);

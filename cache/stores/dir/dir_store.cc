@@ -12,8 +12,11 @@ namespace {
 // More files than that are cheaper to bring to the disk together with all that others write there.
 constexpr int kSyncedOneByOne = 16;
 
-// A folder's writes are in order, so that the first that fails is the last that was made.
-constexpr std::size_t kPutAtOnce = 1;
+// What is mounted answers from afar, perhaps; and a disk is written to while the next file is read.
+constexpr std::size_t kPutAtOnce = 8;
+
+// Smaller ones are read and written sooner than the file system is asked.
+constexpr std::uint64_t kWorthACopy = std::uint64_t{64} << 10U;
 
 // A file that was replaced is another, or was written at another time.
 std::string tag_of(const Stat& stat) {
@@ -36,11 +39,17 @@ class DirStore final : public Store {
     TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(to, {0644, durable}));
     PutFile put;
     ContentHasher hasher;
-    TRY(read_pieces(files_, file.path, stop, [&](std::string_view bytes) {
+    TRY_ASSIGN(const Stat source, files_.look(file.path, Links::kFollow));
+    std::unique_ptr<FileReader> copied;
+    if (source.size >= kWorthACopy) {
+      TRY_ASSIGN(copied, writer->take_copy(file.path, stop));
+    }
+    const auto take = [&](std::string_view bytes) -> Result<void> {
       hasher.add(bytes);
       put.sent += bytes.size();
-      return writer->append(bytes);
-    }));
+      return copied ? Result<void>() : writer->append(bytes);
+    };
+    TRY(copied ? read_pieces(*copied, stop, take) : read_pieces(files_, file.path, stop, take));
     if (hasher.finish() != file.content)
       return fail(step_error(cat(quoted(file.path), " changed while it was sent"),
                              "Run again: it was not put into the store"));

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_http.h"
 #include "tests/support/fake_processes.h"
@@ -81,6 +83,33 @@ TEST(DirStore, NothingIsWrittenOrRemovedBeyondALink) {
   }
   EXPECT_EQ(under.files->content("/elsewhere/x"), "theirs");
   EXPECT_FALSE(under.files->has("/elsewhere/c"));
+}
+
+TEST(DirStore, ALargeFileIsCopiedByTheFileSystem) {
+  const StoreUnderTest under = dir_under_test();
+  const std::string bytes(200'000, 'x');
+  under.files->put("/src/f", bytes);
+  under.files->take_log();
+  const auto put = under.store->put_file({"k", "/src/f", digest_of(bytes)}, {});
+  ASSERT_TRUE(put);
+  EXPECT_EQ(put->sent, bytes.size());
+  EXPECT_EQ(under.files->content("/w/bucket/k"), bytes);
+  const std::vector<std::string> log = under.files->take_log();
+  EXPECT_EQ(std::count(log.begin(), log.end(), "take_copy /w/bucket/k"), 1);
+  EXPECT_EQ(std::count(log.begin(), log.end(), "write /w/bucket/k"), 0);
+}
+
+TEST(DirStore, AFileThatChangesBeforeItIsCopiedIsRefused) {
+  const StoreUnderTest under = dir_under_test();
+  const std::string bytes(200'000, 'x');
+  under.files->put("/src/f", bytes);
+  under.files->on_open = [&](const std::string& path) {
+    if (path == "/src/f") under.files->put(path, std::string(200'000, 'y'));
+  };
+  const auto put = under.store->put_file({"k", "/src/f", digest_of(bytes)}, {});
+  ASSERT_FALSE(put);
+  EXPECT_EQ(put.error().message, "`/src/f` changed while it was sent");
+  EXPECT_FALSE(under.files->has("/w/bucket/k"));
 }
 
 TEST(DirStore, AFullDiskLeavesNothingHalfWritten) {

@@ -163,6 +163,17 @@ class Stores(Story):
         place.make("job:train")
         self.assertIn("aaa", place.pull("job:train", "model.txt"))
 
+    def test_a_large_file_is_copied_whole_and_each_of_many_too(self):
+        content = bytes(range(256)) * 4096
+        files = {f"in/{number}.bin": content + str(number).encode() for number in range(20)}
+        place = self.place({"TRAINSPACE.lua": 'store "bucket" { url = "dir:bucket" }\ndefault_store "bucket"\n',
+                            "TRAINFILE.lua": 'data "d" { files = glob "in/**" }\n', **files})
+        self.assertEqual(place.make("data:d").finished["uploaded"], {"objects": 20, "bytes": sum(len(each) for each in files.values())})
+        for name, each in files.items():
+            self.assertTrue(place.path(f"bucket/d/{name[3:]}").read_bytes() == each, name)
+        place.write("in/3.bin", "other")
+        self.assertTrue(place.path("bucket/d/3.bin").read_bytes() == files["in/3.bin"], "what lies here is not what lies there")
+
     def test_a_store_where_nothing_can_be_written_is_told(self):
         place = self.tiny(**{"bucket": "a file, not a folder"})
         answer = place.ask("data:letters")

@@ -82,6 +82,31 @@ TYPED_TEST(FileSystemConformance, NothingThereIsNoError) {
   EXPECT_FALSE(this->look("dangling", Links::kFollow).exists());
 }
 
+TYPED_TEST(FileSystemConformance, ACopyIsWhatTheFileWas) {
+  this->write("from", "content");
+  const auto writer = this->files().create(this->at("to"));
+  ASSERT_TRUE(writer);
+  const auto copied = (*writer)->take_copy(this->at("from"), {});
+  ASSERT_TRUE(copied);
+  if (*copied == nullptr) GTEST_SKIP() << "this file system copies nothing by itself";
+  this->write("from", "other");
+  std::string read;
+  ASSERT_TRUE(read_pieces(**copied, {}, [&](std::string_view bytes) {
+    read += bytes;
+    return Result<void>();
+  }));
+  EXPECT_EQ(read, "content");
+  EXPECT_FALSE(this->look("to").exists());
+  ASSERT_TRUE((*writer)->commit());
+  EXPECT_EQ(this->read("to"), "content");
+}
+
+TYPED_TEST(FileSystemConformance, ThereIsNoCopyOfNothing) {
+  const auto writer = this->files().create(this->at("to"));
+  ASSERT_TRUE(writer);
+  EXPECT_FALSE((*writer)->take_copy(this->at("missing"), {}));
+}
+
 TYPED_TEST(FileSystemConformance, ALinkToItselfIsAnErrorWhenFollowed) {
   ASSERT_TRUE(this->files().make_link("loop", this->at("loop")));
   EXPECT_TRUE(this->look("loop").is(FileKind::kLink));
