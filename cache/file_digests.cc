@@ -235,6 +235,10 @@ std::vector<Reading> look_up(ProjectFiles& project, std::span<const WalkedFile> 
       answer(i, digest_of_link(file.link_target), false);
       continue;
     }
+    if (file.stat.is(FileKind::kFolder)) {
+      answer(i, digest_of(""), false);
+      continue;
+    }
     if (!project.learnt.empty()) {
       const Known* known = project.learnt.find(file.path);
       if (known != nullptr && known->stat == file.stat) {

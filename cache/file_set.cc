@@ -196,8 +196,8 @@ Result<FileSets::Gathered> FileSets::gather(const FileSetRequest& request, const
   const std::string top = workspace_.path(request.folder);
   std::vector<Error> wrong;
   for (const Group& group : groups_of(*request.files)) {
-    WalkRequest walking{top,           group.include, group.exclude,   "TRAINFILE.lua",
-                        request.links, ignore,        workspace_.cache};
+    WalkRequest walking{top,           group.include, group.exclude,    "TRAINFILE.lua",
+                        request.links, ignore,        workspace_.cache, request.empty_folders};
     Result<Walked> walked = walk(host_.files, walking);
     if (!walked) {
       Error error = std::move(walked).error();
@@ -285,10 +285,17 @@ Result<FileSet> FileSets::read(const FileSetRequest& request) {
       WalkedFile& file = found.files[i];
       const std::optional<std::string> key =
           root.empty() ? std::optional<std::string>(file.path) : path_below(file.path, root);
+      const bool is_folder = file.stat.is(FileKind::kFolder);
+      if (is_folder && key && key->empty()) continue;  // all of the set's: it is there in any case
       if (!key || key->empty()) {
         return fail(user_error(cat(quoted(file.path), " does not lie below `root` ", quoted(root)),
                                "Every file's key is its path from there")
                         .at(request.where));
+      }
+      if (is_folder) {
+        set.files.push_back({path_join(*dest, *key), "", "", 0, 0755U, digested.digests[i], {}});
+        set.paths.push_back(std::move(file.path));
+        continue;
       }
       std::string from_root = path_join(request.folder, file.path);
       const bool executable = (file.stat.mode & 0100U) != 0;

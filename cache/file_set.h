@@ -29,6 +29,7 @@ struct FileSetRequest {
   Links links = Links::kKeep;
   bool gitignore = false;
   Location where;
+  bool empty_folders = false;  // have keys, too
 };
 
 struct FileSet {

@@ -18,7 +18,9 @@ Result<void> lay_out(FileSystem& files, Blobs& blobs, const Listing& listing, co
   TRY(files.make_folder(folder));
   for (const ListedFile& file : listing) {
     const std::string to = path_join(folder, file.key);
-    if (file.link_target.empty()) {
+    if (is_folder(file.key)) {
+      TRY(files.make_folder(to));
+    } else if (file.link_target.empty()) {
       TRY(lay_out(blobs, file, owner, to));
     } else {
       TRY(files.make_folder(std::string(path_folder(to))));

@@ -9,19 +9,24 @@ namespace {
 constexpr std::string_view kMagic = "tm-listing-1\n";
 
 // A path that stays below the folder it is taken from.
-bool stays_below(const std::string& path) {
+bool stays_below(std::string_view path) {
   return !path.empty() && path.front() != '/' && path_clean(path) == path;
 }
 
 // Of data outside the workspace, too, without a way around.
-bool is_plain_source(const std::string& path) {
+bool is_plain_source(std::string_view path) {
   return stays_below(path.front() == '/' ? path.substr(1) : path);
+}
+
+std::string_view without_slash(std::string_view key) {
+  if (is_folder(key)) key.remove_suffix(1);
+  return key;
 }
 
 bool is_sound(const Listing& listing) {
   for (std::size_t i = 0; i < listing.size(); ++i) {
     const ListedFile& file = listing[i];
-    if (file.key.empty() || !stays_below(file.key)) return false;
+    if (!stays_below(without_slash(file.key))) return false;
     if (!file.source.empty() && !is_plain_source(file.source)) return false;
     if (i > 0 && listing[i - 1].key >= file.key) return false;
   }

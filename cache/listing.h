@@ -15,7 +15,7 @@
 namespace trainmake {
 
 struct ListedFile {
-  std::string key;  // where it lies in the tree
+  std::string key;  // where it lies in the tree; of an empty folder with a slash at its end
   std::string
       source;  // of data read in place: its path from the workspace's root; "" when its bytes are a blob
   std::string link_target;  // of a link: its text
@@ -24,6 +24,9 @@ struct ListedFile {
   Digest128 content;
   Sha256 sha256;  // of its blob; zero for data read in place
 };
+
+// A folder that is kept although nothing is in it: it has no bytes, no source and no blob.
+inline bool is_folder(std::string_view key) { return key.ends_with('/'); }
 
 using Listing = std::vector<ListedFile>;  // sorted by key, keys unique
 

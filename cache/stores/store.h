@@ -1,6 +1,7 @@
 // A place outside where bytes live under keys. What data uploads, job outputs and the shared cache ask of it;
 // every room of this corridor passes tests/support/store_conformance.h. Keys are bytes with `/` between
-// folders, never absolute, never with `..`. Thread rule: any thread.
+// folders, never absolute, never with `..`. One that ends with `/` is of an empty folder: it is put with no
+// bytes, whatever lies there. Thread rule: any thread.
 #pragma once
 
 #include <functional>

@@ -45,6 +45,7 @@ struct Folder {
   std::string prefix;  // of the paths in it: "" or ending in a slash
   Stat stat;
   bool listed = false;
+  bool is_found = false;  // itself: there is nothing in it
   std::vector<FolderEntry> entries;
   std::vector<std::string_view> names;  // of the entries that are worth a look
   std::vector<Found> slices;
@@ -167,6 +168,10 @@ Result<void> Walker::list(Folder& folder) {
   }
   folder.listed = true;
   folder.entries = std::move(*entries);
+  if (request_.empty_folders && folder.entries.empty() && question_.wants(path)) {
+    question_.mark(path);
+    folder.is_found = true;
+  }
   const auto named_before = [](const FolderEntry& entry, const std::string& name) {
     return entry.name < name;
   };
@@ -345,6 +350,7 @@ void Walker::take(Found& found) {
 void Walker::gather(Folder& folder) {
   if (!folder.listed) return;
   walked_.folders.emplace_back(folder.path(), folder.stat);
+  if (folder.is_found) walked_.files.push_back({folder.prefix, folder.stat, {}});
   std::vector<Folder*> children;
   for (Found& slice : folder.slices) {
     take(slice);

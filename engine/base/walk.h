@@ -24,11 +24,12 @@ struct WalkRequest {
   const IgnoreRules* ignore = nullptr;  // a file named by a literal pattern is taken even when it is ignored
   std::string kept_out =
       {};  // an absolute folder that is never entered, as ours that changes as we go; "" for none
+  bool empty_folders = false;  // those that were searched, have nothing in them, and match, are found, too
 };
 
 struct WalkedFile {
-  std::string path;         // from top
-  Stat stat;                // kFile, or kLink with Links::kKeep
+  std::string path;         // from top; of an empty folder with a slash at its end
+  Stat stat;                // kFile, or kLink with Links::kKeep; kFolder of an empty one
   std::string link_target;  // of a kLink
 };
 

@@ -44,6 +44,8 @@ Schema make_schema() {
            .doc = "Where in the store; else `<project folder>/<name>`",
            .wrong = wrong_prefix},
           {"prune", Shape::kBoolean, "`false` leaves objects in the store whose files are gone"},
+          {"empty_folders", Shape::kBoolean,
+           "Whether folders with nothing in them are kept: jobs see them, and a store has `<folder>/`"},
           {"snapshot", Shape::kBoolean,
            "Whether each content has a folder of its own in the store, which never changes"},
           {"tags", Shape::kStringList, "Words to find it by", false, Effect::kNone},
@@ -191,13 +193,24 @@ Result<DataRule::Gathered> DataRule::gather(const Target& target) {
                       .at(target.place_of("url")));
     Value all;
     all.data = Glob{{"**"}, {}, true};
-    const FileSetRequest request{
-        *folder, &all, "", target.string_or("dest", ""), Links::kFollow, false, target.place_of("url")};
+    const FileSetRequest request{*folder,
+                                 &all,
+                                 "",
+                                 target.string_or("dest", ""),
+                                 Links::kFollow,
+                                 false,
+                                 target.place_of("url"),
+                                 target.boolean_or("empty_folders", false)};
     TRY_ASSIGN(gathered.set, services_.file_sets.read(request));
   } else if (target.find("files") != nullptr) {
-    FileSetRequest request{target.label.folder,          target.find("files"), {},
-                           target.string_or("dest", ""), Links::kFollow,       false,
-                           target.place_of("files")};
+    FileSetRequest request{target.label.folder,
+                           target.find("files"),
+                           {},
+                           target.string_or("dest", ""),
+                           Links::kFollow,
+                           false,
+                           target.place_of("files"),
+                           target.boolean_or("empty_folders", false)};
     if (target.find("root") != nullptr) request.root = target.string_or("root", "");
     TRY_ASSIGN(gathered.set, services_.file_sets.read(request));
   } else if (gathered.fetches.empty()) {
@@ -251,7 +264,8 @@ Result<Description> DataRule::describe(const Subject& subject) {
   description.manifest.reserve(listing->size() + gathered.fetches.size() + 8);
   auto path = set.paths.begin();  // of files here, in their order
   for (const ListedFile& file : *listing) {
-    if (!file.source.empty()) description.manifest.add(Section::kData, *path++, file.content);
+    if (!file.source.empty() || is_folder(file.key))
+      description.manifest.add(Section::kData, *path++, file.content);
   }
   for (const FetchedFile& file : gathered.fetches)
     description.manifest.add(Section::kData, without_query(file.url),
@@ -260,6 +274,8 @@ Result<Description> DataRule::describe(const Subject& subject) {
     if (const Value* value = target.find(name))
       description.manifest.add(Section::kAttr, name, digest_of(*value));
   }
+  if (target.boolean_or("empty_folders", false))
+    description.manifest.add(Section::kAttr, "empty_folders", "true");
   const Digest128 identity = tree_identity(*listing, false);
   description.manifest.add(Section::kAttr, "keys",
                            gathered.fetches.empty() ? identity : keys_identity(*listing));

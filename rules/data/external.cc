@@ -141,6 +141,10 @@ Result<void> check_external(const Target& target) {
                            "What lies at a `url` is taken whole, and nothing is written there: leave one out")
                     .at(target.place_of(name)));
   }
+  if (!url_of(target).starts_with(kFolderScheme) && target.find("empty_folders") != nullptr)
+    return fail(user_error("`empty_folders` is of folders, and this is a store: it has objects alone",
+                           "Leave it out")
+                    .at(target.place_of("empty_folders")));
   if (url_of(target).starts_with(kFolderScheme) && target.find("digest") != nullptr)
     return fail(user_error("`digest` pins what lies in a store, and this is a folder",
                            "Leave it out: a folder's files are looked at anyway")

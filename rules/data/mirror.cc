@@ -45,8 +45,9 @@ std::optional<std::string> from_utf8(const std::string& text) {
 
 // A key that no target of ours can have: a manifest object that says so was not written by us, and must not
 // lead a removal out of its place, or to another manifest object.
-bool is_key(const std::string& key) {
-  return !key.empty() && key.front() != '/' && path_clean(key) == key && !is_own_key(key);
+bool is_key(std::string_view key) {
+  const std::string_view path = key.substr(0, key.size() - (is_folder(key) ? 1 : 0));
+  return !path.empty() && path.front() != '/' && path_clean(path) == path && !is_own_key(path);
 }
 
 // The document is written by hand and read piece by piece: it may name a million objects.

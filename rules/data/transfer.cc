@@ -139,6 +139,7 @@ Result<bool> Transfer::finish(const Doing& doing) {
   if (of_.place.is_local()) {
     // Nobody reads it meanwhile: it is locked.
     TRY(remove(changed_.remove, doing));
+    if (!changed_.remove.empty()) TRY(make_folders_again());
     return tell();
   }
   of_.ledger.settle();
@@ -167,6 +168,7 @@ Result<void> Transfer::send(const ListedFile& file, const Doing& doing, const st
   TRY(may_write());
   TRY_ASSIGN(const bool is_there, was_put(file));
   if (is_there) return {};
+  if (is_folder(file.key)) return make_folder(file, doing);
   const std::string path =
       file.source.empty() ? of_.blobs.path(file.sha256) : of_.workspace.path(file.source);
   FileToPut put{of_.place.key(file.key), path, file.content, like(file)};
@@ -183,6 +185,22 @@ Result<void> Transfer::send(const ListedFile& file, const Doing& doing, const st
     doing.tally.uploaded_bytes += done.sent;
   }
   progress(doing, file.size);
+  return {};
+}
+
+Result<void> Transfer::make_folder(const ListedFile& folder, const Doing& doing) {
+  TRY(of_.ledger.begun(folder.key));
+  TRY_ASSIGN(std::optional<std::string> tag, of_.place.store->put(of_.place.key(folder.key), "", {}));
+  TRY(of_.ledger.put({folder.key, 0, folder.content, std::move(tag).value_or(""), {}}));
+  doing.tally.uploaded_objects += 1;
+  return {};
+}
+
+// In a folder, another one goes with the last of its objects, even if it is to stay.
+Result<void> Transfer::make_folders_again() {
+  for (const ListedFile& file : of_.listing) {
+    if (is_folder(file.key)) TRY(of_.place.store->put(of_.place.key(file.key), "", {}));
+  }
   return {};
 }
 

@@ -49,6 +49,8 @@ class Transfer {
   class Keeper;
   Result<void> send_all(const Doing& doing, const std::stop_token& stop);
   Result<void> send(const ListedFile& file, const Doing& doing, const std::stop_token& stop);
+  Result<void> make_folder(const ListedFile& folder, const Doing& doing);
+  Result<void> make_folders_again();
   Result<bool> was_put(const ListedFile& file);
   std::optional<LikeObject> like(const ListedFile& file) const;
   LikeObject like_of(const MirrorObject& object) const;

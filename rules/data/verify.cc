@@ -73,6 +73,9 @@ Result<std::vector<std::size_t>> compare_list(const StorePlace& place, const Mir
   enum class Seen : std::uint8_t { kMissing, kFine, kDoubtful };
   std::vector<Seen> seen(mirror.objects.size(), Seen::kMissing);
   std::vector<std::uint64_t> sizes(mirror.objects.size());
+  for (std::size_t i = 0; i < seen.size(); ++i) {
+    if (is_folder(mirror.objects[i].key)) seen[i] = Seen::kDoubtful;  // not every list has them
+  }
   const std::string folder = cat(place.prefix, "/");
   TRY(place.store->list(folder, [&](const StoredObject& there) {
     const MirrorObject* object = find_object(mirror, std::string_view(there.key).substr(folder.size()));

@@ -148,6 +148,7 @@ std::optional<Clash> find_clash(const std::vector<GivenTree>& trees) {
   std::unordered_map<std::string, const GivenTree*> owners;
   for (const GivenTree& tree : trees) {
     for (const ListedFile& file : *tree.files) {
+      if (is_folder(file.key)) continue;  // two may well have it
       const auto [entry, is_new] = owners.try_emplace(path_join(tree.channel, file.key), &tree);
       if (!is_new) return Clash{entry->first, entry->second, &tree};
     }

@@ -17,13 +17,18 @@ TEST(Listing, IsReadAsItWasWritten) {
 }
 
 TEST(Listing, WhatLeadsOutOfItsFolderIsRefused) {
-  for (const char* path : {"..", "../a", "a/../../b", "a//b", "./a", "a/", "/a/../b", "//a"}) {
+  for (const char* path : {"..", "../a", "a/../../b", "a//b", "./a", "a//", "../", "/", "/a/../b", "//a"}) {
     EXPECT_FALSE(is_read({file(path)})) << path;
     EXPECT_FALSE(is_read({file("a", path)})) << path;
   }
   EXPECT_FALSE(is_read({file("")}));
   EXPECT_FALSE(is_read({file("/mnt/set/a")}));
   EXPECT_TRUE(is_read({file("a", "/mnt/set/a")}));
+}
+
+TEST(Listing, AnEmptyFolderIsAKeyWithASlash) {
+  EXPECT_TRUE(is_read({file("a"), file("a-b/"), file("a/b/")}));
+  EXPECT_FALSE(is_read({file("a", "b/")})) << "which is no file";
 }
 
 TEST(Listing, KeysAreInOrderAndEachOnce) {

@@ -36,6 +36,7 @@ std::vector<Kind> kinds() {
       {"store", {text("one"), text("two")}},
       {"prefix", names},
       {"prune", {RuleWorld::value(true), RuleWorld::value(false)}},
+      {"empty_folders", {RuleWorld::value(true), RuleWorld::value(false)}},
       {"snapshot", {RuleWorld::value(true), RuleWorld::value(false)}},
       {"fetch", {fetched('0'), fetched('1')}},
       {"url", {text("s3://theirs/set"), text("s3://theirs/other")}},

@@ -136,6 +136,75 @@ TEST(Data, WithoutPruneEverythingStays) {
   EXPECT_EQ(world.objects(), (Names{"data1/x.txt", "data1/y.txt"}));
 }
 
+struct FoldersWorld : RuleWorld {
+  TargetId id =
+      add("data",
+          {{"files", glob("data/**")}, {"store", value(std::string("one"))}, {"empty_folders", value(true)}});
+  bool is_there(const std::string& key) { return files.has("/w/bucket-one/data0/" + key); }
+};
+
+TEST(Data, EmptyFoldersAreKeptWhenAsked) {
+  FoldersWorld world;
+  world.files.put_folder("/w/data/a/empty");
+  const Description described = *world.describe(world.id);
+  EXPECT_EQ(described.work.objects, 3U);
+  ASSERT_TRUE(world.execute(world.id));
+  EXPECT_TRUE(world.is_there("a/empty"));
+  EXPECT_EQ(world.tally.uploaded_objects, 3U);
+  EXPECT_TRUE(world.holds(world.id));
+  EXPECT_EQ(world.describe(world.id)->work.objects, 0U);
+  world.files.put_folder("/w/data/b");
+  EXPECT_NE(world.describe(world.id)->manifest.fingerprint(), described.manifest.fingerprint());
+  ASSERT_TRUE(world.execute(world.id));
+  EXPECT_TRUE(world.is_there("b"));
+}
+
+TEST(Data, WithoutBeingAskedEmptyFoldersAreNothing) {
+  DataWorld world;
+  const Digest128 before = world.describe(world.mirrored)->manifest.fingerprint();
+  world.files.put_folder("/w/data/empty");
+  EXPECT_EQ(world.describe(world.mirrored)->manifest.fingerprint(), before);
+  ASSERT_TRUE(world.execute(world.mirrored));
+  EXPECT_FALSE(world.files.has("/w/bucket-one/data0/empty"));
+}
+
+TEST(Data, AnEmptyFolderThatIsGoneIsPruned) {
+  FoldersWorld world;
+  world.files.put_folder("/w/data/a");
+  ASSERT_TRUE(world.execute(world.id));
+  world.files.take_away("/w/data/a");
+  ASSERT_TRUE(world.execute(world.id));
+  EXPECT_FALSE(world.is_there("a"));
+  EXPECT_EQ(world.tally.deleted_objects, 1U);
+}
+
+TEST(Data, AFolderThatBecomesEmptyStays) {
+  FoldersWorld world;
+  world.files.put("/w/data/a/f", "f");
+  ASSERT_TRUE(world.execute(world.id));
+  world.files.take_away("/w/data/a/f");
+  ASSERT_TRUE(world.execute(world.id));
+  EXPECT_TRUE(world.is_there("a"));
+  EXPECT_FALSE(world.is_there("a/f"));
+  world.files.put("/w/data/a/g", "g");
+  ASSERT_TRUE(world.execute(world.id));
+  EXPECT_EQ(world.files.content("/w/bucket-one/data0/a/g"), "g");
+}
+
+TEST(Data, AFileAndAnEmptyFolderTakeEachOthersPlace) {
+  FoldersWorld world;
+  world.files.put("/w/data/a", "a file");
+  ASSERT_TRUE(world.execute(world.id));
+  world.files.take_away("/w/data/a");
+  world.files.put_folder("/w/data/a");
+  ASSERT_TRUE(world.execute(world.id));
+  EXPECT_TRUE(world.files.look("/w/bucket-one/data0/a")->is(FileKind::kFolder));
+  world.files.take_away("/w/data/a");
+  world.files.put("/w/data/a", "a file");
+  ASSERT_TRUE(world.execute(world.id));
+  EXPECT_EQ(world.files.content("/w/bucket-one/data0/a"), "a file");
+}
+
 TEST(Data, AnEmptiedStoreIsNoticed) {
   DataWorld world;
   ASSERT_TRUE(world.execute(world.mirrored));

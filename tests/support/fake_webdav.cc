@@ -160,7 +160,10 @@ HttpResponse FakeWebdav::remove(const HttpRequest& request, const std::string& p
   const std::string* depth = header(request, "Depth");
   if (folders_.contains(path) || folders_.contains(path + "/")) {
     if (depth == nullptr || *depth != "infinity") return refuse(400, cat("a folder is removed: ", path));
-    return refuse(500, "nobody asks for that");
+    if (!path.ends_with('/')) return refuse(409, "a folder is removed without a slash");
+    if (!names_in(path).empty()) return refuse(500, cat("all of a folder is removed: ", path));
+    folders_.erase(path);
+    return {204, {}, ""};
   }
   return {objects_.erase(path) > 0 ? 204 : 404, {}, ""};
 }

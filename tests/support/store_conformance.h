@@ -107,13 +107,37 @@ TEST_P(StoreConformance, RemovingAKeyLeavesThoseBelowItsNameAlone) {
 TEST_P(StoreConformance, RemovingWhatIsNotThereIsFine) { EXPECT_TRUE(remove("nothing")); }
 
 TEST_P(StoreConformance, KeysThatLeadOutAreRefused) {
-  for (const char* key : {"../x", "/x", "", "a/../../x"}) EXPECT_FALSE(put(key, "x")) << key;
+  for (const char* key : {"../x", "/x", "", "/", "a/../../x", "../"}) EXPECT_FALSE(put(key, "x")) << key;
 }
 
 TEST_P(StoreConformance, ManyAreRemovedAtOnce) {
   for (const char* key : {"a", "b & <c>", "d\ne", "f"}) ASSERT_TRUE(put(key, "x"));
   ASSERT_TRUE(store.remove(std::vector<std::string>{"a", "b & <c>", "d\ne", "nothing"}));
   EXPECT_EQ(listed("").size(), 1U);
+}
+
+TEST_P(StoreConformance, AnEmptyFolderIsAnObjectWithoutBytes) {
+  EXPECT_FALSE(store.look("a/b/").value());
+  const auto made = put("a/b/", "");
+  ASSERT_TRUE(made && *made);
+  ASSERT_TRUE(put("a/b/", "")) << "again";
+  const auto seen = store.look("a/b/");
+  ASSERT_TRUE(seen && *seen);
+  EXPECT_EQ((*seen)->size, 0U);
+  EXPECT_EQ((*seen)->content, digest_of(""));
+  EXPECT_EQ((*seen)->tag, **made);
+  EXPECT_EQ(content("a/b/"), "");
+  EXPECT_FALSE(store.look("a/b").value()) << "it is no file";
+  ASSERT_TRUE(remove("a/b/"));
+  EXPECT_FALSE(store.look("a/b/").value());
+  EXPECT_TRUE(remove("a/b/"));
+}
+
+TEST_P(StoreConformance, RemovingAFolderLeavesWhatCameIntoIt) {
+  ASSERT_TRUE(put("a/", ""));
+  ASSERT_TRUE(put("a/b", "x"));
+  ASSERT_TRUE(remove("a/"));
+  EXPECT_EQ(content("a/b"), "x");
 }
 
 TEST_P(StoreConformance, ATagIsOfOneObject) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cache/file_digests.h"
+#include "cache/listing.h"
 #include "engine/base/text.h"
 
 namespace trainmake {
@@ -22,6 +23,9 @@ constexpr std::uint64_t kWorthACopy = std::uint64_t{64} << 10U;
 std::string tag_of(const Stat& stat) {
   return cat(stat.inode, "-", stat.size, "-", stat.mtime_ns, "-", stat.ctime_ns);
 }
+
+// Whether there is one is all that it tells: what lies in it changes its times.
+constexpr std::string_view kFolderTag = "folder";
 
 class DirStore final : public Store {
  public:
@@ -64,6 +68,11 @@ class DirStore final : public Store {
   Result<std::optional<std::string>> put(const std::string& key, std::string_view bytes,
                                          const Expected& expected) override {
     TRY_ASSIGN(const std::string to, own_path(key));
+    if (is_folder(key)) {
+      unsynced_ = true;
+      TRY(files_.make_folder(to));
+      return std::optional(std::string(kFolderTag));
+    }
     if (expected) {
       TRY_ASSIGN(const Stat there, files_.look(to));
       if ((there.exists() ? tag_of(there) : "") != *expected) return std::optional<std::string>();
@@ -79,6 +88,8 @@ class DirStore final : public Store {
     TRY_ASSIGN(const std::string from, object_path(key));
     // In this order, so that a tag is never newer than its bytes.
     TRY_ASSIGN(const Stat stat, files_.look(from));
+    if (is_folder(key) != stat.is(FileKind::kFolder)) return std::optional<ObjectBytes>();
+    if (is_folder(key)) return std::optional(ObjectBytes{"", std::string(kFolderTag), std::nullopt});
     TRY_ASSIGN(std::optional<std::string> bytes, read_file_if_there(files_, from));
     if (!bytes) return std::optional<ObjectBytes>();
     constexpr std::int64_t kSecond = 1'000'000'000;
@@ -100,7 +111,9 @@ class DirStore final : public Store {
   Result<std::optional<StoredObject>> look(const std::string& key) override {
     TRY_ASSIGN(const std::string path, object_path(key));
     TRY_ASSIGN(const Stat stat, files_.look(path));
-    if (!stat.is(FileKind::kFile)) return std::optional<StoredObject>();
+    if (is_folder(key) && stat.is(FileKind::kFolder))
+      return std::optional(StoredObject{key, 0, std::string(kFolderTag), digest_of("")});
+    if (is_folder(key) || !stat.is(FileKind::kFile)) return std::optional<StoredObject>();
     ContentHasher hasher;
     TRY(read_pieces(files_, path, {}, [&](std::string_view bytes) {
       hasher.add(bytes);
@@ -123,9 +136,14 @@ class DirStore final : public Store {
   Result<void> remove_one(const std::string& key) {
     TRY_ASSIGN(const std::string path, own_path(key));
     TRY_ASSIGN(const Stat stat, files_.look(path));
-    if (stat.is(FileKind::kFolder)) return {};  // of other objects; of this key there is none
-    TRY(files_.remove(path));
-    // Folders are no objects: an empty one goes with its last object.
+    if (stat.is(FileKind::kFolder) != is_folder(key)) return {};  // it is of other objects
+    if (is_folder(key)) {
+      TRY_ASSIGN(const bool was_empty, files_.remove_empty_folder(path));
+      if (!was_empty) return {};
+    } else {
+      TRY(files_.remove(path));
+    }
+    // The folder above goes with its last object.
     for (std::string folder(path_folder(path)); !path_below(folder, folder_).value_or("").empty();
          folder = path_folder(folder)) {
       TRY_ASSIGN(const bool was_empty, files_.remove_empty_folder(folder));
@@ -157,6 +175,8 @@ class DirStore final : public Store {
     TRY_ASSIGN(const Stat stat, files_.look(path, Links::kFollow));
     if (!stat.is(FileKind::kFolder)) return {};
     TRY_ASSIGN(const std::vector<FolderEntry> entries, files_.list(path));
+    if (const std::string key = cat(folder, "/"); entries.empty() && key != "/" && key.starts_with(prefix))
+      visit({key, 0, std::string(kFolderTag), std::nullopt});
     for (const FolderEntry& entry : entries) {
       const std::string key = path_join(folder, entry.name);
       if (entry.kind == FileKind::kFolder) {

@@ -33,6 +33,11 @@ Result<void> HttpList::walk(const std::string& prefix,
   return {};
 }
 
+Result<bool> HttpList::is_empty(const std::string& folder) {
+  TRY_ASSIGN(const std::vector<HttpListed> entries, entries_of(folder));
+  return entries.empty();
+}
+
 Result<std::vector<HttpListed>> HttpList::entries_of(const std::string& folder) {
   if (way_ == Way::kAutoindex) return indexed(folder);
   const HttpPlace& place = client_.place();

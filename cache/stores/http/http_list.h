@@ -18,6 +18,7 @@ class HttpList {
  public:
   explicit HttpList(HttpClient& client) : client_(client) {}  // borrows it
   Result<void> walk(const std::string& prefix, const std::function<void(const StoredObject&)>& visit);
+  Result<bool> is_empty(const std::string& folder);
 
  private:
   // Nothing where there is no such folder.

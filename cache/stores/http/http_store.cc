@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cache/file_digests.h"
+#include "cache/listing.h"
 #include "cache/stores/http/http_answers.h"
 #include "cache/stores/http/http_client.h"
 #include "cache/stores/http/http_list.h"
@@ -17,6 +18,8 @@ namespace {
 
 // Where a server says that a folder is missing above what is put: 409 by WebDAV, 404 by some, 500 by nginx.
 bool may_lack_a_folder(int status) { return status == 404 || status == 409 || status == 500; }
+
+constexpr const char* kFolderTag = "folder";
 
 // A folder is no object. Those that have one under the name say where its list is, or that none is to be had.
 bool is_nothing(const HttpResponse& response) {
@@ -36,7 +39,8 @@ class HttpStore final : public Store {
 
   Result<void> check(const std::string& key) const override {
     const std::optional<std::string> clean = path_clean(key);
-    if (!clean || *clean != key || key.empty() || key.starts_with('/'))
+    const bool is_plain = clean && !clean->empty() && (*clean == key || cat(*clean, "/") == key);
+    if (!is_plain || key.starts_with('/'))
       return fail(user_error(cat("Key ", quoted(key), " leads out of the store")));
     if (is_utf8(key)) return {};
     return fail(
@@ -81,6 +85,7 @@ class HttpStore final : public Store {
   Result<std::optional<std::string>> put(const std::string& key, std::string_view bytes,
                                          const Expected& expected) override {
     TRY(check(key));
+    if (is_folder(key)) return put_folder(key);
     const std::string doing = cat("put ", quoted(key));
     StoreRequest request{"PUT", client_.place().url(key), {}, bytes};
     if (expected) {
@@ -101,6 +106,10 @@ class HttpStore final : public Store {
 
   Result<std::optional<ObjectBytes>> get(const std::string& key) override {
     TRY(check(key));
+    if (is_folder(key)) {
+      TRY_ASSIGN(const bool is_there, has_folder(key));
+      return is_there ? std::optional(ObjectBytes{"", kFolderTag, {}}) : std::nullopt;
+    }
     const StoreRequest request{"GET", client_.place().url(key)};
     const std::string doing = cat("read ", quoted(key));
     TRY_ASSIGN(HttpResponse response, client_.send(request, doing, {}, {301, 302, 307, 308, 404, 410}));
@@ -130,6 +139,10 @@ class HttpStore final : public Store {
   Result<std::optional<StoredObject>> look(const std::string& key) override {
     constexpr std::uint64_t kRead = std::uint64_t{1} << 20U;
     TRY(check(key));
+    if (is_folder(key)) {
+      TRY_ASSIGN(const bool is_there, has_folder(key));
+      return is_there ? std::optional(StoredObject{key, 0, kFolderTag, digest_of("")}) : std::nullopt;
+    }
     TRY_ASSIGN(const HttpResponse there, look_at(key, cat("look at ", quoted(key))));
     if (is_nothing(there)) return std::optional<StoredObject>();
     const std::uint64_t size = size_of_answer(there);
@@ -179,6 +192,44 @@ class HttpStore final : public Store {
     return response;
   }
 
+  std::string path_of_folder(const std::string& key) const {
+    return client_.place().folder_path(std::string_view(key).substr(0, key.size() - 1));
+  }
+
+  // Few servers show a folder without an index: 403 tells that there is one.
+  Result<bool> has_folder(const std::string& key) {
+    const StoreRequest request{"HEAD", client_.place().url_of_path(path_of_folder(key))};
+    TRY_ASSIGN(const HttpResponse response,
+               client_.send(request, cat("look at ", quoted(key)), {}, {403, 404, 410}));
+    return !is_nothing(response);
+  }
+
+  // That a method is not allowed is the answer where a folder is, and where none can be made.
+  Result<std::optional<std::string>> put_folder(const std::string& key) {
+    TRY(make_folder(path_of_folder(key), {}));
+    TRY_ASSIGN(const bool is_there, has_folder(key));
+    if (is_there) return std::optional<std::string>(kFolderTag);
+    return fail(user_error(cat("Cannot keep the empty folder ", quoted(key), ": the server of store ",
+                               quoted(client_.place().name), " makes no folders"),
+                           "Switch that on, in nginx `dav_methods PUT DELETE MKCOL`; or leave out "
+                           "`empty_folders`")
+                    .because(Blame::kRemote));
+  }
+
+  // What lies in it would go, too.
+  Result<void> remove_folder(const std::string& key) {
+    TRY_ASSIGN(const bool is_there, has_folder(key));
+    if (!is_there) return {};
+    TRY_ASSIGN(const bool is_empty, list_.is_empty(key.substr(0, key.size() - 1)));
+    if (!is_empty) return {};
+    const StoreRequest request{
+        "DELETE", client_.place().url_of_path(path_of_folder(key)), {{"Depth", "infinity"}}};
+    TRY(client_.send(request, cat("remove ", quoted(key)), {}, {404, 410}));
+    const std::lock_guard lock(mutex_);
+    made_.erase(path_of_folder(key));
+    return {};
+  }
+
   // What lies there, once what is put now gets another tag than that: or whoever knows the old one would take
   // ours for it.
   Result<HttpResponse> look_before_put(const std::string& key, const std::string& doing) {
@@ -194,6 +245,7 @@ class HttpStore final : public Store {
 
   // A server removes a folder with all that lies in it. So that is looked for, and told by the depth.
   Result<void> remove_one(const std::string& key) {
+    if (is_folder(key)) return remove_folder(key);
     const std::string doing = cat("remove ", quoted(key));
     const StoreRequest look{"HEAD", client_.place().url(key)};
     TRY_ASSIGN(const HttpResponse there, client_.send(look, doing, {}, {301, 302, 307, 308, 404, 405, 410}));

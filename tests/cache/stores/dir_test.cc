@@ -112,6 +112,16 @@ TEST(DirStore, AFileThatChangesBeforeItIsCopiedIsRefused) {
   EXPECT_FALSE(under.files->has("/w/bucket/k"));
 }
 
+TEST(DirStore, ListsFoldersWithNothingInThem) {
+  const StoreUnderTest under = dir_under_test();
+  ASSERT_TRUE(under.store->put("a/empty/", "", {}));
+  ASSERT_TRUE(under.store->put("a/full/", "", {}));
+  ASSERT_TRUE(under.store->put("a/full/f", "x", {}));
+  std::vector<std::string> keys;
+  ASSERT_TRUE(under.store->list("a/", [&](const StoredObject& object) { keys.push_back(object.key); }));
+  EXPECT_EQ(keys, (std::vector<std::string>{"a/empty/", "a/full/f"}));
+}
+
 TEST(DirStore, AFullDiskLeavesNothingHalfWritten) {
   const StoreUnderTest under = dir_under_test();
   under.files->put("/src/f", "content");

@@ -203,6 +203,23 @@ class Buckets:
         self.assert_told(place.ask("data:d").exits(1).err, "no UTF-8")
         self.assertEqual(bucket.keys(), [])
 
+    def test_empty_folders_are_objects_without_bytes(self):
+        bucket, hub = self.bucket()
+        place = self.project(bucket, hub, {"a.txt": "a"}, more=", empty_folders = true")
+        for name in ("in/none", "in/deep/er"):
+            place.path(name).mkdir(parents=True)
+        self.assertEqual(place.make("data:d").finished["uploaded"], {"objects": 3, "bytes": 1})
+        self.assertEqual(sorted(bucket.keys()), ["prefix/d/a.txt", "prefix/d/deep/er/", "prefix/d/none/"])
+        hub.take()
+        self.assert_nothing_ran(place.make("data:d"))
+        self.assertEqual(hub.take(), [])
+        place.ask("data", "verify", "data:d").exits(0)
+        place.remove("in/none")
+        place.write("in/deep/er/b.txt", "b")
+        place.make("data:d")
+        self.assertEqual(sorted(bucket.keys()), ["prefix/d/a.txt", "prefix/d/deep/er/b.txt"])
+        place.ask("data", "verify", "data:d").exits(0)
+
     def test_another_clone_reads_one_manifest_and_sends_nothing(self):
         bucket, hub = self.bucket()
         place = self.project(bucket, hub, {f"{number}.txt": f"{number}\n" for number in range(50)})

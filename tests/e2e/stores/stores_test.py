@@ -174,6 +174,42 @@ class Stores(Story):
         place.write("in/3.bin", "other")
         self.assertTrue(place.path("bucket/d/3.bin").read_bytes() == files["in/3.bin"], "what lies here is not what lies there")
 
+    def folders(self, space='store "bucket" { url = "dir:bucket" }\ndefault_store "bucket"\n'):
+        place = self.place({"TRAINSPACE.lua": space, "TRAINFILE.lua": 'data "d" { files = glob "in/**", empty_folders = true }\n', "in/a.txt": "a", "in/full/b.txt": "b"})
+        for name in ("in/none", "in/deep/er"):
+            place.path(name).mkdir(parents=True)
+        return place
+
+    def test_empty_folders_are_kept_when_that_is_asked_for(self):
+        place = self.folders()
+        self.assertEqual(place.plan("data:d")["totals"]["objects"], 4)
+        self.assertEqual(place.make("data:d").finished["uploaded"], {"objects": 4, "bytes": 2})
+        self.assertTrue(place.path("bucket/d/none").is_dir() and place.path("bucket/d/deep/er").is_dir())
+        self.assert_nothing_ran(place.make("data:d"))
+        place.ask("data", "verify", "data:d").exits(0)
+        place.path("bucket/d/none").rmdir()
+        self.assert_told(place.ask("data", "verify", "data:d").exits(1), "none/ is not there")
+        place.ask("data", "verify", "--heal", "data:d").exits(0)
+        self.assertTrue(place.path("bucket/d/none").is_dir())
+        place.remove("in/none")
+        place.remove("in/full/b.txt")
+        self.assertIn("none", str(place.why("data:d")))
+        place.make("data:d")
+        self.assertFalse(place.path("bucket/d/none").exists())
+        self.assertEqual(list(place.path("bucket/d/full").iterdir()), [])
+
+    def test_a_job_finds_empty_folders_where_they_were_asked_for(self):
+        place = self.folders(space="")
+        place.write("code/main.sh", 'cd "$TRAINMAKE_DATA_DIR"; find . -type d | sort >"$TRAINMAKE_OUTPUT_DIR/found"\n')
+        place.append("TRAINFILE.lua", '''
+            code "c" { srcs = glob "code/**", main = "main.sh" }
+            image "i" { code = "code:c", base = "scratch" }
+            job "j" { image = "image:i", data = { "data:d", again = "data:d" }, outputs = { found = "found" } }
+        ''')
+        place.make("job:j")
+        self.assertEqual(place.pull("job:j", "found").split(), [".", "./again", "./again/deep", "./again/deep/er", "./again/full", "./again/none",
+                                                                "./deep", "./deep/er", "./full", "./none"])
+
     def test_a_store_where_nothing_can_be_written_is_told(self):
         place = self.tiny(**{"bucket": "a file, not a folder"})
         answer = place.ask("data:letters")

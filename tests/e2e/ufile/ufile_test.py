@@ -43,6 +43,18 @@ class Stories(Bucket):
         self.assertEqual(place.make("data:d").finished["uploaded"], {"objects": 3, "bytes": 6})
         self.assertEqual(server.objects("data"), {"pre/d/a b.txt": b"aaa\n", "pre/d/ü/+%.bin": b"\0\1", "pre/d/empty": b""})
 
+    def test_empty_folders_are_objects_without_bytes(self):
+        server = self.service()
+        place = self.project(server, {"in/a.txt": "a"})
+        place.replace("TRAINFILE.lua", '"in/**"', '"in/**", empty_folders = true')
+        place.path("in/none").mkdir()
+        place.make("data:d")
+        self.assertEqual(server.objects("data"), {"pre/d/a.txt": b"a", "pre/d/none/": b""})
+        place.ask("data", "verify", "data:d").exits(0)
+        place.path("in/none").rmdir()
+        place.make("data:d")
+        self.assertEqual(server.objects("data"), {"pre/d/a.txt": b"a"})
+
     def test_an_unchanged_project_asks_nothing(self):
         server = self.service()
         place = self.project(server, {"in/a.txt": "aaa\n"})

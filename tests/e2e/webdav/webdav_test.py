@@ -133,6 +133,27 @@ class Webdav(Story):
             place.make("data:deep")
             self.assertEqual(nginx.objects(), ["sets/deep/er/x.txt"])
 
+    def test_empty_folders_are_made_there_and_go_again(self):
+        with Nginx() as nginx:
+            place = self.project(nginx)
+            place.append("TRAINFILE.lua", 'data "deep" { files = glob "data/**", empty_folders = true }\n')
+            place.path("data/deep/er").mkdir(parents=True)
+            place.make("data:deep")
+            self.assertTrue((nginx.www / "sets/deep/deep/er").is_dir())
+            self.assert_nothing_ran(place.make("data:deep"))
+            place.ask("data", "verify", "data:deep").exits(0)
+            place.path("data/deep/er").rmdir()
+            place.make("data:deep")
+            self.assertFalse((nginx.www / "sets/deep/deep/er").exists())
+            self.assertTrue((nginx.www / "sets/deep/deep").is_dir())
+
+    def test_a_server_that_makes_no_folders_is_told_of_an_empty_one(self):
+        with Nginx(methods="PUT DELETE") as nginx:
+            place = self.project(nginx)
+            place.append("TRAINFILE.lua", 'data "deep" { files = glob "data/**", empty_folders = true }\n')
+            place.path("data/deep").mkdir()
+            self.assert_told(place.ask("data:deep").exits(3).err, "Cannot keep the empty folder `deep/deep/`", "MKCOL", "`empty_folders`")
+
     def test_a_large_file_travels_whole(self):
         with Nginx() as nginx:
             content = os.urandom(40_000_000)

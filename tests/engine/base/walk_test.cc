@@ -56,6 +56,18 @@ TEST_F(Walk, StatsAreThoseOfTheFiles) {
   EXPECT_EQ(answer.files.at(0).stat, files_.look("/top/a/x").value());
 }
 
+TEST_F(Walk, FoldersWithNothingInThemAreFoundWhenAsked) {
+  put({"a/x", "a/skipped/f", "b/y.txt"});
+  for (const char* folder : {"a-b", "a/empty", "a/deep/er", "a/skipped/e", "c"})
+    files_.put_folder(path_join("/top", folder));
+  EXPECT_EQ(found({"a/**"}), (Texts{"a/skipped/f", "a/x"}));
+  request_.empty_folders = true;
+  EXPECT_EQ(found({"a/**"}, {"a/skipped"}), (Texts{"a/deep/er/", "a/empty/", "a/x"}));
+  EXPECT_EQ(found({"**"}, {"a/**"}), (Texts{"a-b/", "b/y.txt", "c/"}));
+  EXPECT_EQ(found({"**/*.txt"}), Texts{"b/y.txt"}) << "patterns match folders as they do files";
+  EXPECT_EQ(found({"c/**"}), Texts{"c/"});
+}
+
 TEST_F(Walk, NamesEveryFolderThatItListed) {
   put({"a/x", "a/b/y", "c/z"});
   const Walked answer = walked({"**"});

@@ -95,6 +95,10 @@ Result<std::vector<ReadOnlyFolder>> lay_out_data(FileSystem& files, Blobs& blobs
     TRY(view.add(tree, folder));
     for (const ListedFile& file : *tree.files) {
       if (!file.source.empty()) continue;
+      if (is_folder(file.key)) {
+        TRY(files.make_folder(path_join(folder, file.key)));
+        continue;
+      }
       TRY(lay_out(blobs, file, quoted(tree.label), path_join(folder, file.key)));
     }
   }
