@@ -111,6 +111,26 @@ Result<int> declare_project(lua_State* state) {
   return 0;
 }
 
+Result<int> declare_limits(lua_State* state) {
+  Evaluation& evaluation = Vm::of(state).evaluation();
+  const Location where = innermost_place(state);
+  if (lua_type(state, 1) != LUA_TTABLE) {
+    return fail(user_error(cat("`limits` takes a table, not ", described(state, 1)),
+                           "Write `limits { requests = 64, bandwidth = \"50MB\" }`"));
+  }
+  const auto [first, fresh] = evaluation.first_places.try_emplace("limits", where);
+  if (!fresh) {
+    evaluation.tell(
+        user_error(cat("`limits` stands here twice: first at ", first->second.text()), "Keep one of them")
+            .at(where));
+    return 0;
+  }
+  Converted converted = convert_table(state, 1, nullptr, where);
+  evaluation.declarations.push_back(
+      {"limits", "", std::move(converted.table), where, {}, converted.is_whole});
+  return 0;
+}
+
 Result<int> begin_declaration(lua_State* state) {
   Evaluation& evaluation = Vm::of(state).evaluation();
   std::string kind = text_at(state, lua_upvalueindex(1));

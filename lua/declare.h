@@ -11,6 +11,7 @@ namespace trainmake {
 Result<int> declare_project(lua_State* state);  // project { name = "x" }
 Result<int> begin_declaration(
     lua_State* state);  // kind "name", which gives a function that takes the table; upvalue 1: kind
+Result<int> declare_limits(lua_State* state);   // limits { requests = 64 }
 Result<int> declare_default(lua_State* state);  // default_store "name"; upvalue 1: kind
 
 }  // namespace trainmake

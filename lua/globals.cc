@@ -26,7 +26,8 @@ std::vector<Global> make_globals() {
                              {"glob", true, false},
                              {"list", true, false},
                              {"project", true, false},
-                             {"select", true, true}};
+                             {"select", true, true},
+                             {"limits", false, true}};
   for (const std::string_view kind : kKinds) all.push_back({std::string(kind), true, false});
   for (const Place place : kPlaces) all.push_back({std::string(name_of(place)), true, false});
   for (const std::string_view kind : kServices) {
@@ -95,6 +96,7 @@ void open_trainfile(lua_State* state) {
 }
 
 void open_trainspace(lua_State* state) {
+  set_global(state, "limits", &guarded<declare_limits>);
   for (const std::string_view kind : kServices) {
     set_global(state, kind, &guarded<begin_declaration>, kind);
     set_global(state, cat("default_", kind), &guarded<declare_default>, kind);

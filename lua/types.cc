@@ -67,6 +67,10 @@ function env(name, default) end
 ---@return any
 function load_file(path) end
 
+---What may be asked of all stores together, in TRAINSPACE.lua.
+---@param attributes { requests?: integer, bandwidth?: string }
+function limits(attributes) end
+
 ---The value for the chosen platform: by its name, then by its type, then `default`.
 ---@generic T
 ---@param choices table<string, T>

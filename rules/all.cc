@@ -80,7 +80,12 @@ std::vector<const Schema*> service_schemas() {
         .shape = Shape::kString,
         .doc = "Of layers that go there: `\"gzip\"`, which all read, or `\"zstd\"`",
         .wrong = wrong_compression}}};
-  return {&platform, &store, &registry};
+  static const Schema limits = {
+      "limits",
+      "What may be asked of all stores together",
+      {{"requests", Shape::kInteger, "How many requests may be on their way at once"},
+       {"bandwidth", Shape::kString, "What may be sent in a second, as `50MB`"}}};
+  return {&platform, &store, &registry, &limits};
 }
 
 const RegistryRooms& all_registry_rooms() {

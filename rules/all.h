@@ -34,7 +34,7 @@ struct RuleServices {
 
 std::vector<std::unique_ptr<Rule>> all_rules(const RuleServices& services);
 std::vector<const Schema*> all_schemas();
-// Of what TRAINSPACE.lua declares: platform, store, registry.
+// Of what TRAINSPACE.lua declares: platform, store, registry, limits.
 std::vector<const Schema*> service_schemas();
 const StoreRooms& all_store_rooms();
 const RegistryRooms& all_registry_rooms();

@@ -15,8 +15,9 @@ std::optional<std::int64_t> whole(const Service& service, std::string_view name)
   return number == nullptr ? std::nullopt : std::optional(*number);
 }
 
-// `50MB`, `100 MiB`, `2GB`, `800000`.
-std::optional<std::uint64_t> parse_bytes(std::string_view text) {
+// In a second: `50MB`, `100 MiB/s`, `2GB`, `800000`.
+std::optional<std::uint64_t> parse_rate(std::string_view text) {
+  if (text.ends_with("/s")) text.remove_suffix(2);
   const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
   const auto number = whole_number<std::uint64_t>(text.substr(0, digits));
   const std::string_view unit = trim(text.substr(digits));
@@ -32,7 +33,8 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text) {
 }
 
 Failure wrong(const Service& service, const std::string& message, std::string hint) {
-  return fail(user_error(cat("Store ", quoted(service.name), message), std::move(hint)).at(service.where));
+  const std::string whose = service.name.empty() ? quoted(service.kind) : cat("Store ", quoted(service.name));
+  return fail(user_error(cat(whose, message), std::move(hint)).at(service.where));
 }
 
 }  // namespace
@@ -40,13 +42,14 @@ Failure wrong(const Service& service, const std::string& message, std::string hi
 Result<SendLimits> read_send_limits(const Service& service, SendLimits usual) {
   SendLimits limits = usual;
   constexpr std::int64_t kMostRequests = 256;
-  const std::int64_t requests = whole(service, "requests").value_or(limits.requests);
-  if (requests < 1 || requests > kMostRequests)
-    return wrong(service, cat(" cannot have ", requests, " requests at once"),
-                 cat("Write 1 to ", kMostRequests));
-  limits.requests = static_cast<unsigned>(requests);
+  if (const std::optional<std::int64_t> requests = whole(service, "requests")) {
+    if (*requests < 1 || *requests > kMostRequests)
+      return wrong(service, cat(" cannot have ", *requests, " requests at once"),
+                   cat("Write 1 to ", kMostRequests));
+    limits.requests = static_cast<unsigned>(*requests);
+  }
   if (const std::string* rate = service.text("bandwidth")) {
-    const std::optional<std::uint64_t> bytes = parse_bytes(*rate);
+    const std::optional<std::uint64_t> bytes = parse_rate(*rate);
     if (!bytes)
       return wrong(service, cat(" has a `bandwidth` that is none: ", quoted(*rate)),
                    "Write what may be sent in a second, as `50MB`");

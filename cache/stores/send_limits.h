@@ -13,7 +13,7 @@ struct SendLimits {
   std::uint64_t bandwidth = 0;  // bytes a second that are sent; 0 is all that goes
 };
 
-// `requests` and `bandwidth`; `usual` holds for what is not said.
+// `requests` and `bandwidth` of a store, or of `limits` for all of them; `usual` holds for what is not said.
 Result<SendLimits> read_send_limits(const Service& service, SendLimits usual);
 
 }  // namespace trainmake

@@ -54,41 +54,12 @@ std::string without_quotes(std::string_view tag) {
 }
 
 Sender::Sender(Host& host, SendLimits limits)
-    : host_(host), limits_(limits), dice_(static_cast<std::uint64_t>(host.clock.steady_ns())) {}
+    : host_(host), pace_(host.clock, limits), dice_(static_cast<std::uint64_t>(host.clock.steady_ns())) {}
 
 Result<HttpResponse> Sender::send_once(const std::function<Result<HttpRequest>()>& make, std::uint64_t bytes,
                                        const std::stop_token& stop) {
   TRY_ASSIGN(const HttpRequest request, make());
-  TRY(wait_for_bandwidth(bytes, stop));
-  {
-    std::unique_lock lock(mutex_);
-    free_.wait(lock, [&] { return busy_ < limits_.requests; });
-    ++busy_;
-  }
-  Result<HttpResponse> response = host_.http.send(request, stop);
-  {
-    const std::lock_guard lock(mutex_);
-    --busy_;
-  }
-  free_.notify_one();
-  return response;
-}
-
-// Each request takes the time that its bytes have, after those before it.
-Result<void> Sender::wait_for_bandwidth(std::uint64_t bytes, const std::stop_token& stop) {
-  if (limits_.bandwidth == 0 || bytes == 0) return {};
-  std::int64_t from = 0;
-  const std::int64_t now = host_.clock.steady_ns();
-  {
-    const std::lock_guard lock(mutex_);
-    from = std::max(now, next_bytes_ns_);
-    next_bytes_ns_ =
-        from + static_cast<std::int64_t>(static_cast<double>(bytes) * static_cast<double>(kSecond) /
-                                         static_cast<double>(limits_.bandwidth));
-  }
-  if (from > now && host_.clock.wait(milliseconds((from - now) / 1'000'000), stop))
-    return fail(interrupted_error());
-  return {};
+  return pace_.keep(bytes, stop, [&] { return host_.http.send(request, stop); });
 }
 
 // Each waits a little longer or shorter than others that were refused with it.

@@ -4,17 +4,15 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
-#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
 
-#include "cache/stores/send_limits.h"
+#include "cache/stores/pace.h"
 #include "engine/base/host.h"
 
 namespace trainmake {
@@ -32,17 +30,12 @@ class Sender {
  private:
   Result<HttpResponse> send_once(const std::function<Result<HttpRequest>()>& make, std::uint64_t bytes,
                                  const std::stop_token& stop);
-  Result<void> wait_for_bandwidth(std::uint64_t bytes, const std::stop_token& stop);
   std::chrono::milliseconds pause(int attempt, const HttpResponse* response);
 
   Host& host_;
-  SendLimits limits_;
+  Pace pace_;
   std::atomic<std::uint64_t> dice_;
   std::atomic<bool> was_reached_ = false;
-  std::mutex mutex_;  // guards what follows
-  std::condition_variable free_;
-  unsigned busy_ = 0;               // requests on their way
-  std::int64_t next_bytes_ns_ = 0;  // when more may be sent
 };
 
 // Of an answer; "" when it has none.

@@ -16,8 +16,8 @@ void check_services(Space& space) {
   for (const Schema* schema : service_schemas()) {
     for (const Service& service : space.services) {
       if (service.kind != schema->kind) continue;
-      for (Error& error :
-           check(*schema, service.attributes, service.where, cat(service.kind, " ", service.name))) {
+      const std::string what = service.name.empty() ? service.kind : cat(service.kind, " ", service.name);
+      for (Error& error : check(*schema, service.attributes, service.where, what)) {
         space.errors.push_back(std::move(error));
       }
     }

@@ -29,10 +29,10 @@ struct Project {
   bool is_whole = true;  // false: it did not run to its end, and may declare less than it says
 };
 
-// A platform, store or registry of TRAINSPACE.lua.
+// A platform, store or registry of TRAINSPACE.lua, or what it says of all stores together.
 struct Service {
-  std::string kind;  // platform, store, registry
-  std::string name;
+  std::string kind;  // platform, store, registry, limits
+  std::string name;  // "" of limits
   Table attributes;
   Location where;
 

@@ -1,9 +1,23 @@
 #include "rules/data/data_places.h"
 
+#include <limits>
+
 #include "engine/base/text.h"
 #include "rules/data/external.h"
 
 namespace trainmake {
+
+Result<Host*> DataPlaces::host_of_stores() {
+  const Service* limits = services_.space.find("limits", "");
+  if (limits == nullptr) return &services_.host;
+  if (host_of_stores_) return &*host_of_stores_;
+  constexpr unsigned kAny = std::numeric_limits<unsigned>::max();
+  TRY_ASSIGN(const SendLimits sends, read_send_limits(*limits, {kAny, 0}));
+  Host& host = services_.host;
+  paced_http_.emplace(host.http, host.clock, sends);
+  host_of_stores_.emplace(Host{host.files, host.processes, *paced_http_, host.clock, host.environment});
+  return &*host_of_stores_;
+}
 
 Result<std::optional<StorePlace>> DataPlaces::place_of(const Target& target) {
   // What lies somewhere already is not sent anywhere.
@@ -15,8 +29,9 @@ Result<std::optional<StorePlace>> DataPlaces::place_of(const Target& target) {
   const std::lock_guard lock(mutex_);
   std::shared_ptr<Store>& store = stores_[name];
   if (!store) {
-    Result<std::unique_ptr<Store>> opened = open_store(services_.rooms, services_.host, services_.workspace,
-                                                       services_.space, name, services_.tally);
+    TRY_ASSIGN(Host* const host, host_of_stores());
+    Result<std::unique_ptr<Store>> opened =
+        open_store(services_.rooms, *host, services_.workspace, services_.space, name, services_.tally);
     if (!opened) {
       Error error = std::move(opened).error();
       if (!error.where.known()) error.where = target.place_of("store");

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "cache/stores/pace.h"
 #include "cache/stores/store.h"
 #include "engine/model/rule.h"
 #include "rules/data/ledger.h"
@@ -42,8 +43,12 @@ class DataPlaces {
   Result<void> look_again_if_free(const StorePlace& place, const Target& target, Ledger& ledger);
 
  private:
+  Result<Host*> host_of_stores();  // REQUIRES: mutex_ is held
+
   StoreServices services_;
-  std::mutex mutex_;                                      // guards what follows
+  std::mutex mutex_;  // guards what follows
+  std::optional<PacedHttp> paced_http_;
+  std::optional<Host> host_of_stores_;                    // ours, but that all of them share its pace
   std::map<std::string, std::shared_ptr<Store>> stores_;  // by name
   std::map<std::string, SharedLedger> ledgers_;           // by place
 };

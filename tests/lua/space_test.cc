@@ -45,6 +45,14 @@ TEST(Space, TheLocalPlatformNeedsNoDeclaration) {
   EXPECT_EQ(space.default_platform, "local");
 }
 
+TEST(Space, LimitsOfAllStoresAreAServiceWithoutAName) {
+  const Space space = load_space_text("limits { requests = 64, bandwidth = '50MB' }\n");
+  ASSERT_TRUE(no_errors(space.errors));
+  ASSERT_NE(space.find("limits", ""), nullptr);
+  EXPECT_EQ(*space.find("limits", "")->text("bandwidth"), "50MB");
+  EXPECT_EQ(space.find("limits", "")->where.text(), "TRAINSPACE.lua:1");
+}
+
 TEST(Space, AWrongFileHasOneErrorAtItsLine) {
   const struct {
     const char* text;
@@ -56,6 +64,9 @@ TEST(Space, AWrongFileHasOneErrorAtItsLine) {
       {"store 'bucket' {}\ndefault_store 'buket'\n", 2,
        "`default_store` names `buket`, which is not declared", "Did you mean `bucket`?"},
       {"default_platform 'local'\ndefault_platform 'local'\n", 2, "first at TRAINSPACE.lua:1", ""},
+      {"limits { requests = 1 }\nlimits {}\n", 2, "`limits` stands here twice: first at TRAINSPACE.lua:1",
+       ""},
+      {"limits 'x'\n", 1, "`limits` takes a table, not a string", "limits { requests"},
       {"default_store(7)\n", 1, "takes a name, not a number", ""},
       {"platform 'x' {\n  type = 7,\n}\n", 2,
        "Attribute `type` of `platform \"x\"` is wrong: expected a string, got a number", ""},

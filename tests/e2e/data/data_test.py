@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import threading
+import time
 
 from buckets import BOTO3, ENV, KEY, REGION, SECRET, Bucket, Proxy, python_with, sent, service
 from registries import DEADLINE_S, free_port
@@ -219,6 +220,19 @@ class Buckets:
         place.make("data:d")
         self.assertEqual(sorted(bucket.keys()), ["prefix/d/a.txt", "prefix/d/deep/er/b.txt"])
         place.ask("data", "verify", "data:d").exits(0)
+
+    def test_limits_hold_for_all_stores_together(self):
+        bucket, hub = self.bucket()
+        place = self.project(bucket, hub, {"a.bin": bytes(MIB), "b.bin": bytes(MIB)})
+        place.append("TRAINSPACE.lua", f'store "c" {{ url = "s3://{bucket.name}/second", endpoint = "http://127.0.0.1:{hub.port}", path_style = true }}\n'
+                                       'limits { requests = 4, bandwidth = "2MiB/s" }\n')
+        place.append("TRAINFILE.lua", 'data "e" { files = glob "in/**", store = "c" }\n')
+        begun = time.monotonic()
+        place.make("data:d", "data:e")
+        self.assertGreater(time.monotonic() - begun, 1.4)
+        place.replace("TRAINSPACE.lua", "2MiB/s", "soon")
+        place.write("in/a.bin", "other")
+        self.assert_told(place.ask("data:d").exits(2).err, "TRAINSPACE.lua:4", "`limits` has a `bandwidth` that is none: `soon`")
 
     def test_another_clone_reads_one_manifest_and_sends_nothing(self):
         bucket, hub = self.bucket()

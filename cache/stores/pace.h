@@ -1,0 +1,48 @@
+// A pace that all who share it keep together: no more requests on their way at once, and no more bytes a
+// second, than was said. Thread rule: any thread.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <stop_token>
+
+#include "cache/stores/send_limits.h"
+#include "engine/base/host.h"
+
+namespace trainmake {
+
+class Pace {
+ public:
+  Pace(Clock& clock, SendLimits limits) : clock_(clock), limits_(limits) {}
+
+  // Calls `send`, which sends so many bytes, when it is its turn.
+  Result<HttpResponse> keep(std::uint64_t bytes, const std::stop_token& stop,
+                            const std::function<Result<HttpResponse>()>& send);
+
+ private:
+  Result<void> wait_for_bandwidth(std::uint64_t bytes, const std::stop_token& stop);
+
+  Clock& clock_;
+  const SendLimits limits_;
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable_any free_;
+  unsigned busy_ = 0;               // requests on their way
+  std::int64_t next_bytes_ns_ = 0;  // when more may be sent
+};
+
+// Whatever goes through it keeps one pace, whoever asks.
+class PacedHttp final : public Http {
+ public:
+  PacedHttp(Http& inner, Clock& clock, SendLimits limits) : inner_(inner), pace_(clock, limits) {}
+
+  Result<HttpResponse> send(const HttpRequest& request, std::stop_token stop) override;
+  std::jthread get_ready() override { return inner_.get_ready(); }
+
+ private:
+  Http& inner_;
+  Pace pace_;
+};
+
+}  // namespace trainmake
