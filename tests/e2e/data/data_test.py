@@ -204,6 +204,23 @@ class Buckets:
         self.assert_told(place.ask("data:d").exits(1).err, "no UTF-8")
         self.assertEqual(bucket.keys(), [])
 
+    def test_odd_names_are_read_back_by_others(self):
+        bucket, hub = self.bucket()
+        names = ["new\nline", "tab\tx", " ", "ü+%41 &<b>\"'", "q?*[a]", "...", "x" * 200]
+        place = self.project(bucket, hub, {name: name for name in names})
+        place.make("data:d")
+        read = subprocess.run([python_with("boto3", *BOTO3), "-c", READ_WITH_BOTO3, str(self.port), KEY, SECRET, REGION, bucket.name],
+                              check=True, stdout=subprocess.PIPE, timeout=DEADLINE_S)
+        found = {key: digest for key, digest in json.loads(read.stdout).items() if ".trainmake" not in key}
+        self.assertEqual(found, {f"prefix/d/{name}": hashlib.sha256(name.encode()).hexdigest() for name in names})
+        place.ask("data", "verify", "data:d").exits(0)
+
+    def test_a_name_that_is_too_long_is_told_before_anything_is_sent(self):
+        bucket, hub = self.bucket()
+        place = self.project(bucket, hub, {**ABC, "/".join(["f" * 200] * 6): "x"})
+        self.assert_told(place.ask("data:d").exits(1).err, "longer than 1024 bytes", "fff")
+        self.assertEqual(bucket.keys(), [])
+
     def test_empty_folders_are_objects_without_bytes(self):
         bucket, hub = self.bucket()
         place = self.project(bucket, hub, {"a.txt": "a"}, more=", empty_folders = true")

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import shutil
 
 from story import Story
@@ -209,6 +210,55 @@ class Stores(Story):
         place.make("job:j")
         self.assertEqual(place.pull("job:j", "found").split(), [".", "./again", "./again/deep", "./again/deep/er", "./again/full", "./again/none",
                                                                 "./deep", "./deep/er", "./full", "./none"])
+
+    def test_links_among_data_are_read_through_and_those_to_folders_said(self):
+        place = self.place({"TRAINSPACE.lua": 'store "bucket" { url = "dir:bucket" }\ndefault_store "bucket"\n',
+                            "TRAINFILE.lua": 'data "d" { files = glob "in/**" }\n', "in/a.txt": "a", "other/o.txt": "o"})
+        place.path("in/to_file").symlink_to("../other/o.txt")
+        place.path("in/to_folder").symlink_to("../other")
+        place.path("in/self").symlink_to(".")
+        answer = place.make("data:d")
+        self.assert_told(answer, "`in/to_folder` is a link to a folder and was not entered", "`in/self` is a link to a folder")
+        self.assertEqual(place.objects(), ["d/a.txt", "d/to_file"])
+        self.assertFalse(place.path("bucket/d/to_file").is_symlink())
+        self.assertEqual(place.read("bucket/d/to_file"), "o")
+
+    def test_links_that_lead_nowhere_or_in_a_circle_are_named(self):
+        place = self.place({"TRAINFILE.lua": 'data "d" { files = glob "in/**" }\n', "in/a.txt": "a"})
+        place.path("in/gone").symlink_to("nowhere")
+        self.assert_told(place.ask("data:d").exits(2).err, "TRAINFILE.lua:1", "`in/gone` leads to nothing")
+        place.remove("in/gone")
+        place.path("in/one").symlink_to("two")
+        place.path("in/two").symlink_to("one")
+        self.assert_told(place.ask("data:d").exits(2).err, "TRAINFILE.lua:1", "in/one", "leads back to itself")
+
+    def test_a_store_in_a_folder_takes_any_name_that_a_file_has(self):
+        place = self.place({"TRAINSPACE.lua": 'store "bucket" { url = "dir:bucket" }\ndefault_store "bucket"\n', "TRAINFILE.lua": 'data "d" { files = glob "in/**" }\n'})
+        names = [b"new\nline", b"tab\tx", b"bad\xff\xfe", b" ", b"back\\slash", b"...", b"q?*[a]", b"%41", b"n" * 255]
+        here, there = os.fsencode(place.path("in")), os.fsencode(place.path("bucket/d"))
+        os.mkdir(here)
+        for name in names:
+            with open(here + b"/" + name, "wb") as file:
+                file.write(name)
+        place.make("data:d")
+        self.assertEqual(sorted(os.listdir(there)), sorted(names))
+        for name in names:
+            with open(there + b"/" + name, "rb") as file:
+                self.assertEqual(file.read(), name)
+        self.assert_nothing_ran(place.make("data:d"))
+        place.ask("data", "verify", "data:d").exits(0)
+
+    def test_paths_that_lead_out_are_refused_before_anything_is_touched(self):
+        place = self.place({"TRAINSPACE.lua": 'store "bucket" { url = "dir:bucket" }\ndefault_store "bucket"\n', "in/a.txt": "a"})
+        for declared, told in (('{ "../x" }', "leads out"), ('{ "/etc/hostname" }', "is absolute"), ('{ "in/a.txt" }, dest = "../x"', "`dest`"),
+                               ('{ "in/a.txt" }, dest = "/x"', "`dest`"), ('{ "in/a.txt" }, prefix = "../x"', "`prefix`"), ('{ "in/a.txt" }, prefix = "/x"', "`prefix`")):
+            with self.subTest(declared):
+                place.write("TRAINFILE.lua", f'data "d" {{ files = {declared} }}\n')
+                self.assert_told(place.ask("data:d").exits(2).err, "TRAINFILE.lua:1", told)
+                self.assertFalse(place.path("bucket").exists())
+        place.write("TRAINFILE.lua", 'data "d" { files = { "in//a.txt" }, dest = "x//y", prefix = "p//q" }\n')
+        place.make("data:d")
+        self.assertEqual(place.objects(), ["p/q/x/y/a.txt"])
 
     def test_a_store_where_nothing_can_be_written_is_told(self):
         place = self.tiny(**{"bucket": "a file, not a folder"})
