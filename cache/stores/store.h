@@ -77,11 +77,13 @@ class Store {
  public:
   // `folder` is where it lies when a look at an object costs nothing, "" elsewhere; `puts_at_once` is how
   // many files are best put at the same time.
-  explicit Store(std::string folder, std::size_t puts_at_once = 16)
-      : folder_(std::move(folder)), puts_at_once_(puts_at_once) {}
+  explicit Store(std::string folder, std::size_t puts_at_once = 16, bool tells_content = true)
+      : folder_(std::move(folder)), puts_at_once_(puts_at_once), tells_content_(tells_content) {}
   virtual ~Store() = default;
   const std::string& folder() const { return folder_; }
   std::size_t puts_at_once() const { return puts_at_once_; }
+  // Whether a look tells the content of whatever was put from here, so that another object is not from here.
+  bool tells_content() const { return tells_content_; }
 
   // What no object can be called here.
   virtual Result<void> check(const std::string& key) const = 0;
@@ -105,6 +107,7 @@ class Store {
  private:
   std::string folder_;
   std::size_t puts_at_once_;
+  bool tells_content_;
 };
 
 // The rooms of the corridor by url scheme.

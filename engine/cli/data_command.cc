@@ -167,7 +167,7 @@ Result<int> data_command(const Call& call) {
     DataPlaces places({session.host(), session.workspace(), *space, session.store_rooms(), session.tally()});
     Blobs blobs(session.host().files, session.workspace().cache);
     ExternalData external(
-        {session.host(), session.workspace(), *space, session.store_rooms(), session.tally()}, blobs);
+        {session.host(), session.workspace(), *space, session.store_rooms(), session.tally()}, places, blobs);
     for (const Target* target : targets) {
       TRY_ASSIGN(const VerifiedTarget verified, lies_in_store(session.workspace(), *target)
                                                     ? verify_external(call, external, *target)

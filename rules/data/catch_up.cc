@@ -8,7 +8,6 @@
 namespace trainmake {
 namespace {
 
-constexpr std::size_t kFewKeys = 8;  // of which each is worth a question
 constexpr std::size_t kAskedAtOnce = 16;
 
 bool wants(const Listing& listing, const std::string& key) {
@@ -62,14 +61,18 @@ Result<void> ask_for_unsettled(const StorePlace& place, Mirror& mirror, AskFor w
 Result<void> catch_up(Host& host, const StorePlace& place, const Target& target, const Listing& listing,
                       Ledger& ledger, const Doing& doing) {
   constexpr std::chrono::seconds kPause{2};
+  std::string tag;
+  std::int64_t told_ns = 0;  // when it was put, by our clock
   for (bool told = false;;) {
     TRY_ASSIGN(StorePlace::Seen seen, place.read(target));
-    const std::int64_t read_ns = host.clock.steady_ns();
-    const std::int64_t age_ns = seen.age_s.value_or(kLease_s) * 1'000'000'000;
+    if (!told || seen.tag != tag) {
+      tag = seen.tag;
+      told_ns = host.clock.steady_ns() - seen.age_s.value_or(kLease_s) * 1'000'000'000;
+    }
     const bool is_ours = place.is_local() || ledger.wrote(seen.mirror.writer);
     const bool few = seen.mirror.unsettled.size() <= kFewKeys;
     const auto is_over = [&] {
-      return is_ours || age_ns + host.clock.steady_ns() - read_ns >= kLease_s * 1'000'000'000;
+      return is_ours || host.clock.steady_ns() - told_ns >= kLease_s * 1'000'000'000;
     };
     if (place.is_local() ? has_removals(seen.mirror) : few || is_over())
       TRY(ask_for_unsettled(place, seen.mirror, AskFor::kWorthIt));

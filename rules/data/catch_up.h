@@ -11,6 +11,8 @@ namespace trainmake {
 // Whoever sends tells of it at least three times in that time; one who has not is taken for gone.
 inline constexpr std::int64_t kLease_s = 60;
 
+inline constexpr std::size_t kFewKeys = 8;  // of which each is worth a question
+
 // Asks for keys that were being sent or removed when the manifest object was written; what cannot be told is
 // left. An object where one of ours was being removed, and that is another, is somebody else's and no concern
 // of the mirror. kWorthIt: small ones are sent again sooner than asked for, when there are many.

@@ -46,6 +46,12 @@ Result<std::optional<StorePlace>> DataPlaces::place_of(const Target& target) {
                                   target.boolean_or("prune", true), target.boolean_or("snapshot", false)});
 }
 
+Result<std::unique_ptr<Store>> DataPlaces::store_at(const Service& service) {
+  const std::lock_guard lock(mutex_);
+  TRY_ASSIGN(Host* const host, host_of_stores());
+  return make_store(services_.rooms, *host, services_.workspace, service, services_.tally);
+}
+
 Result<SharedLedger> DataPlaces::ledger_of(const StorePlace& place) {
   const std::lock_guard lock(mutex_);
   SharedLedger& ledger = ledgers_[place.identity()];

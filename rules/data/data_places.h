@@ -32,6 +32,8 @@ class DataPlaces {
 
   // Nothing when its files are read where they lie.
   Result<std::optional<StorePlace>> place_of(const Target& target);
+  // What lies at a url of its own, with what is said of its bucket.
+  Result<std::unique_ptr<Store>> store_at(const Service& service);
   Result<SharedLedger> ledger_of(const StorePlace& place);
   // Whoever asks for it again reads it again.
   void let_go_of_ledger(const StorePlace& place);

@@ -93,7 +93,7 @@ DataRule::DataRule(const DataServices& services)
       places_({services.host, services.workspace, services.space, services.store_rooms, services.tally}),
       fetcher_(services.host, services.workspace, services.blobs),
       external_({services.host, services.workspace, services.space, services.store_rooms, services.tally},
-                services.blobs) {}
+                places_, services.blobs) {}
 
 const Schema& data_schema() {
   static const Schema schema = make_schema();

@@ -142,9 +142,9 @@ Result<void> check_external(const Target& target) {
                     .at(target.place_of(name)));
   }
   if (!url_of(target).starts_with(kFolderScheme) && target.find("empty_folders") != nullptr)
-    return fail(user_error("`empty_folders` is of folders, and this is a store: it has objects alone",
-                           "Leave it out")
-                    .at(target.place_of("empty_folders")));
+    return fail(
+        user_error("`empty_folders` is of folders, and this is a store: it has objects alone", "Leave it out")
+            .at(target.place_of("empty_folders")));
   if (url_of(target).starts_with(kFolderScheme) && target.find("digest") != nullptr)
     return fail(user_error("`digest` pins what lies in a store, and this is a folder",
                            "Leave it out: a folder's files are looked at anyway")
@@ -158,8 +158,7 @@ Result<ExternalData::Place> ExternalData::place_of(const Target& target) {
   Place& place = places_[url];
   if (place.store) return place;
   const Service service = service_at(services_.space, url);
-  Result<std::unique_ptr<Store>> store =
-      make_store(services_.rooms, services_.host, services_.workspace, service, services_.tally);
+  Result<std::unique_ptr<Store>> store = data_places_.store_at(service);
   if (!store) return fail(std::move(store).error().at(target.place_of("url")));
   place.store = *std::move(store);
   const std::string* endpoint = service.text("endpoint");

@@ -47,7 +47,9 @@ Result<void> check_external(const Target& target);
 
 class ExternalData {
  public:
-  ExternalData(const StoreServices& services, Blobs& blobs) : services_(services), blobs_(blobs) {}
+  // Borrows all.
+  ExternalData(const StoreServices& services, DataPlaces& places, Blobs& blobs)
+      : services_(services), data_places_(places), blobs_(blobs) {}
 
   // As it was when it was last asked for; nothing when it never was.
   Result<SharedExternalList> known(const Target& target);
@@ -70,6 +72,7 @@ class ExternalData {
                              const std::function<void(std::uint64_t)>& came);
 
   StoreServices services_;
+  DataPlaces& data_places_;
   Blobs& blobs_;
   std::mutex mutex_;                                 // guards what follows
   std::map<std::string, Place> places_;              // by url

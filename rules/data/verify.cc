@@ -58,8 +58,9 @@ Result<void> look_at(const StorePlace& place, const Mirror& mirror, const std::v
     const MirrorObject& object = mirror.objects[asked[i]];
     TRY_ASSIGN(const std::optional<StoredObject> there, place.store->look(place.key(object.key)));
     // Where a store tells no content, a tag has to do, or what is there as long.
-    const bool is_like = there && there->content ? there->content == object.content
-                                                 : there && (object.tag.empty() || object.tag == there->tag);
+    const bool is_told = there && (there->content || place.store->tells_content());
+    const bool is_like = is_told ? there->content == object.content
+                                 : there && (object.tag.empty() || object.tag == there->tag);
     if (is_like && there->size == object.size) return {};
     const std::lock_guard lock(mutex);
     verified.wrong.push_back({object.key, there ? "has other bytes" : "is not there"});

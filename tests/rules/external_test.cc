@@ -84,7 +84,9 @@ TEST(External, ADamagedListIsAskedForAgain) {
     bytes[bytes.size() / 2] ^= 1;
     world.files.put("/" + path, bytes);
   }
-  ExternalData again({world.host, world.workspace, world.space, world.rooms, world.tally}, world.blobs);
+  const StoreServices services{world.host, world.workspace, world.space, world.rooms, world.tally};
+  DataPlaces places(services);
+  ExternalData again(services, places, world.blobs);
   EXPECT_EQ(again.known(world.graph[world.set]).value(), nullptr);
   EXPECT_EQ(again.look_again(world.graph[world.set]).value()->size(), 2U);
 }

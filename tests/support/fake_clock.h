@@ -2,6 +2,10 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <stop_token>
 
 #include "engine/base/host.h"
 
@@ -14,10 +18,18 @@ class FakeClock final : public Clock {
   std::int64_t now_ns() override { return now_; }
   std::int64_t steady_ns() override { return now_ - kStart; }
   bool wait(std::chrono::milliseconds time, std::stop_token stop) override {
+    if (time > longest) {
+      std::mutex mutex;
+      std::condition_variable_any stopped;
+      std::unique_lock lock(mutex);
+      stopped.wait(lock, stop, [] { return false; });
+    }
     if (stop.stop_requested()) return true;
     advance(time);
     return false;
   }
+  // A longer wait lasts until it is stopped: of a thread that only tells, now and then, that it is there.
+  std::chrono::milliseconds longest = std::chrono::milliseconds::max();
   void advance(std::chrono::nanoseconds time) { now_ += time.count(); }
 
  private:

@@ -31,7 +31,7 @@ bool is_nothing(const HttpResponse& response) {
 class HttpStore final : public Store {
  public:
   HttpStore(Host& host, HttpPlace place, Tally& tally)
-      : Store("", place.sends.requests),
+      : Store("", place.sends.requests, false),
         files_(host.files),
         clock_(host.clock),
         client_(host, std::move(place), tally),

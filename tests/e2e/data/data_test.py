@@ -283,12 +283,89 @@ class Buckets:
                 for number in range(which * 10, which * 10 + 25):
                     place.write(f"in/{number}.txt", f"{number} in turn {turn} of {which}\n")
                 place.write(f"in/only {which} {turn}.txt", "")
-            for going in [place.start("data:d", "--json") for place in clones]:
+            for going in [place.start("data:d", "--prune", "--json") for place in clones]:
                 going.end().exits(0)
             there = bucket.objects()
             self.assertIn(there, [self.files_of(place) for place in clones], f"turn {turn}: a mixture")
 
+    def test_a_first_run_removes_nothing_unasked(self):
+        bucket, hub = self.bucket()
+        theirs = self.project(bucket, hub, ABC)
+        theirs.make("data:d")
+        ours = self.project(bucket, hub, {"a.txt": b"of ours"})
+        before = bucket.objects()
+        for _ in range(2):
+            answer = ours.ask("data:d").exits(1)
+            self.assert_told(answer, "has 2 objects that `data:d` has no file for", "--prune", "prefix")
+        self.assert_holds(bucket, before)
+        self.assertEqual(ours.make("data:d", "--prune").finished["deleted"], {"objects": 2})
+        self.assert_same(bucket, ours)
+        ours.write("in/new.txt", "new")
+        ours.make("data:d")
+        ours.remove("in/new.txt")
+        self.assertEqual(ours.make("data:d").finished["deleted"], {"objects": 1}, "it is known here by now")
+
+    def test_what_others_put_where_one_was_removed_stays(self):
+        bucket, hub = self.bucket()
+        one = self.project(bucket, hub, ABC)
+        one.make("data:d")
+        one.remove("in/b.txt")
+        one.make("data:d")
+        bucket.write("prefix/d/b.txt", b"of somebody else")
+        two = self.clone_of(one)
+        two.write("in/a.txt", "changed")
+        two.make("data:d")
+        one.write("in/a.txt", "changed again")
+        one.make("data:d")
+        self.assert_holds(bucket, {**self.files_of(one), "prefix/d/b.txt": b"of somebody else"})
+
+    def test_targets_whose_files_and_folders_change_places_do_not_wait_for_each_other(self):
+        bucket, hub = self.bucket()
+        place = self.project(bucket, hub, {})
+        first, second = os.urandom(100_000), os.urandom(100_000)
+        place.write("TRAINFILE.lua", 'data "d" { files = glob "d/**" }\ndata "e" { files = glob "e/**" }\n')
+        place.write("d/x", first)
+        place.write("e/z", second)
+        place.make("//...")
+        for name in ("d/x", "e/z"):
+            place.remove(name)
+        place.write("d/x/y", second)
+        place.write("e/z/w", first)
+        place.make("//...")
+        self.assert_holds(bucket, {"prefix/d/x/y": second, "prefix/e/z/w": first})
+
     # What is not there any more.
+
+    def test_verify_knows_what_should_be_there_when_nothing_is(self):
+        for what in ("all", "the manifest", "the manifest and one"):
+            bucket, hub = self.bucket()
+            place = self.project(bucket, hub, ABC)
+            place.make("data:d")
+            if what == "all":
+                for key in bucket.keys():
+                    bucket.remove(key)
+            if what == "the manifest and one":
+                bucket.remove("prefix/d/a.txt")
+            bucket.remove("prefix/.trainmake/d/.mirror.json")
+            answer = place.ask("data", "verify", "data:d").exits(0 if what == "the manifest" else 1)
+            self.assert_told(answer, {"all": "3 wrong", "the manifest": "fine: 3 objects", "the manifest and one": "1 wrong"}[what])
+            if what != "the manifest":
+                place.ask("data", "verify", "data:d", "--heal").exits(0)
+                self.assert_same(bucket, place)
+            fresh = self.clone_of(place)
+            if what == "the manifest":
+                self.assert_told(fresh.ask("data", "verify", "data:d").exits(1), "Nothing is known of")
+
+    def test_verify_asks_for_what_another_clone_sent_last(self):
+        bucket, hub = self.bucket()
+        one = self.project(bucket, hub, ABC)
+        one.make("data:d")
+        two = self.clone_of(one)
+        two.write("in/a.txt", "another")
+        two.make("data:d")
+        hub.take()
+        self.assert_told(one.ask("data", "verify", "data:d").exits(0), "fine: 3 objects")
+        self.assertEqual([request for request in hub.take() if request.method == "PUT"], [])
 
     def test_verify_finds_what_is_wrong_and_heals(self):
         bucket, hub = self.bucket()

@@ -120,7 +120,7 @@ class Fetching(Story):
             place.write("TRAINFILE.lua", f'data "d" {{ fetch = {fetch} }}\n')
             self.assert_told(place.ask("data:d").exits(2).err, told, "TRAINFILE.lua:1")
         place.write("TRAINFILE.lua", 'data "d" { notes = "x" }\n')
-        self.assert_told(place.ask("data:d").exits(2).err, "neither `files` nor `fetch`")
+        self.assert_told(place.ask("data:d").exits(2).err, "none of `files`, `fetch` and `url`")
 
 
 class Snapshots(Story):

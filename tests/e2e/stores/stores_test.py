@@ -99,7 +99,7 @@ class Stores(Story):
         one.make("data:d")
         with open(one.home / "far/.trainmake/d/.lock", "r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            waiting = other.start("data:d", "--json")
+            waiting = other.start("data:d", "--prune", "--json")
             waiting.until("Waiting for another trainmake")
             self.assertEqual((one.home / "far/d/a.txt").read_text(), "of A\n")
         waiting.end().exits(0)
