@@ -144,6 +144,19 @@ Result<bool> Blobs::copy_out(const Sha256& digest, const std::string& to, WriteO
   return false;
 }
 
+Result<bool> Blobs::is_sound(const Sha256& digest) {
+  TRY_ASSIGN(const bool there, has(digest));
+  if (!there) return false;
+  Sha256Hasher sha256;
+  TRY(read_pieces(files_, path(digest), {}, [&](std::string_view bytes) {
+    sha256.raw(bytes);
+    return Result<void>();
+  }));
+  if (sha256.finish() == digest) return true;
+  TRY(remove(digest));
+  return false;
+}
+
 Result<void> Blobs::remove(const Sha256& digest) { return files_.remove(path(digest)); }
 
 Result<void> Blobs::each_folder(

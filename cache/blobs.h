@@ -39,6 +39,8 @@ class Blobs {
   // Streams a blob to `to`, verified before it becomes visible there. False when missing or damaged (then
   // removed).
   Result<bool> copy_out(const Sha256& digest, const std::string& to, WriteOptions options);
+  // Reads all of it; false when missing or damaged (then removed).
+  Result<bool> is_sound(const Sha256& digest);
   Result<void> remove(const Sha256& digest);
   std::string path(const Sha256& digest) const;
   // Every blob that is there, for gc.

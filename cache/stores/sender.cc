@@ -58,8 +58,11 @@ Sender::Sender(Host& host, SendLimits limits)
 
 Result<HttpResponse> Sender::send_once(const std::function<Result<HttpRequest>()>& make, std::uint64_t bytes,
                                        const std::stop_token& stop) {
-  TRY_ASSIGN(const HttpRequest request, make());
-  return pace_.keep(bytes, stop, [&] { return host_.http.send(request, stop); });
+  // When it is its turn: a signature is of a time.
+  return pace_.keep(bytes, stop, [&]() -> Result<HttpResponse> {
+    TRY_ASSIGN(const HttpRequest request, make());
+    return host_.http.send(request, stop);
+  });
 }
 
 // Each waits a little longer or shorter than others that were refused with it.
@@ -75,9 +78,19 @@ milliseconds Sender::pause(int attempt, const HttpResponse* response) {
              : ours;
 }
 
+void Sender::heed(const std::stop_token& stop) {
+  const std::lock_guard lock(mutex_);
+  heeded_ = stop;
+}
+
 // Who was never reached will not be for being asked for long.
 Result<HttpResponse> Sender::send(const std::function<Result<HttpRequest>()>& make, std::uint64_t bytes,
-                                  const std::stop_token& stop, std::initializer_list<int> expected) {
+                                  const std::stop_token& given, std::initializer_list<int> expected) {
+  std::stop_token stop = given;
+  if (!stop.stop_possible()) {
+    const std::lock_guard lock(mutex_);
+    stop = heeded_;
+  }
   for (int attempt = 1;; ++attempt) {
     Result<HttpResponse> response = send_once(make, bytes, stop);
     if (response) was_reached_ = true;

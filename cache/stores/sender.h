@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -25,7 +26,9 @@ class Sender {
   // its body is read, and its signature has a time. `bytes` is the size of that body. What is `expected` is
   // an answer, poor as it may look.
   Result<HttpResponse> send(const std::function<Result<HttpRequest>()>& make, std::uint64_t bytes,
-                            const std::stop_token& stop, std::initializer_list<int> expected = {});
+                            const std::stop_token& given, std::initializer_list<int> expected = {});
+  // What ends requests that are sent without a stop of their own.
+  void heed(const std::stop_token& stop);
 
  private:
   Result<HttpResponse> send_once(const std::function<Result<HttpRequest>()>& make, std::uint64_t bytes,
@@ -36,6 +39,8 @@ class Sender {
   Pace pace_;
   std::atomic<std::uint64_t> dice_;
   std::atomic<bool> was_reached_ = false;
+  std::mutex mutex_;  // guards what follows
+  std::stop_token heeded_;
 };
 
 // Of an answer; "" when it has none.

@@ -85,6 +85,8 @@ class Store {
   // Whether a look tells the content of whatever was put from here, so that another object is not from here.
   bool tells_content() const { return tells_content_; }
 
+  // From then on this ends what is asked without a stop of its own.
+  virtual void heed(const std::stop_token&) {}
   // What no object can be called here.
   virtual Result<void> check(const std::string& key) const = 0;
 

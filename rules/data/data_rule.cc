@@ -355,6 +355,7 @@ Result<Done> DataRule::send(const Subject& subject, const Description& descripti
     loading = services_.host.http.get_ready();
     keeping = std::jthread([&] { kept = keep_tree(); });
   }
+  place->store->heed(doing.stop);
   TRY_ASSIGN(const std::optional<FileLock> held, place->hold(services_.host, target, doing));
   Result<MirrorChange> made = make_so(subject, *place, listing, identity, doing);
   borrowings_.end(target.label);

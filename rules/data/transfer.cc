@@ -179,7 +179,14 @@ Result<void> Transfer::send(const ListedFile& file, const Doing& doing, const st
     put.note = [&](const std::string& note) { (void)of_.ledger.note(file.key, note); };
   }
   TRY(of_.ledger.begun(file.key));
-  TRY_ASSIGN(PutFile done, of_.place.store->put_file(put, stop));
+  Result<PutFile> sent = of_.place.store->put_file(put, stop);
+  if (!sent && file.source.empty()) {
+    TRY_ASSIGN(const bool is_sound, of_.blobs.is_sound(file.sha256));
+    if (!is_sound)
+      return fail(step_error(cat("What was kept of ", quoted(file.key), " is damaged, and was removed"),
+                             "Run it again: it is got anew"));
+  }
+  TRY_ASSIGN(PutFile done, std::move(sent));
   TRY(of_.ledger.put({file.key, file.size, file.content, std::move(done.tag), std::move(done.chunks)}));
   if (!done.copied) {
     doing.tally.uploaded_objects += 1;

@@ -23,7 +23,7 @@ namespace trainmake {
 struct TransferOf {
   Host& host;
   const Workspace& workspace;
-  const Blobs& blobs;
+  Blobs& blobs;
   const StorePlace& place;
   Ledger& ledger;
   const Label& label;

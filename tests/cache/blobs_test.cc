@@ -30,6 +30,15 @@ TEST_F(BlobsTest, WhatIsPutCanBeRead) {
   }
 }
 
+TEST_F(BlobsTest, OneThatIsDamagedIsNotSoundAndGoes) {
+  const Sha256 digest = *blobs.put("hello");
+  EXPECT_TRUE(*blobs.is_sound(digest));
+  files.put(blobs.path(digest), "hullo");
+  EXPECT_TRUE(*blobs.has(digest)) << "which a look does not tell";
+  EXPECT_FALSE(*blobs.is_sound(digest));
+  EXPECT_FALSE(*blobs.has(digest));
+}
+
 TEST_F(BlobsTest, LiesUnderItsDigestReadOnly) {
   const Sha256 digest = *blobs.put("hello");
   const std::string path =

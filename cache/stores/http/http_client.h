@@ -45,6 +45,7 @@ class HttpClient {
   HttpClient(Host& host, HttpPlace place, Tally& tally);
 
   const HttpPlace& place() const { return place_; }
+  void heed(const std::stop_token& stop) { sender_.heed(stop); }
   // Any answer below 300 and those of `expected`; others are errors, `doing` being "put `a/b`".
   Result<HttpResponse> send(const StoreRequest& request, const std::string& doing,
                             const std::stop_token& stop, std::initializer_list<int> expected = {});

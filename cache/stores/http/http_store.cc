@@ -37,6 +37,8 @@ class HttpStore final : public Store {
         client_(host, std::move(place), tally),
         list_(client_) {}
 
+  void heed(const std::stop_token& stop) override { client_.heed(stop); }
+
   Result<void> check(const std::string& key) const override {
     const std::optional<std::string> clean = path_clean(key);
     const bool is_plain = clean && !clean->empty() && (*clean == key || cat(*clean, "/") == key);
@@ -77,6 +79,8 @@ class HttpStore final : public Store {
     PutFile put;
     put.tag = tag_of_answer(there);
     put.sent = sent.size;
+    // What TLS does not guard may have become another on the way, and nothing tells of that.
+    if (client_.place().origin.starts_with("http://")) TRY(check_arrived(file, put.tag, stop));
     return put;
   }
 
@@ -184,6 +188,20 @@ class HttpStore final : public Store {
   }
 
  private:
+  Result<void> check_arrived(const FileToPut& file, const std::string& tag, const std::stop_token& stop) {
+    ContentHasher hasher;
+    const ByteSink to = [&](std::string_view bytes) {
+      hasher.add(bytes);
+      return Result<void>();
+    };
+    TRY_ASSIGN(const std::optional<StoredObject> there, read({file.key, tag}, to, stop));
+    if (there && hasher.finish() == file.content) return {};
+    return fail(user_error(cat("What store ", quoted(client_.place().name), " has of ", quoted(file.key),
+                               " is not what was sent"),
+                           "Is there a proxy in between, or somebody else who sends it? Run it again")
+                    .because(Blame::kRemote));
+  }
+
   Result<HttpResponse> look_at(const std::string& key, const std::string& doing) {
     const StoreRequest request{"HEAD", client_.place().url(key)};
     TRY_ASSIGN(HttpResponse response, client_.send(request, doing, {}, {301, 302, 307, 308, 404, 410}));
@@ -238,8 +256,9 @@ class HttpStore final : public Store {
       TRY_ASSIGN(HttpResponse there, look_at(key, doing));
       if (is_nothing(there) || !may_share_its_tag(there) || looks == kMostLooks) return there;
       constexpr std::int64_t kSecond_ms = 1000;
+      constexpr std::int64_t kBehind_ms = 20;  // a file's time may be that much behind the server's
       const std::int64_t begun_ms = clock_.now_ns() / 1'000'000 % kSecond_ms;
-      clock_.wait(std::chrono::milliseconds(kSecond_ms - begun_ms), {});
+      clock_.wait(std::chrono::milliseconds(kSecond_ms - begun_ms + kBehind_ms), {});
     }
   }
 

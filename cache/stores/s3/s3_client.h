@@ -42,6 +42,7 @@ class S3Client {
   S3Client(Host& host, S3Place place, Tally& tally);
 
   const S3Place& place() const { return place_; }
+  void heed(const std::stop_token& stop) { sender_.heed(stop); }
   // Any answer below 300 and those of `expected`; others are errors, `doing` being "put `a/b`".
   Result<HttpResponse> send(const S3Request& request, const std::string& doing, const std::stop_token& stop,
                             std::initializer_list<int> expected = {});

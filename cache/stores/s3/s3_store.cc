@@ -36,6 +36,8 @@ class S3Store final : public Store {
         takes_conditions_(place.limits.conditional),
         client_(host, std::move(place), tally) {}
 
+  void heed(const std::stop_token& stop) override { client_.heed(stop); }
+
   Result<void> check(const std::string& key) const override {
     return check_key(client_.place(), key, kLongestKey);
   }

@@ -42,6 +42,7 @@ class UfileClient {
   UfileClient(Host& host, UfilePlace place, Tally& tally);
 
   const UfilePlace& place() const { return place_; }
+  void heed(const std::stop_token& stop) { sender_.heed(stop); }
   // Any answer below 300 and those of `expected`; others are errors, `doing` being "put `a/b`". Into a bucket
   // that is missing and may be made, it makes the bucket first.
   Result<HttpResponse> send(const UfileRequest& request, const std::string& doing,

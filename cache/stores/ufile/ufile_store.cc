@@ -28,6 +28,8 @@ class UfileStore final : public Store {
   UfileStore(Host& host, UfilePlace place, Tally& tally)
       : Store("", place.sends.requests), files_(host.files), client_(host, std::move(place), tally) {}
 
+  void heed(const std::stop_token& stop) override { client_.heed(stop); }
+
   // A backslash at its begin is theirs to refuse, too.
   Result<void> check(const std::string& key) const override {
     TRY(check_key(client_.place(), key, kLongestKey));
