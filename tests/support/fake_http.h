@@ -78,9 +78,9 @@ class FakeHttp final : public Http {
       response.status = from && *from < size ? 206 : 416;
       response.body = response.status == 206 ? response.body.substr(*from) : "";
       std::erase_if(response.headers, [](const auto& header) { return header.first == "content-length"; });
-      response.headers.emplace_back(
-          "content-range", response.status == 206 ? cat("bytes ", *from, "-", size - 1, "/", size)
-                                                  : cat("bytes */", size));
+      response.headers.emplace_back("content-range", response.status == 206
+                                                         ? cat("bytes ", *from, "-", size - 1, "/", size)
+                                                         : cat("bytes */", size));
     }
   }
 

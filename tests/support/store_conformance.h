@@ -34,10 +34,12 @@ class StoreConformance : public testing::TestWithParam<MakeStore> {
   }
   std::string read(const std::string& key, const std::string& tag) {
     std::string bytes;
-    const auto found = store.read({key, tag}, [&](std::string_view piece) {
-      bytes += piece;
-      return Result<void>();
-    }, {});
+    const auto found = store.read({key, tag},
+                                  [&](std::string_view piece) {
+                                    bytes += piece;
+                                    return Result<void>();
+                                  },
+                                  {});
     EXPECT_TRUE(found) << (found ? "" : found.error().message);
     return found && *found ? bytes : "(nothing)";
   }
