@@ -13,6 +13,8 @@
 #include "rules/job/job_rule.h"
 #include "rules/job/job_schema.h"
 #include "rules/job/platforms/local/local_platform.h"
+#include "rules/job/platforms/slurm/slurm_options.h"
+#include "rules/job/platforms/slurm/slurm_platform.h"
 #include "rules/job/runs.h"
 
 namespace trainmake {
@@ -48,10 +50,21 @@ std::vector<const Schema*> all_schemas() {
 }
 
 std::vector<const Schema*> service_schemas() {
-  static const Schema platform = {"platform",
-                                  "Where jobs run",
-                                  {{"type", Shape::kString, "Its kind: `local`", true},
-                                   {"endpoint", Shape::kString, "Another address for its service"}}};
+  static const Schema platform = {
+      "platform",
+      "Where jobs run",
+      {{"type", Shape::kString, "Its kind: `local` or `slurm`", true},
+       {"endpoint", Shape::kString, "Another address for its service"},
+       {"shared_dir", Shape::kString,
+        "Of slurm: a folder that this machine and all nodes see under its path"},
+       {"partition", Shape::kString, "Of slurm: where its jobs wait"},
+       {"account", Shape::kString, "Of slurm: who is charged"},
+       {"qos", Shape::kString, "Of slurm: its quality of service"},
+       {"gres", Shape::kString, "Of slurm: what accelerators are called, as `gpu:a100`; else `gpu`"},
+       {.name = "extra",
+        .shape = Shape::kScalarMap,
+        .doc = "Of slurm: more options of sbatch, by their long names",
+        .wrong = wrong_slurm_extra}}};
   static const Schema store = {
       "store",
       "Where data lies outside",
@@ -105,17 +118,23 @@ const StoreRooms& all_store_rooms() {
 Result<std::unique_ptr<Platform>> make_platform(Host& host, const Workspace& workspace, const Space& space,
                                                 Blobs& blobs, const std::string& name) {
   const Service* service = space.find("platform", name);
-  const std::string* type = service == nullptr ? nullptr : service->text("type");
   if (service == nullptr && name != "local") {
     return fail(
         user_error(cat("There is no platform ", quoted(name)), "Platforms are declared in TRAINSPACE.lua"));
   }
+  const std::string* type = service == nullptr ? nullptr : service->text("type");
   if (service == nullptr || (type != nullptr && *type == "local"))
     return std::unique_ptr<Platform>(std::make_unique<LocalPlatform>(host, workspace, blobs));
-  return fail(user_error(cat("Platform ", quoted(name), " has no known `type`: expected `local`, got ",
-                             type == nullptr ? std::string("nothing") : quoted(*type)),
-                         "Jobs run on this machine alone so far: `--platform local`")
-                  .at(service->where));
+  if (type != nullptr && *type == "slurm") {
+    TRY_ASSIGN(SlurmOptions options, slurm_options_of(*service, workspace));
+    return std::unique_ptr<Platform>(
+        std::make_unique<SlurmPlatform>(host, workspace, blobs, std::move(options)));
+  }
+  return fail(
+      user_error(cat("Platform ", quoted(name), " has no known `type`: expected `local` or `slurm`, got ",
+                     type == nullptr ? std::string("nothing") : quoted(*type)),
+                 type == nullptr ? "" : did_you_mean(*type, std::vector<std::string>{"local", "slurm"}))
+          .at(service->where));
 }
 
 }  // namespace trainmake

@@ -1,5 +1,8 @@
 // Every platform, and the fake one, against the conformance suite.
+#include <cstdlib>
+
 #include "tests/rules/job/local_world.h"
+#include "tests/rules/job/slurm_world.h"
 #include "tests/support/fake_platform.h"
 #include "tests/support/platform_conformance.h"
 
@@ -23,8 +26,12 @@ class FakeHarness final : public PlatformHarness {
   int number_ = 0;
 };
 
-class LocalHarness final : public PlatformHarness {
+// Over a world whose jobs are processes of this machine.
+template <typename World>
+class WorldHarness : public PlatformHarness {
  public:
+  template <typename... Given>
+  explicit WorldHarness(Given... given) : world_(given...) {}
   Platform& platform() override { return world_.platform; }
   JobSpec spec(Act act) override {
     const std::string gate = world_.folder.path("gate");
@@ -39,8 +46,16 @@ class LocalHarness final : public PlatformHarness {
   int starts(const JobSpec& spec) override { return static_cast<int>(world_.folder.read(spec.run).size()); }
 
  private:
-  LocalWorld world_;
+  World world_;
   int number_ = 0;
+};
+
+using LocalHarness = WorldHarness<LocalWorld>;
+using FakeSlurmHarness = WorldHarness<SlurmWorld>;
+
+class SlurmHarness final : public WorldHarness<SlurmWorld> {
+ public:
+  SlurmHarness() : WorldHarness(&real_processes()) {}
 };
 
 template <typename Harness>
@@ -48,8 +63,16 @@ std::unique_ptr<PlatformHarness> make() {
   return std::make_unique<Harness>();
 }
 
+// None, unless daemons are there to be used: tests/e2e/slurm_cluster.py starts some, and says so.
+std::vector<MakeHarness> real_slurm() {
+  if (std::getenv("TRAINMAKE_TEST_SLURM") == nullptr) return {};
+  return {&make<SlurmHarness>};
+}
+
 INSTANTIATE_TEST_SUITE_P(Fake, PlatformConformance, ::testing::Values(&make<FakeHarness>));
 INSTANTIATE_TEST_SUITE_P(Local, PlatformConformance, ::testing::Values(&make<LocalHarness>));
+INSTANTIATE_TEST_SUITE_P(FakeSlurm, PlatformConformance, ::testing::Values(&make<FakeSlurmHarness>));
+INSTANTIATE_TEST_SUITE_P(Slurm, PlatformConformance, ::testing::ValuesIn(real_slurm()));
 
 }  // namespace
 }  // namespace trainmake

@@ -1,0 +1,83 @@
+#include "rules/job/platforms/slurm/slurm_options.h"
+
+#include <algorithm>
+#include <array>
+
+#include "engine/base/file_system.h"
+#include "engine/base/text.h"
+
+namespace trainmake {
+namespace {
+
+// Options that say what a job is, how it is found again, or how many nodes it has.
+constexpr std::array kOurs = {"array",           "chdir",       "comment",      "cpus-per-task", "error",
+                              "export",          "export-file", "get-user-env", "help",          "input",
+                              "job-name",        "mem",         "nodes",        "no-requeue",    "ntasks",
+                              "ntasks-per-node", "open-mode",   "output",       "parsable",      "requeue",
+                              "test-only",       "wait",        "wrap"};
+// Those that have an attribute of their own.
+constexpr std::array kAttributes = {"account", "partition", "qos"};
+
+bool is_one_of(const auto& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+bool is_option(std::string_view name) {
+  return !name.empty() && name.front() != '-' && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  });
+}
+
+std::string text_or(const Service& service, std::string_view attribute, const char* otherwise) {
+  const std::string* text = service.text(attribute);
+  return text != nullptr ? *text : otherwise;
+}
+
+}  // namespace
+
+std::vector<Error> wrong_slurm_extra(const Value& extra) {
+  std::vector<Error> errors;
+  for (const auto& [name, value] : extra.table()->fields) {
+    Error error;
+    if (is_one_of(kAttributes, name)) {
+      error = user_error(cat(quoted(name), " is an attribute of the platform, not of its `extra`"),
+                         "Write it beside `type`");
+    } else if (is_one_of(kOurs, name)) {
+      error = user_error(cat("`extra` may not hold ", quoted(name), ": trainmake sets it itself"),
+                         "`trainmake help slurm` tells what of a job becomes which option");
+    } else if (!is_option(name)) {
+      error = user_error(cat(quoted(name), " is no option of sbatch"),
+                         "Write its long name without dashes, as `exclude` or `[\"mail-type\"]`");
+    } else {
+      continue;
+    }
+    errors.push_back(std::move(error).at({"", value.line}));
+  }
+  return errors;
+}
+
+Result<SlurmOptions> slurm_options_of(const Service& service, const Workspace& workspace) {
+  SlurmOptions options;
+  const std::string shared = text_or(service, "shared_dir", "");
+  if (shared.empty()) {
+    return fail(
+        user_error(cat("Platform ", quoted(service.name), " does not say where its nodes find a job's files"),
+                   "Give it `shared_dir = \"/path\"`: a folder that this machine and all nodes see there")
+            .at(service.where));
+  }
+  options.shared_dir = path_join(workspace.root, shared);
+  options.partition = text_or(service, "partition", "");
+  options.account = text_or(service, "account", "");
+  options.qos = text_or(service, "qos", "");
+  options.gres = text_or(service, "gres", "gpu");
+  const Value* extra = service.attributes.find("extra");
+  if (extra == nullptr || extra->table() == nullptr) return options;
+  for (const auto& [name, value] : extra->table()->fields) {
+    const bool* boolean = value.boolean();
+    if (boolean != nullptr && !*boolean) continue;
+    options.extra.emplace_back(name, boolean != nullptr ? "" : scalar_text(value));
+  }
+  return options;
+}
+
+}  // namespace trainmake

@@ -1,0 +1,25 @@
+// What TRAINSPACE.lua says of a platform of type `slurm`. Pure.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/base/error.h"
+#include "engine/model/project.h"
+
+namespace trainmake {
+
+struct SlurmOptions {
+  std::string shared_dir;  // absolute
+  std::string partition, account, qos;
+  std::string gres = "gpu";                                // what its accelerators are called
+  std::vector<std::pair<std::string, std::string>> extra;  // sorted; "" is an option without a value
+};
+
+Result<SlurmOptions> slurm_options_of(const Service& service, const Workspace& workspace);
+
+// What is wrong with the attribute `extra`.
+std::vector<Error> wrong_slurm_extra(const Value& extra);
+
+}  // namespace trainmake

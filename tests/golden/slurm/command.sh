@@ -1,0 +1,17 @@
+export HOME='/shared/runs/w/0123456789ab/home'
+export LANG='C.UTF-8'
+export MODE='it'\''s "fast" $HOME
+and `more`'
+export PATH='/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+export TRAINMAKE_CHECKPOINT_DIR='/shared/checkpoints/w/c'
+export TRAINMAKE_CODE_DIR='/shared/runs/w/0123456789ab/code'
+export TRAINMAKE_DATA_DIR='/shared/trees/data-1'
+export TRAINMAKE_LABEL='//job:j'
+export TRAINMAKE_LOG_DIR='/shared/runs/w/0123456789ab/log'
+export TRAINMAKE_OUTPUT_DIR='/shared/runs/w/0123456789ab/output'
+export TRAINMAKE_PARAMS='/shared/runs/w/0123456789ab/params.json'
+export TRAINMAKE_RUN='0123456789ab'
+. '/shared/runs/w/0123456789ab/secrets'
+rm -f '/shared/runs/w/0123456789ab/secrets'
+cd '/shared/runs/w/0123456789ab/code' || exit 1
+exec env -u OLDPWD -u PWD -u SHLVL -u _ 'PWD=/mine' 'odd.name=1' './a b' '/shared/trees/data-1/x y' '--name' 'a'\''b\c'

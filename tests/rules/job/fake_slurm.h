@@ -1,0 +1,161 @@
+// Slurm's commands in memory: sbatch starts the script at once, as a process of this machine, and squeue
+// tells how it goes. Forgets, refuses, loses answers and does not answer on demand; counts calls. Thread
+// rule: any thread.
+#pragma once
+
+#include <signal.h>
+
+#include <fstream>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/base/host.h"
+#include "engine/base/process_table.h"
+#include "engine/base/text.h"
+#include "rules/job/platforms/slurm/slurm_answers.h"
+
+namespace trainmake {
+
+class FakeSlurm final : public Processes {
+ public:
+  ~FakeSlurm() override {
+    for (auto& [number, job] : jobs_) kill_group(job, SIGKILL);
+  }
+
+  Result<ProcessResult> run(const Command& command, std::stop_token) override {
+    const std::lock_guard lock(mutex_);
+    const std::string& program = command.arguments.front();
+    ++calls[program];
+    if (const auto failure = failing.find(program); failure != failing.end()) return failure->second;
+    if (program == "sbatch") return sbatch(command);
+    if (program == "squeue") return squeue(command);
+    if (program == "scancel") return scancel(command.arguments.back());
+    if (program == "sacct") return ProcessResult{1, "", "Slurm accounting storage is disabled\n"};
+    return fail(user_error(cat("Cannot run ", quoted(program), ": it is not in PATH")));
+  }
+  Result<int> start_detached(const Command&) override { return fail(step_error("Nothing is started here")); }
+  Result<bool> send(const Process&, Signal) override { return false; }
+
+  // What a command comes to in place of what it does.
+  std::map<std::string, Result<ProcessResult>> failing;
+  std::map<std::string, int> calls;
+  bool lose_answers = false;  // of sbatch: it goes through, and then times out
+  bool hold_jobs = false;     // they wait, and do not start
+  std::vector<std::string> last_words;
+
+  void set_state(const std::string& number, std::string state, std::string reason = "None") {
+    const std::lock_guard lock(mutex_);
+    Job& job = jobs_.at(number);
+    kill_group(job, SIGKILL);
+    job.told.state = std::move(state);
+    job.told.reason = std::move(reason);
+    job.forced = true;
+  }
+  void start(const std::string& number) {
+    const std::lock_guard lock(mutex_);
+    begin(jobs_.at(number));
+  }
+  void forget_all() {
+    const std::lock_guard lock(mutex_);
+    for (auto& [number, job] : jobs_) kill_group(job, SIGKILL);
+    jobs_.clear();
+  }
+  std::size_t jobs() {
+    const std::lock_guard lock(mutex_);
+    return jobs_.size();
+  }
+
+ private:
+  struct Job {
+    SlurmJob told;
+    std::string folder, output, script;
+    int process = 0;
+    bool cancelled = false, forced = false;
+  };
+
+  static std::string value_of_option(const Command& command, const std::string& name) {
+    for (const std::string& word : command.arguments) {
+      if (word.starts_with(cat("--", name, "="))) return word.substr(name.size() + 3);
+    }
+    return "";
+  }
+
+  static void kill_group(const Job& job, int signal) {
+    if (job.process > 0) ::kill(-job.process, signal);
+  }
+
+  Result<ProcessResult> sbatch(const Command& command) {
+    last_words = command.arguments;
+    const std::string number = cat(++next_);
+    Job& job = jobs_[number];
+    job.told = {number, "PENDING", value_of_option(command, "job-name"), "Priority",
+                value_of_option(command, "comment")};
+    job.folder = value_of_option(command, "chdir");
+    job.output = value_of_option(command, "output");
+    job.script = command.arguments.back();
+    if (!hold_jobs) begin(job);
+    if (!lose_answers) return ProcessResult{0, number + "\n", ""};
+    return ProcessResult{
+        1, "", "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation\n"};
+  }
+
+  void begin(Job& job) {
+    Command start;
+    start.arguments = {"/bin/sh", "-c", "exec /bin/sh \"$0\" >>\"$1\" 2>&1", job.script, job.output};
+    start.environment = {{"PATH", "/usr/bin:/bin"}, {"SLURM_JOB_ID", job.told.number}, {"LEAKED", "1"}};
+    start.folder = job.folder;
+    job.process = real_processes().start_detached(start).value_or(0);
+    job.told.state = "RUNNING";
+    job.told.reason = "None";
+    job.told.started_s = real_clock().now_ns() / 1'000'000'000;
+  }
+
+  void look(Job& job) {
+    if (job.forced || job.told.state != "RUNNING" || find_process(real_file_system(), job.process)) return;
+    const std::ifstream exit(job.folder + "/exit.json");
+    job.told.state = job.cancelled ? "CANCELLED" : exit ? "COMPLETED" : "FAILED";
+    job.told.ended_s = real_clock().now_ns() / 1'000'000'000;
+  }
+
+  Result<ProcessResult> squeue(const Command& command) {
+    const std::vector<std::string> names = split(value_of_option(command, "name"), ',');
+    std::string text;
+    for (auto& [number, job] : jobs_) {
+      if (!names.empty() && std::find(names.begin(), names.end(), job.told.name) == names.end()) continue;
+      look(job);
+      const SlurmJob& told = job.told;
+      const std::pair<std::string, std::size_t> fields[] = {
+          {told.number, 20},       {told.state, 24}, {cat(told.restarts), 10}, {cat(told.started_s), 20},
+          {cat(told.ended_s), 20}, {told.name, 64},  {told.comment, 64},       {told.reason, 128}};
+      for (auto [field, width] : fields) {
+        field.resize(width, ' ');
+        text += field;
+      }
+      text += "\n";
+    }
+    return ProcessResult{0, text, ""};
+  }
+
+  Result<ProcessResult> scancel(const std::string& number) {
+    const auto found = jobs_.find(number);
+    if (found == jobs_.end())
+      return ProcessResult{1, "", "scancel: error: Kill job error on job id 1: Invalid job id specified\n"};
+    Job& job = found->second;
+    look(job);
+    if (job.told.state == "PENDING") job.told.state = "CANCELLED";
+    if (job.told.state == "RUNNING") {
+      job.cancelled = true;
+      kill_group(job, SIGTERM);
+    }
+    return ProcessResult{0, "", ""};
+  }
+
+  std::mutex mutex_;
+  std::map<std::string, Job> jobs_;
+  int next_ = 0;
+};
+
+}  // namespace trainmake
