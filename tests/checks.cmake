@@ -67,6 +67,12 @@ if(TARGET trainmake)
     check("asan: stories" COMMAND ${Python3_EXECUTABLE} -B tests/e2e/run --bin ${TRAINMAKE_ASAN_DIR}/trainmake everyday edits failing asking jobs stores
       LABEL sanitizer TIMEOUT 600)
   endif()
+  if(TRAINMAKE_ASAN_DIR)
+    # What every platform promises, with daemons that the script starts.
+    check("asan: platforms on slurm" COMMAND ${Python3_EXECUTABLE} -B tests/e2e/slurm_cluster.py
+      ${TRAINMAKE_ASAN_DIR}/tests/rules_job_test --gtest_brief=1 --gtest_filter=Slurm/PlatformConformance.*
+      LABEL sanitizer TIMEOUT 300)
+  endif()
   if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/edits)
     check("e2e: random edits" COMMAND ${Python3_EXECUTABLE} -B tests/fuzz/edits --bin $<TARGET_FILE:trainmake> --edits 500 --seed 1
       LABEL e2e TIMEOUT 300)

@@ -11,13 +11,14 @@ build_packages="
   python3 python3-numpy"
 
 # Unit tests, rivals of the benches, and where vendors' clients are installed (servers/python.sh); registries and who else reads
-# images; a web server that takes files; what makes and runs containers, and in them; the second compiler with its sanitizers;
+# images; a web server that takes files; what makes and runs containers, and in them; a cluster; the second compiler with its sanitizers;
 # what reads our sources and scripts.
 test_packages="
   libbenchmark-dev libcpp-httplib-dev libgtest-dev make python3-venv
   docker-registry openssl skopeo umoci
   libnginx-mod-http-dav-ext nginx-light
   bubblewrap buildah busybox-static crun mmdebstrap runc uidmap
+  munge slurm-client slurmctld slurmd
   clang libclang-rt-14-dev
   clang-format clang-tidy lua-check shellcheck zstd"
 # What builds the servers that Debian has not (servers/build.sh). Any go does: it fetches a newer one where it has to.
