@@ -3,9 +3,12 @@
 cd '/shared/runs/w/0123456789ab' || exit 1
 unset SLURM_EXPORT_ENV SLURM_GET_USER_ENV
 
-# Of several jobs of one run the first one goes on, also when Slurm starts it again.
+# Of several jobs of one run the first one goes on. It begins anew when Slurm says that it starts it again, unless the
+# command had come to its end.
 ln -s "$SLURM_JOB_ID" owner 2>/dev/null
 [ "$(readlink owner)" = "$SLURM_JOB_ID" ] || exit 0
+mkdir "start-${SLURM_RESTART_COUNT:-0}" 2>/dev/null || exit 0
+grep -q '"asked":false' exit.json 2>/dev/null && exit 0
 leave() {
   printf '{"exit_code":%d,"asked":%s,"started_ns":%s,"ended_ns":%s}\n' "$1" "$asked" "$started" "$(date +%s%N)" >exit.new
   mv exit.new exit.json

@@ -54,9 +54,12 @@ class FakeSlurm final : public Processes {
     job.told.reason = std::move(reason);
     job.forced = true;
   }
-  void start(const std::string& number) {
+  // `restarts` times it was started before, as Slurm remembers it.
+  void start(const std::string& number, int restarts = 0) {
     const std::lock_guard lock(mutex_);
-    begin(jobs_.at(number));
+    Job& job = jobs_.at(number);
+    job.told.restarts = restarts;
+    begin(job);
   }
   void forget_all() {
     const std::lock_guard lock(mutex_);
@@ -106,7 +109,9 @@ class FakeSlurm final : public Processes {
     Command start;
     start.arguments = {"/bin/sh", "-c", "exec /bin/sh \"$0\" >>\"$1\" 2>&1", job.script, job.output};
     start.environment = {{"PATH", "/usr/bin:/bin"}, {"SLURM_JOB_ID", job.told.number}, {"LEAKED", "1"}};
+    if (job.told.restarts > 0) start.environment["SLURM_RESTART_COUNT"] = cat(job.told.restarts);
     start.folder = job.folder;
+    job.cancelled = job.forced = false;
     job.process = real_processes().start_detached(start).value_or(0);
     job.told.state = "RUNNING";
     job.told.reason = "None";

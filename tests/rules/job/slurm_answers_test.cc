@@ -187,6 +187,7 @@ TEST(SlurmAnswers, EachStateIsToldAsWhatItIs) {
       {ended(137), job_in("FAILED", "NonZeroExitCode"), RunStatus::kFailed,
        "killed by signal 9 (out of memory?)"},
       {ended(143, true), job_in("FAILED"), RunStatus::kFailed, "killed by signal 15"},
+      {ended(137), job_in("PENDING", "BeginTime"), RunStatus::kFailed, "killed by signal 9 (out of memory?)"},
       {ended(0, true), job_in("COMPLETED"), RunStatus::kSucceeded, ""},
       {handed_over(), job_in("FAILED", "NonZeroExitCode"), RunStatus::kFailed,
        "Slurm says that it failed (NonZeroExitCode); it began nothing: do the nodes see `shared_dir` where "

@@ -186,6 +186,39 @@ TEST(SlurmPlatform, OfTwoJobsOfOneRunOneGoesOn) {
   EXPECT_EQ(starts_of(world), 1);
 }
 
+TEST(SlurmPlatform, OneThatSlurmStartsTwiceWithoutSayingSoGoesOnOnce) {
+  SlurmWorld world;
+  const JobSpec spec = counted(world, "exit 3");
+  const JobHandle job = world.submit(spec);
+  world.await_end(job);
+  for (const int restarts : {0, 1}) {
+    world.slurm.start(job.job, restarts);
+    world.await(job, [&](const JobStatus&) {
+      return world.processes.run({{"squeue"}, {}, ""}, {})->output.find("RUNNING") == std::string::npos;
+    });
+  }
+  EXPECT_EQ(starts_of(world), 1);
+  EXPECT_EQ(world.platform.poll(job)->reason, "exit code 3");
+}
+
+TEST(SlurmPlatform, OneThatSlurmEndedAndStartsAgainBeginsAnew) {
+  SlurmWorld world;
+  const JobSpec spec = counted(world, "test -e ../code/made && exit 9; touch made; echo on; exec sleep 30");
+  const JobHandle job = world.submit(spec);
+  const auto until = [&](auto condition) {
+    for (int tries = 0; !condition() && tries < 5000; ++tries)
+      real_clock().wait(std::chrono::milliseconds(2), {});
+    EXPECT_TRUE(condition());
+  };
+  until([&] { return world.log(spec) == "on\n"; });
+  ASSERT_TRUE(world.processes.run({{"scancel", job.job}, {}, ""}, {}));
+  until([&] { return world.folder.has(world.run_of(spec).exit()); });
+  world.slurm.start(job.job, 1);
+  until([&] { return world.log(spec) == "on\non\n"; });
+  EXPECT_EQ(starts_of(world), 2);
+  EXPECT_EQ(world.platform.poll(job)->status, RunStatus::kRunning);
+}
+
 TEST(SlurmPlatform, SlurmThatCannotBeReachedLeavesItOpen) {
   SlurmWorld world;
   world.slurm.failing.emplace("sbatch", ProcessResult{1, "",

@@ -327,6 +327,8 @@ JobStatus status_of(const SlurmTraces& traces, const SlurmJob* job, std::int64_t
   }
   switch (state->kind) {
     case Kind::kWaits:
+      // It leaves at once should it start again, as after a fall of slurmctld.
+      if (traces.exit && !traces.exit->asked) return status_of(*traces.exit);
       status.status = RunStatus::kQueued;
       status.reason = with_reason(state->reason, *job);
       if (job->restarts > 0)
