@@ -58,7 +58,7 @@ if(TARGET trainmake)
     set(seconds 300)
     if(folder STREQUAL container)
       set(seconds 900)
-    elseif(folder STREQUAL data)  # each kind of trouble at each request, at two services
+    elseif(folder MATCHES "^(data|slurm)$")  # each kind of trouble at each request, at two services; Slurm takes its time
       set(seconds 600)
     endif()
     check("e2e: ${folder}" COMMAND ${Python3_EXECUTABLE} -B tests/e2e/run --bin $<TARGET_FILE:trainmake> ${folder} LABEL e2e TIMEOUT ${seconds})

@@ -4,6 +4,7 @@ with them. Nothing of it needs to be set up on the machine, and nothing of a Slu
 As a program: `slurm_cluster.py COMMAND...` runs a command while one is up, with TRAINMAKE_TEST_SLURM set.
 """
 
+import contextlib
 import getpass
 import os
 import pathlib
@@ -51,7 +52,7 @@ KillWait=2
 MinJobAge={remembers_s}
 MaxArraySize=20001
 MaxJobCount=50000
-MessageTimeout=10
+MessageTimeout=5
 SlurmctldDebug=info
 GresTypes=gpu
 {nodes}
@@ -127,8 +128,9 @@ class SlurmCluster:
                    f"--pid-file={munge}/pid", f"--log-file={munge}/log", f"--seed-file={munge}/seed", "--num-threads=2")
         eventually(lambda: (munge / "socket").exists() or self.fell("munged"), "munged does not come up")
 
-    def start_controller(self):
-        self.start("slurmctld", "slurmctld", "-D")
+    def start_controller(self, *more):
+        """`-c` lets it forget every job."""
+        self.start("slurmctld", "slurmctld", "-D", *more)
         eventually(lambda: self.ask("scontrol", "ping").returncode == 0 or self.fell("slurmctld"), "slurmctld does not come up")
 
     def kill_controller(self):
@@ -175,8 +177,21 @@ class SlurmCluster:
                 self.daemons[name].kill()
                 self.daemons[name].wait()
         self.daemons.clear()
+        for process in self.left():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
         if not os.environ.get("KEEP"):
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def left(self):
+        """What jobs left, and slurmd's steps: each was started with this very configuration."""
+        mark = f"SLURM_CONF={self.env['SLURM_CONF']}".encode()
+        for path in pathlib.Path("/proc").glob("[0-9]*/environ"):
+            try:
+                if mark in path.read_bytes().split(b"\0"):
+                    yield int(path.parent.name)
+            except OSError:  # it is over, or another user's
+                continue
 
 
 def main():
