@@ -124,6 +124,38 @@ class Results(OnSlurm):
         self.assert_told(place.ask("job:slow", env={"PATH": str(place.path("bin"))}).exits(2), "`sbatch`", "not in PATH")
 
 
+class Nodes(OnSlurm):
+    def nodes(self, script):
+        place = self.place({"code/train.sh": script})
+        place.write("TRAINFILE.lua", '''
+            code "c" { srcs = glob "code/**", main = "train.sh" }
+            image "i" { code = "code:c", base = "scratch" }
+            job "j" { image = "image:i", resources = { nodes = 2, cpus = 1 }, secrets = { "TOKEN" }, env = { MODE = "it's" }, outputs = { ranks = "ranks" } }
+        ''')
+        return self.on_slurm(place)
+
+    def test_each_has_a_rank_and_knows_the_others(self):
+        place = self.nodes('''mkdir -p "$TRAINMAKE_OUTPUT_DIR/ranks"
+echo "$RANK of $WORLD_SIZE at $NODE_RANK $LOCAL_RANK: $MASTER_ADDR ${MASTER_PORT:+port} $MODE ${#TOKEN} ${SRUN-none}" >"$TRAINMAKE_OUTPUT_DIR/ranks/$RANK"
+echo "this is $RANK"''')
+        answer = place.ask("job:j", "--json", env={"TOKEN": "open sesame"}).exits(0)
+        self.assertEqual(sorted(line["line"] for line in answer.events("log")), ["0: this is 0", "1: this is 1"])
+        for rank in range(2):
+            self.assertEqual(place.pull("job:j", f"ranks/{rank}"), f"{rank} of 2 at {rank} 0: n1 port it's 11 none\n")
+
+    def test_when_one_fails_the_others_end(self):
+        place = self.nodes('[ "$RANK" = 1 ] && exit 7\nexec sleep 60\n')
+        self.assert_told(place.ask("job:j", env={"TOKEN": "open sesame"}).exits(1), "exit code")
+
+    def test_more_than_there_are_wait_and_say_so(self):
+        place = self.nodes("true")
+        place.replace("TRAINFILE.lua", "nodes = 2", "nodes = 3")
+        place.ask("job:j", "--no-wait", env={"TOKEN": "open sesame"}).exits(0)
+        eventually(lambda: [job["reason"] for job in place.ask("ps", "--json").exits(0).lines] == ["PartitionConfig"], "it says no reason")
+        place.ask("cancel", "job:j").exits(0)
+        self.assertEqual([run["status"] for run in place.runs()], ["cancelled"])
+
+
 class Ends(OnSlurm):
     def test_a_failing_job_has_its_reason_and_is_not_tried_again(self):
         place, gate = self.waiting(then="echo no luck; exit 3")

@@ -148,6 +148,16 @@ TEST(SlurmScript, CommandWithOddCharacters) {
   expect_golden("slurm/command.sh", render_command(rendered.job()));
 }
 
+TEST(SlurmScript, JobOfTwoNodes) {
+  Rendered rendered;
+  rendered.spec.resources =
+      Table({}, {{"cpus", value_of(std::int64_t{3})}, {"nodes", value_of(std::int64_t{2})}});
+  rendered.spec.secrets = {"TOKEN"};
+  expect_golden("slurm/nodes.sh",
+                cat(render_script(rendered.job()), "\n==== command\n", render_command(rendered.job()),
+                    "\n==== task\n", render_task(rendered.job())));
+}
+
 TEST(SlurmScript, ShellWordsSurviveAShell) {
   EXPECT_EQ(shell_quoted("a'b"), "'a'\\''b'");
   EXPECT_EQ(shell_quoted(""), "''");

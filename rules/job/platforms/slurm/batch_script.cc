@@ -35,14 +35,20 @@ started=$(date +%s%N)
 echo "$started" >started.new && mv started.new started
 rm -rf code output home timed-out exit.json
 )sh";
-constexpr const char* kStart = R"sh(
+constexpr const char* kShare = R"sh(
 # What Slurm tells of the job's share; all else is said in `command`.
 set --
 for name in $(env | sed -nE 's/^(SLURM_[A-Z0-9_]+|CUDA_VISIBLE_DEVICES|ROCR_VISIBLE_DEVICES|ZE_AFFINITY_MASK)=.*/\1/p'); do
   eval "value=\$$name"
   set -- "$@" "$name=$value"
 done
-
+)sh";
+constexpr const char* kAcrossNodes = R"sh(
+# Where its processes, one on each node, find each other.
+set -- "$@" "SRUN=$(command -v srun)" "MASTER_PORT=$((20000 + SLURM_JOB_ID % 10000))"
+set -- "$@" "MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)"
+)sh";
+constexpr const char* kBegin = R"sh(
 trap 'asked=true; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM
 env -i "$@" /bin/sh ./command </dev/null &
 child=$!
@@ -103,7 +109,7 @@ class Words {
 
 Result<void> add_resources(const BatchJob& job, Words& words) {
   const JobSpec& spec = job.spec;
-  words.add("nodes", cat(whole_resource(spec, "nodes", 1)));
+  words.add("nodes", cat(nodes_of(spec)));
   words.add("ntasks-per-node", "1");
   if (const std::int64_t cpus = whole_resource(spec, "cpus", 0); cpus > 0)
     words.add("cpus-per-task", cat(cpus));
@@ -148,7 +154,22 @@ bool is_of_shell(std::string_view name) {
   return std::find(kOfShell.begin(), kOfShell.end(), name) != kOfShell.end();
 }
 
+bool is_exported(std::string_view name) { return is_shell_variable(name) && !is_of_shell(name); }
+
+// Becomes the program, with what no shell exports.
+std::string last_step(const RenderedJob& rendered) {
+  std::string text = cat("cd ", shell_quoted(rendered.folder), " || exit 1\nexec env");
+  for (const char* name : kOfShell) text += cat(" -u ", name);
+  for (const auto& [name, value] : rendered.environment) {
+    if (!is_exported(name)) text += cat(" ", shell_quoted(cat(name, "=", value)));
+  }
+  for (const std::string& argument : rendered.arguments) text += cat(" ", shell_quoted(argument));
+  return text + "\n";
+}
+
 }  // namespace
+
+std::int64_t nodes_of(const JobSpec& spec) { return whole_resource(spec, "nodes", 1); }
 
 bool is_shell_variable(std::string_view name) {
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
@@ -196,28 +217,32 @@ std::string render_script(const BatchJob& job) {
   return cat("#!/bin/sh\n# ", job.spec.key,
              ", a run of trainmake; `trainmake help slurm` tells what lies here.\ncd ",
              shell_quoted(job.run.top), " || exit 1\n", kClaim, "mkdir -p output home log ",
-             shell_quoted(job.folders.checkpoint), " || leave 1\n", code, " || leave 1\n", kStart,
-             watchdog(job.spec.timeout_s), kEnd);
+             shell_quoted(job.folders.checkpoint), " || leave 1\n", code, " || leave 1\n", kShare,
+             nodes_of(job.spec) > 1 ? kAcrossNodes : "", kBegin, watchdog(job.spec.timeout_s), kEnd);
 }
 
 std::string render_command(const BatchJob& job) {
   const RenderedJob rendered = render(job.spec, job.folders, kPath);
-  std::string text, beside;
+  std::string text;
   for (const auto& [name, value] : rendered.environment) {
-    if (is_shell_variable(name) && !is_of_shell(name))
-      text += cat("export ", name, "=", shell_quoted(value), "\n");
-    else
-      beside += cat(" ", shell_quoted(cat(name, "=", value)));
+    if (is_exported(name)) text += cat("export ", name, "=", shell_quoted(value), "\n");
   }
   if (!job.spec.secrets.empty()) {
     const std::string secrets = shell_quoted(job.run.secrets());
     text += cat(". ", secrets, "\nrm -f ", secrets, "\n");
   }
-  text += cat("cd ", shell_quoted(rendered.folder), " || exit 1\nexec env");
-  for (const char* name : kOfShell) text += cat(" -u ", name);
-  text += beside;
-  for (const std::string& argument : rendered.arguments) text += cat(" ", shell_quoted(argument));
-  return text + "\n";
+  const std::int64_t nodes = nodes_of(job.spec);
+  if (nodes == 1) return text + last_step(rendered);
+  const std::int64_t cpus = whole_resource(job.spec, "cpus", 0);
+  return cat(text, "exec \"$SRUN\" --nodes=", nodes, " --ntasks=", nodes, " --ntasks-per-node=1",
+             cpus > 0 ? cat(" --cpus-per-task=", cpus) : "",
+             " --kill-on-bad-exit=1 --label --input=none --export=ALL /bin/sh ", shell_quoted(job.run.task()),
+             "\n");
+}
+
+std::string render_task(const BatchJob& job) {
+  return cat("export RANK=\"$SLURM_PROCID\" LOCAL_RANK=\"$SLURM_LOCALID\" NODE_RANK=\"$SLURM_NODEID\" ",
+             "WORLD_SIZE=\"$SLURM_NTASKS\"\nunset SRUN\n", last_step(render(job.spec, job.folders, kPath)));
 }
 
 std::string render_secrets(const Secrets& secrets) {

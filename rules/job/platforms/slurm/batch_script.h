@@ -26,6 +26,9 @@ struct BatchJob {
 Result<std::vector<std::string>> render_sbatch(const BatchJob& job);
 std::string render_script(const BatchJob& job);
 std::string render_command(const BatchJob& job);
+// Of a job of several nodes, what its command starts on each.
+std::string render_task(const BatchJob& job);
+std::int64_t nodes_of(const JobSpec& spec);
 // Lines that a shell reads. REQUIRES: names are shell variables.
 std::string render_secrets(const Secrets& secrets);
 bool is_shell_variable(std::string_view name);

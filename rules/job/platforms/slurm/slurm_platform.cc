@@ -52,7 +52,7 @@ Result<void> check_names(const JobSpec& spec) {
 }  // namespace
 
 SlurmPlatform::SlurmPlatform(Host& host, const Workspace& workspace, Blobs& blobs, SlurmOptions options)
-    : Platform({.contract = std::string(kDefaultContract), .one_node = true}),
+    : Platform({.contract = std::string(kDefaultContract)}),
       host_(host),
       workspace_(workspace),
       blobs_(blobs),
@@ -196,6 +196,7 @@ Result<std::vector<std::string>> SlurmPlatform::lay_out(const JobSpec& spec, con
   TRY(files.make_link(job.folders.checkpoint, run.checkpoint()));
   TRY(write_file(files, run.params(), params_json(spec.params, job.folders)));
   TRY(write_file(files, run.command(), render_command(job)));
+  if (nodes_of(spec) > 1) TRY(write_file(files, run.task(), render_task(job)));
   TRY(write_file(files, run.script(), render_script(job), {.mode = kProgram}));
   return words;
 }

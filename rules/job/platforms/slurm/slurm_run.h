@@ -18,6 +18,7 @@ struct SlurmRun {
   std::string params() const { return top + "/params.json"; }
   std::string script() const { return top + "/script"; }
   std::string command() const { return top + "/command"; }
+  std::string task() const { return top + "/task"; }  // of a job of several nodes
   std::string secrets() const { return top + "/secrets"; }
   std::string log() const { return top + "/log.txt"; }
   std::string ticket() const { return top + "/ticket"; }
