@@ -1,7 +1,9 @@
 """Jobs on a real Slurm, which the stories start themselves: the same results as here, each job once, and every end told as what it is."""
 
+import contextlib
 import os
 import pathlib
+import random
 import shutil
 import subprocess
 import unittest
@@ -25,6 +27,7 @@ class OnSlurm(Story):
     def on_slurm(self, place, more=""):
         """Lets its jobs run there."""
         place.env["SLURM_CONF"] = self.cluster.env["SLURM_CONF"]
+        place.path("shared").mkdir()
         place.write("TRAINSPACE.lua", SPACE.format(shared=place.path("shared"), more=more))
         return place
 
@@ -274,6 +277,26 @@ class Once(OnSlurm):
         gate.open()
         going.end().exits(0)
         self.assertEqual((self.starts(place), self.states(place)), (1, ["COMPLETED"]))
+
+    def test_killed_at_any_moment(self):
+        place = self.place({"code/train.sh": 'echo "$2" >>"$STARTS"\necho "$2" >"$TRAINMAKE_OUTPUT_DIR/o"\n'})
+        place.write("TRAINFILE.lua", f'''
+            code "c" {{ srcs = glob "code/**", main = "train.sh" }}
+            image "i" {{ code = "code:c", base = "scratch" }}
+            for n = 1, 20 do
+              job("j" .. n) {{ image = "image:i", params = {{ n = n }}, outputs = {{ o = "o" }}, env = {{ STARTS = "{place.path("starts")}" }} }}
+            end
+        ''')
+        self.on_slurm(place)
+        moments = random.Random(1)
+        for _ in range(15):
+            going = place.start("job:*", "-j", "8")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                going.process.wait(moments.uniform(0.02, 0.5))
+            going.kill().end()
+        place.make("job:*")
+        self.assertEqual(sorted(map(int, place.read("starts").split())), list(range(1, 21)))
+        self.assertEqual([run["status"] for run in place.runs()], ["succeeded"] * 20)
 
     def test_two_trainmakes_at_once(self):
         place, gate = self.waiting()

@@ -251,6 +251,16 @@ TEST(SlurmPlatform, ARefusalSaysThatNothingStarted) {
   EXPECT_FALSE(real_file_system().look(world.run_of(spec).secrets())->exists());
 }
 
+TEST(SlurmPlatform, ASharedFolderThatIsNotThereIsNotMade) {
+  SlurmWorld world;
+  std::filesystem::remove(world.options.shared_dir);
+  const auto job = world.platform.submit(script_spec(1, "true"), {});
+  ASSERT_FALSE(job);
+  EXPECT_EQ(job.error().blame, Blame::kUser);
+  EXPECT_NE(job.error().message.find("`shared_dir`"), std::string::npos);
+  EXPECT_FALSE(world.folder.has("shared"));
+}
+
 TEST(SlurmPlatform, WithoutItsCommandsItSaysWhatIsMissing) {
   SlurmWorld world;
   world.slurm.failing.emplace("sbatch", fail(user_error("Cannot run `sbatch`: it is not in PATH")));

@@ -24,6 +24,7 @@ struct SlurmWorld {
   SlurmOptions options = [this] {
     SlurmOptions given;
     given.shared_dir = folder.path("shared");
+    std::filesystem::create_directory(given.shared_dir);
     return given;
   }();
   SlurmPlatform platform{host, workspace, blobs, options};

@@ -49,6 +49,14 @@ Result<void> check_names(const JobSpec& spec) {
   return {};
 }
 
+// Made here where it is not mounted, it would be another one than that of the nodes.
+Result<void> check_shared(FileSystem& files, const std::string& folder) {
+  TRY_ASSIGN(const Stat stat, files.look(folder, Links::kFollow));
+  if (stat.is(FileKind::kFolder)) return {};
+  return fail(user_error(cat("There is no folder ", quoted(folder), ", which is the platform's `shared_dir`"),
+                         "Mount it, or make it where this machine and the nodes see it"));
+}
+
 }  // namespace
 
 SlurmPlatform::SlurmPlatform(Host& host, const Workspace& workspace, Blobs& blobs, SlurmOptions options)
@@ -102,6 +110,7 @@ Result<SlurmTraces> SlurmPlatform::traces_of(const SlurmRun& run) {
 
 Result<std::string> SlurmPlatform::submit(const JobSpec& spec, const Secrets& secrets) {
   TRY(check_names(spec));
+  TRY(check_shared(host_.files, options_.shared_dir));
   TRY_ASSIGN(const SlurmRun run, folder_of(spec.run));
   auto lock = hold(spec.run);
   if (!lock) return fail(not_told(std::move(lock).error()));
