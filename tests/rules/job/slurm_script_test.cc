@@ -127,7 +127,7 @@ TEST(SlurmScript, APercentSignInAPathIsOne) {
   EXPECT_NE(std::find(words->begin(), words->end(), "--output=/50%%j/log.txt"), words->end());
 }
 
-TEST(SlurmScript, PlainJob) { expect_golden("slurm/plain.sh", render_script(Rendered().job())); }
+TEST(SlurmScript, PlainJob) { expect_golden("slurm/plain.txt", render_script(Rendered().job())); }
 
 TEST(SlurmScript, JobWithATimeoutAndNoCode) {
   Rendered rendered;
@@ -135,7 +135,7 @@ TEST(SlurmScript, JobWithATimeoutAndNoCode) {
   BatchJob job = rendered.job();
   job.code.clear();
   job.run.top = "/it's shared/runs";
-  expect_golden("slurm/timeout.sh", render_script(job));
+  expect_golden("slurm/timeout.txt", render_script(job));
 }
 
 TEST(SlurmScript, CommandWithOddCharacters) {
@@ -145,7 +145,7 @@ TEST(SlurmScript, CommandWithOddCharacters) {
       {"MODE", "it's \"fast\" $HOME\nand `more`"}, {"odd.name", "1"}, {"PWD", "/mine"}};
   rendered.spec.command = {value_of(std::string("./a b")), value_of(PlacedPath{Place::kData, "x y"})};
   rendered.spec.params = {{"name", value_of(std::string("a'b\\c"))}};
-  expect_golden("slurm/command.sh", render_command(rendered.job()));
+  expect_golden("slurm/command.txt", render_command(rendered.job()));
 }
 
 TEST(SlurmScript, JobOfTwoNodes) {
@@ -153,7 +153,7 @@ TEST(SlurmScript, JobOfTwoNodes) {
   rendered.spec.resources =
       Table({}, {{"cpus", value_of(std::int64_t{3})}, {"nodes", value_of(std::int64_t{2})}});
   rendered.spec.secrets = {"TOKEN"};
-  expect_golden("slurm/nodes.sh",
+  expect_golden("slurm/nodes.txt",
                 cat(render_script(rendered.job()), "\n==== command\n", render_command(rendered.job()),
                     "\n==== task\n", render_task(rendered.job())));
 }
