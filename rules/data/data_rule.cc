@@ -171,8 +171,7 @@ Result<Done> DataRule::list_external(const Target& target, const Doing& doing) {
   return done;
 }
 
-Result<bool> DataRule::external_holds(const Target& target, Looks& looks) {
-  looks.asked = looks.asked || target.find("digest") == nullptr;
+Result<bool> DataRule::external_holds(const Target& target) {
   if (services_.jobs_read_stores) return true;
   TRY_ASSIGN(const SharedExternalList list, external_.known(target));
   return list ? external_.is_here(*list) : Result<bool>(false);
@@ -501,7 +500,7 @@ Result<bool> DataRule::holds(const Subject& subject, const Record& record, bool,
   TRY_ASSIGN(const bool listed, services_.blobs.has(*listing));
   const Target& target = subject.target();
   if (lies_in_store(services_.workspace, target))
-    return listed ? external_holds(target, looks) : Result<bool>(false);
+    return listed ? external_holds(target) : Result<bool>(false);
   TRY_ASSIGN(const std::optional<StorePlace> base, places_.place_of(target));
   for (const FetchedFile& file : fetches_of(target)) {
     TRY_ASSIGN(const std::optional<ListedFile> known, fetcher_.known(file));

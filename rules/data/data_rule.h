@@ -58,7 +58,7 @@ class DataRule final : public Rule {
   Result<Gathered> gather(const Target& target);
   Result<Description> describe_external(const Target& target);
   Result<Done> list_external(const Target& target, const Doing& doing);
-  Result<bool> external_holds(const Target& target, Looks& looks);
+  Result<bool> external_holds(const Target& target);
   Result<SharedListing> fetched(const Target& target, const SharedListing& described, const Doing& doing);
   Result<Done> send(const Subject& subject, const Description& description, const Doing& doing);
   Result<MirrorChange> make_so(const Subject& subject, const StorePlace& base, const Listing& listing,

@@ -4,11 +4,10 @@
 #include <utility>
 
 #include "engine/base/text.h"
+#include "engine/base/url.h"
 
 namespace trainmake {
 namespace {
-
-std::string_view host_of(std::string_view url) { return url.substr(url.find("://") + 3); }
 
 // Tencent's COS and Huawei's OBS take no condition with a put; UCloud's US3 takes parts of 8 MiB, and nothing
 // larger in one request.
