@@ -126,14 +126,16 @@ Result<std::optional<std::string>> Blobs::read(const Sha256& digest) {
   return std::optional<std::string>();
 }
 
-Result<bool> Blobs::copy_out(const Sha256& digest, const std::string& to, WriteOptions options) {
+Result<bool> Blobs::copy_out(const Sha256& digest, const std::string& to, const WriteOptions& options,
+                             const Copying& copying) {
   const std::string from = path(digest);
   TRY_ASSIGN(const Stat there, files_.look(from));
   if (!there.exists()) return false;
   TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(to, options));
   Sha256Hasher sha256;
-  TRY(read_pieces(files_, from, {}, [&](std::string_view bytes) {
+  TRY(read_pieces(files_, from, copying.stop, [&](std::string_view bytes) {
     sha256.raw(bytes);
+    if (copying.copied) copying.copied(bytes.size());
     return writer->append(bytes);
   }));
   if (sha256.finish() == digest) {

@@ -3,6 +3,7 @@
 // disks rot. Knows nothing of what the bytes mean. Thread rule: any thread.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -16,6 +17,12 @@
 #include "engine/base/hash.h"
 
 namespace trainmake {
+
+// Of whoever waits while bytes are copied.
+struct Copying {
+  std::stop_token stop = {};                                  // ends it, as an interruption
+  std::function<void(std::uint64_t bytes)> copied = nullptr;  // hears of each piece
+};
 
 class Blobs {
  public:
@@ -38,7 +45,8 @@ class Blobs {
   Result<std::optional<std::string>> read(const Sha256& digest);
   // Streams a blob to `to`, verified before it becomes visible there. False when missing or damaged (then
   // removed).
-  Result<bool> copy_out(const Sha256& digest, const std::string& to, WriteOptions options);
+  Result<bool> copy_out(const Sha256& digest, const std::string& to, const WriteOptions& options,
+                        const Copying& copying = {});
   // Reads all of it; false when missing or damaged (then removed).
   Result<bool> is_sound(const Sha256& digest);
   Result<void> remove(const Sha256& digest);

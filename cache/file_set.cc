@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cache/shared_root.h"
 #include "engine/base/glob.h"
 #include "engine/base/text.h"
 #include "engine/base/walk.h"
@@ -64,7 +65,36 @@ std::string unescaped(std::string_view pattern) {
   return path;
 }
 
-Error unmatched(Host& host, const std::string& top, bool is_plain, const std::string& pattern) {
+// The first folder on the way to what a pattern names, itself included, that is a link; "" when there is
+// none.
+std::string linked_folder(FileSystem& files, const std::string& top, const std::string& path) {
+  for (std::size_t end = 0; end != path.npos && !path.empty();) {
+    end = path.find('/', end + 1);
+    const std::string folder = path_join(top, path.substr(0, end));
+    const Result<Stat> itself = files.look(folder);
+    const Result<Stat> target = files.look(folder, Links::kFollow);
+    const bool leads_to_folder = target && target->is(FileKind::kFolder);
+    if (itself && itself->is(FileKind::kLink) && leads_to_folder) return path.substr(0, end);
+    if (!leads_to_folder) break;
+  }
+  return "";
+}
+
+std::string elsewhere_hint(const std::string& folder) {
+  return cat("`url = \"dir:", folder, "\"` takes what lies there, in place of `files`");
+}
+
+Error unmatched(Host& host, const FileSetRequest& request, const std::string& top, bool is_plain,
+                const std::string& pattern) {
+  const auto parsed = PathPattern::parse(pattern);
+  const std::string link = linked_folder(host.files, top,
+                                         !parsed                ? ""
+                                         : parsed->is_literal() ? parsed->path()
+                                                                : parsed->root());
+  if (!link.empty())
+    return user_error(cat(quoted(link), " is a link to a folder, and those are not entered"),
+                      request.knows_url ? elsewhere_hint(path_join(request.folder, link))
+                                        : std::string("Name the files where the link leads to"));
   if (!is_plain) {
     return user_error(cat("Pattern ", quoted(pattern), " matches no file"),
                       "Correct it, or write `glob { \"...\", allow_empty = true }` when that is fine");
@@ -86,15 +116,36 @@ Error all_of(std::vector<Error> errors) {
   return first;
 }
 
-Result<void> check_patterns(const Value& files, const Location& where) {
+// The folder that an absolute pattern, or one that climbs out, starts from.
+std::string outside_folder(const FileSetRequest& request, std::string pattern) {
+  pattern.resize(std::min(pattern.find_first_of("*?[{"), pattern.size()));
+  if (!pattern.ends_with('/')) pattern = path_folder(pattern);
+  while (pattern.size() > 1 && pattern.ends_with('/')) pattern.pop_back();
+  const std::string folder = path_join(request.folder, pattern);
+  return path_clean(folder).value_or(folder);
+}
+
+bool leads_out(const std::string& pattern) {
+  const std::vector<std::string> names = split(pattern, '/');
+  return pattern.starts_with('/') || std::find(names.begin(), names.end(), "..") != names.end();
+}
+
+Result<void> check_patterns(const FileSetRequest& request) {
   std::vector<Error> wrong;
-  for (const Group& group : groups_of(files)) {
+  for (const Group& group : groups_of(*request.files)) {
     for (const auto* patterns : {&group.include, &group.exclude}) {
       for (const std::string& pattern : *patterns) {
         auto parsed = PathPattern::parse(pattern);
-        if (!parsed) wrong.push_back(std::move(parsed).error().at(line_of(group, pattern, where)));
+        if (parsed) continue;
+        wrong.push_back(std::move(parsed).error().at(line_of(group, pattern, request.where)));
+        if (request.knows_url && leads_out(pattern))
+          wrong.back().hint = elsewhere_hint(outside_folder(request, unescaped(pattern)));
       }
     }
+  }
+  for (const std::string& pattern : request.exclude) {
+    auto parsed = PathPattern::parse(pattern);
+    if (!parsed) wrong.push_back(std::move(parsed).error().at(request.where));
   }
   return wrong.empty() ? Result<void>() : fail(all_of(std::move(wrong)));
 }
@@ -110,9 +161,26 @@ std::string common_folder(const std::string& a, const std::string& b) {
   return a.substr(0, end);
 }
 
-Result<std::string> shared_root(const std::vector<Group>& groups) {
+// A pattern is of a path; who writes it as in a .gitignore means a name, wherever it is.
+void tell_of_names(const FileSetRequest& request, const std::vector<WalkedFile>& files,
+                   std::vector<std::string>& notes) {
+  for (const std::string& text : request.exclude) {
+    const Result<PathPattern> pattern = PathPattern::parse(text);
+    if (!pattern || text.find('*') == text.npos || text.find('/') != text.npos) continue;
+    const auto meant = std::find_if(files.begin(), files.end(), [&](const WalkedFile& file) {
+      return pattern->matches(path_name(file.path));
+    });
+    if (meant != files.end())
+      notes.push_back(cat("`exclude` ", quoted(text), " is of the project's folder alone and leaves ",
+                          quoted(meant->path), " in; ", quoted(cat("**/", text)), " is of all folders"));
+  }
+}
+
+}  // namespace
+
+Result<std::string> shared_root(const Value& files) {
   std::optional<std::string> root;
-  for (const Group& group : groups) {
+  for (const Group& group : groups_of(files)) {
     for (const std::string& text : group.include) {
       TRY_ASSIGN(const PathPattern pattern, PathPattern::parse(text));
       root = root ? common_folder(*root, pattern.root()) : pattern.root();
@@ -120,8 +188,6 @@ Result<std::string> shared_root(const std::vector<Group>& groups) {
   }
   return root.value_or("");
 }
-
-}  // namespace
 
 struct FileSets::Gathered {
   std::vector<WalkedFile> files;
@@ -196,8 +262,10 @@ Result<FileSets::Gathered> FileSets::gather(const FileSetRequest& request, const
   const std::string top = workspace_.path(request.folder);
   std::vector<Error> wrong;
   for (const Group& group : groups_of(*request.files)) {
-    WalkRequest walking{top,           group.include, group.exclude,    "TRAINFILE.lua",
-                        request.links, ignore,        workspace_.cache, request.empty_folders};
+    std::vector<std::string> exclude = group.exclude;
+    if (!group.plain) exclude.insert(exclude.end(), request.exclude.begin(), request.exclude.end());
+    WalkRequest walking{top,           group.include, std::move(exclude), "TRAINFILE.lua",
+                        request.links, ignore,        workspace_.cache,   request.empty_folders};
     Result<Walked> walked = walk(host_.files, walking);
     if (!walked) {
       Error error = std::move(walked).error();
@@ -207,7 +275,7 @@ Result<FileSets::Gathered> FileSets::gather(const FileSetRequest& request, const
     for (const std::string& pattern : walked->unmatched) {
       if (!group.allow_empty)
         wrong.push_back(
-            unmatched(host_, top, group.plain, pattern).at(line_of(group, pattern, request.where)));
+            unmatched(host_, request, top, group.plain, pattern).at(line_of(group, pattern, request.where)));
     }
     for (const auto& [folder, stat] : walked->folders) {
       all.looks.folders.push_back({path_join(request.folder, folder), stat});
@@ -234,6 +302,7 @@ Result<FileSets::Gathered> FileSets::gather(const FileSetRequest& request, const
                        std::make_move_iterator(walked->files.end()));
   }
   if (!wrong.empty()) return fail(all_of(std::move(wrong)));
+  tell_of_names(request, all.files, all.notes);
   const auto by_path = [](const WalkedFile& a, const WalkedFile& b) { return a.path < b.path; };
   if (!std::is_sorted(all.files.begin(), all.files.end(), by_path))
     std::stable_sort(all.files.begin(), all.files.end(), by_path);
@@ -244,7 +313,7 @@ Result<FileSets::Gathered> FileSets::gather(const FileSetRequest& request, const
 }
 
 Result<FileSet> FileSets::read(const FileSetRequest& request) {
-  TRY(check_patterns(*request.files, request.where));
+  TRY(check_patterns(request));
   const IgnoreRules* ignore = nullptr;
   if (request.gitignore) {
     TRY_ASSIGN(ignore, ignore_rules(request.folder));
@@ -262,7 +331,7 @@ Result<FileSet> FileSets::read(const FileSetRequest& request) {
           user_error(cat("`root` ", quoted(*request.root), " leads out of the project")).at(request.where));
     root = *clean;
   } else {
-    TRY_ASSIGN(root, shared_root(groups_of(*request.files)));
+    TRY_ASSIGN(root, shared_root(*request.files));
   }
   for (int attempt = 1;; ++attempt) {
     const std::int64_t looked_at = host_.clock.now_ns();

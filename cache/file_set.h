@@ -29,7 +29,9 @@ struct FileSetRequest {
   Links links = Links::kKeep;
   bool gitignore = false;
   Location where;
-  bool empty_folders = false;  // have keys, too
+  bool empty_folders = false;             // have keys, too
+  std::vector<std::string> exclude = {};  // patterns: left out of every glob
+  bool knows_url = false;                 // its target may name a folder elsewhere, as `url = "dir:..."`
 };
 
 struct FileSet {

@@ -10,9 +10,10 @@
 namespace trainmake {
 
 // One file. `owner` is whose it is, for the error when its bytes are gone: "the code", or a label.
-Result<void> lay_out(Blobs& blobs, const ListedFile& file, const std::string& owner, const std::string& to);
+Result<void> lay_out(Blobs& blobs, const ListedFile& file, const std::string& owner, const std::string& to,
+                     const Copying& copying = {});
 // All, below `folder`, which is made.
 Result<void> lay_out(FileSystem& files, Blobs& blobs, const Listing& listing, const std::string& owner,
-                     const std::string& folder);
+                     const std::string& folder, const Copying& copying = {});
 
 }  // namespace trainmake

@@ -91,4 +91,10 @@ Digest128 tree_identity(const Listing& listing, bool with_modes) {
   return hasher.finish();
 }
 
+std::uint64_t bytes_of(const Listing& listing) {
+  std::uint64_t bytes = 0;
+  for (const ListedFile& file : listing) bytes += file.size;
+  return bytes;
+}
+
 }  // namespace trainmake

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,6 +30,7 @@ struct ListedFile {
 inline bool is_folder(std::string_view key) { return key.ends_with('/'); }
 
 using Listing = std::vector<ListedFile>;  // sorted by key, keys unique
+using SharedListing = std::shared_ptr<const Listing>;
 
 std::string encode(const Listing& listing);
 // The same, piece by piece.
@@ -38,5 +40,6 @@ std::optional<Listing> decode_listing(std::string_view bytes);
 
 // Equal for trees with the same keys, contents, and (with_modes) modes and links, wherever they lie.
 Digest128 tree_identity(const Listing& listing, bool with_modes);
+std::uint64_t bytes_of(const Listing& listing);  // all files together
 
 }  // namespace trainmake

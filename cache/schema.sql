@@ -1,4 +1,4 @@
--- The state database, schema 1. A change here is a new schema: raise State::kSchemaVersion and add the step from the
+-- The state database, schema 5. A change here is a new schema: raise State::kSchemaVersion and add the step from the
 -- one before to kMigrations in state_database.cc.
 
 -- One row. `generation` is another random number after every write: numbers that count could meet again in a database
@@ -27,7 +27,8 @@ CREATE TABLE records (
 -- The record that is a label's result now.
 CREATE TABLE last (
   label       TEXT NOT NULL PRIMARY KEY,
-  fingerprint BLOB NOT NULL
+  fingerprint BLOB NOT NULL,
+  newest_run  TEXT NOT NULL DEFAULT ''  -- runs.id: of the label, when this became its result; '' is none
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE runs (
@@ -47,14 +48,28 @@ CREATE TABLE runs (
   reusable        INTEGER NOT NULL,
   params_json     TEXT NOT NULL,
   provenance_json TEXT NOT NULL,
-  manifest        BLOB NOT NULL  -- manifests.digest
+  manifest        BLOB NOT NULL,  -- manifests.digest
+  repeats         TEXT NOT NULL DEFAULT '',  -- runs.id
+  number          INTEGER NOT NULL DEFAULT 0  -- grows in the order in which runs were remembered first
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX runs_of ON runs (label, fingerprint);
+-- Which was the last one is no matter of clocks, which are set back at times.
+CREATE INDEX runs_by_number ON runs (number);
+-- What is in flight is found without a look at what is over.
+CREATE INDEX runs_by_status ON runs (status);
 
 CREATE TABLE run_metrics (
   run   TEXT NOT NULL,
   name  TEXT NOT NULL,
   value REAL,  -- NULL is not a number
+  PRIMARY KEY (run, name)
+) STRICT, WITHOUT ROWID;
+
+-- How a metric went: some hundred points at most.
+CREATE TABLE run_curves (
+  run    TEXT NOT NULL,
+  name   TEXT NOT NULL,
+  points TEXT NOT NULL,  -- JSON: [[step, value], ...]; the value of what is not a number is null
   PRIMARY KEY (run, name)
 ) STRICT, WITHOUT ROWID;
 

@@ -62,19 +62,24 @@ Result<std::optional<Record>> State::find(const Label& label, const Fingerprint&
 Result<void> State::remember(const Record& record) {
   return inside_->write([&](Database& database) -> Result<void> {
     TRY(put_record(database, record));
-    return make_last(database, record);
+    TRY_ASSIGN(const std::string newest, newest_run_of(database, record.label.text()));
+    return make_last(database, record, newest);
   });
 }
 
 Result<void> State::remember_late(const Record& record) {
   return inside_->write([&](Database& database) -> Result<void> {
-    TRY_ASSIGN(const std::optional<Record> same,
-               find_record(database, record.label.text(), record.fingerprint));
-    if (same && same->when_ns > record.when_ns) return {};
-    TRY_ASSIGN(const std::optional<Record> last, last_record(database, record.label));
+    TRY_ASSIGN(const bool has_newer, has_newer_record(database, record));
+    if (has_newer) return {};
     TRY(put_record(database, record));
-    return last && last->when_ns > record.when_ns ? Result<void>() : make_last(database, record);
+    TRY_ASSIGN(const bool has_newer_last, was_made_last_since(database, record.label.text(), record.run));
+    return has_newer_last ? Result<void>() : make_last(database, record, record.run);
   });
+}
+
+Result<bool> State::began_after_result(const Run& run) {
+  return inside_->read(
+      [&](Database& database) { return trainmake::began_after_result(database, run.label.text(), run.id); });
 }
 
 Result<void> State::put(const Run& run) {
@@ -93,7 +98,22 @@ Result<std::vector<Run>> State::of(const Label& label, const Fingerprint& finger
   return inside_->read([&](Database& database) { return runs_of(database, label.text(), fingerprint); });
 }
 
+Result<std::vector<Run>> State::of(const Label& label) {
+  return inside_->read([&](Database& database) { return runs_of(database, label.text()); });
+}
+
+Result<int> State::next_attempt(const Label& label, const Fingerprint& fingerprint) {
+  return inside_->read(
+      [&](Database& database) { return next_attempt_of(database, label.text(), fingerprint); });
+}
+
 Result<std::vector<Run>> State::all() { return inside_->read(all_runs); }
+
+Result<std::vector<Run>> State::in_flight() { return inside_->read(runs_in_flight); }
+
+Result<Curves> State::curves(std::string_view id) {
+  return inside_->read([&](Database& database) { return curves_of(database, id); });
+}
 
 Result<std::uint64_t> State::generation() {
   return inside_->read([](Database& database) -> Result<std::uint64_t> {

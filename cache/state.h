@@ -28,14 +28,20 @@ class State final : public Memory, public Runs {
   Result<std::optional<Record>> last(const Label& label) override;
   Result<std::optional<Record>> find(const Label& label, const Fingerprint& fingerprint) override;
   Result<void> remember(const Record& record) override;
-  // The same, of a step that was left to itself; the record's `when_ns` is when that began. What is of later
-  // than that stays: as the label's result, and as the one of this fingerprint.
+  // The same, of a job that was left to itself. What was remembered since its run began stays: as the label's
+  // result, and as the one of this fingerprint. REQUIRES: the run is known.
   Result<void> remember_late(const Record& record);
+  // Whether the run began after its label got the result that it has. False when the label has none.
+  Result<bool> began_after_result(const Run& run);
 
   Result<void> put(const Run& run) override;
   Result<std::optional<Run>> get(std::string_view id) override;
   Result<std::vector<Run>> of(const Label& label, const Fingerprint& fingerprint) override;
+  Result<std::vector<Run>> of(const Label& label) override;
   Result<std::vector<Run>> all() override;
+  Result<int> next_attempt(const Label& label, const Fingerprint& fingerprint) override;
+  Result<std::vector<Run>> in_flight() override;
+  Result<Curves> curves(std::string_view id) override;
 
   Result<std::uint64_t> generation() override;
 
@@ -52,7 +58,7 @@ class State final : public Memory, public Runs {
   // Moves a damaged database aside and starts one with what can still be read; returns where the old one is,
   // or "" when it was sound (or there was none) and nothing was done.
   static Result<std::string> repair(const std::string& cache_folder);
-  static constexpr int kSchemaVersion = 1;
+  static constexpr int kSchemaVersion = 5;
 
  private:
   struct Inside;

@@ -14,7 +14,23 @@ extern const char kSchemaSql[];
 namespace {
 
 // From schema n+1 to n+2, in order. Never edit a step that was released.
-constexpr std::array<const char*, State::kSchemaVersion - 1> kMigrations = {};
+constexpr std::array<const char*, State::kSchemaVersion - 1> kMigrations = {
+    R"(CREATE INDEX runs_by_status ON runs (status);
+       CREATE TABLE run_curves (run TEXT NOT NULL, name TEXT NOT NULL, points TEXT NOT NULL,
+                                PRIMARY KEY (run, name)) STRICT, WITHOUT ROWID;)",
+    R"(ALTER TABLE runs ADD COLUMN repeats TEXT NOT NULL DEFAULT '';
+       UPDATE runs SET repeats = coalesce(json_extract(provenance_json, '$.reproduces'), '')
+                   WHERE json_valid(provenance_json);)",
+    R"(ALTER TABLE runs ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
+       UPDATE runs SET number = ordered.place FROM
+           (SELECT id, row_number() OVER (ORDER BY created_ns, attempt, id DESC) AS place FROM runs) ordered
+           WHERE ordered.id = runs.id;
+       CREATE INDEX runs_by_number ON runs (number);)",
+    R"(ALTER TABLE last ADD COLUMN newest_run TEXT NOT NULL DEFAULT '';
+       UPDATE last SET newest_run = coalesce((
+           SELECT runs.id FROM runs JOIN records r ON r.label = last.label AND r.fingerprint = last.fingerprint
+           WHERE runs.label = last.label AND runs.created_ns <= r.when_ns ORDER BY runs.number DESC LIMIT 1), '');)",
+};
 
 Stat look_at(const std::string& path) { return real_file_system().look(path).value_or(Stat()); }
 bool is_there(const std::string& path) { return look_at(path).exists(); }

@@ -8,7 +8,8 @@
 namespace trainmake {
 namespace {
 
-constexpr std::string_view kTables[] = {"manifests", "records", "last", "runs", "run_metrics", "run_outputs"};
+constexpr std::string_view kTables[] = {"manifests",   "records",    "last",       "runs",
+                                        "run_metrics", "run_curves", "run_outputs"};
 
 Result<bool> is_sound(const std::string& cache_folder) {
   TRY_ASSIGN(const std::unique_ptr<Database> database, open_to_write(cache_folder));
@@ -38,12 +39,19 @@ Result<std::string> set_aside(const std::string& cache_folder) {
   return aside;
 }
 
-// Up to the first row that cannot be read. Rows that do not fit are left out.
+std::string columns_of(Database& database, std::string_view table) {
+  Result<Statement> names =
+      database.prepare(cat("SELECT group_concat(name, ', ') FROM pragma_table_info('", table, "')"));
+  const Result<bool> told = names ? names->step() : Result<bool>(false);
+  return told && *told ? std::string(names->text_at(0)) : std::string();
+}
+
+// Up to the first row that cannot be read. Rows that do not fit are left out; what an older schema did not
+// have yet is as if nothing were said.
 void carry_table(Database& from, Database& to, std::string_view table) {
-  const Result<Statement> empty = to.prepare(cat("SELECT * FROM ", table));
   Result<Statement> rows = from.prepare(cat("SELECT * FROM ", table));
-  if (!empty || !rows || rows->columns() != empty->columns()) return;
-  std::string insert = cat("INSERT OR IGNORE INTO ", table, " VALUES (?");
+  if (!rows) return;
+  std::string insert = cat("INSERT OR IGNORE INTO ", table, " (", columns_of(from, table), ") VALUES (?");
   for (int column = 1; column < rows->columns(); ++column) insert += ", ?";
   insert += ')';
   for (Result<bool> more = rows->step(); more && *more; more = rows->step()) {
@@ -59,7 +67,7 @@ Result<void> salvage(const std::string& aside, Database& to) {
       Database::open(aside, Database::Mode::kWrite);  // its log is read with it
   if (!from) return {};
   const Result<int> version = schema_version(**from, state_migrations());
-  if (!version || *version != state_migrations().version()) return {};
+  if (!version || *version == 0) return {};  // an older one has fewer tables
   TRY_ASSIGN(Transaction transaction, Transaction::begin(to));
   for (const std::string_view table : kTables) carry_table(**from, to, table);
   TRY(

@@ -92,13 +92,14 @@ class Row {
 
 #define TM_RECORD_COLUMNS \
   "r.label, r.fingerprint, r.manifest, m.size, m.bytes, r.artifacts, r.when_ns, r.version, r.run "
-#define TM_RUN_COLUMNS                                                                                    \
-  "r.id, r.label, r.fingerprint, r.attempt, r.status, r.platform, r.key, r.job, r.created_ns, "           \
-  "r.started_ns, "                                                                                        \
-  "r.ended_ns, r.exit_code, r.reason, r.reusable, r.params_json, r.provenance_json, r.manifest, m.size, " \
-  "m.bytes "                                                                                              \
+#define TM_RUN_COLUMNS                                                                                       \
+  "r.id, r.label, r.fingerprint, r.attempt, r.status, r.platform, r.key, r.job, r.created_ns, "              \
+  "r.started_ns, "                                                                                           \
+  "r.ended_ns, r.exit_code, r.reason, r.reusable, r.params_json, r.provenance_json, r.repeats, r.manifest, " \
+  "m.size, m.bytes "                                                                                         \
   "FROM runs r LEFT JOIN manifests m ON m.digest = r.manifest "
-#define TM_NEWEST_FIRST "ORDER BY r.created_ns DESC, r.attempt DESC, r.id"
+#define TM_ITS_OWN "r.label = ? AND r.repeats = '' "
+#define TM_NEWEST_FIRST "ORDER BY r.number DESC, r.created_ns DESC, r.attempt DESC, r.id"
 
 Result<std::optional<Record>> record_from(Database& database, Statement statement) {
   TRY_ASSIGN(const bool found, statement.step());
@@ -139,6 +140,7 @@ Result<Run> run_from(Database& database, const Statement& statement) {
   run.reusable = row.integer() != 0;
   run.params_json = row.text();
   run.provenance_json = row.text();
+  run.repeats = row.text();
   run.manifest = row.manifest();
   if (!row.ok()) return fail(damaged(database, "a run cannot be read"));
   return run;
@@ -202,9 +204,12 @@ Result<Digest128> put_manifest(Database& database, const Manifest& manifest) {
 
 Result<void> put_run_row(Database& database, const Run& run) {
   TRY_ASSIGN(const Digest128 manifest, put_manifest(database, run.manifest));
-  TRY_ASSIGN(Statement statement,
-             database.prepare(
-                 "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  TRY_ASSIGN(
+      Statement statement,
+      database.prepare(
+          "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+          "coalesce((SELECT number FROM runs WHERE id = ?1), (SELECT coalesce(max(number), 0) + 1 FROM "
+          "runs)))"));
   const std::string label = run.label.text();
   statement.text(run.id).text(label).digest(run.fingerprint).integer(run.attempt).text(name_of(run.status));
   statement.text(run.platform).text(run.key).text(run.job);
@@ -215,7 +220,7 @@ Result<void> put_run_row(Database& database, const Run& run) {
     statement.null();
   }
   statement.text(run.reason).integer(run.reusable ? 1 : 0).text(run.params_json).text(run.provenance_json);
-  return statement.digest(manifest).run();
+  return statement.digest(manifest).text(run.repeats).run();
 }
 
 Result<void> put_metrics(Database& database, const Run& run) {
@@ -236,6 +241,18 @@ Result<void> put_outputs(Database& database, const Run& run) {
     TRY_ASSIGN(Statement statement, database.prepare("INSERT INTO run_outputs VALUES (?, ?, ?, ?, ?, ?)"));
     statement.text(run.id).integer(position++).text(output.name).text(output.path);
     TRY(statement.integer(static_cast<std::int64_t>(output.bytes)).text(output.sha256).run());
+  }
+  return {};
+}
+
+Result<void> put_curves(Database& database, const Run& run) {
+  if (run.curves.empty()) return {};
+  TRY_ASSIGN(Statement before, database.prepare("DELETE FROM run_curves WHERE run = ?"));
+  TRY(before.text(run.id).run());
+  for (const auto& [name, curve] : run.curves) {
+    const std::string points = to_json(curve);
+    TRY_ASSIGN(Statement statement, database.prepare("INSERT INTO run_curves VALUES (?, ?, ?)"));
+    TRY(statement.text(run.id).text(name).text(points).run());
   }
   return {};
 }
@@ -272,10 +289,44 @@ Result<void> put_record(Database& database, const Record& record) {
   return statement.integer(record.when_ns).text(record.version).text(record.run).run();
 }
 
-Result<void> make_last(Database& database, const Record& record) {
-  TRY_ASSIGN(Statement statement, database.prepare("INSERT OR REPLACE INTO last VALUES (?, ?)"));
+Result<void> make_last(Database& database, const Record& record, std::string_view newest_run) {
+  TRY_ASSIGN(Statement statement, database.prepare("INSERT OR REPLACE INTO last VALUES (?, ?, ?)"));
   const std::string label = record.label.text();
-  return statement.text(label).digest(record.fingerprint).run();
+  return statement.text(label).digest(record.fingerprint).text(newest_run).run();
+}
+
+Result<std::string> newest_run_of(Database& database, std::string_view label) {
+  TRY_ASSIGN(Statement statement,
+             database.prepare("SELECT id FROM runs WHERE label = ? ORDER BY number DESC LIMIT 1"));
+  TRY_ASSIGN(const bool found, statement.text(label).step());
+  return found ? std::string(statement.text_at(0)) : std::string();
+}
+
+Result<bool> was_made_last_since(Database& database, std::string_view label, std::string_view run) {
+  TRY_ASSIGN(
+      Statement statement,
+      database.prepare("SELECT 1 FROM last l JOIN runs newest ON newest.id = l.newest_run JOIN runs r ON "
+                       "r.id = ? WHERE l.label = ? AND newest.number >= r.number"));
+  return statement.text(run).text(label).step();
+}
+
+Result<bool> began_after_result(Database& database, std::string_view label, std::string_view run) {
+  TRY_ASSIGN(Statement statement, database.prepare("SELECT 1 FROM last WHERE label = ?"));
+  TRY_ASSIGN(const bool has_result, statement.text(label).step());
+  TRY_ASSIGN(const bool is_newer, was_made_last_since(database, label, run));
+  return has_result && !is_newer;
+}
+
+Result<bool> has_newer_record(Database& database, const Record& record) {
+  TRY_ASSIGN(Statement statement,
+             database.prepare("SELECT 1 FROM records s JOIN runs r ON r.id = ?1 "
+                              "LEFT JOIN runs of_record ON of_record.id = s.run "
+                              "LEFT JOIN last l ON l.label = s.label AND l.fingerprint = s.fingerprint "
+                              "LEFT JOIN runs newest ON newest.id = l.newest_run "
+                              "WHERE s.label = ?2 AND s.fingerprint = ?3 "
+                              "AND (of_record.number > r.number OR newest.number >= r.number)"));
+  const std::string label = record.label.text();
+  return statement.text(record.run).text(label).digest(record.fingerprint).step();
 }
 
 Result<std::vector<RecordKey>> record_keys(Database& database) {
@@ -309,25 +360,42 @@ Result<void> drop_unused_manifests(Database& database) {
       "runs)");
 }
 
+// Their runs keep their order and ours do; between the two times decide.
 Result<void> add_other(Database& database) {
   return database.run(R"(
-    CREATE TEMP TABLE taken AS SELECT id FROM other.runs theirs WHERE NOT EXISTS (
+    CREATE TEMP TABLE ours_by_time AS
+      SELECT created_ns, max(number) OVER (ORDER BY created_ns) AS number FROM main.runs;
+    CREATE INDEX temp.of_time ON ours_by_time (created_ns);
+    CREATE TEMP TABLE taken AS SELECT id, number AS their_number, CASE
+        WHEN id IN (SELECT id FROM main.runs) THEN (SELECT number FROM main.runs ours WHERE ours.id = theirs.id)
+        WHEN NOT EXISTS (SELECT 1 FROM main.runs) THEN number
+        ELSE max(coalesce((SELECT number FROM ours_by_time WHERE created_ns <= theirs.created_ns
+                           ORDER BY created_ns DESC LIMIT 1), 0))
+             OVER (ORDER BY number, created_ns, attempt ROWS UNBOUNDED PRECEDING) END AS after
+      FROM other.runs theirs WHERE NOT EXISTS (
       SELECT 1 FROM main.runs ours WHERE ours.id = theirs.id AND NOT (
         theirs.status = 'succeeded' AND ours.status IN ('failed', 'cancelled', 'lost')));
     INSERT OR IGNORE INTO main.manifests SELECT * FROM other.manifests;
     INSERT OR IGNORE INTO main.records SELECT * FROM other.records;
     INSERT OR IGNORE INTO main.last SELECT * FROM other.last;
     INSERT OR REPLACE INTO main.runs SELECT * FROM other.runs WHERE id IN (SELECT id FROM taken);
+    UPDATE main.runs SET number = ordered.place FROM (
+      SELECT r.id, row_number() OVER (ORDER BY coalesce(t.after, r.number), t.id IS NOT NULL,
+          t.their_number, r.created_ns, r.attempt, r.id DESC) AS place
+      FROM main.runs r LEFT JOIN taken t ON t.id = r.id) ordered WHERE ordered.id = main.runs.id;
     DELETE FROM main.run_metrics WHERE run IN (SELECT id FROM taken);
     INSERT INTO main.run_metrics SELECT * FROM other.run_metrics WHERE run IN (SELECT id FROM taken);
     DELETE FROM main.run_outputs WHERE run IN (SELECT id FROM taken);
     INSERT INTO main.run_outputs SELECT * FROM other.run_outputs WHERE run IN (SELECT id FROM taken);
-    DROP TABLE taken)");
+    DELETE FROM main.run_curves WHERE run IN (SELECT id FROM taken);
+    INSERT INTO main.run_curves SELECT * FROM other.run_curves WHERE run IN (SELECT id FROM taken);
+    DROP TABLE taken; DROP TABLE ours_by_time)");
 }
 
 Result<void> put_run(Database& database, const Run& run) {
   TRY(put_run_row(database, run));
   TRY(put_metrics(database, run));
+  TRY(put_curves(database, run));
   return put_outputs(database, run);
 }
 
@@ -339,16 +407,50 @@ Result<std::optional<Run>> find_run(Database& database, std::string_view id) {
 }
 
 Result<std::vector<Run>> runs_of(Database& database, std::string_view label, const Fingerprint& fingerprint) {
-  TRY_ASSIGN(
-      Statement statement,
-      database.prepare("SELECT " TM_RUN_COLUMNS "WHERE r.label = ? AND r.fingerprint = ? " TM_NEWEST_FIRST));
+  TRY_ASSIGN(Statement statement, database.prepare("SELECT " TM_RUN_COLUMNS "WHERE " TM_ITS_OWN
+                                                   "AND r.fingerprint = ? " TM_NEWEST_FIRST));
   statement.text(label).digest(fingerprint);
   return runs_from(database, std::move(statement));
+}
+
+Result<std::vector<Run>> runs_of(Database& database, std::string_view label) {
+  TRY_ASSIGN(Statement statement,
+             database.prepare("SELECT " TM_RUN_COLUMNS "WHERE " TM_ITS_OWN TM_NEWEST_FIRST));
+  statement.text(label);
+  return runs_from(database, std::move(statement));
+}
+
+Result<int> next_attempt_of(Database& database, std::string_view label, const Fingerprint& fingerprint) {
+  TRY_ASSIGN(
+      Statement statement,
+      database.prepare("SELECT coalesce(max(attempt), 0) + 1 FROM runs WHERE label = ? AND fingerprint = ?"));
+  TRY(statement.text(label).digest(fingerprint).step());
+  return static_cast<int>(statement.integer_at(0));
 }
 
 Result<std::vector<Run>> all_runs(Database& database) {
   TRY_ASSIGN(Statement statement, database.prepare("SELECT " TM_RUN_COLUMNS TM_NEWEST_FIRST));
   return runs_from(database, std::move(statement));
+}
+
+Result<std::vector<Run>> runs_in_flight(Database& database) {
+  TRY_ASSIGN(Statement statement,
+             database.prepare("SELECT " TM_RUN_COLUMNS
+                              "WHERE r.status IN ('queued', 'running', 'unknown') " TM_NEWEST_FIRST));
+  return runs_from(database, std::move(statement));
+}
+
+Result<Curves> curves_of(Database& database, std::string_view run) {
+  TRY_ASSIGN(Statement statement, database.prepare("SELECT name, points FROM run_curves WHERE run = ?"));
+  statement.text(run);
+  Curves curves;
+  while (true) {
+    TRY_ASSIGN(const bool more, statement.step());
+    if (!more) return curves;
+    std::optional<Curve> curve = curve_from_json(statement.text_at(1));
+    if (!curve) return fail(damaged(database, "a curve of a run cannot be read"));
+    curves.emplace(statement.text_at(0), *std::move(curve));
+  }
 }
 
 }  // namespace trainmake

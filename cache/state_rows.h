@@ -17,7 +17,14 @@ Result<std::optional<Record>> last_record(Database& database, const Label& label
 Result<std::optional<Record>> find_record(Database& database, std::string_view label,
                                           const Fingerprint& fingerprint);
 Result<void> put_record(Database& database, const Record& record);
-Result<void> make_last(Database& database, const Record& record);  // its label's
+// Its label's. `newest_run` is an id: runs after that one began after this was the result.
+Result<void> make_last(Database& database, const Record& record, std::string_view newest_run);
+Result<std::string> newest_run_of(Database& database, std::string_view label);  // its id; "" is none
+// Whether what the label has became its result when this run was known already.
+Result<bool> was_made_last_since(Database& database, std::string_view label, std::string_view run);
+Result<bool> began_after_result(Database& database, std::string_view label, std::string_view run);
+// Whether the one of its fingerprint is of a later run, or became the label's result since its run began.
+Result<bool> has_newer_record(Database& database, const Record& record);
 
 struct RecordKey {
   std::string label;
@@ -37,6 +44,10 @@ Result<void> put_run(Database& database, const Run& run);
 Result<std::optional<Run>> find_run(Database& database, std::string_view id);
 // The newest first.
 Result<std::vector<Run>> runs_of(Database& database, std::string_view label, const Fingerprint& fingerprint);
+Result<std::vector<Run>> runs_of(Database& database, std::string_view label);
+Result<int> next_attempt_of(Database& database, std::string_view label, const Fingerprint& fingerprint);
 Result<std::vector<Run>> all_runs(Database& database);
+Result<std::vector<Run>> runs_in_flight(Database& database);
+Result<Curves> curves_of(Database& database, std::string_view run);
 
 }  // namespace trainmake

@@ -14,7 +14,7 @@ namespace {
 
 // What travels beside the database. Proofs do not: they are of this machine's files.
 constexpr std::string_view kFolders[] = {"blobs",   "files",   kImagesFolder, "layers",
-                                         "mirrors", "fetched", "listed"};
+                                         "mirrors", "fetched", "listed",      "split"};
 constexpr std::string_view kDatabase = "state.db";
 constexpr std::size_t kBuffer = 256 * 1024;
 
@@ -36,7 +36,7 @@ bool is_digest_with(std::string_view name, std::string_view ending) {
 bool is_ours(std::string_view name) {
   const std::string_view folder = path_folder(name), file = path_name(name);
   if (folder == "files") return is_digest_with(file, ".idx");
-  if (folder == "listed") return Digest128::parse(file).has_value();
+  if (folder == "listed" || folder == "split") return Digest128::parse(file).has_value();
   if (folder == "mirrors") return Digest128::parse(file) || is_digest_with(file, ".log");
   if (folder == "fetched") return Sha256::parse(file).has_value();
   if (folder == "layers") return is_digest_with(file, ".json");

@@ -18,6 +18,7 @@ namespace trainmake {
 namespace {
 
 constexpr std::string_view kServices[] = {"platform", "store", "registry"};
+constexpr std::string_view kContract = "contract";  // has no default: a platform names it
 constexpr Place kPlaces[] = {Place::kCode, Place::kData, Place::kOutput, Place::kCheckpoint, Place::kLog};
 
 std::vector<Global> make_globals() {
@@ -27,7 +28,8 @@ std::vector<Global> make_globals() {
                              {"list", true, false},
                              {"project", true, false},
                              {"select", true, true},
-                             {"limits", false, true}};
+                             {"limits", false, true},
+                             {std::string(kContract), false, true}};
   for (const std::string_view kind : kKinds) all.push_back({std::string(kind), true, false});
   for (const Place place : kPlaces) all.push_back({std::string(name_of(place)), true, false});
   for (const std::string_view kind : kServices) {
@@ -54,14 +56,33 @@ std::vector<std::string> known_names(lua_State* state) {
     if (lua_type(state, -2) == LUA_TSTRING) names.push_back(text_at(state, -2));
   }
   lua_pop(state, 1);
+  for (const LuaModule& module : Vm::of(state).evaluation().options.modules) names.emplace_back(module.name);
   Vm::of(state).charge(names.size() * kNameCost);
   std::sort(names.begin(), names.end());
   return names;
 }
 
+// The table that a room brings under this name, left on the stack; only a project's file may use it.
+bool open_module(lua_State* state, const std::string& name) {
+  const Evaluation& evaluation = Vm::of(state).evaluation();
+  if (evaluation.role != FileRole::kProject) return false;
+  for (const LuaModule& module : evaluation.options.modules) {
+    if (module.name != name) continue;
+    const std::string_view text = module.text;
+    if (luaL_loadbufferx(state, text.data(), text.size(), cat("=", name).c_str(), "t") != LUA_OK)
+      lua_error(state);
+    lua_call(state, 0, 0);
+    lua_pushglobaltable(state);
+    lua_pushlstring(state, name.data(), name.size());
+    return lua_rawget(state, -2) == LUA_TTABLE;
+  }
+  return false;
+}
+
 // __index of the globals: a name that nothing was ever assigned to.
 Result<int> unknown_global(lua_State* state) {
   const std::string name = lua_type(state, 2) == LUA_TSTRING ? lua_tostring(state, 2) : "?";
+  if (open_module(state, name)) return 1;
   const FileRole role = Vm::of(state).evaluation().role;
   const char* here = role == FileRole::kProject ? "a TRAINFILE" : "TRAINSPACE.lua";
   if (const Global* global = find_global(name); global != nullptr && !global->allowed(role)) {
@@ -97,6 +118,7 @@ void open_trainfile(lua_State* state) {
 
 void open_trainspace(lua_State* state) {
   set_global(state, "limits", &guarded<declare_limits>);
+  set_global(state, kContract, &guarded<begin_declaration>, kContract);
   for (const std::string_view kind : kServices) {
     set_global(state, kind, &guarded<begin_declaration>, kind);
     set_global(state, cat("default_", kind), &guarded<declare_default>, kind);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/base/host.h"
+#include "engine/model/lua_module.h"
 #include "engine/model/project.h"
 
 namespace trainmake {
@@ -29,6 +30,7 @@ struct LoadOptions {
   std::string platform;       // the chosen platform's name, for select
   std::string platform_type;  // and its type
   LoadLimits limits = {};
+  std::vector<LuaModule> modules = {};
 };
 
 // `folder` from the root. What is wrong is in Project::errors; all of it that can be told at once. An

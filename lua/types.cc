@@ -35,6 +35,7 @@ constexpr std::string_view kMeta = R"lua(---@meta trainmake
 ---@field endpoint? string
 ---@field region? string
 ---@field path_style? boolean
+---@field conditional? boolean
 ---@field create? boolean
 ---@field insecure? boolean
 ---@field ca? string
@@ -106,13 +107,17 @@ std::string type_of(const Attribute& attribute) {
       return "trainmake.file_layer[]";
     case Shape::kVariants:
       return "string|table<string, string>";
+    case Shape::kWord:
+      return "string|trainmake.placed_path";
     case Shape::kCommand:
       return "(string|trainmake.placed_path)[]";
-    case Shape::kTable: {
+    case Shape::kTable:
+    case Shape::kTableOrWord: {
       std::string fields;
       for (const Attribute& field : attribute.fields)
         fields += cat(fields.empty() ? "{ " : ", ", field.name, "?: ", type_of(field));
-      return fields.empty() ? "table" : fields + " }";
+      const std::string table = fields.empty() ? "table" : fields + " }";
+      return attribute.shape == Shape::kTableOrWord ? cat("string|", table) : table;
     }
     case Shape::kDuration:
       return "number|string";
@@ -146,9 +151,13 @@ void add_placed_path(std::string& out, std::string_view name) {
              "---@return trainmake.placed_path\nfunction ", name, "(path) end\n");
 }
 
-void add_service(std::string& out, std::string_view kind) {
+void add_declared(std::string& out, std::string_view kind) {
   out += cat("\n---A ", kind, " of the workspace, in TRAINSPACE.lua.\n---@param name string\n",
              "---@return fun(attributes: trainmake.service)\nfunction ", kind, "(name) end\n");
+}
+
+void add_service(std::string& out, std::string_view kind) {
+  add_declared(out, kind);
   out +=
       cat("\n---The ", kind, " that is used when none is named, in TRAINSPACE.lua.\n---@param name string\n",
           "function default_", kind, "(name) end\n");
@@ -163,6 +172,7 @@ std::string luals_types(const std::vector<const Schema*>& schemas) {
     add_placed_path(out, name_of(place));
   }
   for (const std::string_view kind : {"platform", "store", "registry"}) add_service(out, kind);
+  add_declared(out, "contract");
   return out;
 }
 

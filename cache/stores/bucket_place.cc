@@ -67,7 +67,7 @@ Result<BucketPlace> read_bucket_place(const Service& service) {
 Result<void> check_key(const BucketPlace& place, const std::string& key, std::size_t longest) {
   const std::optional<std::string> clean = path_clean(key);
   const bool is_plain = clean && !clean->empty() && (*clean == key || cat(*clean, "/") == key);
-  if (!is_plain || key.starts_with('/'))
+  if (!is_plain || key.starts_with('/') || key.find('\0') != key.npos)
     return fail(user_error(cat("Key ", quoted(key), " leads out of the store")));
   if (!is_utf8(key))
     return fail(

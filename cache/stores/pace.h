@@ -17,12 +17,14 @@ class Pace {
  public:
   Pace(Clock& clock, SendLimits limits) : clock_(clock), limits_(limits) {}
 
-  // Calls `send`, which sends so many bytes, when it is its turn.
-  Result<HttpResponse> keep(std::uint64_t bytes, const std::stop_token& stop,
+  // Calls `send` when it is its turn. What is urgent goes at once, and others wait the longer.
+  Result<HttpResponse> keep(const Turn& turn, const std::stop_token& stop,
                             const std::function<Result<HttpResponse>()>& send);
+  // Within one request, too; what is urgent is as fast as it can be.
+  void slow_down(const Turn& turn, HttpRequest& request) const;
 
  private:
-  Result<void> wait_for_bandwidth(std::uint64_t bytes, const std::stop_token& stop);
+  Result<void> wait_for_bandwidth(const Turn& turn, const std::stop_token& stop);
 
   Clock& clock_;
   const SendLimits limits_;
@@ -38,6 +40,8 @@ class PacedHttp final : public Http {
   PacedHttp(Http& inner, Clock& clock, SendLimits limits) : inner_(inner), pace_(clock, limits) {}
 
   Result<HttpResponse> send(const HttpRequest& request, std::stop_token stop) override;
+  Result<HttpResponse> send_in_turn(const Turn& turn, const std::function<Result<HttpRequest>()>& make,
+                                    std::stop_token stop) override;
   std::jthread get_ready() override { return inner_.get_ready(); }
 
  private:

@@ -1,9 +1,9 @@
 #include "cache/stores/send_limits.h"
 
-#include <algorithm>
 #include <string>
 #include <string_view>
 
+#include "engine/base/byte_count.h"
 #include "engine/base/text.h"
 
 namespace trainmake {
@@ -15,21 +15,10 @@ std::optional<std::int64_t> whole(const Service& service, std::string_view name)
   return number == nullptr ? std::nullopt : std::optional(*number);
 }
 
-// In a second: `50MB`, `100 MiB/s`, `2GB`, `800000`.
+// In a second: as a size, or `100 MiB/s`.
 std::optional<std::uint64_t> parse_rate(std::string_view text) {
   if (text.ends_with("/s")) text.remove_suffix(2);
-  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
-  const auto number = whole_number<std::uint64_t>(text.substr(0, digits));
-  const std::string_view unit = trim(text.substr(digits));
-  if (!number || *number == 0) return std::nullopt;
-  constexpr std::string_view kPrefixes = "KMG";
-  if (unit.empty() || unit == "B") return *number;
-  std::size_t power = kPrefixes.find(unit.front()) + 1;
-  const bool decimal = unit.substr(1) == "B", binary = unit.substr(1) == "iB";
-  if (power == 0 || (!decimal && !binary)) return std::nullopt;
-  std::uint64_t bytes = *number;
-  for (; power > 0; --power) bytes *= decimal ? 1000 : 1024;
-  return bytes;
+  return parse_byte_count(trim(text));
 }
 
 Failure wrong(const Service& service, const std::string& message, std::string hint) {

@@ -56,13 +56,16 @@ std::string without_quotes(std::string_view tag) {
 Sender::Sender(Host& host, SendLimits limits)
     : host_(host), pace_(host.clock, limits), dice_(static_cast<std::uint64_t>(host.clock.steady_ns())) {}
 
-Result<HttpResponse> Sender::send_once(const std::function<Result<HttpRequest>()>& make, std::uint64_t bytes,
+Result<HttpResponse> Sender::send_once(const std::function<Result<HttpRequest>()>& make,
+                                       const Sending& sending, bool is_repeated,
                                        const std::stop_token& stop) {
-  // When it is its turn: a signature is of a time.
-  return pace_.keep(bytes, stop, [&]() -> Result<HttpResponse> {
-    TRY_ASSIGN(const HttpRequest request, make());
-    return host_.http.send(request, stop);
-  });
+  const auto made = [&]() -> Result<HttpRequest> {
+    if (sending.may_write != nullptr && *sending.may_write) TRY((*sending.may_write)(is_repeated));
+    TRY_ASSIGN(HttpRequest request, make());
+    pace_.slow_down(sending.turn, request);
+    return request;
+  };
+  return pace_.keep(sending.turn, stop, [&] { return host_.http.send_in_turn(sending.turn, made, stop); });
 }
 
 // Each waits a little longer or shorter than others that were refused with it.
@@ -78,27 +81,54 @@ milliseconds Sender::pause(int attempt, const HttpResponse* response) {
              : ours;
 }
 
-void Sender::heed(const std::stop_token& stop) {
+std::shared_ptr<void> Sender::heed(const std::stop_token& stop, const Hear& hear) {
+  auto heeded = std::make_shared<Heeded>(Heeded{stop, hear});
   const std::lock_guard lock(mutex_);
-  heeded_ = stop;
+  std::erase_if(heeded_, [](const std::weak_ptr<Heeded>& one) { return one.expired(); });
+  heeded_.insert(heeded_.begin(), heeded);
+  return heeded;
+}
+
+std::shared_ptr<Sender::Heeded> Sender::last_heeded() {
+  const std::lock_guard lock(mutex_);
+  for (const std::weak_ptr<Heeded>& one : heeded_) {
+    if (std::shared_ptr<Heeded> heeded = one.lock()) return heeded;
+  }
+  return nullptr;
+}
+
+// Once for all that wait.
+void Sender::tell_of_silence(std::int64_t since_ns, const Result<HttpResponse>& last) {
+  constexpr std::int64_t kLong_ns = 10 * kSecond, kTellEvery_ns = 60 * kSecond;
+  const std::int64_t now_ns = host_.clock.steady_ns();
+  const std::int64_t silent_ns = now_ns - since_ns;
+  const std::shared_ptr<Heeded> heeded = last_heeded();
+  if (silent_ns < kLong_ns || !heeded || !heeded->hear) return;
+  const std::lock_guard lock(telling_);
+  if (told_ns_ && now_ns - *told_ns_ < kTellEvery_ns) return;
+  told_ns_ = now_ns;
+  const std::string why = last ? cat("HTTP ", last->status) : last.error().message;
+  heeded->hear(cat("Asked for ", human_duration(silent_ns / 1'000'000), " without an answer that helps (",
+                   why, "): asking again"));
 }
 
 // Who was never reached will not be for being asked for long.
-Result<HttpResponse> Sender::send(const std::function<Result<HttpRequest>()>& make, std::uint64_t bytes,
+Result<HttpResponse> Sender::send(const std::function<Result<HttpRequest>()>& make, const Sending& sending,
                                   const std::stop_token& given, std::initializer_list<int> expected) {
   std::stop_token stop = given;
   if (!stop.stop_possible()) {
-    const std::lock_guard lock(mutex_);
-    stop = heeded_;
+    if (const std::shared_ptr<Heeded> heeded = last_heeded()) stop = heeded->stop;
   }
+  const std::int64_t begun_ns = host_.clock.steady_ns();
   for (int attempt = 1;; ++attempt) {
-    Result<HttpResponse> response = send_once(make, bytes, stop);
+    Result<HttpResponse> response = send_once(make, sending, attempt > 1, stop);
     if (response) was_reached_ = true;
     const bool is_expected =
         response && std::find(expected.begin(), expected.end(), response->status) != expected.end();
     const bool poor = response ? !is_expected && may_come_right(response->status)
                                : response.error().blame == Blame::kRemote && !response.error().lasts;
     if (!poor || attempt >= (was_reached_ ? kMostTries : kMostTriesUnreached)) return response;
+    tell_of_silence(begun_ns, response);
     if (host_.clock.wait(pause(attempt - 1, response ? &*response : nullptr), stop))
       return fail(interrupted_error());
   }

@@ -18,24 +18,41 @@ std::string bucket_of(const std::string& url) {
   return name == url.npos ? url : url.substr(0, url.find('/', name + 3));
 }
 
-// One store's folder within another's: their objects would meet, and neither knows of the other's.
+// Where its objects lie, as a path: a folder, or what is reached and the bucket with its prefix.
+std::string root_of(const Service& service, const Store& store) {
+  if (!store.traits().folder.empty()) return store.traits().folder;
+  std::string_view url = *service.text("url");
+  while (url.ends_with('/')) url.remove_suffix(1);
+  const std::string* endpoint = service.text("endpoint");
+  return cat(endpoint == nullptr ? "" : *endpoint, "\n", url);
+}
+
+// A platform's own bucket is nobody's choice here: what is declared within it says how it is reached.
+bool is_of_platform(const Space& space, const Service& store) {
+  const Service* platform = space.find("platform", store.name);
+  return platform != nullptr && platform->where == store.where;
+}
+
+// One store within another: their objects would meet, and neither knows of the other's.
 Result<void> check_apart(const StoreRooms& rooms, Host& host, const Workspace& workspace, const Space& space,
                          const Service& service, const Store& store, Tally& tally) {
-  const std::string& folder = store.folder();
-  for (const std::string& name : folder.empty() ? std::vector<std::string>() : space.names("store")) {
+  const std::string root = root_of(service, store);
+  for (const std::string& name : space.names("store")) {
     const Service& other = *space.find("store", name);
     const std::string* url = other.text("url");
     if (name == service.name || url == nullptr || scheme_of(*url) != scheme_of(*service.text("url")))
       continue;
+    if (is_of_platform(space, service) || is_of_platform(space, other)) continue;
     const auto there = make_store(rooms, host, workspace, other, tally);
     if (!there) continue;  // whoever uses that one is told
-    const std::string inside = path_below((*there)->folder(), folder).value_or("");
-    const std::string around = path_below(folder, (*there)->folder()).value_or("");
+    const std::string their_root = root_of(other, **there);
+    const std::string inside = path_below(their_root, root).value_or("");
+    const std::string around = path_below(root, their_root).value_or("");
     if (inside.empty() && around.empty()) continue;
     const auto [inner, outer] =
         inside.empty() ? std::pair(service.name, name) : std::pair(name, service.name);
     return fail(user_error(cat("Store ", quoted(inner), " lies within store ", quoted(outer)),
-                           "Choose folders that are apart; a `prefix` parts the data of one store")
+                           "Choose places that are apart; a `prefix` parts the data of one store")
                     .at(service.where));
   }
   return {};
@@ -77,6 +94,13 @@ Result<std::unique_ptr<Store>> make_store(const StoreRooms& rooms, Host& host, c
                      "Take it out: keys and passwords come from the environment and the files of each "
                      "service's own tools")
               .at(service.where));
+    // In the name of a folder it is a character like any other.
+    if (address != nullptr && holds_query(*address) && scheme_of(*address) != "dir")
+      return fail(user_error(cat("The `", name, "` of store ", quoted(service.name),
+                                 " has a query: ", quoted(without_query(*address))),
+                             "Leave out what follows `?` or `#`: a signature in it would be a key that "
+                             "everybody reads, and each request has an address of its own")
+                      .at(service.where));
   }
   const std::string& url = *service.text("url");
   std::vector<std::string> schemes;

@@ -37,6 +37,10 @@ struct LikeObject {
   std::vector<Digest128> chunks;  // of kChunkBytes each; empty where they are not known
 };
 
+// Whether what lies in the store may still be changed. Asked at the turn of each request that would, however
+// long it waited for that, and told whether it repeats one that may have been done; an error ends it.
+using MayWrite = std::function<Result<void>(bool is_repeated)>;
+
 struct FileToPut {
   std::string key;
   std::string path;
@@ -46,20 +50,39 @@ struct FileToPut {
   // alone, from any thread.
   std::vector<std::string> notes = {};
   std::function<void(const std::string& note)> note = {};
+  MayWrite may_write = {};
+  std::function<void(std::uint64_t bytes)> came = {};  // so much more of a large file is there
+  // What somebody else put under the key, of a store whose tags tell the content: it may be these bytes.
+  std::optional<StoredObject> there = {};
 };
+
+using Hear = std::function<void(const std::string& text)>;
 
 // Takes the bytes of an object, piece by piece and in order.
 using ByteSink = std::function<Result<void>(std::string_view)>;
 
 struct ObjectToRead {
   std::string key;
-  std::string tag;  // it is this one, or is not read; never ""
+  std::string tag;                      // it is this one, or is not read; never ""
+  std::optional<std::uint64_t> size{};  // as it was listed: no more than that is taken
+  // So many of its bytes came earlier, and are not handed on again; who reads them once more, to be held
+  // against the tag with the others.
+  std::uint64_t came = 0;
+  std::function<Result<void>(const ByteSink& to)> again = {};
+};
+
+// How a read came to its end. But for the first, what came is to be forgotten.
+enum class ReadEnd : std::uint8_t {
+  kWhole,
+  kGone,     // what has that tag is not there (any more)
+  kDamaged,  // other bytes came than its tag tells of, or another number of them: on the way, perhaps
 };
 
 struct PutFile {
   std::string tag;
   std::uint64_t sent = 0;         // bytes that travelled
   bool copied = false;            // nothing travelled: it was there under another key
+  bool found = false;             // nor was anything put: what was there is it
   std::vector<Digest128> chunks;  // of a file of more than one
 };
 
@@ -73,43 +96,57 @@ struct ObjectBytes {
 // tag.
 using Expected = std::optional<std::string>;
 
+struct StoreTraits {
+  std::string folder = {};         // where it lies when a look at an object costs nothing, "" elsewhere
+  std::size_t puts_at_once = 16;   // how many files are best put at the same time
+  bool has_folders = false;        // a key that is a folder of another's cannot be there beside it
+  bool tags_tell_content = false;  // whoever put it: FileToPut::there is heeded
+  // bytes: of an object that was put from here and has no more, a look tells what it is. Where it tells
+  // nothing, the object is not from here.
+  std::uint64_t tells_content_to = ~std::uint64_t{0};
+
+  bool tells_content(std::uint64_t size) const { return size <= tells_content_to; }
+};
+
 class Store {
  public:
-  // `folder` is where it lies when a look at an object costs nothing, "" elsewhere; `puts_at_once` is how
-  // many files are best put at the same time.
-  explicit Store(std::string folder, std::size_t puts_at_once = 16, bool tells_content = true)
-      : folder_(std::move(folder)), puts_at_once_(puts_at_once), tells_content_(tells_content) {}
+  explicit Store(StoreTraits traits) : traits_(std::move(traits)) {}
   virtual ~Store() = default;
-  const std::string& folder() const { return folder_; }
-  std::size_t puts_at_once() const { return puts_at_once_; }
-  // Whether a look tells the content of whatever was put from here, so that another object is not from here.
-  bool tells_content() const { return tells_content_; }
+  const StoreTraits& traits() const { return traits_; }
 
-  // From then on this ends what is asked without a stop of its own.
-  virtual void heed(const std::stop_token&) {}
+  // As long as the answer is kept, `stop` ends what is asked without a stop of its own, and `hear` is told
+  // when the service has not answered for some time, and is asked again. Of several the last one counts.
+  [[nodiscard]] virtual std::shared_ptr<void> heed(const std::stop_token& /*stop*/,
+                                                   const Hear& /*hear*/ = {}) {
+    return nullptr;
+  }
   // What no object can be called here.
   virtual Result<void> check(const std::string& key) const = 0;
 
   // A file's bytes; refused, with nothing visible, when they are not its content any more.
   virtual Result<PutFile> put_file(const FileToPut& file, const std::stop_token& stop) = 0;
   // The new tag; nothing when something else lies there than was expected. What was put before survives
-  // whatever this one survives.
+  // whatever this one survives. With an expectation it waits for no other request.
   virtual Result<std::optional<std::string>> put(const std::string& key, std::string_view bytes,
-                                                 const Expected& expected) = 0;
+                                                 const Expected& expected,
+                                                 const std::stop_token& stop = {}) = 0;
   virtual Result<std::optional<ObjectBytes>> get(const std::string& key) = 0;  // small objects
-  // All of its bytes, whatever their number. Without a value they are to be forgotten: what has that tag is
-  // not there (any more).
-  virtual Result<std::optional<StoredObject>> read(const ObjectToRead& object, const ByteSink& to,
-                                                   const std::stop_token& stop) = 0;
+  // All of its bytes, whatever their number; compared with its tag where that tells of them.
+  virtual Result<ReadEnd> read(const ObjectToRead& object, const ByteSink& to,
+                               const std::stop_token& stop) = 0;
   virtual Result<std::optional<StoredObject>> look(const std::string& key) = 0;
+  // The same, and waits for no other request; of its content nothing may be told.
+  virtual Result<std::optional<StoredObject>> look_at_once(const std::string& key) { return look(key); }
+  // Ends the upload of a file that was cut, by its notes: nobody takes it up any more.
+  virtual void give_up(const std::string& /*key*/, const std::vector<std::string>& /*notes*/) {}
+  // Each key begins with the prefix, whatever a service may answer.
   virtual Result<void> list(const std::string& prefix,
                             const std::function<void(const StoredObject&)>& visit) = 0;
-  virtual Result<void> remove(std::span<const std::string> keys) = 0;  // fine when they are not there
+  // Fine when they are not there.
+  virtual Result<void> remove(std::span<const std::string> keys, const MayWrite& may_write) = 0;
 
  private:
-  std::string folder_;
-  std::size_t puts_at_once_;
-  bool tells_content_;
+  StoreTraits traits_;
 };
 
 // The rooms of the corridor by url scheme.

@@ -19,20 +19,26 @@
 
 #include "engine/base/descriptor.h"
 #include "engine/base/enclose.h"
+#include "engine/base/first_process.h"
 #include "engine/base/launch.h"
 #include "engine/base/text.h"
 
 namespace trainmake {
 namespace {
 
+constexpr std::chrono::milliseconds kLook{50};  // at a process that the kernel does not tell the end of
+
 volatile std::sig_atomic_t termination = 0;
 
 void note_termination(int) { termination = 1; }
+
+void note_nothing(int) {}
 
 // Everything that the child needs after fork, made before it: there it may not allocate.
 struct Launch {
   std::vector<char*> arguments;
   std::vector<char*> environment;
+  std::vector<char*> tidy_up;
   std::string user_map, group_map;
   const ChildRequest* request;
   int output, report, go, parent;
@@ -106,20 +112,27 @@ void show_read_only(const Launch& launch) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   const std::optional<Enclosure>& enclosure = launch.request->enclosure;
   if (enclosure ? !wait_to_be_mapped(launch.go) : getppid() != launch.parent) _exit(127);
-  setpgid(0, 0);
   reset_signals();
-  const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(launch.output, 1) < 0 || dup2(launch.output, 2) < 0)
-    give_up(launch, Stage::kSetUp);
+  if (!launch.request->interactive) {
+    setpgid(0, 0);
+    const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(launch.output, 1) < 0 || dup2(launch.output, 2) < 0)
+      give_up(launch, Stage::kSetUp);
+  }
   if (enclosure) {
     if (const char* failed = enclose(*enclosure)) give_up(launch, Stage::kEnclosure, failed);
   }
   show_read_only(launch);
   // Entering a user namespace clears it.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+  if (!launch.request->keeps_open_files) close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
   if (enclosure && !hand_over(*enclosure)) give_up(launch, Stage::kSetUp);
   if (chdir(launch.request->folder.c_str()) != 0) give_up(launch, Stage::kFolder);
+  if (enclosure && enclosure->detached) {
+    char* const* tidy_up = launch.tidy_up.front() == nullptr ? nullptr : launch.tidy_up.data();
+    if (!stay_as_first({enclosure->detached->pid_file.c_str(), tidy_up, launch.environment.data()}))
+      give_up(launch, Stage::kSetUp);
+  }
   environ = const_cast<char**>(launch.environment.data());
   execvp(launch.arguments[0], launch.arguments.data());
   give_up(launch, Stage::kProgram);
@@ -156,11 +169,14 @@ Result<Child> Child::start(const ChildRequest& request) {
   TRY_ASSIGN(Pipe report, Pipe::make());
   TRY_ASSIGN(Pipe go, Pipe::make());
   std::vector<std::string> arguments = request.arguments;
+  std::vector<std::string> tidy_up;
+  if (request.enclosure && request.enclosure->detached) tidy_up = request.enclosure->detached->tidy_up;
   std::vector<std::string> environment;
   for (const auto& [name, value] : request.environment) environment.push_back(cat(name, "=", value));
   Launch launch;
   launch.arguments = pointers(arguments);
   launch.environment = pointers(environment);
+  launch.tidy_up = pointers(tidy_up);
   launch.user_map = cat(geteuid(), " ", geteuid(), " 1");
   launch.group_map = cat(getegid(), " ", getegid(), " 1");
   launch.request = &request;
@@ -178,7 +194,7 @@ Result<Child> Child::start(const ChildRequest& request) {
     go.in.reset();
     become(launch);
   }
-  setpgid(pid, pid);
+  if (!request.interactive) setpgid(pid, pid);
   if (request.enclosure) {
     if (Result<void> mapped = map_user(pid, go.in.get()); !mapped) {
       ::kill(pid, SIGKILL);
@@ -193,11 +209,13 @@ Result<Child> Child::start(const ChildRequest& request) {
     waitpid(pid, nullptr, 0);
     return fail(start_error(request, said));
   }
-  return Child(pid, std::move(output.out), Descriptor(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))));
+  return Child(pid, !request.interactive, std::move(output.out),
+               Descriptor(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))));
 }
 
 Child::Child(Child&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)),
+      leads_group_(other.leads_group_),
       pipe_(std::move(other.pipe_)),
       pidfd_(std::move(other.pidfd_)),
       end_(other.end_) {}
@@ -215,7 +233,7 @@ Result<bool> Child::read(std::string& into, std::chrono::milliseconds time) {
   if (!end_ && pidfd_) watched[count++] = {pidfd_.get(), POLLIN, 0};
   if (count == 0 && end_) return false;
   // Without a pidfd an end is noticed by looking often.
-  if (!pidfd_) time = std::min(time, std::chrono::milliseconds(50));
+  if (!pidfd_) time = std::min(time, kLook);
   const bool ready = poll(watched.data(), count, static_cast<int>(time.count())) > 0;
   if (!pipe_) return false;
   if (!ready || watched[0].revents == 0) return true;
@@ -240,19 +258,32 @@ std::optional<ChildEnd> Child::ended() {
   return end_;
 }
 
-void Child::ask_to_end() {
-  if (!end_) ::kill(-pid_, SIGTERM);
+void Child::send(int signal_number) {
+  if (!end_) ::kill(leads_group_ ? -pid_ : pid_, signal_number);
 }
 
-void Child::kill() {
-  if (!end_) ::kill(-pid_, SIGKILL);
+void Child::ask_to_end() { send(SIGTERM); }
+
+void Child::kill() { send(SIGKILL); }
+
+void Child::await_any(const std::vector<Child>& children, std::chrono::milliseconds time) {
+  std::vector<pollfd> watched;
+  for (const Child& child : children) {
+    if (child.pipe_) watched.push_back({child.pipe_.get(), POLLIN, 0});
+    if (!child.end_ && child.pidfd_) watched.push_back({child.pidfd_.get(), POLLIN, 0});
+    if (!child.end_ && !child.pidfd_) time = std::min(time, kLook);
+  }
+  poll(watched.data(), watched.size(), static_cast<int>(time.count()));
 }
 
-bool Child::reap_orphans() {
+bool Child::reap_orphans(const std::vector<Child>& children) {
   siginfo_t info{};
   while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
     if (info.si_pid == 0) return true;
-    if (info.si_pid == pid_ && !end_) return true;  // that is for ended()
+    const bool is_ours = std::any_of(children.begin(), children.end(), [&](const Child& child) {
+      return child.pid_ == info.si_pid && !child.end_;
+    });
+    if (is_ours) return true;  // that is for ended()
     waitpid(info.si_pid, nullptr, 0);
     info = {};
   }
@@ -261,6 +292,7 @@ bool Child::reap_orphans() {
 
 void outlive_the_terminal() {
   for (const int signal_number : {SIGINT, SIGHUP, SIGPIPE, SIGQUIT}) std::signal(signal_number, SIG_IGN);
+  for (const int signal_number : {SIGUSR1, SIGUSR2}) std::signal(signal_number, note_nothing);
   struct sigaction action {};
   action.sa_handler = note_termination;  // no SA_RESTART: a wait must return
   sigaction(SIGTERM, &action, nullptr);

@@ -29,6 +29,8 @@ struct ChildRequest {
   std::string folder;
   std::vector<ReadOnlyFolder> read_only;
   std::optional<Enclosure> enclosure = {};
+  bool interactive = false;       // stdin, stdout and stderr are ours, and it is in our group: the terminal's
+  bool keeps_open_files = false;  // those that this process was started with, beside the standard ones
 };
 
 struct ChildEnd {
@@ -38,34 +40,42 @@ struct ChildEnd {
 
 class Child {
  public:
-  // stdin is empty; stdout and stderr are one pipe. An error when the program cannot be run.
+  // stdin is empty; stdout and stderr are one pipe, unless it is interactive. An error when the program
+  // cannot be run.
   static Result<Child> start(const ChildRequest& request);
   Child(Child&& other) noexcept;
   Child& operator=(Child&&) = delete;
-  ~Child();  // kills its group while it runs
+  ~Child();  // kills it while it runs, with its group if it has one of its own
 
   // Appends what comes within `time`, and returns early when the process ends. False once there will be no
   // more output.
   Result<bool> read(std::string& into, std::chrono::milliseconds time);
+  // What `ended` found when it was asked last.
+  std::optional<ChildEnd> end() const { return end_; }
   // An empty optional while it runs. What it left behind, also in its group, goes on: see reap_orphans.
   std::optional<ChildEnd> ended();
   void ask_to_end();  // SIGTERM to the group
   void kill();        // SIGKILL to the group
-  // Reaps what its descendants left to this process (adopt_orphans). True while one of them lives.
+  // Waits until one of them printed or ended, or for `time`.
+  static void await_any(const std::vector<Child>& children, std::chrono::milliseconds time);
+  // Reaps what their descendants left to this process (adopt_orphans). True while one of them lives.
   // REQUIRES: this process has no other children.
-  bool reap_orphans();
+  static bool reap_orphans(const std::vector<Child>& children);
 
  private:
-  Child(int pid, Descriptor pipe, Descriptor pidfd)
-      : pid_(pid), pipe_(std::move(pipe)), pidfd_(std::move(pidfd)) {}
+  Child(int pid, bool leads_group, Descriptor pipe, Descriptor pidfd)
+      : pid_(pid), leads_group_(leads_group), pipe_(std::move(pipe)), pidfd_(std::move(pidfd)) {}
+  void send(int signal_number);
 
   int pid_;
+  bool leads_group_;
   Descriptor pipe_;
   Descriptor pidfd_;  // of none where the kernel has no such thing
   std::optional<ChildEnd> end_;
 };
 
-// Ctrl-C, a closed terminal and a broken pipe no longer end this process, and SIGTERM sets a flag.
+// Ctrl-C, a closed terminal, a broken pipe and signals without a meaning no longer end this process, and
+// SIGTERM sets a flag. Programs that it starts know nothing of that.
 void outlive_the_terminal();
 bool termination_asked();
 // What a descendant leaves behind becomes a child of this process, whatever group or session it went to.

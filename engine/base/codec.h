@@ -6,6 +6,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/base/hash.h"
 
@@ -31,6 +32,10 @@ class Encoder {
   void string(std::string_view text) {
     number(text.size());
     out_ += text;
+  }
+  void strings(const std::vector<std::string>& texts) {
+    number(texts.size());
+    for (const std::string& text : texts) string(text);
   }
   void digest(const Digest128& digest) {
     number(digest.high);
@@ -76,6 +81,11 @@ class Decoder {
     return value;
   }
   std::string_view string() { return take(number()); }
+  std::vector<std::string> strings() {
+    std::vector<std::string> texts(count(8));
+    for (std::string& text : texts) text = string();
+    return texts;
+  }
   Digest128 digest128() {
     const std::uint64_t high = number();
     return {high, number()};

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "engine/base/host.h"
+#include "engine/base/proxy.h"
 #include "engine/base/text.h"
 #include "engine/base/url.h"
 
@@ -94,6 +95,7 @@ struct Transfer {
   bool take(std::string_view bytes);
   std::size_t give(std::span<char> into);
   Result<HttpResponse> answer(CURLcode code);
+  Error not_reached(CURLcode code) const;
 
   static std::size_t take_body(char* bytes, std::size_t, std::size_t count, void* self) {
     return static_cast<Transfer*>(self)->take({bytes, count}) ? count : 0;
@@ -127,11 +129,13 @@ struct Transfer {
 void Transfer::prepare() {
   const auto set = [&](CURLoption option, auto value) { curl.easy_setopt(easy, option, value); };
   set(CURLOPT_URL, request.url.c_str());
+  if (request.never_twice) set(CURLOPT_FRESH_CONNECT, 1L);
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_NOSIGNAL, 1L);
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_within.count()));
   set(CURLOPT_LOW_SPEED_LIMIT, 1L);
   set(CURLOPT_LOW_SPEED_TIME, kSilentSeconds);
+  set(CURLOPT_MAX_SEND_SPEED_LARGE, static_cast<curl_off_t>(request.bytes_a_second));
   set(CURLOPT_USERAGENT, "trainmake/" TRAINMAKE_VERSION);
   set(CURLOPT_ERRORBUFFER, reason.data());
   set(CURLOPT_PRIVATE, static_cast<void*>(this));
@@ -190,7 +194,8 @@ bool Transfer::take(std::string_view bytes) {
                .lasting();
     return false;
   }
-  Result<void> taken = request.body_to(static_cast<int>(status), bytes);
+  response.status = static_cast<int>(status);
+  Result<void> taken = request.body_to(response, bytes);
   if (taken) return true;
   ours = std::move(taken).error();
   return false;
@@ -224,7 +229,7 @@ Result<HttpResponse> Transfer::answer(CURLcode code) {
       return fail(user_error(cat("The request to ", host, " was interrupted")).because(Blame::kInterrupted));
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
-      return fail(user_error(cat(quoted(request.url), " is no address for a request"),
+      return fail(user_error(cat(quoted(without_query(request.url)), " is no address for a request"),
                              "It starts with `https://` or `http://`"));
     case CURLE_PEER_FAILED_VERIFICATION:
       return fail(user_error(cat("Cannot trust ", host, ": ", printable(reason.data())),
@@ -237,19 +242,34 @@ Result<HttpResponse> Transfer::answer(CURLcode code) {
                              "`ca` in TRAINSPACE.lua and SSL_CERT_FILE name files of PEM certificates"));
     case CURLE_SSL_CONNECT_ERROR:
       return fail(user_error(cat("Cannot speak TLS with ", host, ": ", printable(reason.data())),
-                             "If it speaks plain http, say so: `insecure = true`, or a `url` with `http://`")
+                             "If it speaks plain http, say so: a store's `endpoint` or `url` begins with "
+                             "`http://` then, and a registry has `insecure = true`")
                       .because(Blame::kRemote));
-    default: {
-      const std::string_view text = reason[0] != '\0' ? reason.data() : curl.easy_strerror(code);
-      return fail(user_error(cat("Cannot reach ", host, ": ", printable(text)),
-                             "Check the network and the endpoint, then run it again")
-                      .because(Blame::kRemote));
-    }
+    default:
+      return fail(not_reached(code));
   }
   long status = 0;
   curl.easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
   response.status = static_cast<int>(status);
+  const char* redirect = nullptr;
+  curl.easy_getinfo(easy, CURLINFO_REDIRECT_URL, &redirect);
+  if (redirect != nullptr) response.redirect = redirect;
   return std::move(response);
+}
+
+Error Transfer::not_reached(CURLcode code) const {
+  const std::string host = quoted(host_of(request.url));
+  // What libcurl says of a proxy's name may hold its login.
+  const bool is_told = reason[0] != '\0' && code != CURLE_COULDNT_RESOLVE_PROXY;
+  const std::string text = printable(is_told ? reason.data() : curl.easy_strerror(code));
+  if (const std::optional<ProxyUse> proxy = proxy_for(request.url, Environment::of_process()))
+    return user_error(cat("Cannot reach ", host, " through the proxy ", quoted(proxy->host), ": ", text),
+                      cat(proxy->variable, " in the environment names it: correct it, or take ", host,
+                          " out with no_proxy"))
+        .because(Blame::kRemote);
+  return user_error(cat("Cannot reach ", host, ": ", text),
+                    "Check the network and the endpoint, then run it again")
+      .because(Blame::kRemote);
 }
 
 // The thread that carries the transfers, to the end of the process: what libcurl uses is taken down at exit

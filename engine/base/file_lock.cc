@@ -35,7 +35,7 @@ Result<std::optional<FileLock>> try_lock(const std::string& path, FileLock::Mode
     if (errno == EWOULDBLOCK) return std::nullopt;
     return fail(system_error("Cannot lock", path, errno));
   }
-  return std::optional<FileLock>(FileLock(opened.release()));
+  return std::optional<FileLock>(FileLock(std::make_shared<Descriptor>(std::move(opened))));
 }
 
 Result<std::optional<FileLock>> wait_for_lock(const Host& host, const std::string& path, FileLock::Mode mode,
@@ -46,17 +46,6 @@ Result<std::optional<FileLock>> wait_for_lock(const Host& host, const std::strin
     if (!told && wait.on_wait) wait.on_wait();
     if (host.clock.wait(kLockPause, wait.stop)) return fail(interrupted_error());
   }
-}
-
-FileLock::FileLock(FileLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-
-FileLock& FileLock::operator=(FileLock&& other) noexcept {
-  std::swap(descriptor_, other.descriptor_);
-  return *this;
-}
-
-FileLock::~FileLock() {
-  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 }  // namespace trainmake

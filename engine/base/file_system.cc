@@ -62,7 +62,7 @@ Result<std::optional<std::string>> read_file_if_there(FileSystem& files, const s
 }
 
 Result<void> write_file(FileSystem& files, const std::string& path, std::string_view bytes,
-                        WriteOptions options) {
+                        const WriteOptions& options) {
   TRY_ASSIGN(const auto writer, files.create(path, options));
   TRY(writer->append(bytes));
   return writer->commit();

@@ -51,8 +51,8 @@ class FileReader {
   virtual Result<void> skip(std::uint64_t bytes);
 };
 
-// A file being written under a temporary name beside its own. Nothing is seen under `path` before commit; a
-// writer that goes without commit leaves nothing behind.
+// A file being written under a temporary name, beside its own or aside. Nothing is seen under `path` before
+// commit; a writer that goes without commit leaves nothing behind.
 class FileWriter {
  public:
   virtual ~FileWriter() = default;
@@ -68,6 +68,7 @@ struct WriteOptions {
   std::uint32_t mode = 0644;
   bool durable = false;  // fsync file and folder before commit returns
   bool large = false;  // gigabytes perhaps: past the page cache, so that they do not drive out what is in use
+  std::string aside = {};  // a folder to write it in until then, on the same file system; "" is beside it
 };
 
 enum class Links : std::uint8_t { kKeep, kFollow };
@@ -77,15 +78,14 @@ class FileLock {
  public:
   enum class Mode : std::uint8_t { kShared, kExclusive };
   // Of a file system that is one process's own, where nobody else could hold it.
-  static FileLock of_nothing() { return FileLock(-1); }
-  FileLock(FileLock&& other) noexcept;
-  FileLock& operator=(FileLock&& other) noexcept;
-  ~FileLock();
+  static FileLock of_nothing() { return FileLock(nullptr); }
+  // Freed with what it holds, which nobody else does.
+  explicit FileLock(std::shared_ptr<void> held) : held_(std::move(held)) {}
+  FileLock(FileLock&& other) noexcept = default;
+  FileLock& operator=(FileLock&& other) noexcept = default;
 
  private:
-  friend Result<std::optional<FileLock>> try_lock(const std::string& path, Mode mode);
-  explicit FileLock(int descriptor) : descriptor_(descriptor) {}
-  int descriptor_;
+  std::shared_ptr<void> held_;
 };
 
 class FileSystem {
@@ -101,7 +101,8 @@ class FileSystem {
   // What is no file is refused here or by the first read.
   virtual Result<std::unique_ptr<FileReader>> open(const std::string& path) = 0;
   // Makes the folders above when they are missing.
-  virtual Result<std::unique_ptr<FileWriter>> create(const std::string& path, WriteOptions options = {}) = 0;
+  virtual Result<std::unique_ptr<FileWriter>> create(const std::string& path,
+                                                     const WriteOptions& options = {}) = 0;
   // At its end, made with the folders above when it is missing. What is appended is there at once, whole, and
   // commit does nothing.
   virtual Result<std::unique_ptr<FileWriter>> extend(const std::string& path) = 0;
@@ -126,7 +127,7 @@ FileSystem& real_file_system();
 Result<std::string> read_file(FileSystem& files, const std::string& path, std::uint64_t limit = 1U << 30U);
 Result<std::optional<std::string>> read_file_if_there(FileSystem& files, const std::string& path);
 Result<void> write_file(FileSystem& files, const std::string& path, std::string_view bytes,
-                        WriteOptions options = {});
+                        const WriteOptions& options = {});
 
 // Pure path arithmetic. `path_join("a", "b/c")`; an absolute second part wins; "" and "." vanish.
 std::string path_join(std::string_view base, std::string_view rest);

@@ -68,6 +68,13 @@ class Processes {
 
 Processes& real_processes();
 
+struct HttpResponse {
+  int status = 0;
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
+  std::string body;
+  std::string redirect = {};  // the whole address that a redirect points to
+};
+
 struct HttpRequest {
   std::string method = "GET";
   std::string url;
@@ -77,17 +84,22 @@ struct HttpRequest {
   // It fills as much of `into` as it likes, and more than nothing until all was given.
   std::function<Result<std::size_t>(std::span<char> into)> body_from = nullptr;
   std::uint64_t body_size = 0;
-  // In place of the answer's `body`, when its status is 200 or 206; on that thread, too.
-  std::function<Result<void>(int status, std::string_view)> body_to = nullptr;
+  // In place of the answer's `body`, when its status is 200 or 206; on that thread, too. `head` is the answer
+  // as far as it has come: its status and headers.
+  std::function<Result<void>(const HttpResponse& head, std::string_view)> body_to = nullptr;
   // Certificates (PEM) whose holders may vouch for the server, beside those that this machine trusts.
   std::string authorities = {};
   std::chrono::milliseconds connect_within{15'000};
+  std::uint64_t bytes_a_second = 0;  // of its body, at most; 0 is any number
+  // On a connection of its own: over one that was kept, and may have been closed meanwhile, it could be sent
+  // a second time by whoever carries it. For what must not be done twice.
+  bool never_twice = false;
 };
 
-struct HttpResponse {
-  int status = 0;
-  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
-  std::string body;
+// What tells whose turn it is, where requests wait for each other.
+struct Turn {
+  std::uint64_t bytes = 0;  // of the body
+  bool is_urgent = false;   // waits for no other
 };
 
 class Http {
@@ -95,6 +107,12 @@ class Http {
   virtual ~Http() = default;
   // Any status is an answer, redirects too; an error is that there was none.
   virtual Result<HttpResponse> send(const HttpRequest& request, std::stop_token stop) = 0;
+  // One that is made when it is its turn, for what is true at a time alone, as a signature.
+  virtual Result<HttpResponse> send_in_turn(const Turn&, const std::function<Result<HttpRequest>()>& make,
+                                            std::stop_token stop) {
+    TRY_ASSIGN(const HttpRequest request, make());
+    return send(request, std::move(stop));
+  }
   // A request is likely to come soon: what the first one would wait for is done meanwhile, by the thread that
   // is handed out.
   virtual std::jthread get_ready() { return {}; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/base/child.h"
 #include "engine/base/text.h"
 
 namespace trainmake {
@@ -76,6 +77,16 @@ std::vector<Process> with_descendants(const std::vector<Process>& processes, std
     }
   }
   return members;
+}
+
+Result<std::vector<Process>> descendants_of_this_process(FileSystem& files) {
+  TRY_ASSIGN(const std::vector<Process> living, living_processes(files));
+  const auto is_self = [](const Process& process) { return process.number == process_id(); };
+  const auto self = std::find_if(living.begin(), living.end(), is_self);
+  if (self == living.end()) return std::vector<Process>();
+  std::vector<Process> descendants = with_descendants(living, {*self});
+  descendants.erase(descendants.begin());
+  return descendants;
 }
 
 }  // namespace trainmake

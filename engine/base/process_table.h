@@ -43,4 +43,7 @@ bool is_this_boot(FileSystem& files, std::string_view boot);
 // With those among `processes` that descend from one of `members`; without `members` that are not in it.
 std::vector<Process> with_descendants(const std::vector<Process>& processes, std::vector<Process> members);
 
+// What descends from this process.
+Result<std::vector<Process>> descendants_of_this_process(FileSystem& files);
+
 }  // namespace trainmake

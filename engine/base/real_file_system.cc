@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "engine/base/descriptor.h"
+#include "engine/base/file_lock.h"
 #include "engine/base/file_system.h"
 #include "engine/base/remove_tree.h"
 #include "engine/base/text.h"
@@ -141,13 +142,38 @@ bool set_direct(int descriptor, bool direct) {
   return flags >= 0 && ::fcntl(descriptor, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT) == 0;
 }
 
+struct Temporary {
+  Descriptor descriptor;
+  std::string path;
+};
+
+// Beside `path`.
+Result<Temporary> open_temporary(const std::string& path, std::uint32_t mode) {
+  static std::atomic<unsigned> next = 0;
+  const std::string folder(path_folder(path));
+  int made_folder = 0;
+  while (true) {
+    std::string name = path_join(folder, cat(".tm-tmp-", ::getpid(), '-', next.fetch_add(1)));
+    Descriptor opened = open_at(AT_FDCWD, name.c_str(), O_WRONLY | O_CREAT | O_EXCL, mode);
+    if (opened) return Temporary{std::move(opened), std::move(name)};
+    if (errno == ENOENT && made_folder < 3) {  // somebody may tidy it up before we are in it
+      TRY(real_file_system().make_folder(folder));
+      ++made_folder;
+    } else if (errno != EEXIST) {  // a leftover of another process with our number
+      return fail(system_error("Cannot write", path, errno));
+    }
+  }
+}
+
 class RealWriter final : public FileWriter {
  public:
-  RealWriter(Descriptor descriptor, std::string temporary, std::string path, WriteOptions options)
+  RealWriter(Descriptor descriptor, std::string temporary, std::string path, const WriteOptions& options)
       : descriptor_(std::move(descriptor)),
         temporary_(std::move(temporary)),
         path_(std::move(path)),
+        mode_(options.mode),
         durable_(options.durable),
+        is_aside_(!options.aside.empty()),
         large_(options.large) {}
 
   ~RealWriter() override {
@@ -178,8 +204,7 @@ class RealWriter final : public FileWriter {
     TRY(flush());
     if (durable_ && ::fsync(descriptor_.get()) != 0) return fail(system_error("Cannot write", path_, errno));
     if (!descriptor_.reset()) return fail(system_error("Cannot write", path_, errno));
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0)
-      return fail(system_error("Cannot write", path_, errno));
+    TRY(take_name());
     temporary_.clear();
     return durable_ ? sync_folder() : Result<void>();
   }
@@ -230,6 +255,46 @@ class RealWriter final : public FileWriter {
     set_direct(descriptor_.get(), false);
   }
 
+  // What was written aside may find its folder missing, or tidied up by somebody, and may turn out to lie on
+  // another file system after all.
+  Result<void> take_name() {
+    constexpr int kMostFolders = 3;
+    for (int made = 0; ::rename(temporary_.c_str(), path_.c_str()) != 0;) {
+      const int error = errno;
+      if (error == ENOENT && is_aside_ && made++ < kMostFolders)
+        TRY(real_file_system().make_folder(std::string(path_folder(path_))));
+      else if (error == EXDEV && is_aside_)
+        TRY(move_beside());
+      else
+        return fail(system_error("Cannot write", path_, error));
+    }
+    return {};
+  }
+
+  Result<void> move_beside() {
+    is_aside_ = false;
+    const Descriptor source = open_at(AT_FDCWD, temporary_.c_str(), O_RDONLY);
+    if (!source) return fail(system_error("Cannot open", temporary_, errno));
+    ::unlink(temporary_.c_str());
+    TRY_ASSIGN(Temporary beside, open_temporary(path_, mode_));
+    temporary_ = std::move(beside.path);
+    TRY_ASSIGN(const Copied copied, copy_inside(source.get(), beside.descriptor.get(), path_, {}));
+    if (copied == Copied::kNothing) TRY(copy_by_hand(source.get(), beside.descriptor.get()));
+    const bool is_kept = !durable_ || ::fsync(beside.descriptor.get()) == 0;
+    if (!is_kept || !beside.descriptor.reset()) return fail(system_error("Cannot write", path_, errno));
+    return {};
+  }
+
+  Result<void> copy_by_hand(int from, int to) {
+    std::string piece(kLargeBuffer, '\0');
+    for (;;) {
+      const ssize_t count = retried([&] { return ::read(from, piece.data(), piece.size()); });
+      if (count < 0) return fail(system_error("Cannot read", temporary_, errno));
+      if (count == 0) return {};
+      TRY(write_fully(to, {piece.data(), static_cast<std::size_t>(count)}, path_));
+    }
+  }
+
   // So that the name, too, survives a power cut.
   Result<void> sync_folder() {
     const std::string folder(path_folder(path_));
@@ -242,7 +307,9 @@ class RealWriter final : public FileWriter {
   std::string temporary_;  // "" once it has its name
   std::string path_;
   std::string buffer_;
+  std::uint32_t mode_;
   bool durable_;
+  bool is_aside_;
   struct Free {
     void operator()(char* memory) const { std::free(memory); }
   };
@@ -250,11 +317,6 @@ class RealWriter final : public FileWriter {
   bool direct_ = false, tried_direct_ = false;
   std::unique_ptr<char, Free> room_;  // of a large one, in place of `buffer_`
   std::size_t filled_ = 0;
-};
-
-struct Temporary {
-  Descriptor descriptor;
-  std::string path;
 };
 
 class RealFileSystem final : public FileSystem {
@@ -287,7 +349,7 @@ class RealFileSystem final : public FileSystem {
   Result<std::vector<FolderEntry>> list(const std::string& folder) override;
   Result<std::string> read_link(const std::string& path) override;
   Result<std::unique_ptr<FileReader>> open(const std::string& path) override;
-  Result<std::unique_ptr<FileWriter>> create(const std::string& path, WriteOptions options) override;
+  Result<std::unique_ptr<FileWriter>> create(const std::string& path, const WriteOptions& options) override;
 
   Result<std::unique_ptr<FileWriter>> extend(const std::string& path) override;
 
@@ -330,9 +392,6 @@ class RealFileSystem final : public FileSystem {
   Result<std::optional<FileLock>> lock(const std::string& path, FileLock::Mode mode) override {
     return try_lock(path, mode);
   }
-
- private:
-  Result<Temporary> open_temporary(const std::string& path, std::uint32_t mode);
 };
 
 Result<std::vector<FolderEntry>> RealFileSystem::list(const std::string& folder) {
@@ -382,25 +441,10 @@ Result<std::unique_ptr<FileReader>> RealFileSystem::open(const std::string& path
   return std::make_unique<RealReader>(std::move(opened), path);
 }
 
-Result<Temporary> RealFileSystem::open_temporary(const std::string& path, std::uint32_t mode) {
-  static std::atomic<unsigned> next = 0;
-  const std::string folder(path_folder(path));
-  int made_folder = 0;
-  while (true) {
-    std::string name = path_join(folder, cat(".tm-tmp-", ::getpid(), '-', next.fetch_add(1)));
-    Descriptor opened = open_at(AT_FDCWD, name.c_str(), O_WRONLY | O_CREAT | O_EXCL, mode);
-    if (opened) return Temporary{std::move(opened), std::move(name)};
-    if (errno == ENOENT && made_folder < 3) {  // somebody may tidy it up before we are in it
-      TRY(make_folder(folder));
-      ++made_folder;
-    } else if (errno != EEXIST) {  // a leftover of another process with our number
-      return fail(system_error("Cannot write", path, errno));
-    }
-  }
-}
-
-Result<std::unique_ptr<FileWriter>> RealFileSystem::create(const std::string& path, WriteOptions options) {
-  TRY_ASSIGN(Temporary made, open_temporary(path, options.mode));
+Result<std::unique_ptr<FileWriter>> RealFileSystem::create(const std::string& path,
+                                                           const WriteOptions& options) {
+  const std::string near = options.aside.empty() ? path : path_join(options.aside, path_name(path));
+  TRY_ASSIGN(Temporary made, open_temporary(near, options.mode));
   return std::make_unique<RealWriter>(std::move(made.descriptor), std::move(made.path), path, options);
 }
 

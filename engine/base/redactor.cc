@@ -2,13 +2,30 @@
 
 #include <algorithm>
 
+#include "engine/base/text.h"
+
 namespace trainmake {
 
-Redactor::Redactor(std::vector<std::string> secrets) : secrets_(std::move(secrets)) {
-  std::erase_if(secrets_, [](const std::string& secret) { return secret.empty(); });
-  std::stable_sort(secrets_.begin(), secrets_.end(),
-                   [](const std::string& a, const std::string& b) { return a.size() > b.size(); });
-  for (const std::string& secret : secrets_) first_[static_cast<unsigned char>(secret[0])] = true;
+std::vector<std::string> parts_of_secret(std::string_view secret, std::size_t telling) {
+  while (secret.ends_with('\n') || secret.ends_with('\r')) secret.remove_suffix(1);
+  if (secret.empty()) return {};
+  std::vector<std::string> parts{std::string(secret)};
+  if (secret.find('\n') == secret.npos) return parts;
+  for (const std::string& line : split(secret, '\n')) {
+    if (trim(line).size() >= telling) parts.emplace_back(trim(line));
+  }
+  return parts;
+}
+
+Redactor::Redactor(const std::vector<std::string>& secrets, std::size_t telling) {
+  for (const std::string& secret : secrets) {
+    for (std::string& part : parts_of_secret(secret, telling))
+      parts_[static_cast<unsigned char>(part[0])].push_back(std::move(part));
+  }
+  for (std::vector<std::string>& parts : parts_) {
+    std::stable_sort(parts.begin(), parts.end(),
+                     [](const std::string& a, const std::string& b) { return a.size() > b.size(); });
+  }
 }
 
 std::string Redactor::pass(std::string_view bytes) {
@@ -37,15 +54,16 @@ std::size_t Redactor::scan(std::string_view text, bool is_end, std::string& out)
   std::size_t at = 0;
   while (at < text.size()) {
     const auto plain = std::find_if(text.begin() + static_cast<std::ptrdiff_t>(at), text.end(),
-                                    [&](char byte) { return first_[static_cast<unsigned char>(byte)]; });
+                                    [&](char byte) { return !beginning_with(byte).empty(); });
     out.append(text.begin() + static_cast<std::ptrdiff_t>(at), plain);
     at = static_cast<std::size_t>(plain - text.begin());
     if (at == text.size()) break;
     const std::string_view rest = text.substr(at);
-    const auto found = std::find_if(secrets_.begin(), secrets_.end(), [&](const std::string& secret) {
-      return rest.starts_with(secret) || (!is_end && std::string_view(secret).starts_with(rest));
+    const std::vector<std::string>& parts = beginning_with(rest[0]);
+    const auto found = std::find_if(parts.begin(), parts.end(), [&](const std::string& part) {
+      return rest.starts_with(part) || (!is_end && std::string_view(part).starts_with(rest));
     });
-    if (found == secrets_.end()) {
+    if (found == parts.end()) {
       out += text[at++];
     } else if (rest.starts_with(*found)) {
       out += "***";

@@ -26,7 +26,7 @@ Result<Secrets> secrets_of(const Environment& environment, const std::vector<std
 Redactor redactor_of(const Environment& environment, const std::vector<std::string>& names) {
   std::vector<std::string> values;
   for (const std::string& name : names) values.push_back(environment.get(name).value_or(""));
-  return Redactor(std::move(values));
+  return Redactor(values);
 }
 
 }  // namespace trainmake

@@ -21,11 +21,10 @@ std::int64_t thread_cpu_ns();  // that this thread has computed
 template <typename T>
 class Channel {
  public:
+  // The channel may be gone as soon as the receiver has the value, so all is done with the lock held.
   void send(T value) {
-    {
-      std::lock_guard lock(mutex_);
-      values_.push_back(std::move(value));
-    }
+    std::lock_guard lock(mutex_);
+    values_.push_back(std::move(value));
     ready_.notify_one();
   }
   // Waits for a value; an empty optional when `time` has passed first.

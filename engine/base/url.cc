@@ -19,6 +19,8 @@ std::string_view host_of(std::string_view url) {
 
 bool holds_login(std::string_view url) { return authority_of(url).find('@') != std::string_view::npos; }
 
+bool holds_query(std::string_view url) { return url.find_first_of("?#") != url.npos; }
+
 std::string without_query(std::string_view url) {
   const std::size_t end = url.find_first_of("?#");
   return end == url.npos ? std::string(url) : cat(url.substr(0, end), "?...");

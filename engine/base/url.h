@@ -10,6 +10,7 @@ std::string_view authority_of(std::string_view url);  // `user:password@host:80`
 std::string_view host_of(std::string_view url);       // without the login
 // A login in an address is a secret where nobody looks for one.
 bool holds_login(std::string_view url);
+bool holds_query(std::string_view url);  // or a fragment
 // As it may be shown: a query may be a signature.
 std::string without_query(std::string_view url);
 

@@ -24,8 +24,6 @@ constexpr std::size_t kSlice = 1024;        // names looked at in one go
 constexpr std::size_t kWorthAThread = 512;  // entries seen before a second thread can pay
 constexpr unsigned kMostThreads = 4;
 
-bool is_private(std::string_view name) { return name == ".git" || name == ".trainmake"; }
-
 struct Folder;
 
 // What a slice of a folder's names turned out to be, in the order of the names.
@@ -130,6 +128,9 @@ class Walker {
 
  private:
   std::string at(std::string_view path) const { return path_join(request_.top, path); }
+  bool is_private(std::string_view name) const {
+    return !request_.all_names && (name == ".git" || name == ".trainmake");
+  }
 
   Result<void> work(Task task) { return task.slice ? look(*task.folder, *task.slice) : list(*task.folder); }
   Result<void> list(Folder& folder);

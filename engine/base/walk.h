@@ -1,7 +1,7 @@
 // Expands patterns over a folder into files: sorted, each once, with what stat says of them, and with every
 // folder that was listed to find them (so that a later run can tell whether the answer would be the same).
-// Never enters `.git`, `.trainmake`, a folder that holds another project's file (`boundary`), or a link to a
-// folder. Searching starts at a pattern's root, and a large tree is searched on a few threads.
+// Never enters a folder with another project's file (`boundary`), a link to one, or, unless asked for all
+// names, `.git` and `.trainmake`. Starts at a pattern's root; a large tree is searched on a few threads.
 #pragma once
 
 #include <string>
@@ -25,6 +25,7 @@ struct WalkRequest {
   std::string kept_out =
       {};  // an absolute folder that is never entered, as ours that changes as we go; "" for none
   bool empty_folders = false;  // those that were searched, have nothing in them, and match, are found, too
+  bool all_names = false;      // also `.git` and `.trainmake`: of a folder that is no workspace
 };
 
 struct WalkedFile {

@@ -22,8 +22,7 @@ Result<Run> run_to_attach_to(Session& session) {
   if (words.size() > 1)
     return fail(user_error(cat("`trainmake attach` takes one run or label, got ", words.size())));
   if (!words.empty()) return find_run(session, words.front(), WhichRun::kUnfinished);
-  TRY_ASSIGN(std::vector<Run> runs, session.state().all());
-  std::erase_if(runs, [](const Run& run) { return is_over(run.status); });
+  TRY_ASSIGN(std::vector<Run> runs, session.state().in_flight());
   if (runs.size() == 1) return runs.front();
   if (runs.empty()) return fail(user_error("No job is in flight", "`trainmake runs` lists those that were"));
   std::string names;
@@ -33,11 +32,11 @@ Result<Run> run_to_attach_to(Session& session) {
 }
 
 // An intent that no platform has taken: only who knows what to submit can go on with it.
-Result<void> check_handed_over(Session& session, const Run& run) {
-  if (!run.job.empty() || live(session, run).status != RunStatus::kQueued) return {};
-  const std::string label = session.shown(run.label);
+Result<void> check_handed_over(Session& session, const Run& run, const std::stop_token& stop) {
+  if (!run.job.empty() || live(session, run, {stop}).status != RunStatus::kQueued) return {};
   return fail(user_error(cat("Run ", quoted(run.id), " was cut short before it was handed over"),
-                         cat("`trainmake ", shell_word(label), "` goes on with it, `trainmake cancel ",
+                         cat("`trainmake ", asked_again(session, run),
+                             "` looks whether it was started, and starts it if not; `trainmake cancel ",
                              run.id, "` forgets it")));
 }
 
@@ -81,7 +80,7 @@ Result<int> attach_command(const Call& call) {
   TRY(session.open_state(State::Access::kLook));
   TRY_ASSIGN(const Run run, run_to_attach_to(session));
   if (is_over(run.status)) return told(session, run);
-  TRY(check_handed_over(session, run));
+  TRY(check_handed_over(session, run, call.stop));
   TRY_ASSIGN(const FileLock workspace, hold_workspace(session, FileLock::Mode::kShared, call.stop));
   TRY(session.open_state(State::Access::kWrite));
   const std::unique_ptr<Reporter> reporter =

@@ -9,9 +9,17 @@
 #include "engine/base/tree_size.h"
 #include "engine/container/unpacked_layers.h"
 #include "lua/load.h"
+#include "rules/all.h"
+#include "rules/data/elsewhere.h"
+#include "rules/data/external.h"
+#include "rules/data/ledger.h"
+#include "rules/data/place.h"
+#include "rules/data/split.h"
 #include "rules/image/base_lock.h"
 #include "rules/image/registries/layout/collect_images.h"
+#include "rules/job/checkpoint.h"
 #include "rules/job/platforms/local/collect_runs.h"
+#include "rules/job/provenance.h"
 
 namespace trainmake {
 namespace {
@@ -21,7 +29,7 @@ struct Collector {
   const KeepOptions& options;
   Removed removed;
 
-  std::string path(const char* below) const { return path_join(services.workspace.cache, below); }
+  std::string path(std::string_view below) const { return path_join(services.workspace.cache, below); }
 
   Result<std::vector<Record>> keep_records(const std::vector<Run>& runs) {
     struct Entry {
@@ -77,7 +85,18 @@ struct Collector {
           TRY(mark_tree(*digest, marked));
       }
     }
+    std::set<std::string_view> results;
+    for (const Record& record : records) results.insert(record.run);
+    std::set<Label> resumable;
     for (const Run& run : runs) {
+      // What a result that is kept was made from: with it the run can be repeated.
+      for (const std::string& listing :
+           results.contains(run.id) || !is_over(run.status) ? listings_of(run) : std::vector<std::string>()) {
+        if (const std::optional<Sha256> digest = Sha256::parse(listing)) TRY(mark_tree(*digest, marked));
+      }
+      // The next run of the label goes on from the last checkpoint.
+      const std::optional<Sha256> left = Sha256::parse(checkpoint_left_by(run));
+      if (left && resumable.insert(run.label).second) TRY(mark_tree(*left, marked));
       for (const RunOutput& output : run.outputs) {
         if (const std::optional<Sha256> digest = Sha256::parse(output.sha256)) marked.insert(*digest);
       }
@@ -124,6 +143,22 @@ struct Collector {
                  return digest && services.blobs.has(*digest).value_or(true);
                }));
     removed.bytes += fetched;
+    TRY_ASSIGN(const std::uint64_t ledgers,
+               Ledger::collect_snapshots(services.host.files, services.workspace.cache, kOfOneContent,
+                                         kOthersAsked));
+    removed.bytes += ledgers;
+    // What is known of the parts of files that are not kept any more.
+    TRY_ASSIGN(const std::uint64_t split,
+               remove_others(services.host.files, path(kSplitFolder), [&](const std::string& name) {
+                 const std::string of_one = path_join(path(kSplitFolder), name);
+                 return is_split_kept(services.host.files, of_one, services.blobs).value_or(true);
+               }));
+    removed.bytes += split;
+    // Of downloads that were cut short.
+    TRY_ASSIGN(const std::uint64_t parts,
+               remove_others(services.host.files, path(kListedFolder),
+                             [](const std::string& name) { return !name.starts_with(kArrivingPart); }));
+    removed.bytes += parts;
     // Of imports that were cut short: nobody imports while gc holds the workspace.
     TRY_ASSIGN(const std::uint64_t imports,
                remove_others(services.host.files, path(""),
@@ -138,6 +173,17 @@ struct Collector {
     TRY_ASSIGN(const Swept swept, UnpackedLayers(services.host, folder).collect(options.unpacked));
     removed.unpacked = swept.count;
     removed.bytes += swept.bytes;
+    return {};
+  }
+
+  // Of clusters: what lies where their nodes see it.
+  Result<void> sweep_shared_folders(const std::vector<Run>& runs) {
+    TRY_ASSIGN(ClustersSwept swept, collect_clusters(services.host, services.workspace, services.space, runs,
+                                                     options.logs, options.young));
+    removed.runs += swept.runs.count;
+    removed.shared += swept.shared.count;
+    removed.bytes += swept.runs.bytes + swept.shared.bytes;
+    removed.busy = std::move(swept.busy);
     return {};
   }
 
@@ -164,8 +210,9 @@ struct Collector {
                collect_images(services.host.files, services.workspace.cache, records, pinned));
     TRY_ASSIGN(const Swept folders,
                collect_runs(services.host, services.workspace.cache, runs, options.logs, options.young));
+    TRY(sweep_shared_folders(runs));
     removed.layers = images.count;
-    removed.runs = folders.count;
+    removed.runs += folders.count;
     removed.bytes += images.bytes + folders.bytes;
     TRY(sweep_leftovers(records));
     TRY(sweep_unpacked());

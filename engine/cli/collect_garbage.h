@@ -5,6 +5,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "cache/blobs.h"
 #include "cache/state.h"
@@ -24,12 +26,14 @@ struct KeepOptions {
 };
 
 struct Removed {
-  std::uint64_t results = 0, blobs = 0, layers = 0, runs = 0, unpacked = 0, bytes = 0;
+  std::uint64_t results = 0, blobs = 0, layers = 0, runs = 0, unpacked = 0, shared = 0, bytes = 0;
+  std::vector<std::string> busy;  // shared folders in which somebody places files now
 };
 
 struct GarbageServices {
   Host& host;
   const Workspace& workspace;
+  const Space& space;
   State& state;  // open to write
   Blobs& blobs;
 };

@@ -6,6 +6,8 @@
 #include "engine/cli/build.h"
 #include "engine/cli/interrupt.h"
 #include "rules/job/platforms/local/supervisor.h"
+#include "rules/job/platforms/slurm/hide_on_node.h"
+#include "rules/job/platforms/slurm/run_on_node.h"
 
 namespace trainmake {
 namespace {
@@ -21,17 +23,20 @@ constexpr Entry kInWorkspace[] = {
     {"attach", attach_command}, {"cancel", cancel_command},     {"pull", pull_command},
     {"image", image_command},   {"data", data_command},         {"runs", runs_command},
     {"show", show_command},     {"diff", diff_command},         {"ps", ps_command},
-    {"gc", gc_command},         {"cache", cache_command},       {"update", update_command},
+    {"gc", gc_command},         {"repro", repro_command},       {"cache", cache_command},
+    {"update", update_command}, {"export", export_command},     {"uai", uai_command},
 };
 
 // Or leaves something half written when it is ended in the middle.
 bool changes_something(std::string_view command) {
   return command == "attach" || command == "cancel" || command == "gc" || command == "cache" ||
-         command == "update" || command == "image";
+         command == "update" || command == "image" || command == "repro";
 }
 
 Result<int> in_workspace(CommandLine line, const Environment& environment) {
-  const bool builds = line.command->name.empty() && !line.words.empty();
+  if (line.command->name == "run" && line.words.empty())
+    return fail(user_error("`trainmake run` needs a label", "As `trainmake run --local job:mnist`"));
+  const bool builds = line.command->name == "run" || (line.command->name.empty() && !line.words.empty());
   const bool dry = line.has("--dry-run");
   CommandFunction function = line.command->name.empty() ? overview_command : nullptr;
   for (const Entry& entry : kInWorkspace) {
@@ -39,7 +44,8 @@ Result<int> in_workspace(CommandLine line, const Environment& environment) {
   }
   if (builds && dry) function = plan_command;
   TRY_ASSIGN(const std::unique_ptr<Session> session, Session::open(std::move(line), environment));
-  if (builds && !dry) return build(*session);
+  if (session->line().has("--shell")) return shell_command({*session, {}});
+  if (builds && !dry) return build(*session, session->line().words);
   CHECK(function != nullptr);
   // What only looks is ended by Ctrl-C as any program is.
   if (!changes_something(session->line().command->name)) return function({*session, {}});
@@ -57,6 +63,7 @@ Result<int> dispatch(CommandLine line, const Environment& environment) {
   if (line.has("--help") || name == "help") return help_command(line);
   if (name == "completion") return completion_command(line, environment);
   if (name == "new") return new_command(line, environment);
+  if (name == "import") return import_command(line, environment);
   if (name == "login") return login_command(line, environment);
   if (name == "doctor") return doctor_command(line, environment);
   return in_workspace(std::move(line), environment);
@@ -102,8 +109,25 @@ Failure fail_with(const Call& call, std::vector<Error> errors) {
   return fail(std::move(errors.back()));
 }
 
+namespace {
+
+// Begun by the script of a job: a word of ours, and what it is about.
+int on_node(const std::vector<std::string>& arguments) {
+  constexpr int kCannotRun = 127;  // as shells have it
+  const std::vector<std::string> more(arguments.begin() + 2, arguments.end());
+  const Result<int> code =
+      arguments[0] == kOnNodeFlag ? run_on_node(arguments[1], more) : run_hiding(arguments[1], more);
+  if (!code) write_stderr(error_text(code.error()));
+  return code.value_or(kCannotRun);
+}
+
+}  // namespace
+
 int run_command_line(const std::vector<std::string>& arguments, const Environment& environment) {
   if (arguments.size() == 2 && arguments[0] == kSuperviseFlag) return supervise(arguments[1]);
+  const bool is_on_node = arguments.size() >= 2 && arguments[0] == kOnNodeFlag;
+  const bool is_hiding = arguments.size() >= 3 && arguments[0] == kHidingFlag;
+  if (is_on_node || is_hiding) return on_node(arguments);
   const int code = answer_command_line(arguments, environment);
   const Result<void> closed = close_stdout();
   if (closed) return code;

@@ -27,17 +27,22 @@ Result<int> attach_command(const Call& call);
 Result<int> cancel_command(const Call& call);
 Result<int> pull_command(const Call& call);
 Result<int> image_command(const Call& call);
+Result<int> export_command(const Call& call);
 Result<int> data_command(const Call& call);
 Result<int> runs_command(const Call& call);
 Result<int> show_command(const Call& call);
 Result<int> diff_command(const Call& call);
 Result<int> ps_command(const Call& call);
 Result<int> gc_command(const Call& call);
+Result<int> repro_command(const Call& call);
 Result<int> cache_command(const Call& call);
 Result<int> update_command(const Call& call);
+Result<int> uai_command(const Call& call);
+Result<int> shell_command(const Call& call);  // `run --shell`
 
 // Those that need none.
 Result<int> new_command(const CommandLine& line, const Environment& environment);
+Result<int> import_command(const CommandLine& line, const Environment& environment);
 Result<int> login_command(const CommandLine& line, const Environment& environment);
 Result<int> doctor_command(const CommandLine& line, const Environment& environment);
 Result<int> completion_command(const CommandLine& line, const Environment& environment);

@@ -5,6 +5,7 @@
 #include "engine/base/text.h"
 #include "engine/cli/flags.h"
 #include "engine/cli/help_text.h"
+#include "engine/cli/templates.h"
 
 namespace trainmake {
 namespace {
@@ -133,7 +134,7 @@ _trainmake_candidates() {
   "") ;;
   --platform) _trainmake_ask platforms "$current"; return ;;
   --output) printf '%s\n' text dot html json; return ;;
-  --template) printf '%s\n' basic; return ;;
+  --template) printf '%s\n' @TEMPLATES@; return ;;
   --with) printf '%s\n' podman docker nerdctl; return ;;
   @FOLDER_FLAGS@) echo "<folders>"; return ;;
   @FILE_FLAGS@) echo "<files>"; return ;;
@@ -148,7 +149,12 @@ _trainmake_candidates() {
     words=$(_trainmake_fixed_words "$chosen")
     if [ -n "$words" ]; then printf '%s\n' "$words" | tr ' ' '\n'; return; fi
     ;;
-  *) if [ "$chosen" = cache ]; then echo "<files>"; fi ;;
+  *)
+    case $chosen in
+    cache) echo "<files>" ;;
+    import) echo "<folders>" ;;
+    esac
+    ;;
   esac
   case $chosen in
   @LABEL_COMMANDS@) _trainmake_ask labels "$current" ;;
@@ -281,6 +287,9 @@ std::string fish_flag(const FlagSpec& flag, std::string_view condition) {
   if (!flag.value.empty()) line += flag.value == "DIR" || flag.value == "FILE" ? " -rF" : " -x";
   if (flag.name == "--platform") line += " -a '(__trainmake_ask platforms)'";
   if (flag.name == "--output") line += " -a 'text dot html json'";
+  if (flag.name == "--contract") line += " -a 'default uai ti sagemaker moxing'";
+  if (flag.name == "--template") line += cat(" -a '", join(template_names(), " "), "'");
+  if (flag.name == "--variant") line += " -a 'cpu gpu'";
   if (flag.name == "--with") line += " -a 'podman docker nerdctl'";
   return cat(line, " -d ", in_quotes(flag.doc), "\n");
 }
@@ -324,6 +333,7 @@ std::optional<std::string> completion_text(std::string_view shell) {
                                               {"FILE_FLAGS", flags_with("FILE")},
                                               {"VALUE_FLAGS", flags_with("")},
                                               {"LABEL_COMMANDS", label_commands()},
+                                              {"TEMPLATES", join(template_names(), " ")},
                                               {"COMMANDS", command_names()},
                                               {"HELP_WORDS", help_words()}});
   return filled(shell == "bash" ? kBash : kZsh, {{"SHARED", shared}});

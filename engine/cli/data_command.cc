@@ -2,6 +2,7 @@
 // as it should be sent again.
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "engine/base/text.h"
 #include "engine/cli/build.h"
@@ -21,6 +22,8 @@ struct VerifiedTarget {
   std::string place;   // "" when it has none
   std::string digest;  // of the list of what is not ours; else ""
   Verified result;
+  std::uint64_t here = 0;   // of its objects: those whose bytes are kept here, and were read
+  std::string advice = {};  // where something is wrong
 };
 
 void write_verified(const Session& session, const VerifiedTarget& target) {
@@ -28,11 +31,13 @@ void write_verified(const Session& session, const VerifiedTarget& target) {
   if (session.json()) {
     Json json = {{"label", target.label.text()},
                  {"store", target.place.empty() ? Json() : Json(target.place)},
-                 {"ok", result.wrong.empty()},
+                 {"ok", result.wrong.empty() && result.sending == 0},
                  {"objects", result.objects},
                  {"looked_at", result.looked_at},
                  {"bytes", result.bytes},
                  {"digest", target.digest.empty() ? Json() : Json(target.digest)},
+                 {"here", target.here},
+                 {"sending", result.sending},
                  {"wrong", Json::array()}};
     for (const WrongObject& wrong : result.wrong)
       json["wrong"].push_back({{"key", printable(wrong.key)}, {"what", wrong.what}});
@@ -48,14 +53,21 @@ void write_verified(const Session& session, const VerifiedTarget& target) {
     write_stdout(cat(shown, "  ", printable(wrong.key), " ", wrong.what, "\n"));
   const std::string of =
       result.looked_at == result.objects ? "" : cat(", of which ", result.looked_at, " were looked at");
+  if (result.sending > 0)
+    write_stdout(cat(shown, "  somebody else sends there now: ", plural(result.sending, "object"),
+                     " may be another at any moment\n"));
   write_stdout(cat(shown, "  ", result.wrong.empty() ? "fine" : cat(result.wrong.size(), " wrong"), ": ",
                    plural(result.objects, "object"), ", ", human_bytes(result.bytes), " in ", target.place,
-                   of, target.digest.empty() ? "" : cat(", digest ", target.digest), "\n"));
+                   of,
+                   target.here == 0 ? "" : cat(", of which ", target.here, " are kept here, and were read"),
+                   target.digest.empty() ? "" : cat(", digest ", target.digest), "\n"));
 }
 
-// What lies in a store and is not ours is as it is; only a pin says what it should be.
+// What lies in a store and is not ours is as it is; only a pin says what it should be. What came here of it
+// is what it was then.
 Result<VerifiedTarget> verify_external(const Call& call, ExternalData& external, const Target& target) {
   VerifiedTarget verified{target.label, *target.find("url")->string(), "", {}};
+  const std::string shown = call.session.shown(target.label);
   TRY_ASSIGN(const SharedExternalList list, external.look_again(target));
   verified.digest = digest_of_list(*list);
   verified.result.objects = verified.result.looked_at = list->size();
@@ -63,14 +75,22 @@ Result<VerifiedTarget> verify_external(const Call& call, ExternalData& external,
   const std::string pin = target.string_or("digest", verified.digest);
   if (pin != verified.digest) {
     if (call.session.line().has("--heal"))
-      return fail(user_error(cat(quoted(call.session.shown(target.label)),
+      return fail(user_error(cat(quoted(shown),
                                  " is not what its `digest` says, and not "
                                  "ours to heal"),
                              cat("Write `digest = \"", verified.digest, "\"` when you trust what lies there"))
                       .at(target.place_of("digest"))
                       .because(Blame::kRemote));
     verified.result.wrong.push_back({"its list", "has another digest than the one that is pinned"});
+    verified.advice = cat("Nothing there is ours to send again; write `digest = \"", verified.digest,
+                          "\"` in ", quoted(shown), " when you trust what lies there");
   }
+  TRY_ASSIGN(const ExternalData::Kept kept, external.check_kept(*list, call.stop));
+  verified.here = kept.objects;
+  for (const std::string& key : kept.damaged)
+    verified.result.wrong.push_back({key, "was damaged here, and is read again when it is needed"});
+  if (!kept.damaged.empty() && verified.advice.empty())
+    verified.advice = cat("`trainmake ", shell_word(shown), "` reads it again");
   return verified;
 }
 
@@ -107,19 +127,26 @@ Result<double> share_of(const CommandLine& line) {
       user_error(cat("`--audit` takes a share of all objects, not ", quoted(*text)), "As `--audit 1%`"));
 }
 
-Result<VerifiedTarget> verify_target(const Call& call, DataPlaces& places, const Target& target, double share,
-                                     bool heal) {
+// Of what was last sent from here, as its tree's identity; "" when nothing was.
+Result<std::string> recorded_root(Session& session, const Label& label) {
+  TRY_ASSIGN(const std::optional<Record> record, session.state().last(label));
+  const Artifact* tree = record ? find_role(record->artifacts, "tree") : nullptr;
+  return tree == nullptr ? std::string() : tree->identity;
+}
+
+Result<VerifiedTarget> verify_target(const Call& call, DataPlaces& places, const Target& target,
+                                     const VerifyHow& how) {
   VerifiedTarget verified{target.label, "", "", {}};
+  verified.advice = "`trainmake data verify --heal` makes it so";
   TRY_ASSIGN(std::optional<StorePlace> place, places.place_of(target));
   if (!place) return verified;
+  TRY_ASSIGN(const std::string root, recorded_root(call.session, target.label));
   if (place->snapshot) {
-    Ledger latest = places.latest_snapshot(*place);
-    TRY(latest.load());
     const std::string shown = call.session.shown(target.label);
-    if (!latest.is_known())
+    if (root.empty())
       return fail(user_error(cat("No snapshot of ", quoted(shown), " was made from here yet"),
                              cat("`trainmake ", shell_word(shown), "` makes one")));
-    place = place->of_content(latest.mirror().root);
+    place = place->of_content(root);
   }
   TRY_ASSIGN(const std::optional<FileLock> held, try_hold_step(call.session, target.label));
   if (!held)
@@ -128,8 +155,27 @@ Result<VerifiedTarget> verify_target(const Call& call, DataPlaces& places, const
                     .because(Blame::kBusy));
   verified.place = place->text();
   TRY_ASSIGN(const SharedLedger ledger, places.ledger_of(*place));
-  TRY_ASSIGN(verified.result, verify(*place, target, *ledger, share, call.stop));
-  if (heal && !verified.result.wrong.empty()) TRY(plan_to_heal(verified.result, *ledger));
+  const Doing doing{{},
+                    call.stop,
+                    [](const Event& event) {
+                      if (const auto* message = std::get_if<Message>(&event))
+                        write_stderr(cat(message->text, "\n"));
+                    },
+                    call.session.tally(),
+                    {},
+                    false,
+                    !call.session.line().has("--no-wait")};
+  TRY_ASSIGN(verified.result, verify(call.session.host(), *place, target, *ledger, how, doing));
+  if (verified.result.sending > 0) {
+    if (verified.result.wrong.empty())
+      verified.advice = "Verify again when they are done; `--heal` waits for that";
+    return verified;
+  }
+  if (!root.empty() && verified.result.mirror.root != root)
+    verified.result.wrong.push_back(
+        {"what lies there",
+         "is not what was last sent from here: somebody else sent since, or a run was cut"});
+  if (how.heal && !verified.result.wrong.empty()) TRY(plan_to_heal(verified.result, *ledger));
   return verified;
 }
 
@@ -140,7 +186,7 @@ Result<int> heal(const Call& call, const std::vector<std::string>& labels) {
   line.words = labels;
   TRY_ASSIGN(const std::unique_ptr<Session> session,
              Session::open(std::move(line), call.session.host().environment));
-  return build(*session);
+  return build(*session, session->line().words);
 }
 
 }  // namespace
@@ -162,8 +208,10 @@ Result<int> data_command(const Call& call) {
   TRY_ASSIGN(const double share, share_of(session.line()));
   const bool heals = session.line().has("--heal");
   std::vector<std::string> wrong;
+  std::set<std::string> advice;
   {
     TRY_ASSIGN(const FileLock held, hold_workspace(session, FileLock::Mode::kShared, {call.stop}));
+    TRY(session.open_state(State::Access::kLook));
     DataPlaces places({session.host(), session.workspace(), *space, session.store_rooms(), session.tally()});
     Blobs blobs(session.host().files, session.workspace().cache);
     ExternalData external(
@@ -171,14 +219,17 @@ Result<int> data_command(const Call& call) {
     for (const Target* target : targets) {
       TRY_ASSIGN(const VerifiedTarget verified, lies_in_store(session.workspace(), *target)
                                                     ? verify_external(call, external, *target)
-                                                    : verify_target(call, places, *target, share, heals));
+                                                    : verify_target(call, places, *target, {share, heals}));
       if (!session.json() || !heals) write_verified(session, verified);
-      if (!verified.result.wrong.empty()) wrong.push_back(target->label.text());
+      if (verified.result.wrong.empty() && verified.result.sending == 0) continue;
+      wrong.push_back(target->label.text());
+      advice.insert(verified.advice);
     }
   }
   if (wrong.empty()) return 0;
   if (heals) return heal(call, wrong);
-  if (!session.json()) write_stderr("`trainmake data verify --heal` sends it again\n");
+  for (const std::string& each : session.json() ? std::set<std::string>() : advice)
+    write_stderr(cat(each, "\n"));
   return exit_code_of(Blame::kStep);
 }
 

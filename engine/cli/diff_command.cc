@@ -10,6 +10,7 @@
 #include "engine/cli/reasons.h"
 #include "engine/cli/run_changes.h"
 #include "engine/cli/table.h"
+#include "rules/job/provenance.h"
 
 namespace trainmake {
 namespace {
@@ -63,18 +64,60 @@ Result<Difference> difference_of(Session& session, Run before, Run now) {
                     std::move(metrics)};
 }
 
+// Everything that is known to be another, by the names that `changes` and `params` have.
+std::vector<std::string> causes_of(const Difference& difference) {
+  std::vector<std::string> causes;
+  for (const auto& [name, change] : difference.params.items()) causes.push_back(cat("params.", name));
+  for (const RunChange& change : difference.changes) {
+    if (!is_shown_as_param(difference, change)) causes.push_back(change.reason.name);
+  }
+  return causes;
+}
+
+// What the last line says: what came out, and which of the changes may be why.
+std::string explanation(const Difference& difference) {
+  const std::vector<std::string> causes = causes_of(difference);
+  const bool ended_alike = difference.before.status == difference.now.status;
+  const bool differs = !difference.metrics.empty() || !ended_alike;
+  if (causes.empty()) {
+    return differs
+               ? "Nothing that was given explains it: the job does not do the same each time (a seed that is "
+                 "not set, a race, another machine)\n"
+               : "";
+  }
+  if (!differs) return difference.now.metrics.empty() ? "" : "The metrics are the same nevertheless\n";
+  if (causes.size() == 1) return cat("Explained by ", quoted(causes.front()), " alone\n");
+  std::string names;
+  for (std::size_t i = 0; i < std::min<std::size_t>(causes.size(), 5); ++i)
+    names += cat(i == 0 ? "" : ", ", quoted(causes[i]));
+  if (causes.size() > 5) names += cat(" and ", causes.size() - 5, " more");
+  return cat("Explained by one of ", names, ", or by several of them together\n");
+}
+
+// Where it ran, and what it saw there: a manifest has that as one digest.
+std::string platform_text(const Run& run) {
+  const std::string contract = contract_given_to(run);
+  return contract.empty() ? run.platform : cat(run.platform, " (", contract, ")");
+}
+
+bool is_of_platform(const Difference& difference, const RunChange& change) {
+  return change.reason.section == Section::kPlatform && change.label == difference.now.label;
+}
+
 Json difference_json(const Difference& difference) {
   Json changes = Json::array();
   for (const RunChange& change : difference.changes) {
     Json json = reasons_json({change.reason}).front();
     json["label"] = change.label.text();
+    if (is_of_platform(difference, change)) {
+      json["from"] = platform_text(difference.before);
+      json["to"] = platform_text(difference.now);
+    }
     changes.push_back(std::move(json));
   }
-  return {{"from", difference.before.id},
-          {"to", difference.now.id},
-          {"changes", std::move(changes)},
-          {"params", difference.params},
-          {"metrics", difference.metrics}};
+  return {{"from", difference.before.id},  {"to", difference.now.id},
+          {"changes", std::move(changes)}, {"params", difference.params},
+          {"metrics", difference.metrics}, {"explained_by", causes_of(difference)}};
 }
 
 std::string value_text(const Json& value) {
@@ -83,7 +126,9 @@ std::string value_text(const Json& value) {
                                      : value.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
-std::string change_text(const Session& session, const RunChange& change) {
+std::string change_text(const Session& session, const Difference& difference, const RunChange& change) {
+  if (is_of_platform(difference, change))
+    return printable(cat(platform_text(difference.before), " → ", platform_text(difference.now)));
   if (change.reason.kind != ReasonKind::kUpstreamChanged) return reason_text(change.reason, session.here());
   const Result<Label> label = parse_label(change.reason.name, "");
   return cat(quoted(label ? session.shown(*label) : change.reason.name), " changed");
@@ -111,7 +156,8 @@ void add_changes(Rows& rows, const Session& session, const Difference& differenc
     if (change.reason.section != section || is_shown_as_param(difference, change)) continue;
     const std::string of =
         change.label == difference.now.label ? std::string() : cat("  (", session.shown(change.label), ")");
-    if (++count <= kShownFiles) add_row(rows, name_of(section), cat(change_text(session, change), of));
+    if (++count <= kShownFiles)
+      add_row(rows, name_of(section), cat(change_text(session, difference, change), of));
   }
   if (count > kShownFiles)
     add_row(rows, name_of(section), cat("and ", count - kShownFiles, " more; `--json` lists all"));
@@ -124,7 +170,7 @@ std::string difference_text(const Session& session, const Difference& difference
                                 Section::kPlatform, Section::kUpstream})
     add_changes(rows, session, difference, section);
   add_values(rows, "metrics", difference.metrics);
-  return rows.empty() ? "nothing that matters differs\n" : table_text(rows);
+  return cat(rows.empty() ? "nothing that matters differs\n" : table_text(rows), explanation(difference));
 }
 
 std::string head_text(const Session& session, const Run& run) {

@@ -7,6 +7,7 @@
 #include "engine/base/child.h"
 #include "engine/base/disk_space.h"
 #include "engine/base/git.h"
+#include "engine/base/resource_limits.h"
 #include "engine/base/temporary_folder.h"
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
@@ -54,6 +55,7 @@ class Doctor {
     look_at_python();
     look_at_views();
     look_at_containers();
+    look_at_limits();
     look_at_terminal();
     return std::move(findings_);
   }
@@ -179,8 +181,9 @@ class Doctor {
   // As steps of images are run: with the first runtime that works.
   void look_at_containers() {
     const Result<std::string> folder = made("containers");
-    const Result<RuntimeSearch> search =
-        folder ? search_runtime(host_, *folder) : Result<RuntimeSearch>(fail(folder.error()));
+    const Result<RuntimeSearch> search = folder
+                                             ? search_runtime(host_, *folder, Tried::kAll, {.for_jobs = true})
+                                             : Result<RuntimeSearch>(fail(folder.error()));
     if (!search) return add("containers", Health::kMissing, cat("cannot be tried: ", told(search.error())));
     std::string others;
     for (const RuntimeSearch::Other& other : search->others)
@@ -190,6 +193,15 @@ class Doctor {
     add("containers", Health::kOk,
         cat(name_of(search->found->kind), " works: ", search->found->program,
             others.empty() ? "" : cat(" (", others, ")")));
+  }
+
+  // As the local platform holds jobs to `memory` and `cpus`.
+  void look_at_limits() {
+    constexpr ResourceLimits kMuch{std::uint64_t{1} << 40U, 1};
+    const LimitedResources limited(host_.files, kMuch, "doctor");
+    const std::string detail = cat("local jobs are held to their memory by ", limited.memory_by(),
+                                   ", to their cpus by ", limited.cpus_by());
+    add("limits", Health::kOk, detail);
   }
 
   void look_at_terminal() {

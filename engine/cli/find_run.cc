@@ -56,8 +56,9 @@ bool is_label_like(std::string_view word) {
 Result<Run> run_of_label(State& state, const Label& label, std::string_view here, WhichRun which,
                          const std::function<bool(const Run&)>& goes_on) {
   TRY_ASSIGN(const std::vector<Run> runs, state.all());
-  const auto latest =
-      std::find_if(runs.begin(), runs.end(), [&](const Run& run) { return run.label == label; });
+  const auto latest = std::find_if(runs.begin(), runs.end(), [&](const Run& run) {
+    return run.label == label && (which != WhichRun::kResult || run.repeats.empty());
+  });
   if (latest == runs.end()) return fail(never_ran(label, runs, here));
   if (which != WhichRun::kResult) {
     const auto unfinished = std::find_if(latest, runs.end(), [&](const Run& run) {
@@ -69,8 +70,9 @@ Result<Run> run_of_label(State& state, const Label& label, std::string_view here
   const auto result =
       record ? std::find_if(runs.begin(), runs.end(), [&](const Run& run) { return run.id == record->run; })
              : runs.end();
-  const bool tried_since = which != WhichRun::kResult && record && record->when_ns < latest->created_ns;
-  return result != runs.end() && !tried_since ? *result : *latest;
+  if (result == runs.end()) return *latest;
+  TRY_ASSIGN(const bool tried_since, state.began_after_result(*latest));
+  return tried_since && which != WhichRun::kResult ? *latest : *result;
 }
 
 Result<Run> run_of_id(State& state, const std::string& start, std::string_view here) {

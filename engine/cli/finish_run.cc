@@ -1,5 +1,6 @@
 #include "engine/cli/finish_run.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "engine/base/json.h"
@@ -8,6 +9,7 @@
 #include "engine/cli/hold.h"
 #include "engine/cli/live_run.h"
 #include "engine/cli/report.h"
+#include "rules/all.h"
 #include "rules/job/attempt.h"
 #include "rules/job/outputs.h"
 #include "rules/job/provenance.h"
@@ -17,10 +19,11 @@ namespace {
 
 using Json = nlohmann::json;
 
-Error not_known(const Run& run, const std::string& shown) {
+Error not_known(Session& session, const Run& run) {
   return step_error(
       cat("What run ", quoted(run.id), " was given is not remembered any more, so its end cannot be"),
-      cat("`trainmake ", shell_word(shown), "` runs it again, `trainmake cancel ", run.id, "` ends it"));
+      cat("`trainmake ", asked_again(session, run), "` runs it again, `trainmake cancel ", run.id,
+          "` ends it"));
 }
 
 // As much of it as an attempt needs that hands nothing over.
@@ -29,7 +32,7 @@ Result<JobPlan> plan_of(Session& session, const Run& run) {
   JobPlan plan;
   plan.shortest = session.shown(run.label);
   if (!provenance.is_object() || !provenance.contains("outputs") || !provenance["outputs"].is_object())
-    return fail(not_known(run, plan.shortest));
+    return fail(not_known(session, run));
   for (const auto& [name, path] : provenance["outputs"].items()) {
     if (path.is_string()) plan.spec.outputs[name] = path.get<std::string>();
   }
@@ -57,21 +60,22 @@ Result<bool> finish_run(Session& session, const Run& run, Reporter& reporter, st
   TRY_ASSIGN(Platform * platform, platform_of(session, run));
   TRY_ASSIGN(const Space* space, session.space());
   TRY_ASSIGN(const JobPlan plan, plan_of(session, run));
-  const JobServices services{session.host(),  session.workspace(), *space,
-                             run.platform,    session.blobs(),     session.digests(),
-                             session.state(), *platform,           TRAINMAKE_VERSION};
+  JobServices services{session.host(),    session.workspace(), *space,    run.platform,     session.blobs(),
+                       session.digests(), session.state(),     *platform, TRAINMAKE_VERSION};
+  services.is_as_marked =
+      mark_checker(session.host(), session.workspace(), *space, session.tally(), run.platform);
   const Doing doing{run.fingerprint, std::move(stop), [&](const Event& event) { reporter.event(event); },
                     session.tally(), [](const std::function<void()>& work) { work(); }};
   Listings listings(session.blobs());
   TRY_ASSIGN(std::optional<std::vector<GivenTree>> given, data_given_to(listings, run));
-  if (!given) return fail(not_known(run, plan.shortest));
+  if (!given) return fail(not_known(session, run));
   Attempt attempt(services, plan, doing, metrics_declared_of(run), std::move(given), run);
   TRY_ASSIGN(const bool over, attempt.watch());
   if (!over) return false;
   TRY(attempt.conclude());
   if (attempt.run().status != RunStatus::kSucceeded || !attempt.run().reusable)
     return fail(attempt.failure());
-  TRY(remember_result(session, attempt.run()));
+  if (attempt.run().repeats.empty()) TRY(remember_result(session, attempt.run()));
   reporter.event(StepEnded{run.label, Outcome::kRan, attempt.success(), 0});
   return true;
 }
@@ -80,7 +84,7 @@ bool record_ended(Session& session, const std::vector<Run>& runs, std::stop_toke
   std::vector<std::string> ended;
   for (const Run& run : runs) {
     if (is_over(run.status)) continue;
-    const RunStatus now = live(session, run).status;
+    const RunStatus now = live(session, run, {stop}).status;
     if (is_over(now) && now != RunStatus::kLost) ended.push_back(run.id);
   }
   if (ended.empty()) return false;
@@ -115,7 +119,11 @@ Result<void> tell_of_later_failure(Session& session, const std::string& word, co
   if (!is_label_like(word)) return {};
   TRY_ASSIGN(const std::optional<Record> record, session.state().last(run.label));
   TRY_ASSIGN(const Run found, find_run(session, word, WhichRun::kLatest));
-  if (!record || record->run != run.id || found.created_ns <= run.created_ns) return {};
+  if (!record || record->run != run.id || found.id == run.id) return {};
+  TRY_ASSIGN(const std::vector<Run> runs, session.state().all());  // the newest first
+  const auto newer = std::find_if(runs.begin(), runs.end(),
+                                  [&](const Run& each) { return each.id == run.id || each.id == found.id; });
+  if (newer == runs.end() || newer->id == run.id) return {};
   const Run latest = live(session, found);
   if (latest.status == RunStatus::kSucceeded) return {};
   write_stderr(cat("this is run ", run.id, ", whose result ", session.shown(run.label), " has; a later one, ",

@@ -11,6 +11,12 @@ constexpr FlagSpec kFlags[] = {
     {"--directory", 'C', "DIR", "Act as if started in DIR"},
     {"--json", 0, "", "Write JSON, one object a line, to stdout"},
     {"--platform", 0, "NAME", "Use this platform of TRAINSPACE.lua"},
+    {"--container", 0, "", "Run jobs in containers of their images"},
+    {"--contract", 0, "NAME",
+     "What jobs see: default, uai, ti, sagemaker, moxing, or one that TRAINSPACE.lua declares"},
+    {"--variant", 0, "VARIANT", "Of the image: cpu or gpu, whatever the job asks for"},
+    {"--shell", 0, "", "A shell in the place of a job's command, and nothing is recorded"},
+    {"--local", 0, "", "On this machine, as it would be on the default platform"},
     {"--cache-dir", 0, "DIR", "Keep state here instead of in .trainmake (also TRAINMAKE_CACHE_DIR)"},
     {"--help", 'h', "", "Say what a command does"},
     {"--version", 0, "", "Say which trainmake this is"},
@@ -24,15 +30,22 @@ constexpr FlagSpec kFlags[] = {
     {"--trace", 0, "FILE", "Write where the time went, for chrome://tracing or Perfetto"},
     {"--wait", 0, "", "Wait for jobs, and for another trainmake (this is the default)"},
     {"--no-wait", 0, "", "Leave jobs running; leave with exit code 4 when another trainmake is in the way"},
-    {"--since", 0, "REV", "The commit to compare with"},
+    {"--since", 0, "WHEN", "The commit to compare with; of runs a time, as 2h, 3d or 2026-01-31"},
+    {"--status", 0, "STATUS", "Only runs that are so: running, succeeded, failed, ..."},
+    {"--where", 0, "CONDITION", "Only runs with such metrics or params: \"lr>0.1, loss<=0.5, solver=adam\""},
+    {"--sort", 0, "NAME",
+     "By a metric: of a sweep the best first (NAME:min, NAME:max); of runs the least; -NAME: the greatest"},
     {"--output", 0, "FORMAT", "text, dot, html or json"},
     {"--to", 0, "DIR", "Where to put the files; of an image FILE.tar, DIR/ or - for stdout"},
     {"--with", 0, "PROGRAM", "Who takes the image: podman, docker or nerdctl"},
     {"--overwrite", 0, "", "Replace what lies there and is no output or archive"},
+    {"--test-data", 0, "PATH", "The folder that is /data/data in a local test; else that of the job's data"},
+    {"--test-output", 0, "PATH", "The folder that is /data/output in a local test; else `output`"},
+    {"--dialect", 0, "NAME", "2017: as UAI-Train's manual shows it; else as its tools write it"},
     {"--audit", 0, "PERCENT", "Look at so many objects alone, chosen by chance"},
     {"--heal", 0, "", "Send again what is missing or another"},
     {"--follow", 'f', "", "Go on as the job writes"},
-    {"--template", 0, "NAME", "What to begin with: basic"},
+    {"--template", 0, "NAME", "What to begin with: basic, uai-caffe, uai-pytorch or uai-tensorflow"},
     {"--declared", 0, "", "As the files declare it, before anything is resolved"},
     {"--repair", 0, "", "Move a damaged state database aside and begin a new one"},
     {"--limit", 0, "N", "Show the newest N alone"},
@@ -43,11 +56,17 @@ constexpr FlagSpec kFlags[] = {
 constexpr std::string_view kCommonFlags = "--directory --json --platform --cache-dir --help --version";
 
 constexpr std::string_view kRunFlags =
-    "--keep-going --jobs --dry-run --force --retry --prune --trace --wait --no-wait";
+    "--keep-going --jobs --dry-run --force --retry --prune --sort --trace --wait --no-wait --container";
+constexpr std::string_view kRunHereFlags =
+    "--local --container --contract --variant --shell --keep-going --jobs --dry-run --force --retry --sort "
+    "--trace "
+    "--wait --no-wait";
 constexpr CommandSpec kCommands[] = {
     {"", "LABEL...", "do", "Brings targets up to date: `trainmake job:mnist`, `trainmake //...`", kRunFlags},
     {"plan", "LABEL...", "ask", "What would happen: steps, reasons, layers, objects, bytes, jobs",
-     "--force --retry"},
+     "--force --retry --container"},
+    {"run", "LABEL...", "do",
+     "The same, here: with `--local` on this machine, with `--container` in the image", kRunHereFlags},
     {"why", "LABEL|RUN", "ask", "Which file, parameter or upstream makes a target run", ""},
     {"query", "EXPR", "ask",
      "Targets: a label, a pattern, deps(E), rdeps(E), kind(K, E), attr(NAME, VALUE, E), E - E, E & E; \"a "
@@ -55,24 +74,35 @@ constexpr CommandSpec kCommands[] = {
      "--declared"},
     {"graph", "[EXPR]", "ask", "Targets and what they need, as text, dot, html or JSON", "--output"},
     {"affected", "", "ask", "Targets that a change since a commit reaches, committed or not", "--since"},
-    {"logs", "RUN|LABEL", "do", "What a job printed", "--follow"},
+    {"logs", "RUN|LABEL...", "do",
+     "What jobs printed, each line with its job's label where there are several", "--follow"},
     {"attach", "[RUN|LABEL]", "do", "Follow a running job to its end, and record it", ""},
-    {"cancel", "RUN|LABEL", "do", "End a running job", ""},
+    {"cancel", "RUN|LABEL...", "do", "End running jobs", ""},
     {"pull", "LABEL|RUN", "do", "Put a job's outputs on disk", "--to --overwrite"},
     {"image", "export|load|check LABEL...", "do",
      "Hand an image on as it was last built: to a file, a folder, podman or docker; or check all of it",
      "--to --overwrite --with"},
+    {"export", "uai LABEL", "do",
+     "What UAI-Train's own tools left for its web console: two Dockerfiles and the commands",
+     "--to --overwrite --test-data --test-output --dialect"},
+    {"import", "uai DIR|COMMAND", "do",
+     "Make a TRAINFILE.lua of a project of UAI-Train's scripts, or of a command of its tools", "--to"},
     {"data", "verify LABEL...", "do",
      "Compare what stores have with what was sent, and send again what is wrong",
      "--heal --audit --wait --no-wait"},
     {"update", "[IMAGE]", "do", "Ask anew what bases stand for, and pin that in TRAINFILE.lock", ""},
+    {"repro", "RUN", "do", "Run exactly what a run was given once more, and compare what came out",
+     "--container --contract --variant"},
     {"new", "NAME", "do", "Begin a project that builds and runs as it is", "--template"},
-    {"runs", "[LABEL]", "look back", "The history of jobs, the newest first", "--limit"},
+    {"runs", "[LABEL]", "look back", "The history of jobs, the newest first",
+     "--status --since --where --sort --limit"},
     {"show", "RUN|LABEL", "look back", "One run: what went in, what came out, how to repeat it", ""},
     {"diff", "RUN RUN", "look back", "What two runs differ in: code, data, params, metrics", ""},
     {"ps", "", "look back", "Jobs in flight", ""},
     {"gc", "", "keep", "Remove what nothing refers to", "--repair --wait --no-wait"},
     {"cache", "export|import FILE", "keep", "The whole cache as one file", "--wait --no-wait"},
+    {"uai", "bill|rename|memo|remove ...", "keep",
+     "UAI-Train's bill, and another name or memo of a job there, or its removal from the list", "--since"},
     {"login", "[REGISTRY]", "keep", "Keep a login for a registry; alone: which there are",
      "--user --password-stdin --logout"},
     {"doctor", "", "keep", "Say what this machine has and lacks", ""},
@@ -158,11 +188,14 @@ struct Parser {
     return {};
   }
 
+  // Of `import uai python caffe_tool.py pack --code_path=./code/` all that stands behind two words in a row.
+  bool is_of_another_program() const { return line.words.size() > 3 && line.words.front() == "import"; }
+
   Result<void> read() {
     bool flags_end = false;
     for (; at < arguments.size(); ++at) {
       const std::string& word = arguments[at];
-      if (flags_end || word.size() < 2 || word.front() != '-') {
+      if (flags_end || is_of_another_program() || word.size() < 2 || word.front() != '-') {
         line.words.push_back(word);
       } else if (word == "--") {
         flags_end = true;
@@ -177,7 +210,7 @@ struct Parser {
   Result<void> check_no_word_is_empty() const {
     const bool empty = std::any_of(line.words.begin(), line.words.end(),
                                    [](const std::string& word) { return word.empty(); });
-    if (!empty || line.words.front() == "completion") return {};
+    if (!empty || line.words.front() == "completion" || is_of_another_program()) return {};
     return fail(user_error("A word is empty",
                            "A variable of the shell may not be set; name a label, as `job:mnist`"));
   }

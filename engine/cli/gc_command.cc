@@ -35,6 +35,7 @@ std::string removed_text(const Removed& removed) {
   add(removed.blobs, "blob");
   add(removed.layers, "image blob");
   add(removed.unpacked, "unpacked layer");
+  add(removed.shared, "shared file or tree");
   if (removed.runs > 0)
     text += cat(text.empty() ? "" : ", ", "what ", plural(removed.runs, "run"), " left beside outputs");
   return text.empty()
@@ -52,9 +53,15 @@ Result<int> gc_command(const Call& call) {
         user_error(cat("`trainmake gc` takes no labels, got ", quoted(session.line().words.front()))));
   TRY_ASSIGN(const FileLock alone, hold_workspace(session, FileLock::Mode::kExclusive, call.stop));
   if (session.line().has("--repair")) return repair(session);
+  const Space none;  // what is wrong with TRAINSPACE.lua, a run tells
+  const auto space = session.space();
   TRY(session.open_state(State::Access::kWrite));
   TRY_ASSIGN(const Removed removed,
-             collect_garbage({session.host(), session.workspace(), session.state(), session.blobs()}));
+             collect_garbage({session.host(), session.workspace(), space ? **space : none, session.state(),
+                              session.blobs()}));
+  for (const std::string& folder : removed.busy)
+    write_stderr(
+        cat("somebody places files in ", quoted(folder), ": what is shared there is left for later\n"));
   if (!session.json())
     write_stderr(removed_text(removed));
   else
@@ -63,6 +70,7 @@ Result<int> gc_command(const Call& call) {
                         {"layers", removed.layers},
                         {"runs", removed.runs},
                         {"unpacked", removed.unpacked},
+                        {"shared", removed.shared},
                         {"bytes", removed.bytes}}}}
                      .dump() +
                  "\n");

@@ -1,6 +1,7 @@
 // `help [TOPIC]` and `--help`.
 #include <nlohmann/json.hpp>
 
+#include "engine/base/letter_case.h"
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/help_text.h"
@@ -17,22 +18,20 @@ void write_help(const CommandLine& line, const std::string& topic, const std::st
   write_stdout(json.dump() + "\n");
 }
 
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return lower;
-}
-
 std::optional<std::string> find_help(std::string_view topic) {
   std::string text;  // `image` is a command and a kind of target
   for (const CommandSpec& command : all_commands()) {
     if (command.name == topic) text = help_text(command);
   }
+  bool is_kind = false;
   for (const Schema* schema : all_schemas()) {
-    if (schema->kind == topic) text += cat(text.empty() ? "" : "\n", help_text(*schema));
+    if (schema->kind != topic) continue;
+    text += cat(text.empty() ? "" : "\n", help_text(*schema));
+    is_kind = true;
   }
-  if (!text.empty()) return text;
-  for (const HelpDocument& document : help_documents()) {  // stores and registries have a room `http`
+  if (is_kind) return text;
+  // Stores and registries have a room `http`; `uai` is a command and a platform.
+  for (const HelpDocument& document : help_documents()) {
     if (document.topic == topic) text += cat(text.empty() ? "" : "\n", document.text);
   }
   if (!text.empty()) return text;

@@ -34,11 +34,12 @@ void hide_secrets(const Environment& environment, const Project& project) {
   const std::size_t before = values.size();
   for (const Declaration& declaration : project.declarations) {
     for (const std::string& name : secrets_named(declaration.attributes)) {
-      const std::string value = environment.get(name).value_or("");
-      if (value.size() >= kTellingSize) values.insert({value, in_json(value)});
+      for (const std::string& part : parts_of_secret(environment.get(name).value_or(""), kTellingSize)) {
+        if (part.size() >= kTellingSize) values.insert({part, in_json(part)});
+      }
     }
   }
-  if (values.size() != before) hide_in_output(Redactor({values.begin(), values.end()}));
+  if (values.size() != before) hide_in_output(Redactor({values.begin(), values.end()}, kTellingSize));
 }
 
 }  // namespace trainmake

@@ -16,9 +16,7 @@ Result<FileLock> hold_workspace(Session& session, FileLock::Mode mode, std::stop
 }
 
 Result<std::optional<FileLock>> try_hold_step(Session& session, const Label& label) {
-  return session.host().files.lock(
-      path_join(session.workspace().cache, cat("locks/", digest_of(label.text()).hex())),
-      FileLock::Mode::kExclusive);
+  return session.step_locks().try_lock(label.text());
 }
 
 }  // namespace trainmake

@@ -1,23 +1,17 @@
 // A calm live display on a terminal: what happened scrolls by, what runs stands below it and is drawn again
 // in place, ten times a second at most. What it says is in live_view.cc.
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "engine/base/host.h"
 #include "engine/base/text.h"
 #include "engine/cli/live_view.h"
 #include "engine/cli/report.h"
+#include "engine/cli/terminal.h"
 
 namespace trainmake {
 namespace {
 
 constexpr std::int64_t kPauseNs = 100'000'000;
-constexpr std::size_t kUsualWidth = 80;
-
-std::size_t terminal_width() {
-  winsize size{};
-  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kUsualWidth;
-}
 
 class LiveReporter final : public Reporter {
  public:
@@ -45,7 +39,7 @@ class LiveReporter final : public Reporter {
     if (staying.empty() && !is_due) return;
     if (!is_due) return write_stderr(erase() + staying);
     // One column is left free: some terminals begin a new line with the last one.
-    const std::vector<std::string> lines = view_.block(terminal_width() - 1, now_ns);
+    const std::vector<std::string> lines = view_.block(terminal_width(STDERR_FILENO) - 1, now_ns);
     if (staying.empty() && lines == shown_) return;
     std::string text = cat(erase(), staying);
     for (const std::string& line : lines) text += line + "\n";

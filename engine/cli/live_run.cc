@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "engine/base/text.h"
+#include "rules/job/asked_again.h"
 #include "rules/job/runs.h"
 
 namespace trainmake {
@@ -23,17 +24,22 @@ Result<Platform*> platform_of(Session& session, const Run& run) {
   return session.platform_named(run.platform);
 }
 
-Run live(Session& session, Run run) {
+std::string asked_again(Session& session, const Run& run) {
+  const auto space = session.space();
+  return asked_again(session.shown(run.label), run, space ? **space : Space());
+}
+
+Run live(Session& session, Run run, const Patience& patience) {
   if (is_over(run.status)) return run;
   const Result<Platform*> platform = platform_of(session, run);
-  if (platform) return settle(**platform, session.host().clock, std::move(run));
+  if (platform) return settle(**platform, session.host().clock, std::move(run), patience);
   run.status = RunStatus::kUnknown;
   run.reason = platform.error().message;
   return run;
 }
 
-std::vector<Run> live(Session& session, std::vector<Run> runs) {
-  for (Run& run : runs) run = live(session, std::move(run));
+std::vector<Run> live(Session& session, std::vector<Run> runs, const Patience& patience) {
+  for (Run& run : runs) run = live(session, std::move(run), patience);
   return runs;
 }
 
@@ -52,19 +58,40 @@ Result<std::optional<Run>> run_in_flight(Session& session, const Label& label,
 
 Result<bool> follow_log(Session& session, const Run& run, const std::function<void(std::string_view)>& sink,
                         FollowOptions options, std::stop_token stop) {
-  TRY_ASSIGN(Platform * platform, platform_of(session, run));
-  std::int64_t offset = 0;
+  return follow_logs(
+      session, {run}, [&](std::size_t, std::string_view bytes) { sink(bytes); }, options, std::move(stop));
+}
+
+Result<bool> follow_logs(Session& session, const std::vector<Run>& runs,
+                         const std::function<void(std::size_t, std::string_view)>& sink,
+                         FollowOptions options, std::stop_token stop) {
+  struct Followed {
+    Platform* platform;
+    std::int64_t offset = 0;
+    bool over = false;
+  };
+  std::vector<Followed> all;
+  for (const Run& run : runs) {
+    TRY_ASSIGN(Platform * platform, platform_of(session, run));
+    all.push_back({platform});
+  }
   for (std::chrono::milliseconds pause = kFirstPause;; pause = std::min(pause * 3 / 2, kLongestPause)) {
-    // Asked before the log is read: what it printed at its end is then there to read.
-    const bool over = !options.to_the_end || is_over(live(session, run).status);
-    for (;;) {
-      TRY_ASSIGN(const std::string bytes, next_of_log(*platform, run, offset));
-      if (bytes.empty()) break;
-      pause = kFirstPause;
-      sink(bytes);
-      if (stop.stop_requested()) return false;
+    bool goes_on = false;
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+      Followed& followed = all[i];
+      if (followed.over) continue;
+      // Asked before the log is read: what it printed at its end is then there to read.
+      followed.over = !options.to_the_end || is_over(live(session, runs[i], {stop}).status);
+      goes_on = goes_on || !followed.over;
+      for (;;) {
+        TRY_ASSIGN(const std::string bytes, next_of_log(*followed.platform, runs[i], followed.offset));
+        if (bytes.empty()) break;
+        pause = kFirstPause;
+        sink(i, bytes);
+        if (stop.stop_requested()) return false;
+      }
     }
-    if (over) return true;
+    if (!goes_on) return true;
     if (session.host().clock.wait(pause, stop)) return false;
   }
 }

@@ -7,13 +7,16 @@
 
 #include "engine/cli/session.h"
 #include "engine/model/record.h"
+#include "rules/job/platform.h"
 
 namespace trainmake {
 
 // The platform that the run was handed to, whichever is chosen now.
 Result<Platform*> platform_of(Session& session, const Run& run);
-Run live(Session& session, Run run);
-std::vector<Run> live(Session& session, std::vector<Run> runs);
+// What is typed behind `trainmake` to have it done once more.
+std::string asked_again(Session& session, const Run& run);
+Run live(Session& session, Run run, const Patience& patience = {});
+std::vector<Run> live(Session& session, std::vector<Run> runs, const Patience& patience = {});
 
 // The run that a step of this fingerprint takes up in place of starting one. REQUIRES: session.open_state.
 Result<std::optional<Run>> run_in_flight(Session& session, const Label& label,
@@ -26,5 +29,9 @@ struct FollowOptions {
 };
 Result<bool> follow_log(Session& session, const Run& run, const std::function<void(std::string_view)>& sink,
                         FollowOptions options, std::stop_token stop);
+// The same of several at once, in turn; the sink is told which of them printed it.
+Result<bool> follow_logs(Session& session, const std::vector<Run>& runs,
+                         const std::function<void(std::size_t, std::string_view)>& sink,
+                         FollowOptions options, std::stop_token stop);
 
 }  // namespace trainmake

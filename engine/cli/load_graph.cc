@@ -7,6 +7,7 @@
 #include "engine/cli/hidden.h"
 #include "engine/cli/session.h"
 #include "lua/load.h"
+#include "rules/all.h"
 
 namespace trainmake {
 namespace {
@@ -41,7 +42,10 @@ Result<LoadOptions> load_options(Session& session) {
   TRY_ASSIGN(const std::string platform, session.platform_name());
   const Service* service = space->find("platform", platform);
   const std::string* type = service == nullptr ? nullptr : service->text("type");
-  return LoadOptions{session.workspace().root, platform, type == nullptr ? platform : *type};
+  return LoadOptions{.root = session.workspace().root,
+                     .platform = platform,
+                     .platform_type = type == nullptr ? platform : *type,
+                     .modules = all_lua_modules()};
 }
 
 // The project folders that recursive patterns find, sorted.

@@ -5,17 +5,13 @@
 
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
+#include "engine/cli/target_name.h"
+#include "engine/cli/templates.h"
 #include "lua/load.h"
 #include "lua/types.h"
 #include "rules/all.h"
 
 namespace trainmake {
-
-extern const char kBasicTrainfile[];
-extern const char kBasicTrain[];
-extern const char kBasicPoints[];
-extern const char kBasicGitignore[];
-
 namespace {
 
 constexpr const char* kTypesFolder = ".luals";
@@ -25,33 +21,31 @@ struct NewFile {
   std::string text;
 };
 
-// A name that targets, images and tags may have: what cannot stand in one becomes `-`.
-std::string target_name(std::string_view folder) {
-  std::string name;
-  for (const char c : folder) {
-    const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    const bool fits = (lower >= 'a' && lower <= 'z') || (lower >= '0' && lower <= '9');
-    if (fits)
-      name += lower;
-    else if (!name.empty() && name.back() != '-')
-      name += lower == '_' ? '_' : '-';
+std::string filled(std::string text, const Words& words) {
+  for (const auto& [mark, value] : words) {
+    for (std::size_t at = text.find(mark); at != text.npos; at = text.find(mark, at + value.size()))
+      text.replace(at, mark.size(), value);
   }
-  name.resize(std::min<std::size_t>(name.size(), 100));
-  while (name.ends_with('-') || name.ends_with('_')) name.pop_back();
-  return name.empty() ? "project" : name;
+  return text;
 }
 
-std::vector<NewFile> basic_files(const std::string& name) {
-  std::string trainfile = kBasicTrainfile;
-  constexpr std::string_view kMark = "@NAME@";
-  for (std::size_t at = trainfile.find(kMark); at != std::string::npos; at = trainfile.find(kMark, at))
-    trainfile.replace(at, kMark.size(), name);
-  return {{kTrainfile, std::move(trainfile)},
-          {"code/train.py", kBasicTrain},
-          {"data/points.csv", kBasicPoints},
-          {".gitignore", kBasicGitignore},
-          {".luarc.json", luarc_json(kTypesFolder)},
-          {path_join(kTypesFolder, "trainmake.lua"), luals_types(all_schemas())}};
+std::vector<NewFile> filled_in(const Template& chosen, const std::string& name) {
+  std::string dashed = name;  // a bucket's name has no `_`
+  std::replace(dashed.begin(), dashed.end(), '_', '-');
+  Words words = chosen.words;
+  words.emplace_back("@NAME@", name);
+  words.emplace_back("@DASHED@", dashed);
+  std::vector<NewFile> files;
+  for (const TemplateFile& file : files_of(chosen)) files.push_back({file.path, filled(file.text, words)});
+  return files;
+}
+
+// What editors are told of a TRAINFILE.
+void add_types(std::vector<NewFile>& files) {
+  files.push_back({".luarc.json", luarc_json(kTypesFolder)});
+  files.push_back({path_join(kTypesFolder, "trainmake.lua"), luals_types(all_schemas())});
+  for (const LuaModule& module : all_lua_modules())
+    files.push_back({path_join(kTypesFolder, cat(module.name, ".lua")), module.text});
 }
 
 // A .gitignore that is there already stays; anything else is not ours to replace.
@@ -68,29 +62,34 @@ Result<void> refuse_to_overwrite(FileSystem& files, const std::string& folder, s
   return {};
 }
 
-// In a workspace its targets must have labels.
-Result<void> check_folder(const Host& host, const std::string& folder) {
+// Whether it lies in a workspace with a TRAINSPACE.lua, where its targets must have labels.
+Result<bool> lies_in_workspace(const Host& host, const std::string& folder) {
   const Result<Position> around = find_workspace(host, std::string(path_folder(folder)), "");
-  if (!around) return {};
+  if (!around) return false;
   const std::string& root = around->workspace.root;
   TRY_ASSIGN(const Stat space, host.files.look(path_join(root, kTrainspace), Links::kFollow));
   const std::optional<std::string> inside = path_below(folder, root);
-  if (!space.exists() || !inside) return {};
+  if (!space.exists() || !inside) return false;
   if (const auto label = parse_label(cat("//", *inside, "/job:x"), ""); !label)
     return fail(user_error(
         cat("A project of this workspace cannot lie in ", quoted(*inside), ": ", label.error().message),
         "Choose another name"));
-  return {};
+  return true;
 }
 
-Result<void> check_template(const CommandLine& line) {
+Result<const Template*> chosen_template(const CommandLine& line) {
   const std::string name = line.value("--template").value_or("basic");
-  if (name == "basic") return {};
-  return fail(user_error(cat("There is no template ", quoted(name), ": expected `basic`")));
+  for (const Template& each : templates()) {
+    if (each.name == name) return &each;
+  }
+  const std::vector<std::string> names = template_names();
+  const std::string meant = did_you_mean(name, names);
+  return fail(user_error(cat("There is no template ", quoted(name)),
+                         meant.empty() ? cat("There are ", join(names, ", ")) : meant));
 }
 
 void report(const CommandLine& line, const std::string& folder, const std::string& name,
-            const std::vector<NewFile>& files) {
+            const std::vector<NewFile>& files, bool here_first) {
   if (line.has("--json")) {
     nlohmann::ordered_json json = {
         {"folder", printable(folder)}, {"name", name}, {"files", nlohmann::ordered_json::array()}};
@@ -102,6 +101,8 @@ void report(const CommandLine& line, const std::string& folder, const std::strin
   write_stderr(
       cat("Made ", printable(path_join(given, kTrainfile)), ", with code and data to begin with. Next:\n\n"));
   if (folder != current_folder()) write_stderr(cat("  cd ", shell_word(given), "\n"));
+  if (here_first)
+    write_stderr(cat("  trainmake run --local --contract uai job:", name, "    try it on this machine\n"));
   write_stderr(cat("  trainmake plan job:", name, "    what would happen\n  trainmake job:", name,
                    "         do it\n"));
 }
@@ -125,17 +126,25 @@ Result<int> new_command(const CommandLine& line, const Environment& environment)
   if (line.words.size() != 1 || line.words.front().empty()) {
     return fail(user_error("`trainmake new` needs one name", "As `trainmake new first`"));
   }
-  TRY(check_template(line));
+  TRY_ASSIGN(const Template* chosen, chosen_template(line));
   const Host host{real_file_system(), real_processes(), real_http(), real_clock(), environment};
   const std::string folder =
       absolute_path(path_join(line.value("--directory").value_or(""), line.words.front()));
   const std::string name = target_name(path_name(folder));
-  TRY(check_folder(host, folder));
-  std::vector<NewFile> files = basic_files(name);
+  TRY_ASSIGN(const bool in_workspace, lies_in_workspace(host, folder));
+  std::vector<NewFile> files = filled_in(*chosen, name);
+  const bool left_out_space =
+      std::erase_if(files, [&](const NewFile& file) { return in_workspace && file.path == kTrainspace; }) > 0;
+  add_types(files);
   TRY(refuse_to_overwrite(host.files, folder, files));
   for (const NewFile& file : files) TRY(write_file(host.files, path_join(folder, file.path), file.text));
-  report(line, folder, name, files);
-  if (!line.has("--json")) tell_of_project_around(host, folder);
+  report(line, folder, name, files, chosen->name.starts_with("uai-"));
+  if (line.has("--json")) return 0;
+  tell_of_project_around(host, folder);
+  if (left_out_space)
+    write_stderr(
+        "\nIt is of the workspace around it, whose TRAINSPACE.lua says where it runs: see `trainmake help "
+        "uai`\n");
   return 0;
 }
 

@@ -1,13 +1,14 @@
 // Plain lines on stderr, for pipes, files and CI: one per thing that happened, none for what did not.
+#include <algorithm>
+
 #include "engine/base/text.h"
 #include "engine/cli/report.h"
 
 namespace trainmake {
 namespace {
 
-std::string padded(std::string text, std::size_t width) {
-  if (text.size() < width) text.append(width - text.size(), ' ');
-  return text;
+std::string padded(std::string_view text, std::size_t width) {
+  return cat(text, std::string(width - std::min(width, text.size()), ' '));
 }
 
 class PlainReporter final : public Reporter {

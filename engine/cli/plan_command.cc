@@ -65,7 +65,7 @@ Result<Planned> make(const Call& call, const std::vector<std::string>& words) {
 
 struct Totals {
   std::array<std::uint64_t, 5> verdicts{};
-  std::uint64_t objects = 0, bytes = 0, layers = 0, jobs = 0;
+  std::uint64_t objects = 0, bytes = 0, removals = 0, layers = 0, jobs = 0;
 };
 
 Totals totals_of(const Planned& planned) {
@@ -76,6 +76,7 @@ Totals totals_of(const Planned& planned) {
     if (!step.may_run()) continue;
     totals.objects += step.description.work.objects;
     totals.bytes += step.description.work.object_bytes + step.description.work.layer_bytes;
+    totals.removals += step.description.work.removals;
     totals.layers += step.description.work.layers;
     if (!planned.in_flight.contains(id)) totals.jobs += step.description.work.jobs;
   }
@@ -113,6 +114,7 @@ Json plan_json(const Session& session, const Planned& planned) {
                              {"verdict", name_of(step.verdict)},
                              {"reasons", reasons_json(step.reasons)},
                              {"uploads", {{"objects", work.objects}, {"bytes", work.object_bytes}}},
+                             {"removals", {{"objects", work.removals}}},
                              {"pushes", {{"layers", work.layers}, {"bytes", work.layer_bytes}}},
                              {"in_flight", in_flight_json(planned, id)},
                              {"held_up_by", held_up_json(planned, id)}});
@@ -123,6 +125,7 @@ Json plan_json(const Session& session, const Planned& planned) {
     sums[std::string(name_of(static_cast<Verdict>(i)))] = totals.verdicts[i];
   sums["objects"] = totals.objects;
   sums["bytes"] = totals.bytes;
+  sums["removals"] = totals.removals;
   sums["layers"] = totals.layers;
   sums["jobs"] = totals.jobs;
   const Label* stops_others = what_stops_others(session, planned);
@@ -172,8 +175,9 @@ std::string plan_text(const Session& session, const Planned& planned) {
     text += cat("nothing else is begun while ", session.shown(*failed),
                 " counts as failed: `-k` goes on with the rest, `--retry` tries it again\n");
   return cat(text, plural(totals.layers, "layer"), ", ", plural(totals.objects, "object"), ", ",
-             human_bytes(totals.bytes), ", ", plural(totals.jobs, "job"), " at most; ", same,
-             " up to date\n");
+             human_bytes(totals.bytes),
+             totals.removals == 0 ? "" : cat(", ", plural(totals.removals, "object"), " to remove"), ", ",
+             plural(totals.jobs, "job"), " at most; ", same, " up to date\n");
 }
 
 // What the step's last result was made from; empty when it was no run's, or that is forgotten.

@@ -99,11 +99,14 @@ Result<int> pull_command(const Call& call) {
   for (const std::string& word : words) {
     TRY_ASSIGN(const Run run, find_settled_run(session, word, call.stop));
     TRY(tell_of_later_failure(session, word, run));
+    if (run.status == RunStatus::kSucceeded && !run.reusable)
+      write_stderr(
+          cat("run ", run.id, " is no result of ", session.shown(run.label), ": ", run.reason, "\n"));
     TRY(check_has_outputs(session, run));
     const std::string to = given.value_or(run.label.name);
     const std::string folder = typed_path(session, to);
     if (!session.line().has("--overwrite")) TRY(check_replaceable(session, run, folder));
-    TRY(copy_outputs(session.blobs(), run, session.shown(run.label), folder));
+    TRY(copy_outputs(session.blobs(), run, asked_again(session, run), folder));
     write_pulled(session, run, to, folder);
   }
   return 0;

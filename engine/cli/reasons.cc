@@ -49,7 +49,7 @@ std::string reason_text(const Reason& reason, std::string_view here) {
     case ReasonKind::kForced:
       return "asked for with --force";
     case ReasonKind::kFailedBefore:
-      return "failed before, and nothing changed since; `--retry` tries again";
+      return "failed before, and nothing that its result depends on changed since; `--retry` tries again";
   }
   return "";
 }

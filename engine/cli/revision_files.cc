@@ -101,7 +101,7 @@ Result<std::unique_ptr<FileReader>> RevisionFiles::open(const std::string& path)
 }
 
 Result<std::string> RevisionFiles::read_link(const std::string& path) { return files_.read_link(path); }
-Result<std::unique_ptr<FileWriter>> RevisionFiles::create(const std::string& path, WriteOptions) {
+Result<std::unique_ptr<FileWriter>> RevisionFiles::create(const std::string& path, const WriteOptions&) {
   return read_only(path);
 }
 Result<std::unique_ptr<FileWriter>> RevisionFiles::extend(const std::string& path) { return read_only(path); }

@@ -36,6 +36,8 @@ void add_detail(Json& json, const Run& run) {
   json["exit_code"] = run.exit_code ? Json(*run.exit_code) : Json();
   json["reusable"] = run.reusable;
   json["fingerprint"] = run.fingerprint.hex();
+  json["curves"] = Json::object();
+  for (const auto& [name, curve] : run.curves) json["curves"][name] = Json::parse(to_json(curve));
   json["provenance"] = object_from(run.provenance_json);
 }
 

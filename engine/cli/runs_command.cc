@@ -7,6 +7,7 @@
 #include "engine/cli/find_run.h"
 #include "engine/cli/finish_run.h"
 #include "engine/cli/live_run.h"
+#include "engine/cli/run_filter.h"
 #include "engine/cli/run_json.h"
 #include "engine/cli/table.h"
 
@@ -25,8 +26,8 @@ Result<std::optional<std::size_t>> limit_of(const CommandLine& line) {
   return std::optional(static_cast<std::size_t>(*number));
 }
 
-// The runs of what was asked for, the newest first, as they are remembered.
-Result<std::vector<Run>> remembered(const Call& call) {
+// The runs of what was asked for among those that `read` finds, in its order, as they are remembered.
+Result<std::vector<Run>> remembered(const Call& call, Result<std::vector<Run>> (State::*read)()) {
   Session& session = call.session;
   TRY_ASSIGN(const std::vector<Pattern> patterns, session.requests(session.line().words));
   TRY(session.open_state(State::Access::kLook));
@@ -34,13 +35,13 @@ Result<std::vector<Run>> remembered(const Call& call) {
     return patterns.empty() || std::any_of(patterns.begin(), patterns.end(),
                                            [&](const Pattern& pattern) { return pattern.fits(run.label); });
   };
-  const auto read = [&]() -> Result<std::vector<Run>> {
-    TRY_ASSIGN(std::vector<Run> runs, session.state().all());
+  const auto wanted = [&]() -> Result<std::vector<Run>> {
+    TRY_ASSIGN(std::vector<Run> runs, (session.state().*read)());
     std::erase_if(runs, [&](const Run& run) { return !is_wanted(run); });
     return runs;
   };
-  TRY_ASSIGN(std::vector<Run> runs, read());
-  return record_ended(session, runs, call.stop) ? read() : std::move(runs);
+  TRY_ASSIGN(std::vector<Run> runs, wanted());
+  return record_ended(session, runs, call.stop) ? wanted() : std::move(runs);
 }
 
 std::string runs_text(Session& session, const std::vector<Run>& runs) {
@@ -72,23 +73,29 @@ Result<int> runs_command(const Call& call) {
           cat(quoted(word), " is no label"),
           cat("A label looks like `job:mnist`; `trainmake show ", printable(word), "` shows one run")));
   }
-  TRY_ASSIGN(std::vector<Run> runs, remembered(call));
+  TRY_ASSIGN(const RunFilter filter, run_filter_of(session.line(), session.host().clock.now_ns()));
+  TRY_ASSIGN(std::vector<Run> runs, remembered(call, &State::all));
+  runs = live(session, std::move(runs), {call.stop});
+  std::erase_if(runs, [&](const Run& run) { return !fits(filter, run); });
+  TRY(check_sort(filter, runs));
+  sort_runs(filter, runs);
   const std::size_t all = runs.size();
   runs.resize(std::min(all, limit.value_or(session.json() ? all : kShownRuns)));
-  write_runs(session, live(session, std::move(runs)));
+  write_runs(session, runs);
   if (session.json()) return 0;
   if (all == 0)
-    write_stderr(session.line().words.empty() ? "no runs yet\n" : "no runs of that\n");
+    write_stderr(session.line().words.empty() && session.line().flags.empty() ? "no runs yet\n"
+                                                                              : "no runs of that\n");
   else if (!limit && all > kShownRuns)
-    write_stderr(cat("and ", all - kShownRuns, " earlier ones; `--limit ", all, "` shows all\n"));
+    write_stderr(cat("and ", all - kShownRuns, filter.sort.empty() ? " earlier ones" : " more", "; `--limit ",
+                     all, "` shows all\n"));
   return 0;
 }
 
 Result<int> ps_command(const Call& call) {
   Session& session = call.session;
-  TRY_ASSIGN(std::vector<Run> runs, remembered(call));
-  std::erase_if(runs, [](const Run& run) { return is_over(run.status); });
-  runs = live(session, std::move(runs));
+  TRY_ASSIGN(std::vector<Run> runs, remembered(call, &State::in_flight));
+  runs = live(session, std::move(runs), {call.stop});
   std::erase_if(runs, [](const Run& run) { return is_over(run.status); });
   write_runs(session, runs);
   if (!session.json() && runs.empty()) write_stderr("no jobs in flight\n");

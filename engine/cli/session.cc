@@ -5,6 +5,7 @@
 #include "lua/load.h"
 #include "rules/all.h"
 #include "rules/image/services.h"
+#include "rules/job/contracts.h"
 #include "rules/job/platform.h"
 
 namespace trainmake {
@@ -22,6 +23,27 @@ void check_services(Space& space) {
       }
     }
   }
+  if (!space.errors.empty()) return;
+  space.errors = wrong_services(space);
+}
+
+Result<std::string> name_of_this_machine(const Space& space, const CommandLine& line) {
+  if (line.has("--platform"))
+    return fail(user_error("`--local` and `--platform` name two platforms", "Leave one of them out"));
+  const Service* service = space.find("platform", kLocal);
+  const std::string* type = service == nullptr ? nullptr : service->text("type");
+  if (type == nullptr || *type == kLocal) return std::string(kLocal);
+  return fail(user_error(cat("Platform `local` is not this machine: its type is ", quoted(*type)),
+                         "Give it another name, and `--local` works")
+                  .at(service->where));
+}
+
+// `--local` is the job as it would be on its platform, unless this machine is declared as something else.
+std::optional<std::string> contract_asked_for(const Space& space, const CommandLine& line) {
+  if (line.value("--contract") || !line.has("--local")) return line.value("--contract");
+  const Service* local = space.find("platform", kLocal);
+  if (local != nullptr && local->text("contract") != nullptr) return std::nullopt;
+  return usual_contract_of(space.find("platform", space.default_platform));
 }
 
 }  // namespace
@@ -44,7 +66,8 @@ Session::Session(CommandLine line, const Environment& environment, Position posi
       began_ns_(host_.clock.steady_ns()),
       blobs_(host_.files, workspace().cache),
       digests_(host_.files, host_.clock, workspace().root, workspace().cache, tally_),
-      file_sets_(host_, workspace(), digests_) {}
+      file_sets_(host_, workspace(), digests_),
+      step_locks_(path_join(workspace().cache, "locks/steps")) {}
 
 Session::~Session() = default;
 
@@ -68,6 +91,8 @@ Result<const Space*> Session::space() {
   if (!space_) {
     space_ = load_space(host_, workspace().root);
     check_services(*space_);
+    const std::string chosen = line_.value("--platform").value_or(space_->default_platform);
+    if (space_->errors.empty() && !line_.has("--local")) take_defaults_of_platform(*space_, chosen);
   }
   if (!space_->errors.empty()) return fail(space_->errors.front());
   return &*space_;
@@ -75,6 +100,7 @@ Result<const Space*> Session::space() {
 
 Result<std::string> Session::platform_name() {
   TRY_ASSIGN(const Space* space, Session::space());
+  if (line_.has("--local")) return name_of_this_machine(*space, line_);
   const std::string name =
       line_.value("--platform").value_or(space->default_platform.empty() ? kLocal : space->default_platform);
   if (name != kLocal && space->find("platform", name) == nullptr) {
@@ -98,7 +124,13 @@ Result<Platform*> Session::platform_named(const std::string& name) {
   TRY_ASSIGN(const Space* space, Session::space());
   std::unique_ptr<Platform>& platform = platforms_[name];
   if (!platform) {
-    TRY_ASSIGN(platform, make_platform(host_, workspace(), *space, blobs_, name));
+    PlatformOptions options;
+    TRY_ASSIGN(const std::string chosen, platform_name());
+    const bool is_asked_for = name == chosen || line_.command->name == "repro";
+    if (is_asked_for)
+      options = {line_.has("--container"), contract_asked_for(*space, line_),
+                 line_.value("--variant").value_or("")};
+    TRY_ASSIGN(platform, make_platform(host_, workspace(), *space, blobs_, tally_, name, options));
   }
   return platform.get();
 }
@@ -117,8 +149,11 @@ Result<const Rules*> Session::rules() {
   TRY_ASSIGN(const Space* space, Session::space());
   TRY_ASSIGN(const std::string name, platform_name());
   TRY_ASSIGN(Platform * platform, Session::platform());
-  owned_rules_ = all_rules({host_, workspace(), *space, blobs_, digests_, file_sets_, state(), *platform,
-                            name, tally_, line_.has("--prune")});
+  const bool is_tried_here = line_.has("--local") && !platform->traits.runs_images;
+  owned_rules_ =
+      all_rules({host_, workspace(), *space, blobs_, digests_, file_sets_, state(), *platform, name, tally_,
+                 [this](const Label& label) { return step_locks_.try_lock(label.text()); },
+                 is_tried_here && pulls_images(*space, space->default_platform), line_.has("--prune")});
   for (const std::unique_ptr<Rule>& rule : owned_rules_) rules_.push_back(rule.get());
   return &rules_;
 }

@@ -14,6 +14,7 @@
 #include "cache/state.h"
 #include "cache/stores/store.h"
 #include "engine/base/host.h"
+#include "engine/base/lock_table.h"
 #include "engine/cli/find_workspace.h"
 #include "engine/cli/flags.h"
 #include "engine/cli/report.h"
@@ -54,6 +55,7 @@ class Session {
   Result<Platform*> platform_named(const std::string& name);
   Blobs& blobs() { return blobs_; }
   FileDigests& digests() { return digests_; }
+  LockTable& step_locks() { return step_locks_; }
   const StoreRooms& store_rooms() const;
   Result<ImageServices> image_services();
 
@@ -75,6 +77,7 @@ class Session {
   Blobs blobs_;
   FileDigests digests_;
   FileSets file_sets_;
+  LockTable step_locks_;
   std::optional<Space> space_;
   std::unique_ptr<State> state_;
   std::map<std::string, std::unique_ptr<Platform>> platforms_;

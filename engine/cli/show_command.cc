@@ -1,14 +1,20 @@
 // `show RUN`: all that is known of one run, and how to repeat it. Changes nothing but what is remembered of a
 // job that ended while nobody looked.
+#include <unistd.h>
+
 #include <nlohmann/json.hpp>
 
 #include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
+#include "engine/cli/curve_text.h"
 #include "engine/cli/finish_run.h"
 #include "engine/cli/live_run.h"
 #include "engine/cli/run_json.h"
 #include "engine/cli/table.h"
+#include "engine/cli/terminal.h"
+#include "rules/image/image_rule.h"
+#include "rules/job/provenance.h"
 #include "rules/job/runs.h"
 
 namespace trainmake {
@@ -82,12 +88,37 @@ bool may_have_log(Session& session, const Run& run) {
   return !end || !end->empty();
 }
 
+// What its platform knows beside; nothing of one that cannot be asked.
+void add_facts(Rows& rows, Session& session, const Run& run) {
+  const Result<Platform*> platform = platform_of(session, run);
+  const auto facts = platform ? (*platform)->facts(JobHandle::of(run)) : std::vector<Fact>();
+  if (!facts) return;
+  for (const auto& [name, text] : *facts) add(rows, name.c_str(), printable(text));
+}
+
+std::string curves_text(const Run& run, std::size_t width) {
+  std::string text;
+  for (const auto& [name, curve] : run.curves) {
+    const std::string drawn = curve_text(curve, width);
+    if (!drawn.empty()) text += cat("\n", printable(name), "\n", drawn);
+  }
+  return text;
+}
+
+std::string checkpoint_text(const Json& checkpoint) {
+  const auto count = [&](const char* name) -> std::uint64_t {
+    const Json said = checkpoint.value(name, Json());
+    return said.is_number_unsigned() ? said.get<std::uint64_t>() : 0;
+  };
+  return cat(plural(count("files"), "file"), ", ", human_bytes(count("bytes")),
+             "  sha256:", text_at(checkpoint, "listing").substr(0, kShortDigest));
+}
+
 std::string show_text(Session& session, const Run& run) {
   Json provenance = parse_json<Json>(run.provenance_json);
   if (!provenance.is_object()) provenance = Json::object();
   const std::string label = session.shown(run.label);
   const Source source = source_of(provenance);
-  const std::string platform = run.platform == "local" ? "" : cat(" --platform ", run.platform);
   Rows rows;
   add(rows, "run", run.attempt > 1 ? cat(run.id, " (attempt ", run.attempt, ")") : run.id);
   add(rows, "label", label);
@@ -95,6 +126,7 @@ std::string show_text(Session& session, const Run& run) {
       cat(status_text(run),
           run.status == RunStatus::kSucceeded && !run.reusable ? " (its result is not taken again)" : ""));
   add(rows, "platform", cat(run.platform, run.job.empty() ? "" : cat(", job ", printable(run.job))));
+  add_facts(rows, session, run);
   add(rows, "created", cat(moment_text(run.created_ns), " UTC"));
   if (run.started_ns != 0) add(rows, "started", cat(moment_text(run.started_ns), " UTC"));
   if (is_over(run.status) && run.ended_ns != 0) add(rows, "ended", cat(moment_text(run.ended_ns), " UTC"));
@@ -104,14 +136,39 @@ std::string show_text(Session& session, const Run& run) {
   add_outputs(rows, run);
   add(rows, "code", source.text);
   add_data(rows, provenance);
-  if (const std::string image = text_at(provenance, "image"); !image.empty())
+  const std::string image = text_at(provenance, "image");
+  if (!image.empty() && !image.starts_with(kCodeAlone))
     add(rows, "image", cat("config sha256:", image.substr(0, kShortDigest)));
+  add(rows, "contract", printable(contract_given_to(run)));
+  if (const Json resumed = provenance.value("resumed", Json()); resumed.is_object())
+    add(rows, "resumed", cat("from run ", text_at(resumed, "run"), ": ", checkpoint_text(resumed)));
+  if (const Json left = provenance.value("checkpoint", Json()); left.is_object())
+    add(rows, "checkpoint", checkpoint_text(left));
   add(rows, "command", command_text(provenance));
   if (may_have_log(session, run)) add(rows, "log", cat("trainmake logs ", run.id));
   if (!run.outputs.empty()) add(rows, "get", cat("trainmake pull ", run.id));
   if (!is_over(run.status)) add(rows, "end", cat("trainmake cancel ", run.id));
-  add(rows, "repeat", cat(source.checkout, "trainmake ", shell_word(label), " --force", platform));
-  return table_text(rows);
+  if (!run.repeats.empty())
+    add(rows, "reproduces",
+        cat("run ", run.repeats, "; `trainmake diff ", run.repeats, " ", run.id, "` compares them"));
+  if (is_over(run.status)) add(rows, "reproduce", cat("trainmake repro ", run.id));
+  add(rows, "repeat",
+      cat(source.checkout, "trainmake ", asked_again(session, run), run.repeats.empty() ? " --force" : ""));
+  return table_text(rows) + curves_text(run, terminal_width(STDOUT_FILENO));
+}
+
+// How its metrics went: as remembered of one that is over, and of another as it tells so far.
+Result<Run> with_metrics(Session& session, Run run) {
+  if (is_over(run.status)) {
+    TRY_ASSIGN(run.curves, session.state().curves(run.id));
+  } else if (const Result<Platform*> platform = platform_of(session, run)) {
+    TRY_ASSIGN(const Space* space, session.space());
+    const Metrics told =
+        metrics_told(**platform, session.host().files, *space, run, metrics_declared_of(run));
+    run.metrics = told.values();
+    run.curves = told.curves();
+  }
+  return run;
 }
 
 }  // namespace
@@ -124,7 +181,7 @@ Result<int> show_command(const Call& call) {
   for (const std::string& word : session.line().words) {
     TRY_ASSIGN(Run found, find_settled_run(session, word, call.stop));
     TRY(tell_of_later_failure(session, word, found));
-    const Run run = live(session, std::move(found));
+    TRY_ASSIGN(const Run run, with_metrics(session, live(session, std::move(found))));
     write_stdout(session.json() ? run_json(run, RunDetail::kAll) + "\n" : show_text(session, run));
   }
   return 0;

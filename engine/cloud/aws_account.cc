@@ -96,9 +96,9 @@ Result<AwsKeys> AwsAccount::keys(const std::stop_token& stop) {
 Redactor AwsAccount::redactor() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> secrets;
-  if (lent_) secrets = {lent_->keys.secret, lent_->keys.token};
+  if (lent_) secrets = {lent_->keys.secret.reveal(), lent_->keys.token.reveal()};
   std::erase(secrets, "");
-  return Redactor(std::move(secrets));
+  return Redactor(secrets);
 }
 
 AwsAccount::Found AwsAccount::find(const std::stop_token& stop) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/base/hash.h"
+#include "engine/base/letter_case.h"
 #include "engine/base/text.h"
 #include "engine/cloud/hmac.h"
 
@@ -53,12 +54,6 @@ std::string canonical_query(std::string_view query) {
   return join(pairs, "&");
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  return out;
-}
-
 // `20130524T000000Z`
 std::string time_text(std::int64_t now_ns) {
   const std::time_t seconds = static_cast<std::time_t>(now_ns / kSecond);
@@ -78,10 +73,10 @@ void sign_aws(HttpRequest& request, std::string_view payload, const AwsKeys& key
   const std::string day = time.substr(0, 8);
   request.headers.emplace_back("x-amz-date", time);
   if (scope.service == "s3") request.headers.emplace_back("x-amz-content-sha256", payload);
-  if (!keys.token.empty()) request.headers.emplace_back("x-amz-security-token", keys.token);
+  if (!keys.token.empty()) request.headers.emplace_back("x-amz-security-token", keys.token.reveal());
 
   std::map<std::string, std::string> headers = {{"host", std::string(url.host)}};
-  for (const auto& [name, value] : request.headers) headers[lower(name)] = trim(value);
+  for (const auto& [name, value] : request.headers) headers[lower_case(name)] = trim(value);
   std::string listed, names;
   for (const auto& [name, value] : headers) {
     listed += cat(name, ":", value, "\n");
@@ -91,7 +86,7 @@ void sign_aws(HttpRequest& request, std::string_view payload, const AwsKeys& key
                                     canonical_query(url.query), "\n", listed, "\n", names, "\n", payload);
   const std::string within = cat(day, "/", scope.region, "/", scope.service, "/aws4_request");
   const std::string to_sign = cat(kAlgorithm, "\n", time, "\n", within, "\n", sha256_of(canonical).hex());
-  std::string key = hmac_sha256(cat("AWS4", keys.secret), day);
+  std::string key = hmac_sha256(cat("AWS4", keys.secret.reveal()), day);
   for (const std::string_view part :
        {std::string_view(scope.region), std::string_view(scope.service), std::string_view("aws4_request")})
     key = hmac_sha256(key, part);

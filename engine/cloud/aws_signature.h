@@ -7,13 +7,14 @@
 #include <string_view>
 
 #include "engine/base/host.h"
+#include "engine/base/secret.h"
 
 namespace trainmake {
 
 struct AwsKeys {
   std::string id;
-  std::string secret;
-  std::string token;  // of temporary ones; else ""
+  Secret secret;
+  Secret token;  // of temporary ones; else ""
 };
 
 struct AwsScope {

@@ -6,10 +6,10 @@
 
 namespace trainmake {
 
-std::string ucloud_signature(const UCloudParameters& parameters, const std::string& private_key) {
+std::string ucloud_signature(const UCloudParameters& parameters, const Secret& private_key) {
   std::string all;
   for (const auto& [name, value] : parameters) all += cat(name, value);
-  return hex_of(sha1(cat(all, private_key)));
+  return hex_of(sha1(cat(all, private_key.reveal())));
 }
 
 std::string signed_ucloud_form(UCloudParameters parameters, const UCloudKeys& keys) {

@@ -16,7 +16,8 @@ void sign_ufile(HttpRequest& request, std::string_view bucket, std::string_view 
   }
   to_sign += cat("/", bucket, "/", key);
   request.headers.emplace_back(
-      "Authorization", cat("UCloud ", keys.public_key, ":", base64_of(hmac_sha1(keys.private_key, to_sign))));
+      "Authorization",
+      cat("UCloud ", keys.public_key, ":", base64_of(hmac_sha1(keys.private_key.reveal(), to_sign))));
 }
 
 }  // namespace trainmake

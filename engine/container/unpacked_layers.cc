@@ -3,14 +3,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <map>
 
 #include "engine/base/child.h"
 #include "engine/base/file_lock.h"
 #include "engine/base/text.h"
+#include "engine/base/threads.h"
 
 namespace trainmake {
 namespace {
+
+constexpr unsigned kLooksAtOnce = 16;
 
 // Beside the folder of a layer.
 constexpr std::string_view kLock = ".lock";  // held by whoever uses it
@@ -22,6 +27,21 @@ constexpr std::string_view kOld = ".old";    // was replaced, and may be in use
 constexpr std::string_view kFacts =
     ".facts";  // what it looked like, and which folders it implies, a zero byte behind each
 
+struct FolderLook {
+  std::vector<FolderEntry> entries;
+  std::vector<Stat> stats;  // theirs
+};
+
+bool look_in(FileSystem& files, const std::string& folder, FolderLook& look) {
+  Result<std::vector<FolderEntry>> entries = files.list(folder);
+  if (!entries) return false;
+  look.entries = *std::move(entries);
+  std::vector<std::string_view> names;
+  for (const FolderEntry& entry : look.entries) names.push_back(entry.name);
+  look.stats.resize(names.size());
+  return files.look_at_all(folder, names, look.stats).has_value();
+}
+
 }  // namespace
 
 std::string UnpackedLayers::shared_folder(const Environment& environment) {
@@ -32,6 +52,10 @@ std::string UnpackedLayers::shared_folder(const Environment& environment) {
     cache = path_join(home, ".cache");
   }
   return path_join(cache, unpacks_as_root() ? "trainmake/layers" : "trainmake/layers-user");
+}
+
+std::string UnpackedLayers::folder_below(const std::string& shared) {
+  return path_join(shared, cat("images-", geteuid(), "/layers"));
 }
 
 std::string UnpackedLayers::path(const Sha256& diff_id, std::string_view ending) const {
@@ -75,25 +99,41 @@ Result<void> UnpackedLayers::unpack(const Sha256& diff_id, const std::string& bl
 }
 
 // Of everything in `folder`: changed when somebody changed it. "" when that cannot be told, as of folders
-// that nobody may enter.
+// that nobody may enter. Folders are looked at several at once, for each may be a question over a network.
 std::string UnpackedLayers::look_of(const std::string& folder) const {
+  std::map<std::string, FolderLook> looks;
+  std::vector<std::string> level = {""};
+  while (!level.empty()) {
+    std::vector<FolderLook> found(level.size());
+    std::atomic<bool> failed = false;
+    parallel_for(level.size(), 1, kLooksAtOnce, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end && !failed; ++i) {
+        if (!look_in(host_.files, path_join(folder, level[i]), found[i])) failed = true;
+      }
+    });
+    if (failed) return "";
+    std::vector<std::string> below;
+    for (std::size_t i = 0; i < level.size(); ++i) {
+      for (std::size_t entry = 0; entry < found[i].stats.size(); ++entry) {
+        if (found[i].stats[entry].is(FileKind::kFolder))
+          below.push_back(path_join(level[i], found[i].entries[entry].name));
+      }
+      looks.emplace(level[i], std::move(found[i]));
+    }
+    level = std::move(below);
+  }
   Hasher hasher;
   std::vector<std::string> waiting = {""};
   while (!waiting.empty()) {
     const std::string at = std::move(waiting.back());
     waiting.pop_back();
-    const std::string above = path_join(folder, at);
-    const Result<std::vector<FolderEntry>> entries = host_.files.list(above);
-    if (!entries) return "";
-    std::vector<std::string_view> names;
-    for (const FolderEntry& entry : *entries) names.push_back(entry.name);
-    std::vector<Stat> stats(names.size());
-    if (!host_.files.look_at_all(above, names, stats)) return "";
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      const Stat& stat = stats[i];
-      hasher.field(path_join(at, names[i])).number(static_cast<std::uint64_t>(stat.kind)).number(stat.mode);
+    const FolderLook& look = looks.at(at);
+    for (std::size_t i = 0; i < look.stats.size(); ++i) {
+      const Stat& stat = look.stats[i];
+      const std::string path = path_join(at, look.entries[i].name);
+      hasher.field(path).number(static_cast<std::uint64_t>(stat.kind)).number(stat.mode);
       if (stat.is(FileKind::kFolder)) {
-        waiting.push_back(path_join(at, names[i]));
+        waiting.push_back(path);
       } else {
         hasher.number(stat.size).number(static_cast<std::uint64_t>(stat.mtime_ns));
         hasher.number(static_cast<std::uint64_t>(stat.ctime_ns)).number(stat.inode);
@@ -143,7 +183,12 @@ Result<UnpackedLayer> UnpackedLayers::take(const Sha256& diff_id,
   }
 }
 
-Result<Swept> UnpackedLayers::collect(std::chrono::hours unused) const {
+Result<bool> UnpackedLayers::has(const Sha256& diff_id) const {
+  TRY_ASSIGN(const Stat there, host_.files.look(path(diff_id)));
+  return there.is(FileKind::kFolder);
+}
+
+Result<Swept> UnpackedLayers::collect(std::chrono::hours unused, const std::set<Sha256>& needed) const {
   Swept swept;
   const std::int64_t oldest = host_.clock.now_ns() - std::chrono::nanoseconds(unused).count();
   TRY_ASSIGN(const Stat there, host_.files.look(folder_));
@@ -159,7 +204,8 @@ Result<Swept> UnpackedLayers::collect(std::chrono::hours unused) const {
                host_.files.lock(path(*diff_id, kMaking), FileLock::Mode::kExclusive));
     if (!alone || !making) continue;
     TRY_ASSIGN(const Stat used, host_.files.look(path(*diff_id, kUsed)));
-    if (entry.name == name && used.exists() && used.mtime_ns >= oldest) continue;
+    const bool is_young = used.exists() && used.mtime_ns >= oldest;
+    if (entry.name == name && (is_young || needed.contains(*diff_id))) continue;
     TRY_ASSIGN(const std::uint64_t bytes, tree_size(host_.files, path_join(folder_, entry.name)));
     TRY(host_.files.remove(path_join(folder_, entry.name)));
     if (entry.name == name) {

@@ -31,14 +31,19 @@ class UnpackedLayers {
   // Below `$XDG_CACHE_HOME/trainmake`, else `~/.cache/trainmake`; "" without either. Of root and of other
   // people they differ: owners and overlayfs's attributes do.
   static std::string shared_folder(const Environment& environment);
+  // Below a folder that several machines see, and people share: one for each of these.
+  static std::string folder_below(const std::string& shared);
 
   // Verified, it is looked at as a whole, and unpacked anew when somebody changed it.
   enum class Trust : std::uint8_t { kAsItIs, kVerify };
   // `blob` gives the path of the layer's tar, and is asked only when it has to be unpacked.
   Result<UnpackedLayer> take(const Sha256& diff_id, const std::function<Result<std::string>()>& blob,
                              const std::stop_token& stop, Trust trust = Trust::kAsItIs) const;
-  // Removes what nobody has taken for that long, and what was left half done.
-  Result<Swept> collect(std::chrono::hours unused) const;
+  // Whether it is there, as far as a look at its folder tells.
+  Result<bool> has(const Sha256& diff_id) const;
+  const std::string& folder() const { return folder_; }
+  // Removes what nobody has taken for that long but for `needed`, and what was left half done.
+  Result<Swept> collect(std::chrono::hours unused, const std::set<Sha256>& needed = {}) const;
 
  private:
   Result<void> put_aside(const Sha256& diff_id) const;

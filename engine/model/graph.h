@@ -29,6 +29,7 @@ struct Target {
   Table attributes;
   Location where;
   std::vector<Dependency> needs;
+  std::string project = {};  // as `project { name = ... }` says, or ""
 
   const Value* find(std::string_view attribute) const { return attributes.find(attribute); }
   std::string string_or(std::string_view attribute, std::string_view otherwise) const;

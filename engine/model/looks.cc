@@ -22,12 +22,7 @@ void keep_earliest(std::vector<Look>& looks) {
 
 }  // namespace
 
-void Looks::add(const Looks& other) {
-  files.insert(files.end(), other.files.begin(), other.files.end());
-  folders.insert(folders.end(), other.folders.begin(), other.folders.end());
-  variables.insert(other.variables.begin(), other.variables.end());
-  asked = asked || other.asked;
-}
+void Looks::add(const Looks& other) { add(Looks(other)); }
 
 // A target may have looked at a million files.
 void Looks::add(Looks&& other) {
@@ -38,6 +33,7 @@ void Looks::add(Looks&& other) {
   folders.insert(folders.end(), std::make_move_iterator(other.folders.begin()),
                  std::make_move_iterator(other.folders.end()));
   variables.merge(other.variables);
+  asked = asked || other.asked;
 }
 
 void Looks::add_variable(const std::string& name, const std::optional<std::string>& value) {

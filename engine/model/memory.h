@@ -29,13 +29,20 @@ class Memory {
 class Runs {
  public:
   virtual ~Runs() = default;
-  // Durable before it returns. Replaces the run of the same id.
+  // Durable before it returns. Replaces the run of the same id; its curves only when there are others.
   virtual Result<void> put(const Run& run) = 0;
   virtual Result<std::optional<Run>> get(std::string_view id) = 0;
-  // Of one fingerprint, the newest first.
+  // The label's own of one fingerprint, the newest first: one that repeats a run is none of them.
   virtual Result<std::vector<Run>> of(const Label& label, const Fingerprint& fingerprint) = 0;
+  // Its own of all fingerprints, the newest first.
+  virtual Result<std::vector<Run>> of(const Label& label) = 0;
+  // The first that no run has, be it one of its own or not.
+  virtual Result<int> next_attempt(const Label& label, const Fingerprint& fingerprint) = 0;
   // All, the newest first.
   virtual Result<std::vector<Run>> all() = 0;
+  // Those that are not over, the newest first. Costs nothing that grows with the history.
+  virtual Result<std::vector<Run>> in_flight() = 0;
+  virtual Result<Curves> curves(std::string_view id) = 0;
 };
 
 }  // namespace trainmake

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/model/artifact.h"
+#include "engine/model/curve.h"
 #include "engine/model/label.h"
 #include "engine/model/manifest.h"
 
@@ -53,10 +54,12 @@ struct Run {
   std::int64_t started_ns = 0;  // 0: not yet
   std::int64_t ended_ns = 0;
   std::optional<int> exit_code;
+  std::string repeats;   // the id of the run that it repeats, of which it is no further attempt; "": none
   std::string reason;    // of a failure, or what makes the result doubtful
   bool reusable = true;  // false: its result is never taken again
   std::string params_json = "{}";
   std::map<std::string, double> metrics;
+  Curves curves;  // of the metrics; put with the run, and given back by Runs::curves alone
   std::vector<RunOutput> outputs;
   std::string provenance_json = "{}";  // git commit and dirtiness, command, image, versions: how to repeat it
   Manifest manifest;

@@ -299,7 +299,8 @@ bool Resolver::build(const std::vector<Label>& asked, Graph& graph) {
   const auto leave = [&] {
     Frame& frame = path.back();
     const Declaration& declaration = *declared_.at(frame.label);
-    Target target{frame.label, declaration.attributes, declaration.where, {}};
+    Target target{
+        frame.label, declaration.attributes, declaration.where, {}, projects_.at(frame.label.folder).name};
     for (auto& [need, needed] : frame.needs)
       target.needs.push_back({graph.ids.at(needed), need.attribute, need.channel});
     graph.ids.emplace(frame.label, static_cast<TargetId>(graph.targets.size()));

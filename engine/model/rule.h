@@ -4,6 +4,7 @@
 
 #include <any>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -31,6 +32,7 @@ class Inputs {
 
 struct Work {  // what execute would do, for plan
   std::uint64_t objects = 0, object_bytes = 0;
+  std::uint64_t removals = 0;  // of objects
   std::uint64_t layers = 0, layer_bytes = 0;
   std::uint64_t jobs = 0;
 };
@@ -65,12 +67,29 @@ struct Doing {
   bool wait = true;  // false: hand the job over and leave, and do not wait while another trainmake is busy
 };
 
+struct Pause;
+
 struct Done {
   Artifacts artifacts;
   std::string note;
-  bool detached = false;  // the job goes on without us; nothing to record
-  std::string run;        // of a job
+  bool detached = false;                   // the job goes on without us; nothing to record
+  std::string run;                         // of a job
+  std::shared_ptr<Pause> pause = nullptr;  // it is not done yet, and needs no worker meanwhile
 };
+
+// A step that waits for something far away, as a thousand may at once.
+struct Pause {
+  // Called once; `wake` is to be called once in turn, from any thread, and right away if there is nothing to
+  // wait for.
+  std::function<void(std::function<void()> wake)> begin;
+  std::function<Result<Done>()> go_on;  // on a worker, once woken
+};
+
+inline Done pausing(Pause pause) {
+  Done done;
+  done.pause = std::make_shared<Pause>(std::move(pause));
+  return done;
+}
 
 enum class Pool : std::uint8_t { kCpu, kNetwork, kJobs };
 
@@ -79,19 +98,26 @@ class Rule {
   virtual ~Rule() = default;
   virtual const Schema& schema() const = 0;
   virtual Pool pool() const = 0;
-  // Before a run is planned: what targets depend on that only somebody else can tell is asked, and written
-  // down where describe finds it. A plan alone asks nobody.
-  virtual std::vector<std::pair<Error, Label>> settle(const Graph& graph, const EventSink& events) {
+  // A run is about to be planned: what targets depend on that only somebody else can tell is asked, and
+  // written down where describe finds it. A plan alone asks nobody.
+  virtual std::vector<std::pair<Error, Label>> before_run(const Graph& graph, const EventSink& events) {
     (void)graph, (void)events;
     return {};
   }
   // Everything the result depends on. Read-only and deterministic.
   virtual Result<Description> describe(const Subject& subject) = 0;
+  // Of a step that may run, when everything is planned and nothing done: what is known to go wrong.
+  // Read-only.
+  virtual Result<void> preflight(const Subject& subject) {
+    (void)subject;
+    return {};
+  }
   // It is likely to be executed as soon as what it needs is done: what that would wait for may be done
   // meanwhile. On the owner's thread.
   virtual void expect(const Subject& subject, const Description& description) {
     (void)subject, (void)description;
   }
+  // `subject`, `description` and `doing` stay until the step is done, whatever pauses it makes.
   virtual Result<Done> execute(const Subject& subject, const Description& description,
                                const Doing& doing) = 0;
   // Whether the record's artifacts are all there, and, of the label's `current` record, whether the world is

@@ -78,10 +78,14 @@ bool fits(Shape shape, const Value& value) {
       return every_item(value, is_file_layer);
     case Shape::kVariants:
       return is_string(value) || every_field(value, is_string);
+    case Shape::kWord:
+      return is_string_or_placed(value);
     case Shape::kCommand:
       return every_item(value, is_string_or_placed);
     case Shape::kTable:
       return value.table() != nullptr;
+    case Shape::kTableOrWord:
+      return is_string(value) || value.table() != nullptr;
     case Shape::kDuration:
       return seconds_of(value).has_value();
   }
@@ -119,10 +123,14 @@ std::string_view shape_text(Shape shape) {
       return "a list of `{ srcs = files, dest = path }`";
     case Shape::kVariants:
       return "a string, or a table of `variant = string`";
+    case Shape::kWord:
+      return "a string, or `data_dir \"x\"` and its like";
     case Shape::kCommand:
       return "a list of strings";
     case Shape::kTable:
       return "a table";
+    case Shape::kTableOrWord:
+      return "a string, or a table";
     case Shape::kDuration:
       return "seconds as a number, or a string as \"90s\", \"10m\", \"2h\" or \"1d\"";
   }
@@ -209,7 +217,8 @@ struct Check {
                            .at(line_of(value, where)));
       return;
     }
-    if (!attribute.fields.empty()) named_fields(attribute.fields, *value.table(), path, path + ".");
+    if (!attribute.fields.empty() && value.table() != nullptr)
+      named_fields(attribute.fields, *value.table(), path, path + ".");
     if (attribute.wrong == nullptr) return;
     for (Error& error : attribute.wrong(value)) {
       const int line = error.where.line != 0 ? error.where.line : line_of(value, where).line;

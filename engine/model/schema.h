@@ -18,19 +18,21 @@ enum class Shape : std::uint8_t {
   kInteger,
   kNumber,
   kString,
-  kStringList,  // a string, or a list of strings
-  kFiles,       // a path, a glob, or a list of both
-  kLabel,       // one label; Attribute::labels says of which kinds
-  kLabelList,   // one label or a list of labels
-  kChannels,    // a list of labels, some of them named: { "data:a", train = "data:b" }
-  kScalarMap,   // name = string, number or boolean
-  kStringMap,   // name = string
-  kArguments,   // name = scalar, a list of scalars, or data_dir "x" and its like
-  kFileLayers,  // a list of { srcs = files, dest = string }
-  kVariants,    // a string, or name = string; with Attribute::labels, those that are labels are needed
-  kCommand,     // a list of strings and placed paths
-  kTable,       // anything in braces, or what Attribute::fields says
-  kDuration,    // seconds as a number, or "90s", "10m", "2h", "1d"
+  kStringList,   // a string, or a list of strings
+  kFiles,        // a path, a glob, or a list of both
+  kLabel,        // one label; Attribute::labels says of which kinds
+  kLabelList,    // one label or a list of labels
+  kChannels,     // a list of labels, some of them named: { "data:a", train = "data:b" }
+  kScalarMap,    // name = string, number or boolean
+  kStringMap,    // name = string
+  kArguments,    // name = scalar, a list of scalars, or data_dir "x" and its like
+  kFileLayers,   // a list of { srcs = files, dest = string }
+  kVariants,     // a string, or name = string; with Attribute::labels, those that are labels are needed
+  kWord,         // a string or a placed path
+  kCommand,      // a list of strings and placed paths
+  kTable,        // anything in braces, or what Attribute::fields says
+  kTableOrWord,  // a string, or a table as Attribute::fields says
+  kDuration,     // seconds as a number, or "90s", "10m", "2h", "1d"
 };
 
 // Whether a change of the attribute changes the target's result, and with it its fingerprint.

@@ -91,17 +91,6 @@ nlohmann::ordered_json to_json(const Value& value) {
   return nullptr;
 }
 
-void encode_strings(const std::vector<std::string>& strings, Encoder& encoder) {
-  encoder.number(strings.size());
-  for (const std::string& string : strings) encoder.string(string);
-}
-
-std::vector<std::string> decode_strings(Decoder& decoder) {
-  std::vector<std::string> strings(decoder.count(8));
-  for (std::string& string : strings) string = decoder.string();
-  return strings;
-}
-
 constexpr int kDeepest = 200;  // foreign bytes must not exhaust the stack
 
 Value decode_value(Decoder& decoder, int depth);
@@ -146,8 +135,8 @@ Value decode_value(Decoder& decoder, int depth) {
       break;
     case Tag::kGlob: {
       Glob glob;
-      glob.include = decode_strings(decoder);
-      glob.exclude = decode_strings(decoder);
+      glob.include = decoder.strings();
+      glob.exclude = decoder.strings();
       glob.allow_empty = decoder.byte() != 0;
       value.data = std::move(glob);
       break;
@@ -235,8 +224,8 @@ void encode(const Value& value, std::string& out) {
     }
   }
   if (const Glob* glob = value.glob()) {
-    encode_strings(glob->include, encoder);
-    encode_strings(glob->exclude, encoder);
+    encoder.strings(glob->include);
+    encoder.strings(glob->exclude);
     encoder.byte(glob->allow_empty ? 1 : 0);
   }
   if (const PlacedPath* path = value.placed()) {

@@ -154,6 +154,11 @@ Plan make_plan(const Decider& decider, unsigned threads) {
       step->description.looks = {};
       hold_up(plan.steps, subject.target(), *step);
       plan.steps[id] = *std::move(step);
+      if (!plan.steps[id].may_run()) continue;
+      if (auto passed = rule_of(decider.rules, label.kind)->preflight(subject); !passed) {
+        for (Error& error : each_of(std::move(passed).error()))
+          plan.errors.emplace_back(located(std::move(error), subject.target()), label);
+      }
     } else {
       plan.steps[id].description.certain = false;
       for (Error& error : each_of(std::move(step).error()))

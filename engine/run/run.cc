@@ -45,6 +45,7 @@ class Runner final : public Inputs {
   void take_up(TargetId id);
   void start(TargetId id);
   void execute(TargetId id);
+  void came_to(TargetId id, Result<Done> done);
   void executed(TargetId id, Result<Done> done);
   void reuse(TargetId id);
   void reused(TargetId id);
@@ -67,6 +68,11 @@ class Runner final : public Inputs {
     return (services_.clock.steady_ns() - began_[id]) / 1'000'000;
   }
 
+  struct AtWork {
+    Subject subject;
+    Doing doing;
+  };
+
   const RunServices& services_;
   const Decider& decider_;
   const Graph& graph_;
@@ -77,12 +83,13 @@ class Runner final : public Inputs {
   std::vector<std::optional<Artifacts>> foreseen_;  // by the plan as it was made
   std::vector<std::optional<Artifacts>> results_;
   std::vector<std::optional<FileLock>> locks_;
+  std::vector<std::unique_ptr<AtWork>> doings_;  // from its execution to its end
   std::vector<std::int64_t> began_;
   std::vector<std::size_t> waiting_for_;
   std::vector<std::vector<TargetId>> needed_by_;
   std::deque<TargetId> ready_;
   std::size_t unfinished_ = 0;
-  std::size_t busy_ = 0;  // steps at a worker
+  std::size_t busy_ = 0;  // steps at a worker, or pausing
   bool failed_ = false;
   std::vector<Blame> blames_;
   Channel<std::function<void()>> messages_;
@@ -112,6 +119,7 @@ Summary Runner::run() {
   foreseen_.resize(count);
   results_.resize(count);
   locks_.resize(count);
+  doings_.resize(count);
   began_.resize(count);
   waiting_for_.resize(count);
   needed_by_ = graph_.needed_by();
@@ -318,17 +326,25 @@ bool Runner::still_to_do(TargetId id) {
 
 void Runner::execute(TargetId id) {
   const PlannedStep& step = plan_.steps[id];
-  const Doing doing{step.fingerprint,
-                    stop_,
-                    [this](const Event& event) { post([this, event] { services_.events(event); }); },
-                    services_.tally,
-                    [this](const std::function<void()>& work) { on_owner(work); },
-                    step.afresh,
-                    options_.wait};
-  auto done = std::make_shared<Result<Done>>(rule(id).execute(subject(id), step.description, doing));
-  post([this, id, done] {
+  doings_[id] = std::make_unique<AtWork>(AtWork{
+      subject(id),
+      {step.fingerprint, stop_,
+       [this](const Event& event) { post([this, event] { services_.events(event); }); }, services_.tally,
+       [this](const std::function<void()>& work) { on_owner(work); }, step.afresh, options_.wait}});
+  came_to(id, rule(id).execute(doings_[id]->subject, step.description, doings_[id]->doing));
+}
+
+// On a worker, which a step that pauses gives back.
+void Runner::came_to(TargetId id, Result<Done> done) {
+  if (done && done->pause) {
+    const std::shared_ptr<Pause> pause = std::move(done->pause);
+    return pause->begin([this, id, pause] {
+      post([this, id, pause] { pool(id).run([this, id, pause] { came_to(id, pause->go_on()); }); });
+    });
+  }
+  post([this, id, came = std::make_shared<Result<Done>>(std::move(done))] {
     --busy_;
-    executed(id, std::move(*done));
+    executed(id, std::move(*came));
   });
 }
 
@@ -360,6 +376,7 @@ void Runner::finish(TargetId id, Outcome outcome, const std::string& note) {
   const bool was_started = steps_[id].state() == StepState::kRunning;
   steps_[id].finish(outcome);
   locks_[id].reset();
+  doings_[id].reset();
   --unfinished_;
   services_.events(StepEnded{graph_[id].label, outcome, note, was_started ? elapsed_ms(id) : 0});
   for (const TargetId user : needed_by_[id]) {

@@ -50,16 +50,20 @@ const Schema& code_schema() {
   return schema;
 }
 
-Result<Description> CodeRule::describe(const Subject& subject) {
-  const Target& target = subject.target();
+Result<FileSet> code_files(FileSets& file_sets, const Target& target) {
   FileSetRequest request{
       target.label.folder,          target.find("srcs"), {},
       target.string_or("dest", ""), Links::kKeep,        target.boolean_or("gitignore", true),
       target.place_of("srcs")};
   if (target.find("root") != nullptr) request.root = target.string_or("root", "");
-  TRY_ASSIGN(FileSet set, file_sets_.read(request));
+  TRY_ASSIGN(FileSet set, file_sets.read(request));
   TRY(refuse_secret_files(set, target, "srcs"));
+  return set;
+}
 
+Result<Description> CodeRule::describe(const Subject& subject) {
+  const Target& target = subject.target();
+  TRY_ASSIGN(FileSet set, code_files(file_sets_, target));
   Description description;
   for (std::size_t i = 0; i < set.files.size(); ++i)
     description.manifest.add(Section::kCode, set.paths[i], line_digest(set.files[i]));

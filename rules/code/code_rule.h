@@ -10,6 +10,9 @@ namespace trainmake {
 
 const Schema& code_schema();
 
+// The files of a target as they are now. Refuses private keys and their like among them.
+Result<FileSet> code_files(FileSets& file_sets, const Target& target);
+
 class CodeRule final : public Rule {
  public:
   CodeRule(Blobs& blobs, FileSets& file_sets);

@@ -8,18 +8,30 @@
 
 namespace trainmake {
 
-// Whoever sends tells of it at least three times in that time; one who has not is taken for gone.
-inline constexpr std::int64_t kLease_s = 60;
-
 inline constexpr std::size_t kFewKeys = 8;  // of which each is worth a question
 
-// Asks for keys that were being sent or removed when the manifest object was written; what cannot be told is
-// left. An object where one of ours was being removed, and that is another, is somebody else's and no concern
-// of the mirror. kWorthIt: small ones are sent again sooner than asked for, when there are many.
+// Asks for keys that were being sent or removed when the manifest object was written; what is on its way to a
+// key, and not there, is left. What lies where one of ours was being removed, and is another, is somebody
+// else's and no concern of the mirror. kWorthIt: small ones are sent again sooner than asked for, when there
+// are many.
 enum class AskFor : std::uint8_t { kWorthIt, kAll };
 Result<void> ask_for_unsettled(const StorePlace& place, Mirror& mirror, AskFor which);
 
-Result<void> catch_up(Host& host, const StorePlace& place, const Target& target, const Listing& listing,
-                      Ledger& ledger, const Doing& doing);
+// Asks for these unsettled keys, which nobody sends to any more: what is known for ours becomes an object,
+// and the others are nobody's concern.
+Result<void> ask_for_leftovers(const StorePlace& place, Mirror& mirror, const std::vector<std::string>& keys);
+
+// Whether who wrote it may still be at work, as far as it says so itself.
+bool is_held(const StorePlace::Seen& seen);
+
+// What was being sent or removed from here when that was stopped may arrive for some seconds yet: they are
+// waited for when something else is to be done to those keys.
+Result<void> wait_for_last_arrivals(Host& host, const StorePlace& place, const Target& target,
+                                    const Listing& listing, const Ledger& ledger, const Doing& doing);
+
+// Without a listing whatever is at work is waited for. The transfer that was taken over from, which hears of
+// that as long as its lease is not forgotten; "" for none.
+Result<std::string> catch_up(Host& host, const StorePlace& place, const Target& target,
+                             const Listing* listing, Ledger& ledger, const Doing& doing);
 
 }  // namespace trainmake

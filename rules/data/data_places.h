@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cache/stores/pace.h"
 #include "cache/stores/store.h"
@@ -32,6 +33,8 @@ class DataPlaces {
 
   // Nothing when its files are read where they lie.
   Result<std::optional<StorePlace>> place_of(const Target& target);
+  // A store of TRAINSPACE.lua.
+  Result<std::shared_ptr<Store>> store_named(const std::string& name);
   // What lies at a url of its own, with what is said of its bucket.
   Result<std::unique_ptr<Store>> store_at(const Service& service);
   Result<SharedLedger> ledger_of(const StorePlace& place);
@@ -39,13 +42,19 @@ class DataPlaces {
   void let_go_of_ledger(const StorePlace& place);
   // One of its own, as it was written down: the target may be sending right now.
   Ledger ledger_as_kept(const StorePlace& place) const;
+  // Identities of the places that were last sent to from here.
+  std::vector<std::string> latest_kept(std::size_t most) const;
   // What the newest snapshot of a place has; its mirror's root says which that is.
   Ledger latest_snapshot(const StorePlace& place) const;
+  // What keeps the limits of all stores together.
+  Result<Host*> host_of_requests();
   // Where a look costs nothing, nothing is believed that could be looked at.
   Result<void> look_again_if_free(const StorePlace& place, const Target& target, Ledger& ledger);
 
  private:
-  Result<Host*> host_of_stores();  // REQUIRES: mutex_ is held
+  Result<Host*> host_of_stores();                                // REQUIRES: mutex_ is held
+  Result<std::shared_ptr<Store>> open(const std::string& name);  // REQUIRES: the same
+  Result<void> check_mounted(const StorePlace& place, const Target& target, const Ledger& ledger) const;
 
   StoreServices services_;
   std::mutex mutex_;  // guards what follows

@@ -1,7 +1,10 @@
 #include "rules/data/elsewhere.h"
 
 #include <algorithm>
+#include <set>
 #include <unordered_set>
+
+#include "engine/base/text.h"
 
 namespace trainmake {
 
@@ -17,17 +20,31 @@ LikeObjects find_elsewhere(DataPlaces& places, const Subject& subject, const Sto
     if (!ledger.load()) return;
     const StorePlace where = there.of_content(ledger.mirror().root);
     for (const MirrorObject& object : ledger.mirror().objects) {
-      if (!object.tag.empty() && wanted.contains(object.content))
+      if (!object.tag.empty() && !object.is_found && wanted.contains(object.content))
         found.emplace(object.content, LikeObject{where.key(object.key), object.tag, object.size,
                                                  object.content, object.chunks});
     }
   };
+  std::set<std::string> known = {place.identity()};
   if (place.snapshot) add(places.latest_snapshot(place), place);
   for (const Target& other : subject.graph.targets) {
     if (other.label.kind != "data" || other.label == subject.target().label) continue;
     const auto there = places.place_of(other);
     if (!there || !*there || (*there)->store != place.store) continue;
+    known.insert((*there)->identity());
     add((*there)->snapshot ? places.latest_snapshot(**there) : places.ledger_as_kept(**there), **there);
+  }
+  // Of targets that nobody asked for now, or that are no more.
+  if (found.size() == wanted.size()) return found;
+  const std::string of_this_store = cat(place.service, "\n");
+  for (const std::string& identity : places.latest_kept(kOthersAsked)) {
+    if (!identity.starts_with(of_this_store) || !known.insert(identity).second) continue;
+    StorePlace there = place;
+    there.prefix = identity.substr(of_this_store.size());
+    there.snapshot = false;
+    there.is_of_one_content = there.prefix.ends_with(kOfOneContent);
+    if (there.is_of_one_content) there.prefix.resize(there.prefix.size() - kOfOneContent.size());
+    if (there.prefix.find('\n') == std::string::npos) add(places.ledger_as_kept(there), there);
   }
   return found;
 }

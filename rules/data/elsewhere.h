@@ -19,6 +19,8 @@
 
 namespace trainmake {
 
+inline constexpr std::size_t kOthersAsked = 8;  // ledgers of other places; each is read whole
+
 using LikeObjects = std::unordered_map<Digest128, LikeObject>;  // by content
 
 // `least` is the size from which that is worth it.

@@ -1,10 +1,11 @@
 #include "rules/data/fetch.h"
 
 #include <algorithm>
-#include <random>
+#include <limits>
 
+#include "cache/file_digests.h"
+#include "cache/stores/reading.h"
 #include "cache/stores/sender.h"
-#include "engine/base/temporary_folder.h"
 #include "engine/base/text.h"
 #include "engine/base/url.h"
 
@@ -12,8 +13,7 @@ namespace trainmake {
 namespace {
 
 constexpr int kMostRedirects = 10;
-constexpr int kMostTries = 5;
-constexpr std::chrono::milliseconds kFirstPause{500};
+constexpr unsigned kAnyNumber = std::numeric_limits<unsigned>::max();
 constexpr std::string_view kFolder = "fetched";
 
 const std::string* text_of(const Table& table, std::string_view name) {
@@ -63,17 +63,75 @@ std::optional<Error> wrong_in(const Table* table) {
   return std::nullopt;
 }
 
-// Where an answer that says "elsewhere" points to.
-std::string redirected(std::string_view from, const std::string& to) {
-  if (is_address(to)) return to;
-  const std::size_t host = from.find("://") + 3;
-  const std::size_t path = std::min(from.find('/', host), from.size());
-  if (to.starts_with("//")) return cat(from.substr(0, host - 2), to);
-  if (to.starts_with('/')) return cat(from.substr(0, path), to);
-  return cat(from.substr(0, from.rfind('/') + 1), to);
+// A file on its way, over as many requests as it takes: each goes on where the one before was cut, in this
+// trainmake or an earlier one.
+class Download {
+ public:
+  Download(Arriving& file, std::function<void(std::uint64_t done)> came)
+      : file_(file), came_(std::move(came)) {}
+
+  // What came earlier, of which its digest alone tells whether the rest belongs to it.
+  Result<void> take_up(const std::stop_token& stop) {
+    is_guess_ = file_.size() > 0;
+    std::uint64_t done = 0;
+    return file_.read(file_.size(), stop, [&](std::string_view bytes) -> Result<void> {
+      digest_.raw(bytes);
+      came_(done += bytes.size());
+      return {};
+    });
+  }
+
+  void ask(HttpRequest& request) {
+    if (given() > 0) request.headers.emplace_back("Range", cat("bytes=", given(), "-"));
+    if (given() > 0 && !etag_.empty()) request.headers.emplace_back("If-Range", etag_);
+    request.body_to = [this, has_begun = false](const HttpResponse& head,
+                                                std::string_view bytes) mutable -> Result<void> {
+      if (!has_begun) TRY(begin(head));
+      has_begun = true;
+      return take(bytes);
+    };
+  }
+
+  std::uint64_t given() const { return file_.size(); }
+  Result<Fetcher::Fetched> finish() {
+    TRY(file_.append(""));  // one of no bytes is a file, too
+    return Fetcher::Fetched{digest_.finish(), is_guess_};
+  }
+
+ private:
+  Result<void> begin(const HttpResponse& head) {
+    const bool goes_on = head.status == kPart && begin_of_range(head) == given();
+    is_guess_ = is_guess_ || (goes_on && etag_.empty());
+    const std::string etag = header_value(head, "etag");
+    etag_ = etag.starts_with('"') ? etag : "";  // a weak one is not of the bytes
+    if (goes_on || given() == 0) return {};
+    digest_ = Sha256Hasher();
+    is_guess_ = false;
+    return file_.forget();
+  }
+  Result<void> take(std::string_view bytes) {
+    TRY(file_.append(bytes));
+    digest_.raw(bytes);
+    came_(given());
+    return {};
+  }
+
+  Arriving& file_;
+  std::function<void(std::uint64_t)> came_;
+  Sha256Hasher digest_;
+  std::string etag_;  // of what came last
+  bool is_guess_ = false;
+};
+
+// With a digest of it: disks rot.
+std::string facts_text(const Sha256& sha256, std::uint64_t size, const Digest128& content) {
+  const std::string facts = cat(size, " ", content.hex());
+  return cat(facts, " ", digest_of(cat(sha256.hex(), " ", facts)).hex());
 }
 
-bool may_come_right(int status) { return status == 408 || status == 429 || status >= 500; }
+bool is_redirect(const HttpResponse& response) {
+  return response.status >= 300 && response.status < 400 && !response.redirect.empty();
+}
 
 }  // namespace
 
@@ -109,75 +167,104 @@ Result<std::optional<ListedFile>> Fetcher::known(const FetchedFile& file) {
   TRY_ASSIGN(const std::optional<std::string> facts,
              read_file_if_there(host_.files, facts_path(file.sha256)));
   const std::vector<std::string> words = split(facts.value_or(""), ' ');
-  if (words.size() != 2) return std::optional<ListedFile>();
+  if (words.size() != 3) return std::optional<ListedFile>();
   const auto size = whole_number<std::uint64_t>(words[0]);
   const std::optional<Digest128> content = Digest128::parse(words[1]);
-  if (!size || !content) return std::optional<ListedFile>();
+  if (!size || !content || *facts != facts_text(file.sha256, *size, *content))
+    return std::optional<ListedFile>();
   return std::optional(ListedFile{file.name, "", "", *size, 0644, *content, file.sha256});
 }
 
-Result<ListedFile> Fetcher::get(const FetchedFile& file, const Label& label, const Doing& doing) {
+// What was kept is as good as got, whatever is known of it.
+Result<std::optional<ListedFile>> Fetcher::read_blob(const FetchedFile& file, const std::stop_token& stop) {
+  TRY_ASSIGN(const bool is_there, blobs_.has(file.sha256));
+  if (!is_there) return std::optional<ListedFile>();
+  ContentHasher content;
+  Sha256Hasher sha256;
+  std::uint64_t size = 0;
+  TRY(read_pieces(host_.files, blobs_.path(file.sha256), stop, [&](std::string_view bytes) -> Result<void> {
+    content.add(bytes);
+    sha256.raw(bytes);
+    size += bytes.size();
+    return {};
+  }));
+  if (sha256.finish() != file.sha256) {
+    TRY(blobs_.remove(file.sha256));
+    return std::optional<ListedFile>();
+  }
+  const Digest128 is = content.finish();
+  TRY(write_file(host_.files, facts_path(file.sha256), facts_text(file.sha256, size, is)));
+  return std::optional(ListedFile{file.name, "", "", size, 0644, is, file.sha256});
+}
+
+Result<ListedFile> Fetcher::get(const FetchedFile& file, const Label& label, const Doing& doing,
+                                Host& through) {
+  const std::string folder = path_join(workspace_.cache, kFolder);
+  TRY_ASSIGN(Arriving part,
+             Arriving::take_up(
+                 host_, arriving_, path_join(folder, cat(kArrivingPart, file.sha256.hex())), doing.stop, [&] {
+                   doing.events(Message{
+                       label, cat("another trainmake fetches ", quoted(file.name), ": waiting for it")});
+                 }));
   TRY_ASSIGN(const std::optional<ListedFile> there, known(file));
   if (there) return *there;
-  std::random_device random;
-  const TemporaryFolder aside(host_.files,
-                              path_join(workspace_.cache, cat(kFolder, "/.part-", random(), "-", random())));
-  const std::string part = aside.path("file");
-  TRY_ASSIGN(const Sha256 got, download(file, part, label, doing));
-  if (got != file.sha256) {
-    return fail(
-        user_error(cat(quoted(without_query(file.url)), " is not what `sha256` says: it has ", got.hex()),
-                   "Nothing of it was kept; when you trust it, write that digest")
-            .at(file.where)
-            .because(Blame::kRemote));
+  TRY_ASSIGN(const std::optional<ListedFile> kept, read_blob(file, doing.stop));
+  if (kept) return *kept;
+  forget_old_arrivals(host_, folder);
+  Fetched got;
+  do {
+    TRY_ASSIGN(got, download(file, part, label, doing, through));
+    if (got.sha256 != file.sha256) TRY(part.forget());
+  } while (got.sha256 != file.sha256 && got.is_guess);
+  if (got.sha256 != file.sha256) {
+    return fail(user_error(cat(quoted(without_query(file.url)), " is not what `sha256` says: it has ",
+                               got.sha256.hex()),
+                           "Nothing of it was kept; when you trust it, write that digest")
+                    .at(file.where)
+                    .because(Blame::kRemote));
   }
-  TRY_ASSIGN(const Blobs::Stored stored, blobs_.put_file(part, doing.stop));
-  TRY(write_file(host_.files, facts_path(file.sha256), cat(stored.size, " ", stored.content.hex())));
+  TRY_ASSIGN(const Blobs::Stored stored, blobs_.put_file(part.path(), doing.stop));
+  TRY(write_file(host_.files, facts_path(file.sha256), facts_text(file.sha256, stored.size, stored.content)));
+  TRY(part.forget());
   return ListedFile{file.name, "", "", stored.size, 0644, stored.content, file.sha256};
 }
 
-Result<Sha256> Fetcher::download(const FetchedFile& file, const std::string& to, const Label& label,
-                                 const Doing& doing) {
-  for (int attempt = 1;; ++attempt) {
-    Sha256Hasher digest;
-    const Result<HttpResponse> response = follow(file.url, to, digest, label, doing);
-    if (response && response->status == 200) return digest.finish();
-    const bool may_help = response ? may_come_right(response->status)
-                                   : response.error().blame == Blame::kRemote && !response.error().lasts;
-    if (!may_help || attempt == kMostTries) {
-      if (!response) return fail(Error(response.error()).at(file.where));
+// As long as more of it comes, it is asked for again.
+Result<Fetcher::Fetched> Fetcher::download(const FetchedFile& file, Arriving& to, const Label& label,
+                                           const Doing& doing, Host& through) {
+  Download download(to, [&](std::uint64_t done) {
+    doing.events(Progress{label, "fetching", done, 0, true});
+  });
+  TRY(download.take_up(doing.stop));
+  std::string url = file.url;
+  Sender sender(through, {kAnyNumber, 0});
+  const auto heeding = sender.heed(doing.stop, [&](const std::string& text) {
+    doing.events(Message{label, cat(quoted(without_query(file.url)), ": ", text)});
+  });
+  for (int hops = 0;;) {
+    const std::uint64_t before = download.given();
+    const auto make = [&]() -> Result<HttpRequest> {
+      HttpRequest request;
+      request.url = url;
+      download.ask(request);
+      ++doing.tally.requests[static_cast<std::size_t>(Method::kGet)];
+      return request;
+    };
+    const Result<HttpResponse> response = sender.send(make, {}, doing.stop, {kNothingMore});
+    if (!response) {
+      const bool was_cut = response.error().blame == Blame::kRemote && !response.error().lasts;
+      if (was_cut && download.given() > before) continue;
+      return fail(Error(response.error()).at(file.where));
+    }
+    const bool was_all_there = response->status == kNothingMore && download.given() > 0;
+    if (response->status == 200 || response->status == kPart || was_all_there) return download.finish();
+    if (!is_redirect(*response) || ++hops > kMostRedirects)
       return fail(
           user_error(cat("Cannot fetch ", quoted(without_query(file.url)), ": it answers ", response->status),
                      "Is it public, and still there?")
               .at(file.where)
               .because(Blame::kRemote));
-    }
-    if (host_.clock.wait(kFirstPause * (1 << attempt), doing.stop)) return fail(interrupted_error());
-  }
-}
-
-Result<HttpResponse> Fetcher::follow(std::string url, const std::string& to, Sha256Hasher& digest,
-                                     const Label& label, const Doing& doing) {
-  for (int hop = 0;; ++hop) {
-    TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, host_.files.create(to, {.large = true}));
-    std::uint64_t done = 0;
-    HttpRequest request;
-    request.url = url;
-    request.body_to = [&](int, std::string_view bytes) -> Result<void> {
-      done += bytes.size();
-      digest.raw(bytes);
-      doing.events(Progress{label, "fetching", done, 0, true});
-      return writer->append(bytes);
-    };
-    ++doing.tally.requests[static_cast<std::size_t>(Method::kGet)];
-    TRY_ASSIGN(HttpResponse response, host_.http.send(request, doing.stop));
-    const std::string elsewhere = header_value(response, "location");
-    if (response.status >= 300 && response.status < 400 && !elsewhere.empty() && hop < kMostRedirects) {
-      url = redirected(url, elsewhere);
-      continue;
-    }
-    if (response.status == 200) TRY(writer->commit());
-    return response;
+    url = response->redirect;
   }
 }
 

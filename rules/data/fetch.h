@@ -9,8 +9,10 @@
 #include "cache/blobs.h"
 #include "cache/listing.h"
 #include "engine/base/host.h"
+#include "engine/base/lock_table.h"
 #include "engine/model/project.h"
 #include "engine/model/rule.h"
+#include "rules/data/arriving.h"
 
 namespace trainmake {
 
@@ -28,22 +30,31 @@ std::vector<FetchedFile> fetches_of(const Target& target);
 class Fetcher {
  public:
   Fetcher(Host& host, const Workspace& workspace, Blobs& blobs)
-      : host_(host), workspace_(workspace), blobs_(blobs) {}
+      : host_(host),
+        workspace_(workspace),
+        blobs_(blobs),
+        arriving_(path_join(workspace.cache, kArrivingLocks)) {}
 
   // As a file of a listing, under its name; nothing when it was not got yet.
   Result<std::optional<ListedFile>> known(const FetchedFile& file);
-  Result<ListedFile> get(const FetchedFile& file, const Label& label, const Doing& doing);
+  // Requests go through `through`.
+  Result<ListedFile> get(const FetchedFile& file, const Label& label, const Doing& doing, Host& through);
+
+  struct Fetched {
+    Sha256 sha256;
+    bool is_guess = false;  // joined of parts that nothing but the digest tells to be of one file
+  };
 
  private:
   std::string facts_path(const Sha256& digest) const;
-  Result<Sha256> download(const FetchedFile& file, const std::string& to, const Label& label,
-                          const Doing& doing);
-  Result<HttpResponse> follow(std::string url, const std::string& to, Sha256Hasher& digest,
-                              const Label& label, const Doing& doing);
+  Result<std::optional<ListedFile>> read_blob(const FetchedFile& file, const std::stop_token& stop);
+  Result<Fetched> download(const FetchedFile& file, Arriving& to, const Label& label, const Doing& doing,
+                           Host& through);
 
   Host& host_;
   const Workspace& workspace_;
   Blobs& blobs_;
+  LockTable arriving_;  // each file is fetched once, and the others find it
 };
 
 }  // namespace trainmake

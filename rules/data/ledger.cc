@@ -8,29 +8,30 @@
 namespace trainmake {
 namespace {
 
-constexpr std::string_view kMagic = "tm-mirror-2\n";
-constexpr std::string_view kMagicBefore = "tm-mirror-1\n";  // of which the log told nothing but what was done
+constexpr std::string_view kMagic = "tm-mirror-4\n";
+// Of a manifest object that is another by now: no store gives one this tag.
+constexpr std::string_view kTagOfNone = "forgotten";
 
 bool key_before(const MirrorObject& a, const MirrorObject& b) { return a.key < b.key; }
 
 // Puts `added`, sorted, each key once, among `objects` in place of what has its key. Most often they are few.
 void put_among(std::vector<MirrorObject>& objects, std::vector<MirrorObject> added) {
-  std::vector<MirrorObject> fresh;
-  auto at = objects.begin();
+  if (objects.empty()) {
+    objects = std::move(added);
+    return;
+  }
+  auto at = objects.begin(), fresh = added.begin();
   for (MirrorObject& object : added) {
     at = std::lower_bound(at, objects.end(), object, key_before);
     if (at != objects.end() && at->key == object.key)
       *at = std::move(object);
-    else
-      fresh.push_back(std::move(object));
+    else if (MirrorObject& to = *fresh++; &to != &object)
+      to = std::move(object);
   }
-  if (objects.empty()) {
-    objects = std::move(fresh);
-    return;
-  }
+  added.erase(fresh, added.end());
   const auto middle = static_cast<std::ptrdiff_t>(objects.size());
-  objects.reserve(objects.size() + fresh.size());
-  std::move(fresh.begin(), fresh.end(), std::back_inserter(objects));
+  objects.reserve(objects.size() + added.size());
+  std::move(added.begin(), added.end(), std::back_inserter(objects));
   std::inplace_merge(objects.begin(), objects.begin() + middle, objects.end(), key_before);
 }
 
@@ -47,33 +48,128 @@ std::string entry(Word word, const std::function<void(Encoder&)>& fill) {
   return out;
 }
 
+// Of the ledgers, the one written last first.
+Result<std::vector<std::string>> latest_files(FileSystem& files, const std::string& cache_folder) {
+  const std::string folder = path_join(cache_folder, kMirrorsFolder);
+  std::vector<std::pair<std::int64_t, std::string>> ledgers;  // when, and which
+  TRY_ASSIGN(const Stat there, files.look(folder));
+  if (!there.exists()) return std::vector<std::string>();
+  TRY_ASSIGN(const std::vector<FolderEntry> entries, files.list(folder));
+  for (const FolderEntry& entry : entries) {
+    if (!Digest128::parse(entry.name)) continue;
+    std::string path = path_join(folder, entry.name);
+    TRY_ASSIGN(const Stat stat, files.look(path));
+    ledgers.emplace_back(-stat.mtime_ns, std::move(path));
+  }
+  std::sort(ledgers.begin(), ledgers.end());
+  std::vector<std::string> paths;
+  for (auto& [when, path] : ledgers) paths.push_back(std::move(path));
+  return paths;
+}
+
+// "" when it is none, or went meanwhile.
+Result<std::string> place_in(FileSystem& files, const std::string& path) {
+  constexpr std::size_t kHead = 4096;  // more than a tag and a place are long
+  const Result<std::unique_ptr<FileReader>> reader = files.open(path);
+  if (!reader) return std::string();
+  std::string head(kHead, '\0');
+  TRY_ASSIGN(const std::size_t size, (*reader)->read(head));
+  head.resize(size);
+  if (!head.starts_with(kMagic)) return std::string();
+  Decoder in(std::string_view(head).substr(kMagic.size()));
+  (void)in.digest128();
+  (void)in.string();
+  std::string place(in.string());
+  return in.ok() ? place : std::string();
+}
+
 }  // namespace
 
 Ledger::Ledger(FileSystem& files, const std::string& cache_folder, const std::string& place)
-    : files_(files), path_(path_join(path_join(cache_folder, kMirrorsFolder), digest_of(place).hex())) {
+    : files_(files),
+      cache_folder_(cache_folder),
+      place_(place),
+      path_(path_join(path_join(cache_folder, kMirrorsFolder), digest_of(place).hex())) {
   log_path_ = path_ + ".log";
 }
 
+Result<std::vector<std::string>> Ledger::latest_places(FileSystem& files, const std::string& cache_folder,
+                                                       std::size_t most) {
+  TRY_ASSIGN(const std::vector<std::string> paths, latest_files(files, cache_folder));
+  std::vector<std::string> places;
+  for (std::size_t i = 0; i < std::min(most, paths.size()); ++i) {
+    TRY_ASSIGN(std::string place, place_in(files, paths[i]));
+    if (!place.empty()) places.push_back(std::move(place));
+  }
+  return places;
+}
+
+Result<std::uint64_t> Ledger::collect_snapshots(FileSystem& files, const std::string& cache_folder,
+                                                std::string_view mark, std::size_t kept) {
+  TRY_ASSIGN(const std::vector<std::string> paths, latest_files(files, cache_folder));
+  std::uint64_t removed = 0;
+  std::size_t count = 0;
+  for (const std::string& path : paths) {
+    TRY_ASSIGN(const std::string place, place_in(files, path));
+    if (!place.ends_with(mark) || count++ < kept) continue;
+    Ledger ledger(files, cache_folder, place);
+    TRY(ledger.load());
+    const bool was_cut = !ledger.mirror().unsettled.empty() || !ledger.noted_keys().empty();
+    if (was_cut) continue;  // whoever goes on needs it
+    for (const std::string& gone : {path, path + ".log"}) {
+      TRY_ASSIGN(const Stat stat, files.look(gone));
+      TRY(files.remove(gone));
+      removed += stat.size;
+    }
+  }
+  return removed;
+}
+
+// A copy of it has another inode, or lies on another machine.
+Result<void> Ledger::find_self() {
+  if (!self_.empty()) return {};
+  Hasher hasher;
+  for (const char* path : {"/etc/machine-id", "/proc/sys/kernel/hostname"}) {
+    const Result<std::optional<std::string>> text = read_file_if_there(files_, path);
+    hasher.field(text && *text ? **text : "");
+  }
+  TRY_ASSIGN(const Stat folder, files_.look(cache_folder_));
+  if (!folder.exists()) return {};
+  self_ = hasher.field(cache_folder_).number(folder.inode).finish().hex();
+  return {};
+}
+
 Result<void> Ledger::load() {
+  TRY(find_self());
   TRY_ASSIGN(file_seen_, files_.look(path_));
   TRY_ASSIGN(log_seen_, files_.look(log_path_));
   TRY_ASSIGN(const std::optional<std::string> bytes, read_file_if_there(files_, path_));
   known_ = false;
-  if (bytes && (bytes->starts_with(kMagic) || bytes->starts_with(kMagicBefore))) {
+  if (bytes && bytes->starts_with(kMagic)) {
     Decoder in(std::string_view(*bytes).substr(kMagic.size()));
     const Digest128 digest = in.digest128();
     const bool is_whole = in.ok() && digest_of(in.rest()) == digest;
     std::string tag(in.string());
+    (void)in.string();  // the place, for those who do not know it
     std::optional<Mirror> mirror = is_whole ? decode_mirror(in.rest()) : std::nullopt;
     if (mirror) adopt(*std::move(mirror), std::move(tag));
-    if (known_ && bytes->starts_with(kMagic)) {
+    if (known_) {
       moved_.emplace();
       file_ = digest;
     }
   }
   TRY(replay());
   if (known_) settle();
+  if (known_) drop_never_begun();
   return {};
+}
+
+// What our own transfer listed and never came to is as it was before: nothing of ours.
+void Ledger::drop_never_begun() {
+  if (!wrote(mirror_.writer)) return;
+  std::erase_if(mirror_.unsettled, [this](const UnsettledKey& each) {
+    return each.what == Unsettled::kSending && each.ours.empty() && !is_open(each.key);
+  });
 }
 
 // A line that was cut ends it. What was done since another manifest object is no news of this one; whose
@@ -83,6 +179,7 @@ Result<void> Ledger::replay() {
   TRY_ASSIGN(const std::optional<std::string> bytes, read_file_if_there(files_, log_path_));
   const std::lock_guard lock(mutex_);
   bool is_of_this = false, is_first = true, names_file = false, is_its_own = false;
+  std::string by;
   for (Decoder in(bytes ? *bytes : std::string_view()); in.left() > 0;) {
     const std::string_view body = in.string();
     const std::uint64_t check = in.number();
@@ -90,6 +187,7 @@ Result<void> Ledger::replay() {
     Decoder line(body);
     const auto word = static_cast<Word>(line.byte());
     const bool leads = std::exchange(is_first, false);
+    const bool is_ours = by == self_;
     if (word == Word::kPut) {
       MirrorObject object = object_from(line);
       open_.erase(object.key);
@@ -109,17 +207,23 @@ Result<void> Ledger::replay() {
       case Word::kMoved:
         if (names_file) names_file = follow(std::move(key), line);
         break;
+      case Word::kSelf:
+        by = std::move(key);
+        break;
       case Word::kWriter:
-        writers_.insert(std::move(key));
+        writers_.insert_or_assign(std::move(key), by);
+        break;
+      case Word::kRefused:
+        writers_.erase(key);
         break;
       case Word::kBegun:
-        open_.insert(std::move(key));
+        if (is_ours) open_.insert(std::move(key));
         break;
       case Word::kRemoved:
         if (is_of_this) removed_.insert(std::move(key));
         break;
       case Word::kNote:
-        notes_[key].emplace_back(line.string());
+        if (is_ours) notes_[key].emplace_back(line.string());
         break;
       case Word::kPut:
         break;
@@ -137,7 +241,7 @@ Result<void> Ledger::replay() {
 // REQUIRES: the mirror is as the file has it.
 bool Ledger::follow(std::string tag, Decoder& in) {
   tag_ = std::move(tag);
-  for (std::string* text : {&mirror_.target, &mirror_.root, &mirror_.writer}) *text = in.string();
+  take_head(in, mirror_);
   mirror_.unsettled.resize(in.count(kSmallestUnsettled));
   for (UnsettledKey& each : mirror_.unsettled) each = unsettled_from(in);
   std::vector<MirrorObject> there;
@@ -163,7 +267,8 @@ bool Ledger::follow(std::string tag, Decoder& in) {
 
 std::string Ledger::moved_entry() const {
   return entry(Word::kMoved, [&](Encoder& out) {
-    for (const std::string& text : {tag_, mirror_.target, mirror_.root, mirror_.writer}) out.string(text);
+    out.string(tag_);
+    add_head(out, mirror_);
     out.number(mirror_.unsettled.size());
     for (const UnsettledKey& each : mirror_.unsettled) add(out, each);
     out.number(moved_->size());
@@ -181,21 +286,21 @@ std::string Ledger::moved_entry() const {
 void Ledger::settle() {
   const std::lock_guard lock(mutex_);
   if (put_.empty() && removed_.empty()) return;
-  std::stable_sort(put_.begin(), put_.end(), key_before);
-  std::vector<MirrorObject> added;
-  for (MirrorObject& object : put_) {
-    if (!object.chunks.empty()) ++untold_;
-    if (!added.empty() && added.back().key == object.key) added.pop_back();
-    added.push_back(std::move(object));
-  }
-  put_ = {};
+  for (const MirrorObject& object : put_) untold_ += !object.chunks.empty() || object.is_found ? 1 : 0;
+  std::vector<MirrorObject> added = std::exchange(put_, {});
+  std::stable_sort(added.begin(), added.end(), key_before);
+  // A later one of a key counts: from behind it comes first.
+  const auto same_key = [](const MirrorObject& a, const MirrorObject& b) { return a.key == b.key; };
+  added.erase(added.begin(), std::unique(added.rbegin(), added.rend(), same_key).base());
   std::erase_if(mirror_.unsettled, [&](const UnsettledKey& each) {
     const auto put =
         std::lower_bound(added.begin(), added.end(), each.key,
                          [](const MirrorObject& object, const std::string& key) { return object.key < key; });
     const bool is_put = put != added.end() && put->key == each.key;
-    return removed_.contains(each.key) || (is_put && each.content && put->content == *each.content);
+    return removed_.contains(each.key) ||
+           (is_put && each.what == Unsettled::kSending && put->content == each.content);
   });
+  mirror_.unsettled.shrink_to_fit();
   if (moved_ && is_little(moved_->size() + added.size())) {
     for (const MirrorObject& object : added) moved_->insert_or_assign(object.key, object);
   } else {
@@ -206,17 +311,32 @@ void Ledger::settle() {
 }
 
 Result<void> Ledger::begin(const std::string& writer) {
+  TRY(files_.make_folder(cache_folder_));
+  TRY(find_self());
   {
     const std::lock_guard lock(mutex_);
-    writers_.insert(writer);
+    writers_.insert_or_assign(writer, self_);
   }
-  return append(entry(Word::kWriter, [&](Encoder& out) { out.string(writer); }));
+  return append(entry(Word::kSelf, [&](Encoder& out) { out.string(self_); }) +
+                entry(Word::kWriter, [&](Encoder& out) { out.string(writer); }));
+}
+
+Result<void> Ledger::refused(Announcement said) {
+  const std::string& writer = said.mirror.writer;
+  {
+    const std::lock_guard lock(mutex_);
+    writers_.erase(writer);
+  }
+  TRY(append(entry(Word::kRefused, [&](Encoder& out) { out.string(writer); })));
+  former_ = std::move(said.mirror);
+  return {};
 }
 
 Result<void> Ledger::write() {
   const std::string rest = encode(mirror_);
   std::string tag;
   Encoder(tag).string(tag_);
+  Encoder(tag).string(place_);
   file_ = Hasher().raw(tag).raw(rest).finish();
   std::string head(kMagic);
   Encoder(head).digest(file_);
@@ -230,6 +350,8 @@ Result<void> Ledger::write() {
 // In the file, or, where little differs from that, in the log: both are renamed, so that the one before
 // counts until then. Between the two it is unknown what lies there.
 Result<void> Ledger::keep() {
+  TRY(files_.make_folder(cache_folder_));
+  TRY(find_self());
   const bool is_whole = !moved_ || !is_little(moved_->size() + mirror_.unsettled.size());
   if (is_whole) {
     moved_.reset();
@@ -240,23 +362,27 @@ Result<void> Ledger::keep() {
 }
 
 Result<void> Ledger::save(Mirror mirror, std::string tag) {
+  add_tags(known_ ? mirror_ : former_, mirror);
+  former_ = {};
   adopt(std::move(mirror), std::move(tag));
   return keep();
 }
 
 Result<void> Ledger::announced(Announcement said, std::string tag) {
+  CHECK(!known_);
   std::optional<Moved> moved = std::move(moved_);
   adopt(std::move(said.mirror), std::move(tag));
   moved_ = std::move(moved);
   move(said.gone);
   {
     const std::lock_guard lock(mutex_);
-    writers_ = {mirror_.writer};
+    writers_ = {{mirror_.writer, self_}};
   }
   return keep();
 }
 
 Result<void> Ledger::told(std::string tag) {
+  CHECK(known_);
   tag_ = std::move(tag);
   count_untold();
   return keep();
@@ -278,9 +404,13 @@ void Ledger::move(const std::vector<std::string>& gone) {
 }
 
 void Ledger::count_untold() {
-  untold_ = static_cast<std::size_t>(
-      std::count_if(mirror_.unsettled.begin(), mirror_.unsettled.end(),
-                    [](const UnsettledKey& each) { return each.content.has_value(); }));
+  untold_ = 0;
+  largest_untold_ = 0;
+  for (const UnsettledKey& each : mirror_.unsettled) {
+    if (each.what != Unsettled::kSending) continue;
+    ++untold_;
+    largest_untold_ = std::max(largest_untold_, each.size);
+  }
 }
 
 void Ledger::doubt(const std::set<std::string>& keys) {
@@ -289,7 +419,8 @@ void Ledger::doubt(const std::set<std::string>& keys) {
   std::vector<UnsettledKey> doubted;
   std::erase_if(mirror_.objects, [&](const MirrorObject& object) {
     if (!keys.contains(object.key)) return false;
-    doubted.push_back({object.key, object.size});
+    const Digest128 ours = object.is_found ? Digest128{} : object.content;
+    doubted.push_back({object.key, Unsettled::kDoubted, object.size, ours});
     return true;
   });
   std::vector<UnsettledKey> all;
@@ -299,16 +430,21 @@ void Ledger::doubt(const std::set<std::string>& keys) {
   mirror_.unsettled = std::move(all);
 }
 
-Result<void> Ledger::forget() {
-  adopt({}, "");
-  known_ = false;
-  {
-    const std::lock_guard lock(mutex_);
-    put_.clear();
-    removed_.clear();
+std::set<std::string> Ledger::doubted() const {
+  std::set<std::string> keys;
+  for (const UnsettledKey& each : mirror_.unsettled) {
+    if (each.what == Unsettled::kDoubted) keys.insert(each.key);
   }
-  TRY(files_.remove(path_));
-  return rewrite_log(true);
+  return keys;
+}
+
+Result<void> Ledger::forget() {
+  settle();
+  mirror_.root.clear();
+  tag_ = kTagOfNone;
+  TRY(keep());
+  former_ = take();
+  return {};
 }
 
 // With what still counts. Nothing is noted meanwhile: it would reach the log that was. `is_as_file`: the
@@ -326,7 +462,15 @@ Result<void> Ledger::rewrite_log(bool is_as_file) {
   if (moved_) tell(Word::kFile, file_.hex(), nullptr);
   if (moved_ && !is_as_file) text += moved_entry();
   tell(Word::kOf, tag_, nullptr);
-  for (const std::string& writer : writers_) tell(Word::kWriter, writer, nullptr);
+  std::string by;
+  const auto tell_by = [&](const std::string& whom) {
+    if (std::exchange(by, whom) != whom) tell(Word::kSelf, whom, nullptr);
+  };
+  for (const auto& [writer, whom] : writers_) {
+    tell_by(whom);
+    tell(Word::kWriter, writer, nullptr);
+  }
+  tell_by(self_);
   for (const std::string& key : open_) tell(Word::kBegun, key, nullptr);
   for (const std::string& key : removed_) tell(Word::kRemoved, key, nullptr);
   for (const MirrorObject& object : put_)
@@ -346,6 +490,7 @@ Result<void> Ledger::append(const std::string& entry) {
 }
 
 Result<void> Ledger::begun(const std::string& key) {
+  CHECK(known_);
   {
     const std::lock_guard lock(mutex_);
     open_.insert(key);
@@ -387,6 +532,29 @@ std::vector<std::string> Ledger::notes(const std::string& key) const {
   const std::lock_guard lock(mutex_);
   const auto found = notes_.find(key);
   return found == notes_.end() ? std::vector<std::string>() : found->second;
+}
+
+std::vector<std::string> Ledger::noted_keys() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> keys;
+  for (const auto& [key, notes] : notes_) keys.push_back(key);
+  return keys;
+}
+
+void Ledger::drop_notes(const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  notes_.erase(key);
+}
+
+bool Ledger::wrote(const std::string& writer) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = writers_.find(writer);
+  return found != writers_.end() && found->second == self_;
+}
+
+bool Ledger::has_news() const {
+  const std::lock_guard lock(mutex_);
+  return !put_.empty() || !removed_.empty();
 }
 
 bool Ledger::has_written() const {

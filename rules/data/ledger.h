@@ -4,6 +4,10 @@
 // the manifest object differs from the file by now: of a hundred thousand objects one is another. Losing
 // either costs a look at the store. Thread rule: what is noted comes from any thread; the rest is called by
 // one.
+//
+// Who sends goes through it in this order: take(), begin() before the manifest object is put, and announced()
+// or refused() after; then begun() and put(), or removed(), of each object; settle() and told() whenever the
+// manifest object says as much; forget() when it proves to be somebody else's.
 #pragma once
 
 #include <map>
@@ -25,6 +29,13 @@ class Ledger {
  public:
   // `place` names the place in all the world: its service, bucket and prefix.
   Ledger(FileSystem& files, const std::string& cache_folder, const std::string& place);
+  // The places of the ledgers that were written last.
+  static Result<std::vector<std::string>> latest_places(FileSystem& files, const std::string& cache_folder,
+                                                        std::size_t most);
+  // Removes what is known of places whose name ends with `mark`, snapshots, but of the newest ones and of
+  // those that were cut: of an older one the store tells. How many bytes that were.
+  static Result<std::uint64_t> collect_snapshots(FileSystem& files, const std::string& cache_folder,
+                                                 std::string_view mark, std::size_t kept);
 
   // Reads what is there. What is damaged is as good as lost.
   Result<void> load();
@@ -37,32 +48,52 @@ class Ledger {
   // What lies there as far as we know, with all that was done since the manifest object was written.
   const Mirror& mirror() const { return mirror_; }
   const std::string& tag() const { return tag_; }
-  // The manifest object does not say yet that what was sent is there; whoever else reads it would have to
-  // ask.
-  bool owes_settling() const { return untold_ > 1; }
-  bool wrote(const std::string& writer) const { return writers_.contains(writer); }
-  // Something was sent there from here, now or earlier.
+  // Of too many keys the manifest object does not say yet that what was sent is there: whoever else reads it
+  // has to ask, which of one alone is cheap, where the store can tell.
+  bool owes_settling(std::uint64_t tells_content_to) const {
+    return untold_ > 1 || (untold_ > 0 && largest_untold_ > tells_content_to);
+  }
+  // When something was noted last, as it was when this was loaded.
+  std::int64_t noted_ns() const { return log_seen_.mtime_ns; }
+  // Something was put or removed since it was settled.
+  bool has_news() const;
+  // By that transfer, from this very cache folder: of a copy of it, restored elsewhere, two may be at work at
+  // once.
+  bool wrote(const std::string& writer) const;
+  // Something was sent there from here, or from where this cache comes from.
   bool has_written() const;
 
-  // mirror(), for whoever saves another; until then nothing is known.
+  // mirror(), for whoever announces another; until then nothing is known.
   Mirror take() {
     known_ = false;
     return std::exchange(mirror_, {});
   }
   // Before the manifest object is put by `writer`: should we be cut, it is known to be ours.
   Result<void> begin(const std::string& writer);
-  // The manifest object is `mirror`, with that tag. What was done before counts no more, but for notes.
+  // The manifest object is `mirror`, with that tag, and nobody else is at work on what that leaves unsettled.
+  // What was done before counts no more, but for notes, and for tags that it does not name.
   Result<void> save(Mirror mirror, std::string tag);
   // The same of what was announced for the mirror that was taken.
   Result<void> announced(Announcement said, std::string tag);
+  // It was not put, since the manifest object is another by now, which is to be read; nothing was sent.
+  Result<void> refused(Announcement said);
   // The manifest object says by now what mirror() says, and has that tag.
   Result<void> told(std::string tag);
-  // Nothing is known but for notes.
+  // The manifest object is another than we know: whoever goes on has to read it. Until that was read and
+  // saved, what we knew is kept for those who heal.
   Result<void> forget();
   // As save, but for this process alone.
   void adopt(Mirror mirror, std::string tag);
-  // Nobody knows any more what lies under these keys. For this process alone, unless it is saved.
+  // Nobody knows any more what lies under these keys, but whose what lay there was. For this process alone,
+  // unless it is saved.
   void doubt(const std::set<std::string>& keys);
+  std::set<std::string> doubted() const;
+
+  // What mirror() tells others of the transfer that is under way, once more.
+  void tell_again(bool repeats) {
+    mirror_.repeats = repeats;
+    ++mirror_.told;
+  }
 
   // An object was begun, put, or removed.
   Result<void> begun(const std::string& key);
@@ -71,6 +102,8 @@ class Ledger {
   // Of a large file's upload, for whoever takes it up.
   Result<void> note(const std::string& key, const std::string& note);
   std::vector<std::string> notes(const std::string& key) const;
+  std::vector<std::string> noted_keys() const;
+  void drop_notes(const std::string& key);
   // It was begun, and nobody knows whether it was put.
   bool is_open(const std::string& key) const;
 
@@ -80,8 +113,19 @@ class Ledger {
  private:
   // kFile: begins the log of the file with that digest. kMoved: the manifest object is by now another than
   // the file has, and differs from that so. kOf: what follows was done since the manifest object with that
-  // tag was written.
-  enum class Word : std::uint8_t { kOf = 1, kWriter, kBegun, kPut, kRemoved, kNote, kFile, kMoved };
+  // tag was written. kSelf: what follows was written by whom. kRefused: that writer wrote nothing.
+  enum class Word : std::uint8_t {
+    kOf = 1,
+    kWriter,
+    kBegun,
+    kPut,
+    kRemoved,
+    kNote,
+    kFile,
+    kMoved,
+    kSelf,
+    kRefused
+  };
   // By key; nothing where there is no object of the file any more.
   using Moved = std::map<std::string, std::optional<MirrorObject>>;
   Result<void> append(const std::string& entry);
@@ -93,24 +137,30 @@ class Ledger {
   Result<void> write();
   void count_untold();
   void move(const std::vector<std::string>& gone);
+  void drop_never_begun();
   bool is_little(std::size_t count) const { return count <= mirror_.objects.size() / 16; }
 
+  Result<void> find_self();
+
   FileSystem& files_;
-  std::string path_, log_path_;
+  std::string cache_folder_, place_, path_, log_path_;
+  std::string self_;  // this cache folder, of all that there are
   Stat file_seen_, log_seen_;
   bool known_ = false;
   Mirror mirror_;
+  Mirror former_;  // what was known when it was forgotten
   std::string tag_;
   // What others would have to ask for: keys that the manifest object says are being sent, and chunks. One is
   // cheaper asked for than told of.
   std::size_t untold_ = 0;
+  std::uint64_t largest_untold_ = 0;  // bytes
   // How the objects of mirror_ differ from those in the file, and the digest of that. Nothing when there is
   // no such file, or too much differs: then it is written anew.
   std::optional<Moved> moved_;
   Digest128 file_;
   mutable std::mutex mutex_;  // guards what follows
   std::unique_ptr<FileWriter> log_;
-  std::set<std::string> writers_;
+  std::map<std::string, std::string> writers_;  // which transfers, and by whom
   std::set<std::string> open_;
   std::map<std::string, std::vector<std::string>> notes_;
   std::vector<MirrorObject> put_;  // a later one of a key counts

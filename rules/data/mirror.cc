@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "engine/base/codec.h"
 #include "engine/base/file_system.h"
@@ -13,6 +12,26 @@ namespace trainmake {
 namespace {
 
 constexpr int kFormat = 2;
+
+// How each is called in the document, before its digest.
+struct UnsettledName {
+  Unsettled what;
+  std::string_view name;
+};
+constexpr std::array<UnsettledName, 3> kUnsettledNames = {
+    {{Unsettled::kSending, "xxh3"}, {Unsettled::kRemoving, "removing"}, {Unsettled::kDoubted, "doubted"}}};
+
+std::string_view name_of(Unsettled what) {
+  return std::find_if(kUnsettledNames.begin(), kUnsettledNames.end(),
+                      [&](const UnsettledName& each) { return each.what == what; })
+      ->name;
+}
+std::optional<Unsettled> unsettled_named(std::string_view name) {
+  for (const UnsettledName& each : kUnsettledNames) {
+    if (each.name == name) return each.what;
+  }
+  return std::nullopt;
+}
 
 // Keys are bytes; JSON is UTF-8. Each byte is written as the code point of the same number.
 std::string as_utf8(std::string_view bytes) {
@@ -64,9 +83,18 @@ class MirrorReader final : public nlohmann::json::json_sax_t {
  public:
   Mirror mirror;
   bool is_whole() const { return ended_ && format_ == kFormat && has_objects_ && has_unsettled_; }
+  bool is_newer() const { return format_ > kFormat; }
 
   bool null() override { return false; }
-  bool boolean(bool) override { return false; }
+  bool boolean(bool value) override {
+    if (depth_ == 1) {
+      if (name() == "repeats") mirror.repeats = value;
+      return true;
+    }
+    if (depth_ != 3 || name() != "found") return false;
+    now_.is_found = value;
+    return true;
+  }
   bool number_integer(number_integer_t) override { return false; }
   bool number_float(number_float_t, const string_t&) override { return false; }
   bool binary(binary_t&) override { return false; }
@@ -76,6 +104,7 @@ class MirrorReader final : public nlohmann::json::json_sax_t {
 
   bool number_unsigned(number_unsigned_t number) override {
     if (depth_ == 1 && name() == "format") format_ = static_cast<int>(number);
+    if (depth_ == 1 && name() == "told") mirror.told = number;
     if (depth_ == 3 && name() == "size") {
       now_.size = number;
       has_size_ = true;
@@ -88,20 +117,20 @@ class MirrorReader final : public nlohmann::json::json_sax_t {
       std::optional<std::string> bytes = from_utf8(text);
       if (!bytes) return false;
       now_.key = *std::move(bytes);
-    } else if (depth_ == 4 && names_[3] == "chunks") {
+    } else if (depth_ == 4 && (names_[3] == "chunks" || names_[3] == "ours")) {
       const std::optional<Digest128> digest = Digest128::parse(text);
       if (!digest) return false;
-      now_.chunks.push_back(*digest);
+      (names_[3] == "chunks" ? now_.chunks : ours_).push_back(*digest);
     } else if (depth_ == 3 && name() == "key") {
       now_.key = std::move(text);
     } else if (depth_ == 3 && name() == "tag") {
       now_.tag = std::move(text);
-    } else if (depth_ == 3 && name() == "xxh3") {
+    } else if (depth_ == 3) {
+      const std::optional<Unsettled> what = unsettled_named(name());
+      if (!what) return true;
+      what_ = *what;
       content_ = Digest128::parse(text);
       return content_.has_value();
-    } else if (depth_ == 3 && name() == "removing") {
-      removing_ = Digest128::parse(text);
-      return removing_.has_value();
     }
     return true;
   }
@@ -109,7 +138,8 @@ class MirrorReader final : public nlohmann::json::json_sax_t {
     if (depth_ == 2) {
       now_ = {};
       content_.reset();
-      removing_.reset();
+      what_ = Unsettled::kDoubted;
+      ours_.clear();
       has_size_ = false;
     }
     return enter();
@@ -143,6 +173,7 @@ class MirrorReader final : public nlohmann::json::json_sax_t {
     return true;
   }
   bool take_head(const std::string& text) {
+    if (name() == "project") mirror.project = text;
     if (name() == "target") mirror.target = text;
     if (name() == "root") mirror.root = text;
     if (name() == "writer") mirror.writer = text;
@@ -152,9 +183,10 @@ class MirrorReader final : public nlohmann::json::json_sax_t {
     if (!is_key(now_.key)) return false;
     if (names_[1] == "unsettled") {
       if (!mirror.unsettled.empty() && now_.key <= mirror.unsettled.back().key) return false;
-      mirror.unsettled.push_back({std::move(now_.key), now_.size, content_, removing_});
+      mirror.unsettled.push_back(
+          {std::move(now_.key), what_, now_.size, content_.value_or(Digest128{}), std::move(ours_)});
     } else if (names_[1] == "objects") {
-      if (!content_ || !has_size_) return false;
+      if (!content_ || what_ != Unsettled::kSending || !has_size_) return false;
       if (!mirror.objects.empty() && now_.key <= mirror.objects.back().key) return false;
       now_.content = *content_;
       mirror.objects.push_back(std::move(now_));
@@ -165,7 +197,9 @@ class MirrorReader final : public nlohmann::json::json_sax_t {
   std::size_t depth_ = 0;
   std::array<std::string, 6> names_;  // by depth: the field that we are in
   MirrorObject now_;
-  std::optional<Digest128> content_, removing_;
+  std::optional<Digest128> content_;
+  Unsettled what_ = Unsettled::kDoubted;
+  std::vector<Digest128> ours_;
   bool has_size_ = false, has_objects_ = false, has_unsettled_ = false, ended_ = false;
   int format_ = 0;
 };
@@ -185,13 +219,17 @@ bool is_in_the_way(const std::string& key, const std::vector<const ListedFile*>&
   return found != files.end() && (*found)->key.starts_with(below);
 }
 
+bool among(const std::vector<std::string>& sorted, const std::string& key) {
+  return std::binary_search(sorted.begin(), sorted.end(), key);
+}
+
 }  // namespace
 
 bool is_own_key(std::string_view key) { return path_below(key, kOwnFolder).has_value(); }
 
-bool has_removals(const Mirror& mirror) {
-  return std::any_of(mirror.unsettled.begin(), mirror.unsettled.end(),
-                     [](const UnsettledKey& key) { return key.removing.has_value(); });
+bool is_ours(const UnsettledKey& key, const Digest128& content) {
+  return content != Digest128{} &&
+         (content == key.content || std::find(key.ours.begin(), key.ours.end(), content) != key.ours.end());
 }
 
 const MirrorObject* find_object(const Mirror& mirror, std::string_view key) {
@@ -201,9 +239,27 @@ const MirrorObject* find_object(const Mirror& mirror, std::string_view key) {
   return found != mirror.objects.end() && found->key == key ? &*found : nullptr;
 }
 
-std::string owner_text(const Label& label) {
-  std::string text = label.text();
-  return is_utf8(text) ? text : cat("bytes:", as_utf8(text));
+const UnsettledKey* find_unsettled(const Mirror& mirror, std::string_view key) {
+  const auto found =
+      std::lower_bound(mirror.unsettled.begin(), mirror.unsettled.end(), key,
+                       [](const UnsettledKey& each, std::string_view asked) { return each.key < asked; });
+  return found != mirror.unsettled.end() && found->key == key ? &*found : nullptr;
+}
+
+void add_tags(const Mirror& known, Mirror& told) {
+  auto ours = known.objects.begin();
+  for (MirrorObject& object : told.objects) {
+    while (ours != known.objects.end() && ours->key < object.key) ++ours;
+    const bool is_same = ours != known.objects.end() && ours->key == object.key &&
+                         ours->content == object.content && ours->size == object.size;
+    if (is_same && object.tag.empty()) object.tag = ours->tag;
+  }
+}
+
+std::string owner_text(const Label& label) { return owner_text(label.text()); }
+
+std::string owner_text(const std::string& name) {
+  return is_utf8(name) ? name : cat("bytes:", as_utf8(name));
 }
 
 std::string to_json(const Mirror& mirror) {
@@ -213,24 +269,35 @@ std::string to_json(const Mirror& mirror) {
   const auto add = [&json](std::initializer_list<std::string_view> parts) {
     for (const std::string_view part : parts) json += part;
   };
-  add({"{\"format\":", std::to_string(kFormat), ",\"target\":", string_json(mirror.target), ",\"root\":\"",
-       mirror.root, "\",\"writer\":\"", mirror.writer, "\",\"unsettled\":["});
+  const auto digests = [&](std::string_view name, const std::vector<Digest128>& all) {
+    if (all.empty()) return;
+    add({",\"", name, "\":["});
+    for (const Digest128& each : all) add({&each == all.data() ? "\"" : ",\"", each.hex(), "\""});
+    json += ']';
+  };
+  add({"{\"format\":", std::to_string(kFormat)});
+  if (!mirror.project.empty()) add({",\"project\":", string_json(mirror.project)});
+  add({",\"target\":", string_json(mirror.target), ",\"root\":\"", mirror.root, "\",\"writer\":\"",
+       mirror.writer, "\"", mirror.repeats ? ",\"repeats\":true" : ""});
+  if (mirror.told > 0) add({",\"told\":", std::to_string(mirror.told)});
+  add({",\"unsettled\":["});
   for (const UnsettledKey& each : mirror.unsettled) {
     add({&each == mirror.unsettled.data() ? "\n" : ",\n", "{\"key\":", key_json(each.key)});
-    const std::optional<Digest128>& digest = each.content ? each.content : each.removing;
-    if (digest)
-      add({",\"size\":", std::to_string(each.size), each.content ? ",\"xxh3\":\"" : ",\"removing\":\"",
-           digest->hex(), "\""});
+    if (each.content != Digest128{})
+      add({",\"size\":", std::to_string(each.size), ",\"", name_of(each.what), "\":\"", each.content.hex(),
+           "\""});
+    digests("ours", each.ours);
     json += '}';
   }
   json += "],\"objects\":[";
   for (const MirrorObject& each : mirror.objects) {
     add({&each == mirror.objects.data() ? "\n" : ",\n", "{\"key\":", key_json(each.key),
          ",\"size\":", std::to_string(each.size), ",\"xxh3\":\"", each.content.hex(), "\""});
-    if (each.size >= kWorthCopying && !each.tag.empty()) add({",\"tag\":", string_json(each.tag)});
-    for (std::size_t i = 0; i < each.chunks.size(); ++i)
-      add({i == 0 ? ",\"chunks\":[\"" : ",\"", each.chunks[i].hex(), "\""});
-    json += each.chunks.empty() ? "}" : "]}";
+    if ((each.size >= kWorthCopying || each.is_found) && !each.tag.empty())
+      add({",\"tag\":", string_json(each.tag)});
+    if (each.is_found) json += ",\"found\":true";
+    digests("chunks", each.chunks);
+    json += '}';
   }
   return json += "]}\n";
 }
@@ -241,11 +308,28 @@ std::optional<Mirror> mirror_from_json(std::string_view text) {
   return std::move(reader.mirror);
 }
 
+bool is_newer_mirror(std::string_view text) {
+  MirrorReader reader;
+  (void)nlohmann::json::sax_parse(text, &reader);  // it may hold what we cannot read
+  return reader.is_newer();
+}
+
+void add_head(Encoder& out, const Mirror& mirror) {
+  for (const std::string* text : {&mirror.project, &mirror.target, &mirror.root, &mirror.writer})
+    out.string(*text);
+}
+
+void take_head(Decoder& in, Mirror& mirror) {
+  for (std::string* text : {&mirror.project, &mirror.target, &mirror.root, &mirror.writer})
+    *text = in.string();
+}
+
 void add(Encoder& out, const MirrorObject& object) {
   out.string(object.key);
   out.number(object.size);
   out.digest(object.content);
   out.string(object.tag);
+  out.byte(object.is_found ? 1 : 0);
   out.number(object.chunks.size());
   for (const Digest128& chunk : object.chunks) out.digest(chunk);
 }
@@ -256,6 +340,7 @@ MirrorObject object_from(Decoder& in) {
   object.size = in.number();
   object.content = in.digest128();
   object.tag = in.string();
+  object.is_found = in.byte() != 0;
   object.chunks.resize(in.count(sizeof(Digest128)));
   for (Digest128& chunk : object.chunks) chunk = in.digest128();
   return object;
@@ -263,31 +348,35 @@ MirrorObject object_from(Decoder& in) {
 
 void add(Encoder& out, const UnsettledKey& key) {
   out.string(key.key);
+  out.byte(static_cast<std::uint8_t>(key.what));
   out.number(key.size);
-  out.byte(key.content ? 1 : key.removing ? 2 : 0);
-  out.digest(key.content ? *key.content : key.removing.value_or(Digest128{}));
+  out.digest(key.content);
+  out.number(key.ours.size());
+  for (const Digest128& each : key.ours) out.digest(each);
 }
 
 UnsettledKey unsettled_from(Decoder& in) {
   UnsettledKey key;
   key.key = in.string();
+  key.what = static_cast<Unsettled>(in.byte());
   key.size = in.number();
-  const std::uint8_t which = in.byte();
-  const Digest128 digest = in.digest128();
-  if (which == 1) key.content = digest;
-  if (which == 2) key.removing = digest;
+  key.content = in.digest128();
+  key.ours.resize(in.count(sizeof(Digest128)));
+  for (Digest128& each : key.ours) each = in.digest128();
   return key;
 }
 
 std::string encode(const Mirror& mirror) {
-  std::size_t size = 5 * 8 + mirror.target.size() + mirror.root.size() + mirror.writer.size();
+  std::size_t size =
+      6 * 8 + mirror.project.size() + mirror.target.size() + mirror.root.size() + mirror.writer.size();
   for (const MirrorObject& each : mirror.objects)
     size += kSmallestObject + each.key.size() + each.tag.size() + each.chunks.size() * sizeof(Digest128);
-  for (const UnsettledKey& each : mirror.unsettled) size += kSmallestUnsettled + each.key.size();
+  for (const UnsettledKey& each : mirror.unsettled)
+    size += kSmallestUnsettled + each.key.size() + each.ours.size() * sizeof(Digest128);
   std::string bytes;
   bytes.reserve(size);
   Encoder out(bytes);
-  for (const std::string& text : {mirror.target, mirror.root, mirror.writer}) out.string(text);
+  add_head(out, mirror);
   out.number(mirror.objects.size());
   for (const MirrorObject& each : mirror.objects) add(out, each);
   out.number(mirror.unsettled.size());
@@ -298,7 +387,7 @@ std::string encode(const Mirror& mirror) {
 std::optional<Mirror> decode_mirror(std::string_view bytes) {
   Decoder in(bytes);
   Mirror mirror;
-  for (std::string* text : {&mirror.target, &mirror.root, &mirror.writer}) *text = in.string();
+  take_head(in, mirror);
   mirror.objects.resize(in.count(kSmallestObject));
   for (MirrorObject& each : mirror.objects) each = object_from(in);
   mirror.unsettled.resize(in.count(kSmallestUnsettled));
@@ -308,10 +397,13 @@ std::optional<Mirror> decode_mirror(std::string_view bytes) {
 
 MirrorChange change(const Listing& listing, const Mirror& there, bool prune) {
   MirrorChange change;
-  std::set<std::string> gone;
+  std::vector<std::string> gone;
+  const auto miss = [&](const MirrorObject& object) {
+    (object.is_found ? change.left : gone).push_back(object.key);
+  };
   auto object = there.objects.begin();
   for (const ListedFile& file : listing) {
-    for (; object != there.objects.end() && object->key < file.key; ++object) gone.insert(object->key);
+    for (; object != there.objects.end() && object->key < file.key; ++object) miss(*object);
     const bool same = object != there.objects.end() && object->key == file.key &&
                       object->content == file.content && object->size == file.size;
     if (object != there.objects.end() && object->key == file.key) ++object;
@@ -319,48 +411,60 @@ MirrorChange change(const Listing& listing, const Mirror& there, bool prune) {
     change.send.push_back(&file);
     change.bytes += file.size;
   }
-  for (; object != there.objects.end(); ++object) gone.insert(object->key);
+  for (; object != there.objects.end(); ++object) miss(*object);
   for (const UnsettledKey& each : there.unsettled) {
     const auto found =
         std::lower_bound(listing.begin(), listing.end(), each.key,
                          [](const ListedFile& file, const std::string& asked) { return file.key < asked; });
-    if (found == listing.end() || found->key != each.key) gone.insert(each.key);
+    const bool is_file = found != listing.end() && found->key == each.key;
+    if (!is_file || each.what == Unsettled::kRemoving) change.ask.push_back(each.key);
   }
-  if (!prune) return change;
-  for (const std::string& key : gone)
-    (is_in_the_way(key, change.send) ? change.make_way : change.remove).push_back(key);
+  for (const std::string& key : gone) {
+    const bool is_in_way = is_in_the_way(key, change.send);
+    if (prune)
+      (is_in_way ? change.make_way : change.remove).push_back(key);
+    else if (is_in_way)
+      change.in_the_way.push_back(key);
+  }
   return change;
 }
 
 Announcement announcement(const Listing& listing, Mirror there, const MirrorChange& change) {
   Announcement said;
   Mirror& mirror = said.mirror;
-  mirror.objects = std::move(there.objects);  // of which those go that are no file's, or change
+  mirror.objects = std::move(there.objects);  // of which those go that change, or are removed
+  std::vector<UnsettledKey> removing, sending;
+  sending.reserve(change.send.size());
+  for (const ListedFile* sent : change.send)
+    sending.push_back({sent->key, Unsettled::kSending, sent->size, sent->content});
   auto file = listing.begin();
-  auto waiting = change.send.begin();
-  std::vector<UnsettledKey> removing;
+  auto sent = sending.begin();
+  auto before = there.unsettled.begin();
+  for (UnsettledKey& each : sending) {
+    while (before != there.unsettled.end() && before->key < each.key) ++before;
+    if (before == there.unsettled.end() || before->key != each.key) continue;
+    each.ours = std::move(before->ours);
+    // What lay there is ours, even if it is what is sent there anew.
+    const bool lay_there = before->what != Unsettled::kSending || before->content != each.content;
+    if (lay_there && before->content != Digest128{}) each.ours.push_back(before->content);
+  }
   std::erase_if(mirror.objects, [&](const MirrorObject& object) {
     while (file != listing.end() && file->key < object.key) ++file;
-    while (waiting != change.send.end() && (*waiting)->key < object.key) ++waiting;
+    while (sent != sending.end() && sent->key < object.key) ++sent;
     const bool is_file = file != listing.end() && file->key == object.key;
-    const bool goes = !is_file || (waiting != change.send.end() && (*waiting)->key == object.key);
-    if (goes) said.gone.push_back(object.key);
-    if (!is_file) removing.push_back({object.key, object.size, {}, object.content});
-    return goes;
+    const bool is_sent = sent != sending.end() && sent->key == object.key;
+    const bool is_removed =
+        !is_file && (among(change.make_way, object.key) || among(change.remove, object.key));
+    if (is_sent && !object.is_found) sent->ours.push_back(object.content);
+    if (is_removed) removing.push_back({object.key, Unsettled::kRemoving, object.size, object.content});
+    if (is_sent || is_removed) said.gone.push_back(object.key);
+    return is_sent || is_removed;
   });
-  for (const ListedFile* sent : change.send)
-    mirror.unsettled.push_back({sent->key, sent->size, sent->content});
-  for (const std::vector<std::string>* keys : {&change.make_way, &change.remove}) {
-    for (const std::string& key : *keys) {
-      const auto known = std::lower_bound(
-          removing.begin(), removing.end(), key,
-          [](const UnsettledKey& each, const std::string& asked) { return each.key < asked; });
-      const bool is_known = known != removing.end() && known->key == key;
-      mirror.unsettled.push_back(is_known ? *known : UnsettledKey{key});
-    }
-  }
-  std::sort(mirror.unsettled.begin(), mirror.unsettled.end(),
-            [](const UnsettledKey& a, const UnsettledKey& b) { return a.key < b.key; });
+  mirror.unsettled.reserve(sending.size() + removing.size());
+  std::merge(std::make_move_iterator(sending.begin()), std::make_move_iterator(sending.end()),
+             std::make_move_iterator(removing.begin()), std::make_move_iterator(removing.end()),
+             std::back_inserter(mirror.unsettled),
+             [](const UnsettledKey& a, const UnsettledKey& b) { return a.key < b.key; });
   return said;
 }
 

@@ -1,5 +1,6 @@
 // Where the files of one data target lie in a store: its keys, and the manifest object that says what is
-// there. A place belongs to one target, and no place has keys in another's. Knows no workspace.
+// there. A place belongs to one target of one project, and no place has keys in another's. Knows no
+// workspace.
 #pragma once
 
 #include <map>
@@ -12,6 +13,7 @@
 #include "cache/listing.h"
 #include "cache/stores/store.h"
 #include "engine/model/rule.h"
+#include "rules/data/lease.h"
 #include "rules/data/mirror.h"
 
 namespace trainmake {
@@ -20,6 +22,9 @@ namespace trainmake {
 Result<std::string> clean_prefix(const std::string& given);
 std::vector<Error> wrong_prefix(const Value& prefix);
 
+// How the identity of a place of one content ends.
+inline constexpr std::string_view kOfOneContent = "\nsnapshot";
+
 struct StorePlace {
   std::shared_ptr<Store> store;
   std::string name;     // of the store
@@ -27,6 +32,7 @@ struct StorePlace {
   std::string prefix;
   bool prune = true;
   bool snapshot = false;  // each content has a place of its own
+  bool is_of_one_content = false;
 
   // The place of one content, by its tree's identity; a snapshot's alone is another than this.
   StorePlace of_content(const std::string& root) const;
@@ -35,18 +41,31 @@ struct StorePlace {
 
   std::string text() const;  // `store/prefix`
   std::string key(const std::string& file_key) const;
+  // What lies there, each with its key as a file has it.
+  Result<void> list(const std::function<void(std::string_view, const StoredObject&)>& visit) const;
   std::string manifest_key() const;
+  std::string lease_key(const std::string& writer) const;
   // Where a look costs nothing, so that nobody need be believed.
-  bool is_local() const { return !store->folder().empty(); }
+  bool is_local() const { return !store->traits().folder.empty(); }
   std::string local_path(const std::string& any_key) const;
-  // What the manifest object says; nothing when there is none, or when it is damaged. Refused when it is
-  // another target's: its files would be taken for ours, and removed.
+  // What the manifest object says; nothing when there is none. Refused when it is another target's, whose
+  // files would be taken for ours, and removed; and when it cannot be read: what it says would be lost.
   struct Seen {
     Mirror mirror;
     std::string tag;  // "" when there is none
     std::optional<std::int64_t> age_s;
+    bool is_damaged = false;
+    LeaseSeen lease;  // of its writer, who may still be at work
+
+    bool may_be_at_work() const { return !mirror.unsettled.empty() || mirror.repeats; }
+    // Since anything was heard of its writer; nothing where no clock tells.
+    std::optional<std::int64_t> heard_s() const;
   };
   Result<Seen> read(const Target& target) const;
+  // The same, for whoever mends what is damaged.
+  Result<Seen> read_or_damaged(const Target& target) const;
+  Error damaged(const Target& target) const;
+  Result<void> check_owner(const Mirror& there, const Target& target) const;
   // The tag of the manifest object where a look costs nothing.
   Result<std::string> local_tag() const;
   // Refused when a place that another run made has keys in this one, or the other way round; also one that
@@ -54,6 +73,8 @@ struct StorePlace {
   // What is removed counts as well: it is no neighbour's.
   Result<void> check_neighbours(const Target& target, const Listing& listing,
                                 const MirrorChange& changed) const;
+  // While it is kept: long silence of the store is told.
+  [[nodiscard]] std::shared_ptr<void> heed(const Doing& doing) const;
   // Waits until no other trainmake sends here. Nothing where a store has no locks.
   Result<std::optional<FileLock>> hold(Host& host, const Target& target, const Doing& doing) const;
   // The same for all of the store: held from looking at neighbours until this place is told of in it, so that
@@ -61,7 +82,9 @@ struct StorePlace {
   Result<std::optional<FileLock>> hold_store(Host& host, const Target& target, const Doing& doing) const;
 
  private:
-  Result<std::optional<Mirror>> neighbour(const std::string& other) const;  // of the place with that prefix
+  // Of the place with that prefix.
+  Result<std::optional<Mirror>> neighbour(const std::string& other, const Target& target) const;
+  Result<void> check_project(const Mirror& there, const Target& target) const;
   Error met(const Mirror& there, const std::string& other, const Target& target) const;
   Result<std::optional<FileLock>> lock(Host& host, const Target& target, const Doing& doing,
                                        const std::string& key, const std::string& what) const;

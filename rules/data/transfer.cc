@@ -1,58 +1,52 @@
 #include "rules/data/transfer.h"
 
 #include <algorithm>
-#include <random>
-#include <thread>
+#include <unordered_set>
 
 #include "cache/stores/at_once.h"
 #include "engine/base/text.h"
 #include "rules/data/catch_up.h"
+#include "rules/data/copy_order.h"
+#include "rules/data/replaced.h"
 
 namespace trainmake {
 namespace {
 
 constexpr std::int64_t kProgressEvery_ns = 100'000'000;
-constexpr std::int64_t kSecond_ns = 1'000'000'000;
-// Since it was told: nothing is begun any more without telling again, and then nothing goes on.
-constexpr std::int64_t kLongSince_ns = kLease_s * kSecond_ns * 2 / 3;
-constexpr std::int64_t kLastMoment_ns = kLease_s * kSecond_ns * 5 / 6;
-
-std::string random_name() {
-  std::random_device random;
-  return Digest128{(std::uint64_t{random()} << 32U) | random(), (std::uint64_t{random()} << 32U) | random()}
-      .hex();
-}
+constexpr std::int64_t kSoon_ns = 5'000'000'000;
 
 }  // namespace
 
-// Tells, now and then, that somebody is still at work, on a thread of its own, since one object may take
-// hours. Where that cannot be told any more, the work is stopped before others take over.
-class Transfer::Keeper {
- public:
-  Keeper(Transfer& transfer, const std::stop_token& outer)
-      : on_outer_(outer, [this] { stop.request_stop(); }),
-        thread_([this, &transfer](const std::stop_token& end) {
-          while (!transfer.of_.host.clock.wait(std::chrono::seconds(kLease_s / 3), end)) {
-            const Result<bool> told = transfer.tell();
-            const bool is_lost = told ? !*told : transfer.since_told_ns() > kLastMoment_ns;
-            if (is_lost) stop.request_stop();
-          }
-        }) {}
+Moved& Moved::operator+=(const Moved& more) {
+  sent += more.sent;
+  copied += more.copied;
+  found += more.found;
+  removed += more.removed;
+  bytes += more.bytes;
+  return *this;
+}
 
-  std::stop_source stop;  // of what is being done
-
- private:
-  std::stop_callback<std::function<void()>> on_outer_;
-  std::jthread thread_;
-};
-
-Transfer::Transfer(const TransferOf& of, const MirrorChange& changed) : of_(of), changed_(changed) {
+Transfer::Transfer(const TransferOf& of, const MirrorChange& changed)
+    : of_(of),
+      changed_(changed),
+      in_place_(of.ledger.mirror().objects.size()),
+      holding_(of.host.clock, of.place, of.ledger) {
+  for (const auto* keys : {&changed.make_way, &changed.remove}) {
+    for (const std::string& key : *keys) removed_.emplace(key, *find_object(of.ledger.mirror(), key));
+  }
+  if (of.place.store->traits().tags_tell_content) {
+    for (const ListedFile* file : changed.send) {
+      if (!is_folder(file->key) && find_object(of.ledger.mirror(), file->key) == nullptr)
+        unknown_.emplace(file->key, Unknown{file, whose(*file)});
+    }
+  }
   const bool any_is_worth_it =
       std::any_of(changed.send.begin(), changed.send.end(),
                   [&](const ListedFile* file) { return file->size >= of.worth_copying; });
   if (!any_is_worth_it || of.place.is_local()) return;
   for (const MirrorObject& object : of.ledger.mirror().objects) {
-    if (object.size >= of.worth_copying && !object.tag.empty()) copyable_.emplace(object.content, object);
+    if (object.size >= of.worth_copying && !object.tag.empty() && !object.is_found)
+      copyable_.emplace(object.content, object);
   }
   for (const ListedFile* file : changed.send) {
     const MirrorObject* object = find_object(of.ledger.mirror(), file->key);
@@ -60,113 +54,191 @@ Transfer::Transfer(const TransferOf& of, const MirrorChange& changed) : of_(of),
   }
 }
 
+// What was ours stays ours. What another checkout listed and perhaps never came to, the store has to tell: it
+// knows what was put by us.
+Transfer::Whose Transfer::whose(const ListedFile& file) const {
+  const UnsettledKey* before = find_unsettled(of_.ledger.mirror(), file.key);
+  if (before == nullptr || !is_ours(*before, file.content)) return Whose::kOthers;
+  const bool lay_there = before->what != Unsettled::kSending || before->content != file.content;
+  return lay_there ? Whose::kOurs : Whose::kAskStore;
+}
+
 Result<bool> Transfer::announce() {
   // While nothing was touched.
   for (const ListedFile* file : changed_.send) TRY(of_.place.store->check(of_.place.key(file->key)));
   Announcement said = announcement(of_.listing, of_.ledger.take(), changed_);
-  said.mirror.target = owner_text(of_.label);
+  said.mirror.project = owner_text(of_.target.project);
+  said.mirror.target = owner_text(of_.target.label);
   said.mirror.root = of_.root;
-  said.mirror.writer = random_name();
+  said.mirror.writer = new_writer();
   TRY(of_.ledger.begin(said.mirror.writer));
-  const Moment now = moment();
+  const Holding::Moment asked = holding_.now();
   TRY_ASSIGN(std::optional<std::string> tag,
              of_.place.store->put(of_.place.manifest_key(), to_json(said.mirror), of_.ledger.tag()));
-  if (!tag) return false;
-  held_since(now);
+  if (!tag) {
+    TRY(of_.ledger.refused(std::move(said)));
+    return false;
+  }
+  holding_.begin(said.mirror.writer, asked);
   TRY(of_.ledger.announced(std::move(said), *std::move(tag)));
   return true;
 }
 
-// What is there by now, in a store that we alone write to since the last time.
-Result<bool> Transfer::tell() {
-  const std::lock_guard alone(telling_);
-  if (is_overtaken_) return false;
-  of_.ledger.settle();
-  const Moment now = moment();
-  TRY_ASSIGN(std::optional<std::string> tag,
-             of_.place.store->put(of_.place.manifest_key(), to_json(of_.ledger.mirror()), of_.ledger.tag()));
-  if (!tag) {
-    is_overtaken_ = true;
-    return false;
-  }
-  held_since(now);
-  TRY(of_.ledger.told(*std::move(tag)));
-  return true;
-}
-
-Transfer::Moment Transfer::moment() const { return {of_.host.clock.steady_ns(), of_.host.clock.now_ns()}; }
-void Transfer::held_since(const Moment& moment) {
-  held_steady_ns_ = moment.steady_ns;
-  held_wall_ns_ = moment.wall_ns;
-}
-std::int64_t Transfer::since_told_ns() const {
-  const Moment now = moment();
-  return std::max(now.steady_ns - held_steady_ns_, now.wall_ns - held_wall_ns_);
-}
-
-// Others take over from one who has not told for long; so that comes before whatever is begun then.
-Result<void> Transfer::may_write() {
-  if (of_.place.is_local() || since_told_ns() < kLongSince_ns) return {};
-  const std::lock_guard one_alone(renewing_);
-  if (since_told_ns() < kLongSince_ns) return {};
-  TRY_ASSIGN(const bool told, tell());
-  return told ? Result<void>() : fail(interrupted_error());
-}
-
 Result<bool> Transfer::run(const Doing& doing) {
-  std::optional<Keeper> keeper;
-  if (!of_.place.is_local()) keeper.emplace(*this, doing.stop);
+  if (of_.place.is_local()) return finish(doing);
+  // The manifest object may have travelled long.
+  if (holding_.since_told_ns() > kSoon_ns) {
+    TRY_ASSIGN(const bool is_ours, holding_.hold_on());
+    if (!is_ours) return false;
+  }
+  std::optional<Holding::Keeper> keeper(std::in_place, holding_, doing.stop);
   Doing ours = doing;
-  if (keeper) ours.stop = keeper->stop.get_token();
+  ours.stop = keeper->stop.get_token();
   Result<bool> finished = finish(ours);
   const bool was_stopped = doing.stop.stop_requested();
   keeper.reset();
   of_.ledger.settle();
-  if (is_overtaken_) return false;
-  if (!finished && ours.stop.stop_requested() && !was_stopped)
+  const bool gave_up = !finished && ours.stop.stop_requested() && !was_stopped;
+  if (gave_up && !holding_.is_overtaken()) {
+    // This machine slept, or the store did not answer for as long.
+    if (holding_.hold_on()) return false;
     return fail(user_error(cat("The store of ", quoted(of_.place.text()),
                                " cannot be told any more that this goes on"),
                            "Run it again when the store is well; what it has by then is not sent again")
                     .because(Blame::kRemote));
+  }
+  if (!finished) holding_.leave();
+  if (holding_.is_overtaken()) return false;
   return finished;
 }
 
 Result<bool> Transfer::finish(const Doing& doing) {
-  if (!changed_.make_way.empty()) of_.borrowings.end(of_.label);
-  TRY(remove(changed_.make_way, doing));
+  if (!changed_.make_way.empty()) of_.borrowings.end(of_.target.label);
+  TRY(make_way(doing));
+  TRY(find_there(doing));
+  give_up_uploads();
   TRY(send_all(doing, doing.stop));
-  of_.borrowings.end(of_.label);
+  of_.borrowings.end(of_.target.label);
   if (of_.place.is_local()) {
     // Nobody reads it meanwhile: it is locked.
-    TRY(remove(changed_.remove, doing));
+    TRY(remove_last(doing));
     if (!changed_.remove.empty()) TRY(make_folders_again());
-    return tell();
+    return holding_.tell();
   }
-  of_.ledger.settle();
+  const bool was_repeating = changed_.remove.empty() && holding_.stop_repeating();
   // What took long may have met somebody who took over.
-  if (of_.ledger.owes_settling() || since_told_ns() > kLease_s * kSecond_ns / 3) {
-    TRY_ASSIGN(const bool told, tell());
-    if (!told) return false;
+  if (holding_.owes_settling() || holding_.took_long() || was_repeating) {
+    TRY_ASSIGN(const bool is_ours, holding_.tell());
+    if (!is_ours) return false;
   }
-  TRY(remove(changed_.remove, doing));
+  TRY(remove_last(doing));
   // Of a few whoever reads it asks sooner than waits.
   const bool is_soon_asked_for = changed_.remove.size() <= kFewKeys;
-  return is_soon_asked_for && since_told_ns() < kLease_s * kSecond_ns / 3 ? Result<bool>(true) : tell();
+  const bool is_told = is_soon_asked_for && !holding_.stop_repeating() && !holding_.took_long();
+  return is_told ? Result<bool>(true) : holding_.tell();
+}
+
+// One list tells of a thousand; of a few, one by one, those that are dearer sent than asked for.
+Result<void> Transfer::find_there(const Doing& doing) {
+  constexpr std::size_t kListedAtOnce = 1000, kAskedAtOnce = 16;
+  if (unknown_.empty()) return {};
+  if (unknown_.size() > kFewKeys && in_place_ / kListedAtOnce < unknown_.size()) {
+    return of_.place.list([&](std::string_view key, const StoredObject& object) {
+      if (unknown_.contains(key)) there_.emplace(key, object);
+    });
+  }
+  std::vector<const ListedFile*> asked;
+  for (const auto& [key, unknown] : unknown_) {
+    if (unknown.file->size >= kWorthCopying && !of_.ledger.is_open(unknown.file->key))
+      asked.push_back(unknown.file);
+  }
+  std::mutex mutex;
+  return at_once(asked.size(), kAskedAtOnce, [&](std::size_t i) -> Result<void> {
+    const ListedFile& file = *asked[i];
+    if (doing.stop.stop_requested()) return fail(interrupted_error());
+    TRY_ASSIGN(const std::optional<StoredObject> object, of_.place.store->look(of_.place.key(file.key)));
+    const std::lock_guard lock(mutex);
+    if (object) there_.emplace(file.key, *object);
+    return {};
+  });
+}
+
+// Whether what was there already is somebody else's.
+Result<bool> Transfer::is_found(const ListedFile& file, const PutFile& done) {
+  if (!done.found) return false;
+  const auto unknown = unknown_.find(file.key);
+  const Whose whose = unknown == unknown_.end() ? Whose::kOthers : unknown->second.whose;
+  if (whose != Whose::kAskStore) return whose == Whose::kOthers;
+  TRY_ASSIGN(const std::optional<StoredObject> there, of_.place.store->look(of_.place.key(file.key)));
+  return !there || there->content != file.content;
+}
+
+// Of files that are gone, or need none any more.
+void Transfer::give_up_uploads() {
+  for (const std::string& key : of_.ledger.noted_keys()) {
+    const auto sent =
+        std::lower_bound(changed_.send.begin(), changed_.send.end(), key,
+                         [](const ListedFile* file, const std::string& asked) { return file->key < asked; });
+    if (sent != changed_.send.end() && (*sent)->key == key) continue;
+    of_.place.store->give_up(of_.place.key(key), of_.ledger.notes(key));
+    of_.ledger.drop_notes(key);
+  }
+}
+
+// What lies under other keys of ours is copied before anything overwrites it: each once no other copy is to
+// be made of what lies where it goes, in waves. Those that close a circle are sent, and so are some of those
+// that would make a long row: one after the other they would take longer.
+Result<std::vector<const ListedFile*>> Transfer::copy_first(
+    const std::function<Result<void>(const std::vector<const ListedFile*>&)>& send_each) {
+  std::vector<const ListedFile*> rest;
+  CopyOrder order;
+  for (const ListedFile* file : changed_.send) {
+    const auto same = file->size < of_.worth_copying || is_folder(file->key) ? copyable_.end()
+                                                                             : copyable_.find(file->content);
+    if (same == copyable_.end())
+      rest.push_back(file);
+    else
+      order.add(file, same->second.key);
+  }
+  const CopyOrder::Waves waves = order.waves();
+  for (const std::vector<const ListedFile*>& wave : waves.copied) TRY(send_each(wave));
+  rest.insert(rest.end(), waves.sent.begin(), waves.sent.end());
+  copyable_.clear();  // what is sent from now on overwrites some of it
+  return rest;
 }
 
 Result<void> Transfer::send_all(const Doing& doing, const std::stop_token& stop) {
   // Large ones go by themselves: each is several requests at once.
-  std::vector<const ListedFile*> small, large;
-  constexpr std::uint64_t kLarge = std::uint64_t{64} << 20U;
-  for (const ListedFile* file : changed_.send) (file->size > kLarge ? large : small).push_back(file);
-  TRY(at_once(small.size(), of_.place.store->puts_at_once(),
-              [&](std::size_t i) { return send(*small[i], doing, stop); }));
-  return at_once(large.size(), 1, [&](std::size_t i) { return send(*large[i], doing, stop); });
+  const auto send_each = [&](const std::vector<const ListedFile*>& files) -> Result<void> {
+    constexpr std::uint64_t kLarge = std::uint64_t{64} << 20U;
+    std::vector<const ListedFile*> small, large;
+    for (const ListedFile* file : files) (file->size > kLarge ? large : small).push_back(file);
+    TRY(at_once(small.size(), of_.place.store->traits().puts_at_once,
+                [&](std::size_t i) { return send(*small[i], doing, stop); }));
+    return at_once(large.size(), 1, [&](std::size_t i) { return send(*large[i], doing, stop); });
+  };
+  TRY_ASSIGN(const std::vector<const ListedFile*> rest, copy_first(send_each));
+  // What has the bytes of another is copied once that is there.
+  std::vector<const ListedFile*> once, again;
+  std::unordered_set<Digest128> first;
+  for (const ListedFile* file : rest) {
+    const bool is_copyable =
+        !of_.place.is_local() && file->size >= of_.worth_copying && !is_folder(file->key);
+    if (is_copyable && !first.insert(file->content).second) {
+      again.push_back(file);
+      twice_.insert(file->content);
+    } else {
+      once.push_back(file);
+    }
+  }
+  TRY(send_each(once));
+  for (const MirrorObject& object : first_of_twice_) copyable_.emplace(object.content, object);
+  return send_each(again);
 }
 
 Result<void> Transfer::send(const ListedFile& file, const Doing& doing, const std::stop_token& stop) {
   if (stop.stop_requested()) return fail(interrupted_error());
-  TRY(may_write());
+  TRY(holding_.may_write(false));
   TRY_ASSIGN(const bool is_there, was_put(file));
   if (is_there) return {};
   if (is_folder(file.key)) return make_folder(file, doing);
@@ -174,10 +246,17 @@ Result<void> Transfer::send(const ListedFile& file, const Doing& doing, const st
       file.source.empty() ? of_.blobs.path(file.sha256) : of_.workspace.path(file.source);
   FileToPut put{of_.place.key(file.key), path, file.content, like(file)};
   put.notes = of_.ledger.notes(file.key);
+  if (const auto there = there_.find(file.key); there != there_.end()) put.there = there->second;
   if (!of_.place.is_local()) {
     // What is not noted is sent again, and that is all.
     put.note = [&](const std::string& note) { (void)of_.ledger.note(file.key, note); };
+    put.may_write = [this](bool is_repeated) { return holding_.may_write(is_repeated); };
   }
+  std::atomic<std::uint64_t> came = 0;
+  put.came = [&](std::uint64_t bytes) {
+    came += bytes;
+    progress(doing, bytes);
+  };
   TRY(of_.ledger.begun(file.key));
   Result<PutFile> sent = of_.place.store->put_file(put, stop);
   if (!sent && file.source.empty()) {
@@ -187,20 +266,37 @@ Result<void> Transfer::send(const ListedFile& file, const Doing& doing, const st
                              "Run it again: it is got anew"));
   }
   TRY_ASSIGN(PutFile done, std::move(sent));
-  TRY(of_.ledger.put({file.key, file.size, file.content, std::move(done.tag), std::move(done.chunks)}));
-  if (!done.copied) {
+  TRY_ASSIGN(const bool is_others, is_found(file, done));
+  const MirrorObject object{file.key, file.size, file.content, done.tag, std::move(done.chunks), is_others};
+  if (twice_.contains(file.content) && !is_others && !object.tag.empty()) {
+    const std::lock_guard lock(moving_);
+    first_of_twice_.push_back(object);
+  }
+  TRY(of_.ledger.put(object));
+  note(done, doing);
+  if (came < file.size) progress(doing, file.size - came);
+  return {};
+}
+
+void Transfer::note(const PutFile& done, const Doing& doing) {
+  const std::lock_guard lock(moving_);
+  if (done.found) {
+    ++moved_.found;
+  } else if (done.copied) {
+    ++moved_.copied;
+  } else {
+    ++moved_.sent;
+    moved_.bytes += done.sent;
     doing.tally.uploaded_objects += 1;
     doing.tally.uploaded_bytes += done.sent;
   }
-  progress(doing, file.size);
-  return {};
 }
 
 Result<void> Transfer::make_folder(const ListedFile& folder, const Doing& doing) {
   TRY(of_.ledger.begun(folder.key));
   TRY_ASSIGN(std::optional<std::string> tag, of_.place.store->put(of_.place.key(folder.key), "", {}));
   TRY(of_.ledger.put({folder.key, 0, folder.content, std::move(tag).value_or(""), {}}));
-  doing.tally.uploaded_objects += 1;
+  note({}, doing);
   return {};
 }
 
@@ -236,6 +332,40 @@ std::optional<LikeObject> Transfer::like(const ListedFile& file) const {
   return earlier == earlier_.end() ? std::nullopt : std::optional(like_of(earlier->second));
 }
 
+// What somebody else put in place of ours is left as it is, and no concern of ours any more.
+Result<std::vector<std::string>> Transfer::still_ours(const std::vector<std::string>& keys,
+                                                      const Doing& doing) {
+  std::vector<MirrorObject> objects;
+  for (const std::string& key : keys) objects.push_back(removed_.at(key));
+  TRY_ASSIGN(const std::set<std::string> replaced,
+             replaced_by_others(of_.place, objects, in_place_, doing.stop));
+  if (replaced.empty()) return keys;
+  for (const std::string& key : replaced) TRY(of_.ledger.removed(key));
+  doing.events(Message{of_.target.label,
+                       cat("Left ", plural(replaced.size(), "object"), " in ", quoted(of_.place.text()),
+                           ", for which there is no file any more: somebody else put ",
+                           replaced.size() == 1 ? "it" : "them", " there, as ", quoted(*replaced.begin()))});
+  std::vector<std::string> ours = keys;
+  std::erase_if(ours, [&](const std::string& key) { return replaced.contains(key); });
+  return ours;
+}
+
+Result<void> Transfer::remove_last(const Doing& doing) {
+  TRY_ASSIGN(const std::vector<std::string> keys, still_ours(changed_.remove, doing));
+  return remove(keys, doing);
+}
+
+Result<void> Transfer::make_way(const Doing& doing) {
+  TRY_ASSIGN(const std::vector<std::string> keys, still_ours(changed_.make_way, doing));
+  if (keys.size() < changed_.make_way.size() && of_.place.store->traits().has_folders)
+    return fail(
+        step_error(cat("What somebody else put in ", quoted(of_.place.text()),
+                       " is in the way of what is sent: a file became a folder, or the other way round"),
+                   "Remove it there by hand, or choose another `prefix`")
+            .at(of_.target.where));
+  return remove(keys, doing);
+}
+
 Result<void> Transfer::remove(const std::vector<std::string>& keys, const Doing& doing) {
   constexpr std::size_t kAtOnce = 1000;
   for (std::size_t i = 0; i < keys.size(); i += kAtOnce) {
@@ -243,22 +373,24 @@ Result<void> Transfer::remove(const std::vector<std::string>& keys, const Doing&
     std::vector<std::string> now;
     for (std::size_t j = i; j < std::min(keys.size(), i + kAtOnce); ++j)
       now.push_back(of_.place.key(keys[j]));
-    TRY(of_.borrowings.wait_for(of_.label, {now.begin(), now.end()}, doing.stop));
-    TRY(may_write());
-    TRY(of_.place.store->remove(now));
+    TRY(of_.borrowings.wait_for(of_.target.label, {now.begin(), now.end()}, doing.stop));
+    TRY(holding_.may_write(false));
+    TRY(of_.place.store->remove(now, [this](bool is_repeated) { return holding_.may_write(is_repeated); }));
     for (std::size_t j = i; j < i + now.size(); ++j) TRY(of_.ledger.removed(keys[j]));
     doing.tally.deleted_objects += now.size();
+    moved_.removed += now.size();
   }
   return {};
 }
 
 void Transfer::progress(const Doing& doing, std::uint64_t bytes) {
-  const std::uint64_t done = done_bytes_ += bytes;
+  // What is begun again counts twice.
+  const std::uint64_t done = std::min(done_bytes_ += bytes, changed_.bytes);
   const std::int64_t now = of_.host.clock.steady_ns();
   std::int64_t told = told_ns_;
   const bool is_due = now - told >= kProgressEvery_ns || done == changed_.bytes;
   if (is_due && told_ns_.compare_exchange_strong(told, now))
-    doing.events(Progress{of_.label, "uploading", done, changed_.bytes, true});
+    doing.events(Progress{of_.target.label, "uploading", done, changed_.bytes, true});
 }
 
 }  // namespace trainmake

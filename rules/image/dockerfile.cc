@@ -205,7 +205,7 @@ Result<Sha256> build_dockerfile(Host& host, Blobs& blobs, const ImageStore& stor
       path_join(store.folder(), cat("dockerfiles/.trainmake-", process_id(), "-", host.clock.steady_ns())));
   const std::string context = scratch.path("context");
   const std::string out = scratch.path("out");
-  TRY(lay_out(host.files, blobs, build.files, quoted(build.name), context));
+  TRY(lay_out(host.files, blobs, build.files, quoted(build.name), context, {stop}));
   TRY(set_exact_modes(build.files, context));
   const std::string tag =
       cat("trainmake-",

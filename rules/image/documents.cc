@@ -113,6 +113,22 @@ Result<ConfigFacts> parse_image_config(std::string_view json) {
   return facts;
 }
 
+CommandConfig command_config_of(std::string_view json) {
+  CommandConfig config;
+  const Json document = parse_json<Json>(json);
+  const Json& inner = at(document, "config");
+  config.user = text_at(inner, "User");
+  if (std::string folder = text_at(inner, "WorkingDir"); !folder.empty()) config.workdir = std::move(folder);
+  const Json& variables = at(inner, "Env");
+  for (const Json& entry : variables.is_array() ? variables : Json::array()) {
+    if (!entry.is_string()) continue;
+    const std::string pair = entry.get<std::string>();
+    const std::size_t equals = pair.find('=');
+    if (equals != std::string::npos) config.environment[pair.substr(0, equals)] = pair.substr(equals + 1);
+  }
+  return config;
+}
+
 std::optional<Sha256> manifest_in_index(std::string_view index, const std::string& architecture) {
   const Json document = parse_json<Json>(index);
   std::optional<Sha256> found;

@@ -3,6 +3,7 @@
 // read_document.
 #pragma once
 
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <stop_token>
@@ -42,6 +43,16 @@ struct ConfigFacts {
   std::string os, architecture;
   std::vector<Sha256> diff_ids;
 };
+
+// What of a config a command in the image is run with.
+struct CommandConfig {
+  std::map<std::string, std::string> environment;
+  std::string user;
+  std::string workdir = "/";
+};
+
+// Of what is no config, or says nothing of these, what an empty one says.
+CommandConfig command_config_of(std::string_view json);
 
 // An error says what is wrong as the rest of a sentence: "has no config".
 Result<ImageManifest> parse_image_manifest(std::string_view json);

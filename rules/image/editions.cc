@@ -86,4 +86,14 @@ Result<std::vector<Edition>> editions_of(const Target& image) {
   return editions;
 }
 
+Result<std::vector<Edition>> editions_for(const Target& image, bool cpu_stays) {
+  TRY_ASSIGN(std::vector<Edition> editions, editions_of(image));
+  const Value* said = image.find("push_cpu");
+  const bool* pushes = said == nullptr ? nullptr : said->boolean();
+  if (!cpu_stays || (pushes != nullptr && *pushes)) return editions;
+  const auto is_cpu = [](const Edition& edition) { return edition.variant == "cpu"; };
+  if (!std::all_of(editions.begin(), editions.end(), is_cpu)) std::erase_if(editions, is_cpu);
+  return editions;
+}
+
 }  // namespace trainmake

@@ -1,5 +1,6 @@
 #include "rules/image/image_rule.h"
 
+#include <algorithm>
 #include <set>
 
 #include "engine/base/text.h"
@@ -117,6 +118,35 @@ void add_code(const Subject& image, Artifacts& artifacts) {
   }
 }
 
+// By whoever asks, or as what such an image is built on.
+bool is_wanted_itself(const Graph& graph, TargetId image) {
+  if (std::find(graph.asked.begin(), graph.asked.end(), image) != graph.asked.end()) return true;
+  for (TargetId id = image + 1; id < graph.targets.size(); ++id) {  // those that need it come later
+    const std::vector<Dependency>& needs = graph[id].needs;
+    const bool is_built_on_it = std::any_of(needs.begin(), needs.end(), [&](const Dependency& need) {
+      return need.target == image && need.attribute == "base";
+    });
+    if (is_built_on_it && is_wanted_itself(graph, id)) return true;
+  }
+  return false;
+}
+
+// Where jobs run without their images, which are not made then.
+Description describe_code(const Subject& image) {
+  Description description;
+  description.manifest.add(Section::kAttr, "made", "code alone");
+  for (const Dependency& need : image.target().needs) {
+    const Artifacts* artifacts = image.inputs.artifacts(need.target);
+    const Artifact* made =
+        artifacts == nullptr ? nullptr : find_role(*artifacts, need.attribute == "code" ? "tree" : "image");
+    if (made == nullptr) description.certain = false;
+    description.manifest.add(Section::kUpstream, image.graph[need.target].label.text(),
+                             made == nullptr ? "unknown" : made->identity);
+  }
+  description.manifest.seal();
+  return description;
+}
+
 // What its tags point at, with the tags, of an earlier result.
 std::vector<std::pair<const Artifact*, std::vector<std::string>>> tagged(const Artifacts& artifacts,
                                                                          const Target& image) {
@@ -142,7 +172,15 @@ ImageRule::ImageRule(const ImageServices& services)
       built_bases_(services, store_, places_.layout(), making_),
       steps_(services, store_, making_) {}
 
-std::vector<std::pair<Error, Label>> ImageRule::settle(const Graph& graph, const EventSink& events) {
+bool ImageRule::is_code_alone(const Graph& graph, TargetId image) const {
+  return services_.code_alone && !is_wanted_itself(graph, image);
+}
+
+std::vector<std::pair<Error, Label>> ImageRule::before_run(const Graph& graph, const EventSink& events) {
+  bool makes_any = !services_.code_alone;
+  for (TargetId id = 0; id < graph.targets.size() && !makes_any; ++id)
+    makes_any = graph[id].label.kind == "image" && is_wanted_itself(graph, id);
+  if (!makes_any) return {};
   std::vector<PinnedBase> pinned;
   const Places::Listening listening = places_.listen([&](std::string why) {
     events(Message{Label(), std::move(why)});
@@ -173,8 +211,9 @@ void ImageRule::expect(const Subject& subject, const Description& description) {
 
 Result<Description> ImageRule::describe(const Subject& subject) {
   const Target& target = subject.target();
+  if (is_code_alone(subject.graph, subject.id)) return describe_code(subject);
   TRY(check_secrets_untold(services_.host.environment, target));
-  TRY_ASSIGN(const std::vector<Edition> editions, editions_of(target));
+  TRY_ASSIGN(const std::vector<Edition> editions, editions_for(target, services_.cpu_stays));
   TRY(check_steps(target, editions));
   TRY_ASSIGN(const ImagePlace place, places_.of(target));
   TRY_ASSIGN(const PushedBlobs pushed, PushedBlobs::read(services_.host, store_, place));
@@ -231,8 +270,10 @@ Result<Description> ImageRule::describe(const Subject& subject) {
     }
     TRY(count(source_of(files[i], place.compression), place, pushed, description.work));
   }
-  TRY(check_paths(subject, files));
+  TRY(check_paths(services_, subject, files));
   const std::vector<CodeTree> codes = code_trees(subject);
+  if (!codes.empty() && services_.code_folder != ImageServices::kUsualCode)
+    manifest.add(Section::kAttr, "code.folder", services_.code_folder);
   if (codes.size() > 1) manifest.add(Section::kAttr, "code", order_of(codes));
   for (const CodeTree& code : codes) {
     const std::string& name = code.target->label.text();
@@ -370,7 +411,14 @@ Result<MadeImage> ImageRule::make(const Subject& subject, const Edition& edition
 
 Result<Done> ImageRule::execute(const Subject& subject, const Description& description, const Doing& doing) {
   const Target& target = subject.target();
-  TRY_ASSIGN(const std::vector<Edition> editions, editions_of(target));
+  if (is_code_alone(subject.graph, subject.id)) {
+    Done done;
+    add_code(subject, done.artifacts);
+    done.artifacts.push_back({"image", cat(kCodeAlone, description.manifest.fingerprint().hex()), "", 0, ""});
+    done.note = "its code alone, which is all that a process needs";
+    return done;
+  }
+  TRY_ASSIGN(const std::vector<Edition> editions, editions_for(target, services_.cpu_stays));
   TRY_ASSIGN(const ImagePlace place, places_.of(target));
   TRY_ASSIGN(PushedBlobs pushed, PushedBlobs::read(services_.host, store_, place));
   if (doing.afresh) pushed.forget();
@@ -408,6 +456,7 @@ Result<Done> ImageRule::execute(const Subject& subject, const Description& descr
 
 // Another registry is not asked what we put there, while nothing changed.
 Result<bool> ImageRule::holds(const Subject& subject, const Record& record, bool current, Looks& looks) {
+  if (is_code_alone(subject.graph, subject.id)) return true;
   const Artifact* image = find_role(record.artifacts, "image");
   const std::optional<Sha256> manifest = image == nullptr ? std::nullopt : Sha256::parse(image->sha256);
   if (!manifest) return false;
@@ -468,7 +517,7 @@ Result<void> ImageRule::send_again(const Subject& subject, const Record& record,
   TRY_ASSIGN(PushedBlobs pushed, PushedBlobs::read(services_.host, store_, place));
   pushed.forget();
   std::map<Sha256, PlacedBlob> of_bases;
-  TRY_ASSIGN(const std::vector<Edition> editions, editions_of(subject.target()));
+  TRY_ASSIGN(const std::vector<Edition> editions, editions_for(subject.target(), services_.cpu_stays));
   for (const Edition& edition : editions) {
     if (edition.base.empty()) continue;
     TRY_ASSIGN(const std::optional<Base> below, bases_.of(subject, edition, stop));
@@ -493,6 +542,7 @@ Result<void> ImageRule::send_again(const Subject& subject, const Record& record,
 
 Result<void> ImageRule::restore(const Subject& subject, const Record& record, const EventSink& events,
                                 const std::stop_token& stop) {
+  if (is_code_alone(subject.graph, subject.id)) return {};
   const Places::Listening listening = places_.listen([&](std::string why) {
     events(Message{subject.target().label, std::move(why)});
   });
@@ -514,6 +564,57 @@ Result<void> ImageRule::restore(const Subject& subject, const Record& record, co
     TRY(std::move(put));
   }
   return {};
+}
+
+// A tag of its content, which nobody points at another: what was submitted is what runs, though its machines
+// know no digests.
+Result<std::string> ImageRule::name_pulled(const Artifacts& image, bool accelerated,
+                                           const std::stop_token& stop) {
+  constexpr std::size_t kDigits = 16;
+  const Artifact* whole = find_role(image, "image");
+  const std::optional<ImageAddress> address =
+      whole == nullptr ? std::nullopt : parse_image_address(whole->address);
+  CHECK(address.has_value());
+  const Artifact* manifest = manifest_for("amd64", image, accelerated);
+  if (manifest == nullptr)
+    return fail(user_error("The image is not for the machines of this platform, which are amd64",
+                           "Give the image `architecture = \"amd64\"`, too"));
+  if (address->host.empty())
+    return fail(
+        user_error("The image lies in this workspace alone, and the platform gets images from a registry",
+                   "Give the platform a `registry`, or declare one in TRAINSPACE.lua: `default_registry`"));
+  ImagePlace place;
+  TRY_ASSIGN(place.registry, places_.at(address->host));
+  place.host = address->host;
+  place.repository = address->repository;
+  const std::string tag = cat("trainmake-", manifest->sha256.substr(0, kDigits));
+  TRY_ASSIGN(const std::optional<BlobRef> there,
+             place.registry->find({place.repository, tag}, nullptr, stop));
+  if (!there || there->digest.hex() != manifest->sha256) {
+    TRY_ASSIGN(const Document found, document(*manifest, place, stop));
+    TRY(place.registry->put_manifest(place.repository, found, {tag}, stop));
+  }
+  return cat(place.text(), ":", tag);
+}
+
+Result<UnpackedImage> ImageRule::unpack(const Artifacts& image, bool accelerated, const std::string& folder,
+                                        const TrustIn& trust_in, const std::function<void()>& on_unpack,
+                                        const std::stop_token& stop) {
+  const Artifact* whole = find_role(image, "image");
+  const std::optional<ImageAddress> address =
+      whole == nullptr ? std::nullopt : parse_image_address(whole->address);
+  CHECK(address.has_value());
+  const Artifact* manifest = manifest_for_here(image, accelerated);
+  if (manifest == nullptr)
+    return fail(user_error(cat("The image is for none of the machines that are like this one, which is ",
+                               architecture_of_this_machine()),
+                           "Give the image this `architecture`, too, or choose another platform"));
+  ImageSource source{places_.layout(), store_, nullptr, address->repository};
+  if (!address->host.empty()) {
+    TRY_ASSIGN(source.remote, places_.at(address->host));
+  }
+  const UnpackedLayers unpacked(services_.host, folder);
+  return unpack_image(unpacked, source, *manifest, trust_in, on_unpack, stop);
 }
 
 }  // namespace trainmake

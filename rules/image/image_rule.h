@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -19,8 +20,12 @@
 #include "rules/image/making.h"
 #include "rules/image/places.h"
 #include "rules/image/services.h"
+#include "rules/image/unpack_image.h"
 
 namespace trainmake {
+
+// What the identity of an image begins with of which the code alone was gathered.
+inline constexpr std::string_view kCodeAlone = "code:";
 
 class ImageRule final : public Rule {
  public:
@@ -28,15 +33,29 @@ class ImageRule final : public Rule {
 
   const Schema& schema() const override { return image_schema(); }
   Pool pool() const override { return Pool::kCpu; }
-  std::vector<std::pair<Error, Label>> settle(const Graph& graph, const EventSink& events) override;
+  std::vector<std::pair<Error, Label>> before_run(const Graph& graph, const EventSink& events) override;
   Result<Description> describe(const Subject& subject) override;
   void expect(const Subject& subject, const Description& description) override;
   Result<Done> execute(const Subject& subject, const Description& description, const Doing& doing) override;
   Result<bool> holds(const Subject& subject, const Record& record, bool current, Looks& looks) override;
   Result<void> restore(const Subject& subject, const Record& record, const EventSink& events,
                        const std::stop_token& stop) override;
+  // Where it will be sent, as `host/repository`; "" is the workspace's own layout.
+  Result<std::string> foresee_place(const Target& image) {
+    TRY_ASSIGN(const ImagePlace place, places_.of(image));
+    return place.is_layout() ? std::string() : place.text();
+  }
+  // How the registry that the image was sent to calls the edition for amd64, by a tag of its content, which
+  // is there then.
+  Result<std::string> name_pulled(const Artifacts& image, bool accelerated, const std::stop_token& stop);
+  // What a job runs in on this machine: an image that was made, by its artifacts, its layers unpacked.
+  // These lie in `folder`.
+  Result<UnpackedImage> unpack(const Artifacts& image, bool accelerated, const std::string& folder,
+                               const TrustIn& trust_in, const std::function<void()>& on_unpack,
+                               const std::stop_token& stop);
 
  private:
+  bool is_code_alone(const Graph& graph, TargetId image) const;
   Result<void> count(const LayerSource& source, const ImagePlace& place, const PushedBlobs& pushed,
                      Work& work);
   Result<bool> may_lack(const ImagePlace& place, const Target& target, const Delivery& delivery);

@@ -40,18 +40,21 @@ std::vector<Error> wrong_tags(const Value& tags) {
   return errors;
 }
 
+const char* why_no_dest(const std::string& path) {
+  return !path.starts_with('/')            ? "is not absolute"
+         : !clean_dest(path)               ? "leads out of the image"
+         : path.find("/.wh.") != path.npos ? "has a name by which a layer deletes"
+                                           : nullptr;
+}
+
 std::vector<Error> wrong_file_layers(const Value& layers) {
   std::vector<Error> errors;
   for (const Value& layer : layers.table()->items) {
     const Value& dest = *layer.table()->find("dest");
-    const std::string& path = *dest.string();
-    const char* why = !path.starts_with('/')            ? "is not absolute"
-                      : !clean_dest(path)               ? "leads out of the image"
-                      : path.find("/.wh.") != path.npos ? "has a name by which a layer deletes"
-                                                        : nullptr;
-    if (why != nullptr)
-      errors.push_back(user_error(cat("`dest` ", quoted(path), " of a layer ", why), "Write it as `/weights`")
-                           .at({"", dest.line != 0 ? dest.line : layer.line}));
+    if (const char* why = why_no_dest(*dest.string()))
+      errors.push_back(
+          user_error(cat("`dest` ", quoted(*dest.string()), " of a layer ", why), "Write it as `/weights`")
+              .at({"", dest.line != 0 ? dest.line : layer.line}));
   }
   return errors;
 }
@@ -192,6 +195,9 @@ Schema make_schema() {
            .shape = Shape::kStringList,
            .doc = "Which variants of `base` are made, the most usual first; else all",
            .wrong = wrong_choice},
+          {"push_cpu", Shape::kBoolean,
+           "Whether the variant `cpu` goes where a platform of accelerators gets its images, too", false,
+           Effect::kNone},
           {.name = "dockerfile",
            .shape = Shape::kString,
            .doc = "A Dockerfile that builds what it is built on, in place of `base`",

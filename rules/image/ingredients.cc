@@ -171,7 +171,7 @@ Result<void> check_meeting(const NamedTree& one, const NamedTree& other, const T
 
 }  // namespace
 
-Result<void> check_paths(const Subject& image, const FileTrees& files) {
+Result<void> check_paths(const ImageServices& services, const Subject& image, const FileTrees& files) {
   std::vector<NamedTree> trees;
   for (std::size_t i = 0; i < files.size(); ++i)
     trees.push_back({cat("`files[", i + 1, "]`"), files[i].dest, &files[i].files});
@@ -181,7 +181,7 @@ Result<void> check_paths(const Subject& image, const FileTrees& files) {
     if (listing == nullptr) continue;
     const Target& code = image.graph[need.target];
     TRY(refuse_whiteouts(**listing, code, "srcs"));
-    trees.push_back({quoted(code.label.text()), std::string(kCodeFolder), listing->get()});
+    trees.push_back({quoted(code.label.text()), services.code_folder, listing->get()});
   }
   for (std::size_t i = 0; i < trees.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
@@ -200,7 +200,7 @@ LayerSource source_of(const FileTree& tree, Compression compression) {
 
 LayerSource source_of(const ImageServices& services, const CodeTree& tree, Compression compression) {
   CHECK(tree.artifact != nullptr);
-  return {{tree.artifact->identity, std::string(kCodeFolder), compression},
+  return {{tree.artifact->identity, services.code_folder, compression},
           [&services, tree] { return snapshot(services.blobs, *tree.artifact, tree.target->label); },
           tree.artifact->size};
 }

@@ -13,8 +13,6 @@
 
 namespace trainmake {
 
-inline constexpr std::string_view kCodeFolder = "/code";  // of the default contract
-
 // A tree of `files`.
 struct FileTree {
   std::string dest;  // absolute folder in the image
@@ -37,7 +35,7 @@ struct CodeTree {
 std::vector<CodeTree> code_trees(const Subject& image);
 // As far as the files of code are known: that no two trees bring different files to one path, or a file to
 // where another has a folder, and that no name is one by which a layer deletes.
-Result<void> check_paths(const Subject& image, const FileTrees& files);
+Result<void> check_paths(const ImageServices& services, const Subject& image, const FileTrees& files);
 // That no `files` go where a base has a link to another folder, which they would replace.
 Result<void> check_places(const Target& image, const FileTrees& trees);
 

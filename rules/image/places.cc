@@ -1,5 +1,7 @@
 #include "rules/image/places.h"
 
+#include <algorithm>
+
 #include "engine/base/text.h"
 #include "rules/image/reference.h"
 #include "rules/image/registry_service.h"
@@ -8,6 +10,11 @@ namespace trainmake {
 namespace {
 
 std::string repository(const Target& image) { return path_join(image.label.folder, image.label.name); }
+
+std::string flat(std::string name) {
+  std::replace(name.begin(), name.end(), '/', '-');
+  return name;
+}
 
 // As the image says, or else its registry.
 Compression compression_of(const Target& image, const Service* registry) {
@@ -94,7 +101,7 @@ Result<ImagePlace> Places::of(const Target& image) {
   TRY_ASSIGN(const RegistryService read, read_registry_service(*service, services_.workspace));
   ImagePlace place;
   place.host = read.place.host;
-  place.repository = path_join(read.path, repository(image));
+  place.repository = path_join(read.path, read.is_flat ? flat(repository(image)) : repository(image));
   if (const std::string wrong = wrong_repository(place.repository); !wrong.empty())
     return fail(
         user_error(cat("Image ", quoted(image.label.shortest_from(services_.workspace.here)), " would be ",

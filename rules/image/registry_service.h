@@ -10,7 +10,8 @@ namespace trainmake {
 
 struct RegistryService {
   RemotePlace place;
-  std::string path;  // that all its repositories begin with; may be empty
+  std::string path;      // that all its repositories begin with; may be empty
+  bool is_flat = false;  // names behind it have no folders: `vision/mnist` is `vision-mnist`
 };
 
 Result<RegistryService> read_registry_service(const Service& service, const Workspace& workspace);

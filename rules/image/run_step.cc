@@ -2,61 +2,33 @@
 
 #include <algorithm>
 #include <iterator>
-#include <nlohmann/json.hpp>
 
 #include "cache/lay_out.h"
 #include "engine/base/child.h"
-#include "engine/base/json.h"
 #include "engine/base/log_file.h"
 #include "engine/base/log_lines.h"
-#include "engine/base/temporary_folder.h"
 #include "engine/base/text.h"
 #include "engine/base/threads.h"
+#include "engine/base/working_folder.h"
 #include "engine/container/container.h"
 #include "engine/container/implied_folders.h"
 #include "engine/container/merged.h"
 #include "engine/container/runtime.h"
 #include "rules/image/difference.h"
+#include "rules/image/documents.h"
 #include "rules/image/exact_modes.h"
 #include "rules/image/pack.h"
+#include "rules/image/unpack_image.h"
 
 namespace trainmake {
 namespace {
-
-using Json = nlohmann::json;
 
 // 1980: the first year that a zip, and so a wheel, can tell. Python compares what it compiled by content
 // then, and not by times, which a layer does not keep.
 constexpr const char* kEpoch = "315532800";
 
-constexpr std::string_view kAlive = ".alive";  // beside a step's folder, locked as long as it runs
-
 // In the place of a layer, of what changed nothing.
 constexpr std::string_view kNoLayer = "null";
-
-// What of a base's config a step runs with.
-struct StepConfig {
-  std::map<std::string, std::string> environment;
-  std::string user;
-  std::string workdir;
-};
-
-StepConfig config_of(const std::string& base) {
-  StepConfig config;
-  const Json document = base.empty() ? Json() : parse_json<Json>(base);
-  const Json inner = document.is_object() && document.contains("config") ? document["config"] : Json();
-  config.user = text_at(inner, "User");
-  config.workdir = text_at(inner, "WorkingDir");
-  if (config.workdir.empty()) config.workdir = "/";
-  if (!inner.is_object() || !inner.contains("Env") || !inner["Env"].is_array()) return config;
-  for (const Json& entry : inner["Env"]) {
-    if (!entry.is_string()) continue;
-    const std::string pair = entry.get<std::string>();
-    const std::size_t equals = pair.find('=');
-    if (equals != std::string::npos) config.environment[pair.substr(0, equals)] = pair.substr(equals + 1);
-  }
-  return config;
-}
 
 // Where a step writes: to whoever looks on and into a file, its secrets hidden.
 class StepLog {
@@ -111,22 +83,6 @@ Result<std::vector<std::string>> names_in(FileSystem& files, const std::string& 
   return names;
 }
 
-// What steps left that were killed: secrets may be among it.
-Result<void> sweep(FileSystem& files, const std::string& folder) {
-  TRY_ASSIGN(const Stat there, files.look(folder));
-  if (!there.is(FileKind::kFolder)) return {};
-  TRY_ASSIGN(const std::vector<FolderEntry> entries, files.list(folder));
-  for (const FolderEntry& entry : entries) {
-    if (!entry.name.ends_with(kAlive)) continue;
-    const std::string lock = path_join(folder, entry.name);
-    TRY_ASSIGN(const std::optional<FileLock> dead, files.lock(lock, FileLock::Mode::kExclusive));
-    if (!dead) continue;
-    TRY(files.remove(lock.substr(0, lock.size() - kAlive.size())));
-    TRY(files.remove(lock));
-  }
-  return {};
-}
-
 // A folder of `inputs` must not take the place of one of the base: `/app` is not there any more then, or
 // `/bin`.
 Result<void> check_hidden(const std::vector<std::string>& layers, const std::string& at) {
@@ -140,8 +96,9 @@ Result<void> check_hidden(const std::vector<std::string>& layers, const std::str
 
 // As curl, pip, apt and others say it.
 bool wants_network(const LastLines& last) {
-  constexpr std::string_view kSigns[] = {"resolv",    "etwork",      "onnect",
-                                         "ETIMEDOUT", "ENETUNREACH", "EAI_AGAIN"};
+  constexpr std::string_view kSigns[] = {"resolv",      "etwork",    "onnect",    "ETIMEDOUT",
+                                         "ENETUNREACH", "EAI_AGAIN", "esolution", "service not",
+                                         "bad address", "ot fetch",  "download",  "No matching distribution"};
   return std::any_of(last.all().begin(), last.all().end(), [&](const std::string& line) {
     return std::any_of(std::begin(kSigns), std::end(kSigns),
                        [&](std::string_view sign) { return line.find(sign) != line.npos; });
@@ -166,12 +123,10 @@ RunSteps::RunSteps(Host& host, const Workspace& workspace, Blobs& blobs, const I
       cache_(workspace.cache),
       blobs_(blobs),
       store_(store),
-      shared_(UnpackedLayers::shared_folder(host.environment)) {
-  if (shared_.empty()) shared_ = path_join(cache_, "unpacked/layers");
-}
+      shared_(unpacked_layers_folder(host.environment, workspace)) {}
 
 std::string RunSteps::key(const StepRoot& root, const RunStep& step) const {
-  const StepConfig config = config_of(root.config);
+  const CommandConfig config = command_config_of(root.config);
   Hasher hasher;
   hasher.field("run-step-2")
       .field(name_of(root.compression))
@@ -208,34 +163,15 @@ bool RunSteps::is_first_check(const Sha256& diff_id) const {
   return checked_.insert(diff_id).second;
 }
 
-// The top one first. One that occurs twice is taken once: what is above hides all of it below, and overlayfs
-// refuses a folder that is named twice.
 Result<std::vector<UnpackedLayer>> RunSteps::unpack(const StepRoot& root, bool afresh, const Say& say,
                                                     const std::stop_token& stop) const {
-  const UnpackedLayers shared(host_, shared_);
-  std::vector<UnpackedLayer> layers;
-  std::set<Sha256> taken;
-  bool told = false;
-  for (std::size_t i = root.layers.size(); i-- > 0;) {
-    const PlacedLayer& placed = root.layers[i];
-    const Sha256& diff_id = placed.layer.diff_id;
-    if (!taken.insert(diff_id).second) continue;
-    const auto blob = [&]() -> Result<std::string> {
-      if (!std::exchange(told, true)) say("Unpacking what it is built on");
-      TRY(fetch(placed.blob(), store_, stop));
-      return store_.path(placed.layer.blob.digest);
-    };
-    const auto trust =
-        afresh && is_first_check(diff_id) ? UnpackedLayers::Trust::kVerify : UnpackedLayers::Trust::kAsItIs;
-    Result<UnpackedLayer> layer = shared.take(diff_id, blob, stop, trust);
-    if (!layer && layer.error().blame != Blame::kInterrupted) {
-      TRY_ASSIGN(const bool was_damaged, store_.drop_if_damaged(placed.layer.blob.digest, stop));
-      if (was_damaged) layer = shared.take(diff_id, blob, stop, trust);
-    }
-    if (!layer) return fail(std::move(layer).error());
-    layers.push_back(*std::move(layer));
-  }
-  return layers;
+  const auto trust_in = [&](const Sha256& diff_id) {
+    return afresh && is_first_check(diff_id) ? UnpackedLayers::Trust::kVerify
+                                             : UnpackedLayers::Trust::kAsItIs;
+  };
+  return unpack_layers(
+      UnpackedLayers(host_, shared_), root.layers, store_, trust_in,
+      [&] { say("Unpacking what it is built on"); }, stop);
 }
 
 Result<StepResult> RunSteps::make_layer(Compression compression, const std::string& upper,
@@ -260,15 +196,11 @@ Result<StepResult> RunSteps::make_layer(Compression compression, const std::stri
 Result<StepResult> RunSteps::run(const StepRoot& root, const RunStep& step, const Secrets& secrets,
                                  bool afresh, const Say& say, const std::function<void(std::string)>& tell,
                                  const std::stop_token& stop) const {
-  const StepConfig config = config_of(root.config);
-  TRY(sweep(host_.files, path_join(cache_, "steps")));
-  const std::string own = cat(process_id(), "-", host_.clock.steady_ns());
-  TRY_ASSIGN(const std::optional<FileLock> alive,
-             host_.files.lock(path_join(cache_, cat("steps/", own, kAlive)), FileLock::Mode::kExclusive));
-  const TemporaryFolder alive_file(host_.files, path_join(cache_, cat("steps/", own, kAlive)));
-  const TemporaryFolder scratch(host_.files, path_join(cache_, cat("steps/", own)));
-  TRY_ASSIGN(const Runtime runtime,
-             find_runtime(host_, scratch.path("runtimes"), path_join(path_folder(shared_), "runtime.json")));
+  const CommandConfig config = command_config_of(root.config);
+  TRY_ASSIGN(const std::unique_ptr<WorkingFolder> own,
+             WorkingFolder::make(host_, path_join(cache_, "steps")));
+  const WorkingFolder& scratch = *own;
+  TRY_ASSIGN(const Runtime runtime, find_runtime(host_, scratch.path("runtimes"), runtime_memo(shared_)));
   TRY_ASSIGN(const std::vector<UnpackedLayer> below, unpack(root, afresh, say, stop));
   ContainerRequest request;
   TRY_ASSIGN(const bool mended, mend_implied(below, scratch.path("mended")));
@@ -284,7 +216,7 @@ Result<StepResult> RunSteps::run(const StepRoot& root, const RunStep& step, cons
   request.scratch = scratch.path("container");
   TRY_ASSIGN(const Listing files, step.files ? step.files() : Result<Listing>(Listing()));
   const std::string inputs = scratch.path("inputs");
-  TRY(lay_out(host_.files, blobs_, files, "the step's `inputs`", inputs));
+  TRY(lay_out(host_.files, blobs_, files, "the step's `inputs`", inputs, {stop}));
   TRY(set_exact_modes(files, inputs));
   TRY_ASSIGN(const std::vector<std::string> names, names_in(host_.files, inputs));
   for (const std::string& name : names) {

@@ -28,6 +28,11 @@ struct ImageServices {
   FileSets& file_sets;
   RegistryRooms registries;
   Tally& tally;
+  static constexpr std::string_view kUsualCode = "/code";
+  std::string code_folder = std::string(kUsualCode);  // where the platform's jobs expect their code
+  bool cpu_stays =
+      false;  // its machines have accelerators: variants for processors are made where they are tried
+  bool code_alone = false;  // jobs run without their images: what is not asked for itself is not made
 };
 
 }  // namespace trainmake

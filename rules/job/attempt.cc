@@ -5,8 +5,12 @@
 
 #include "engine/base/secrets.h"
 #include "engine/base/text.h"
+#include "rules/job/asked_again.h"
+#include "rules/job/checkpoint.h"
 #include "rules/job/in_place.h"
+#include "rules/job/left_files.h"
 #include "rules/job/outputs.h"
+#include "rules/job/provenance.h"
 #include "rules/job/runs.h"
 
 namespace trainmake {
@@ -39,16 +43,22 @@ std::string duration_of(const Run& run) {
 
 }  // namespace
 
-Error failure_of(const Run& run, const std::string& label, const LastLines& last_lines, Told told) {
+Error failure_of(const Run& run, const std::string& label, const LastLines& last_lines,
+                 const Telling& telling) {
   std::string message = cat(quoted(label), run.status == RunStatus::kCancelled ? " was cancelled"
                                            : run.status == RunStatus::kLost    ? " was lost: "
                                                                                : " failed: ");
   if (run.status != RunStatus::kCancelled) message += run.reason;
-  if (told == Told::kLater) message += "; nothing changed since, so it was not tried again";
+  const bool has_new_limits = !telling.new_limits.empty();
+  if (telling.is_later)
+    message += has_new_limits ? cat("; ", join(telling.new_limits, ", "),
+                                    ", but limits are no part of a result, so it was not tried again")
+                              : "; nothing changed since, so it was not tried again";
   for (const std::string& line : last_lines.all()) message += cat("\n  ", printable(line));
-  const bool again = run.status == RunStatus::kLost;
+  const bool is_tried_again = run.status == RunStatus::kLost || !run.repeats.empty();
   return step_error(std::move(message),
-                    cat("`trainmake ", shell_word(label), again ? "`" : " --retry`", " tries again",
+                    cat("`trainmake ", telling.again, is_tried_again ? "`" : " --retry`",
+                        has_new_limits ? " tries with that" : " tries again",
                         run.started_ns != 0 ? cat(", `trainmake logs ", run.id, "` shows all it said") : ""));
 }
 
@@ -60,16 +70,17 @@ Attempt::Attempt(const JobServices& services, const JobPlan& plan, const Doing& 
       metrics_(std::move(metrics)),
       given_(std::move(given)),
       run_(std::move(run)),
+      pause_(kFirstPause),
       redactor_(redactor_of(services.host.environment, plan.spec.secrets)) {}
 
-Result<void> Attempt::hand_over(bool is_new) {
+Result<bool> Attempt::take_up(bool is_new) {
   if (is_new) {
     if (services_.platform.traits.reads_in_place) {
       TRY_ASSIGN(sight_, sight_of(services_.host, services_.workspace, plan_.spec.data));
     }
-    return submit();
+    return true;
   }
-  const auto status = services_.platform.poll(JobHandle::of(run_));
+  const auto status = services_.platform.poll(JobHandle::of(run_), patience());
   // One that waits may have lost whoever was to start it; submitting it again starts it once.
   if (status && (!status->known || status->status == RunStatus::kQueued)) {
     if (!status->known && run_.status == RunStatus::kQueued) {
@@ -81,23 +92,34 @@ Result<void> Attempt::hand_over(bool is_new) {
       }
       TRY(remember());
     }
-    if (status->known || run_.status == RunStatus::kQueued) return submit();
+    if (status->known || run_.status == RunStatus::kQueued) return true;
   }
   had_ended_ = status && is_over(status->status);
   say(cat(had_ended_ ? "Ended while nobody looked, as run " : "Found in flight, as run ", run_.id));
-  return {};
+  return false;
 }
 
-Result<void> Attempt::submit() {
+Result<Submission> Attempt::submission() {
   auto secrets = secrets_of(services_.host.environment, plan_.spec.secrets, plan_.shortest);
   if (!secrets) return fail(std::move(secrets).error().at(plan_.secrets_at));
-  JobSpec spec = plan_.spec;
-  spec.run = run_.id;
-  spec.key = run_.key;
-  const auto before = services_.platform.poll(JobHandle::of(run_));
-  auto job = services_.platform.submit(spec, *secrets);
+  Submission submission{plan_.spec, *std::move(secrets), doing_.stop,
+                        [label = run_.label, events = doing_.events](std::string text) {
+                          events(Message{label, std::move(text)});
+                        }};
+  submission.spec.run = run_.id;
+  submission.spec.key = run_.key;
+  const auto before = services_.platform.poll(JobHandle::of(run_), patience());
+  is_first_ = before && !before->known;
+  had_ended_ = before && before->known && is_over(before->status);
+  return submission;
+}
+
+Result<void> Attempt::submitted(Result<std::string> job) {
   if (!job) {
-    if (job.error().blame == Blame::kRemote)
+    if (job.error().blame == Blame::kInterrupted)
+      say(cat("Interrupted on its way: the next `trainmake ", again(),
+              "` looks whether it was started, and starts it if not"));
+    if (job.error().blame == Blame::kRemote || job.error().blame == Blame::kInterrupted)
       return fail(std::move(job).error());  // it may have started: it is looked for next time
     run_.status = RunStatus::kFailed;
     run_.reason = cat("could not be started: ", job.error().message);
@@ -105,51 +127,75 @@ Result<void> Attempt::submit() {
     TRY(remember());
     return fail(std::move(job).error());
   }
-  if (before && !before->known) ++doing_.tally.submitted;
-  run_.job = *job;
+  if (is_first_) ++doing_.tally.submitted;
+  run_.job = *std::move(job);
   return remember();
 }
 
-Result<bool> Attempt::watch() {
+Result<void> Attempt::hand_over(bool is_new) {
+  TRY_ASSIGN(const bool to_be_started, take_up(is_new));
+  if (!to_be_started) return {};
+  TRY_ASSIGN(const Submission asked, submission());
+  return submitted(std::move(services_.platform.submit_all({asked}).front()));
+}
+
+Result<Seen> Attempt::look() {
   Clock& clock = services_.host.clock;
-  const std::int64_t began_ns = clock.steady_ns();
-  milliseconds pause = kFirstPause;
-  bool trouble = false;
-  for (;;) {
-    auto status = services_.platform.poll(JobHandle::of(run_));
-    if (!status) {
-      if (!trouble) say(cat("Cannot tell how it goes, and will ask again: ", status.error().message));
-      trouble = true;
-    } else {
-      trouble = false;
-      read_log();
-      Run now = as_told(run_, *status, clock.now_ns());
-      now.reason = redactor_.redact(now.reason);
-      if (now.status == RunStatus::kUnknown) now.status = run_.status;
-      // Till nothing of it goes on it is not over: another would run beside it.
-      if (now.status == RunStatus::kLost && status->known)
-        TRY(services_.platform.cancel(JobHandle::of(run_)));
-      const bool is_news = now.status != run_.status;
-      run_ = std::move(now);
-      if (is_over(run_.status)) return true;
-      if (is_news) TRY(remember());
+  if (watched_since_ns_ == 0) watched_since_ns_ = clock.steady_ns();
+  auto status = services_.platform.poll(JobHandle::of(run_), patience());
+  if (!status && status.error().blame == Blame::kInterrupted) return Seen::kLeft;
+  if (!status) {
+    if (!is_in_trouble_) say(cat("Cannot tell how it goes, and will ask again: ", status.error().message));
+  } else {
+    read_log();
+    Run now = as_told(run_, *status, clock.now_ns());
+    now.reason = redactor_.redact(now.reason);
+    if (now.status == RunStatus::kUnknown) now.status = run_.status;
+    // Till nothing of it goes on it is not over: another would run beside it.
+    if (now.status == RunStatus::kLost && status->known) {
+      auto ended = services_.platform.cancel(JobHandle::of(run_), patience());
+      if (!ended && ended.error().blame == Blame::kInterrupted) return Seen::kLeft;
+      TRY(std::move(ended));
     }
-    if (!doing_.wait || clock.wait(pause, doing_.stop)) return false;
-    pause = services_.platform.traits.is_near && !trouble
-                ? pause_after(clock.steady_ns() - began_ns)
-                : std::min(pause * 3 / 2, trouble ? kLongestPauseInTrouble : kLongestPause);
+    const bool is_news = now.status != run_.status;
+    if (now.status == RunStatus::kQueued && !now.reason.empty() && now.reason != run_.reason)
+      say(cat("Queued: ", now.reason));
+    if (now.status == RunStatus::kRunning && !now.reason.empty() && now.reason != run_.reason)
+      say(now.reason);
+    run_ = std::move(now);
+    if (is_over(run_.status)) return Seen::kOver;
+    if (is_news) TRY(remember());
+  }
+  is_in_trouble_ = !status;
+  if (!doing_.wait || is_stopped()) return Seen::kLeft;
+  pause_ = services_.platform.traits.is_near && !is_in_trouble_
+               ? pause_after(clock.steady_ns() - watched_since_ns_)
+               : std::min(pause_ * 3 / 2, is_in_trouble_ ? kLongestPauseInTrouble : kLongestPause);
+  return Seen::kGoesOn;
+}
+
+Result<bool> Attempt::watch() {
+  while (true) {
+    TRY_ASSIGN(const Seen seen, look());
+    if (seen != Seen::kGoesOn) return seen == Seen::kOver;
+    if (services_.host.clock.wait(pause_, doing_.stop)) return false;
   }
 }
 
 Result<void> Attempt::conclude() {
   read_log();
   lines_.finish([this](std::string_view line) { take_line(line); });
+  if (metrics_.reads_files() && run_.started_ns != 0) {
+    if (const auto left = left_by(services_.platform, services_.host.files, services_.space, run_))
+      metrics_.read_files(*left);
+  }
   run_.metrics = metrics_.values();
+  run_.curves = metrics_.curves();
   if (run_.status == RunStatus::kSucceeded) {
-    for (const std::string& name : metrics_.silent())
-      say(cat("Metric ", quoted(name), " found no number in the log"));
+    for (const std::string& silent : metrics_.silent()) say(cat("Metric ", silent));
     TRY(keep_result());
   }
+  TRY(keep_checkpoint());
   TRY(check_data());
   TRY(remember());
   std::vector<std::string> stored;
@@ -161,9 +207,8 @@ Result<void> Attempt::conclude() {
 }
 
 Result<void> Attempt::keep_result() {
-  TRY_ASSIGN(const std::string folder, services_.platform.outputs(JobHandle::of(run_)));
-  TRY_ASSIGN(KeptOutputs kept,
-             keep_outputs(services_.host.files, services_.blobs, folder, plan_.spec.outputs, doing_.stop));
+  TRY_ASSIGN(const LeftFiles left, left_by(services_.platform, services_.host.files, services_.space, run_));
+  TRY_ASSIGN(KeptOutputs kept, keep_outputs(left, services_.blobs, plan_.spec.outputs, doing_.stop));
   run_.outputs = std::move(kept.outputs);
   if (kept.wrong.empty()) return {};
   run_.status = RunStatus::kFailed;
@@ -171,25 +216,57 @@ Result<void> Attempt::keep_result() {
   return {};
 }
 
+// However it ended: the next run goes on from it.
+Result<void> Attempt::keep_checkpoint() {
+  TRY_ASSIGN(const std::string wrong, keep_checkpoint_of(services_.platform, services_.host.files,
+                                                         services_.blobs, run_, doing_.stop));
+  if (!wrong.empty()) say(cat("Its checkpoint cannot be kept: ", wrong));
+  return {};
+}
+
+// It is no result that another run would have.
+void Attempt::doubt(const std::string& why) {
+  run_.reusable = false;
+  run_.reason += cat(run_.reason.empty() ? "" : "; ", why);
+}
+
 Result<void> Attempt::check_data() {
-  if (!services_.platform.traits.reads_in_place) return {};
+  const PlatformTraits& traits = services_.platform.traits;
+  if (!traits.reads_in_place && !traits.reads_stores) return {};
   if (run_.started_ns == 0 && run_.status != RunStatus::kSucceeded) return {};
   if (!given_) {
-    run_.reusable = false;
-    run_.reason += cat(run_.reason.empty() ? "" : "; ", "what data it was given is not known any more");
+    doubt("what data it was given is not known any more");
     return {};
   }
+  return traits.reads_in_place ? check_files() : check_stores();
+}
+
+// What cannot be asked for now is when the run is concluded the next time.
+Result<void> Attempt::check_stores() {
+  for (const GivenTree& tree : *given_) {
+    if (tree.mark.empty()) continue;
+    CHECK(services_.is_as_marked != nullptr);
+    TRY_ASSIGN(const bool is_as_it_was, services_.is_as_marked(tree));
+    if (is_as_it_was) continue;
+    doubt(cat(quoted(tree.label), " was replaced in ", quoted(tree.store.substr(tree.store.find(':') + 1)),
+              " while the job could read it"));
+    const bool is_ours = tree.store.find("://") == tree.store.npos;
+    advice_ = is_ours ? "; `snapshot = true` of the data keeps what is sent from being replaced"
+                      : "; who writes there may choose a folder of its own for each content";
+  }
+  return {};
+}
+
+Result<void> Attempt::check_files() {
   // From the intent on, not from the start: in between the platform may look where links lead.
   TRY_ASSIGN(const InPlace found, look_in_place(services_.host, services_.workspace, services_.digests,
                                                 *given_, {run_.created_ns, std::move(sight_)}));
   const bool changed = !found.changed.empty();
   const std::vector<std::string>& paths = changed ? found.changed : found.doubtful;
   if (paths.empty()) return {};
-  run_.reusable = false;
-  run_.reason +=
-      cat(run_.reason.empty() ? "" : "; ", names_of(paths),
-          changed ? " changed" : " was written, moved or touched, and may have been something else,",
-          " while the job read ", paths.size() == 1 ? "it" : "them");
+  doubt(cat(names_of(paths),
+            changed ? " changed" : " was written, moved or touched, and may have been something else,",
+            " while the job read ", paths.size() == 1 ? "it" : "them"));
   return {};
 }
 
@@ -215,13 +292,22 @@ void Attempt::take_line(std::string_view line) {
   doing_.events(LogLine{run_.label, std::move(text)});
 }
 
+std::string Attempt::again() const { return asked_again(plan_.shortest, run_, services_.space); }
+
+// Whoever was told that it is in trouble knows that it takes long.
+Patience Attempt::patience() {
+  if (is_in_trouble_) return {doing_.stop};
+  return {doing_.stop, [label = run_.label, events = doing_.events](std::string text) {
+            events(Message{label, std::move(text)});
+          }};
+}
+
 void Attempt::say(std::string text) { doing_.events(Message{run_.label, std::move(text)}); }
 
 Error Attempt::failure() const {
-  if (run_.status != RunStatus::kSucceeded) return failure_of(run_, plan_.shortest, last_lines_, Told::kNow);
-  return step_error(
-      cat("The result of ", quoted(plan_.shortest), " is not taken: ", run_.reason),
-      cat("`trainmake ", shell_word(plan_.shortest), "` runs it again with the data as it is now"));
+  if (run_.status != RunStatus::kSucceeded) return failure_of(run_, plan_.shortest, last_lines_, {again()});
+  return step_error(cat("The result of ", quoted(plan_.shortest), " is not taken: ", run_.reason),
+                    cat("`trainmake ", again(), "` runs it again with the data as it is now", advice_));
 }
 
 std::string Attempt::success() const {

@@ -3,6 +3,8 @@
 // platform by name. Thread rule: one worker; what is remembered goes through Doing::on_owner.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +27,9 @@ struct JobPlan {
   std::string params_json, provenance_json;  // for the record
 };
 
+// What a look at a job came to: it goes on, is over, or is left to go on.
+enum class Seen : std::uint8_t { kGoesOn, kOver, kLeft };
+
 class Attempt {
  public:
   // `given` is the data that the run was given, or will be: that of the plan may lie elsewhere by now.
@@ -32,11 +37,19 @@ class Attempt {
   Attempt(const JobServices& services, const JobPlan& plan, const Doing& doing, Metrics metrics,
           std::optional<std::vector<GivenTree>> given, Run run);
 
-  // Asks the platform to start it, unless it did so before.
+  // Whether the platform is to be asked to start it; else somebody did so before.
+  Result<bool> take_up(bool is_new);
+  // What it is to be started with, and what the platform answered to that.
+  Result<Submission> submission();
+  Result<void> submitted(Result<std::string> job);
+  // All of that, of one that is handed over by itself.
   Result<void> hand_over(bool is_new);
+  Result<Seen> look();
+  std::chrono::milliseconds pause() const { return pause_; }  // until the next look
+  bool is_stopped() const { return doing_.stop.stop_requested(); }
   // Until it is over: true. False when it was left running.
   Result<bool> watch();
-  // Keeps what it left, and remembers how it ended. REQUIRES: watch() returned true.
+  // Keeps what it left, and remembers how it ended. REQUIRES: it is over.
   Result<void> conclude();
 
   const Run& run() const { return run_; }
@@ -45,13 +58,18 @@ class Attempt {
   std::string success() const;  // "succeeded in 2.1 s, loss 0.5"
 
  private:
-  Result<void> submit();
   Result<void> remember();
   void read_log();
   void take_line(std::string_view line);
   void say(std::string text);
+  Patience patience();
+  std::string again() const;
   Result<void> keep_result();
+  Result<void> keep_checkpoint();
   Result<void> check_data();
+  Result<void> check_files();
+  Result<void> check_stores();
+  void doubt(const std::string& why);
 
   const JobServices& services_;
   const JobPlan& plan_;
@@ -60,6 +78,11 @@ class Attempt {
   std::optional<std::vector<GivenTree>> given_;
   Run run_;
   bool had_ended_ = false;
+  bool is_first_ = true;  // the platform knew nothing of it
+  bool is_in_trouble_ = false;
+  std::int64_t watched_since_ns_ = 0;
+  std::chrono::milliseconds pause_;
+  std::string advice_;          // how to keep that from happening
   std::optional<Sight> sight_;  // of the data in place, from before it was started
   Redactor redactor_;
   LogLines lines_;
@@ -67,8 +90,14 @@ class Attempt {
   LastLines last_lines_;
 };
 
-// "`job:x` failed: exit code 3" with its last lines, and what to do. Later: it was not tried now.
-enum class Told : std::uint8_t { kNow, kLater };
-Error failure_of(const Run& run, const std::string& label, const LastLines& last_lines, Told told);
+// How a failure is told.
+struct Telling {
+  std::string again;      // the label and flags with which it is asked for, as they are typed
+  bool is_later = false;  // it was not tried now
+  std::vector<std::string> new_limits = {};  // "memory is 1G now, was 100M"
+};
+// "`job:x` failed: exit code 3" with its last lines, and what to do.
+Error failure_of(const Run& run, const std::string& label, const LastLines& last_lines,
+                 const Telling& telling);
 
 }  // namespace trainmake

@@ -24,19 +24,6 @@ Error no_such_main(const std::string& main, const Listing& code, const std::stri
                     std::move(advice));
 }
 
-// The files of all code in the image, in its order.
-Result<std::shared_ptr<const Listing>> merged(const std::vector<std::shared_ptr<const Listing>>& listings,
-                                              const std::string& image) {
-  if (listings.empty()) return std::shared_ptr<const Listing>();
-  if (listings.size() == 1) return listings.front();
-  std::vector<GivenTree> trees;
-  for (const auto& listing : listings) trees.push_back({"", "", listing});
-  if (const std::optional<Clash> clash = find_clash(trees)) return fail(same_code_path(clash->path, image));
-  Listing all;
-  for (const auto& listing : listings) all.insert(all.end(), listing->begin(), listing->end());
-  return std::make_shared<const Listing>(std::move(all));
-}
-
 // The files of the code in the image; nullptr when they are not all known, or there are none.
 Result<std::shared_ptr<const Listing>> code_of(Listings& listings, const Subject& job,
                                                const Dependency& image, Files which,
@@ -63,19 +50,21 @@ Result<std::optional<std::string>> content_of(const JobServices& services, const
   return read_file_if_there(services.host.files, services.workspace.path(file.source));
 }
 
-Result<std::optional<Starter>> starter_in(const JobServices& services, const Listing& code,
-                                          const std::string& main, const std::string& image) {
+Result<void> read_main(const JobServices& services, const Listing& code, const std::string& image,
+                       Entry& entry) {
+  const std::string& main = entry.main;
   const auto file =
       std::find_if(code.begin(), code.end(), [&](const ListedFile& listed) { return listed.key == main; });
   if (file == code.end()) return fail(no_such_main(main, code, image));
   std::optional<std::string> content;
   if (file->link_target.empty()) {
     TRY_ASSIGN(content, content_of(services, *file));
-    if (!content) return std::optional<Starter>();
+    if (!content) return {};
   }
   // What a link leads to is not followed here: its name must do.
-  TRY_ASSIGN(Starter starter, starter_of(main, content ? file->mode : 0755U, content.value_or("")));
-  return std::optional<Starter>(std::move(starter));
+  TRY_ASSIGN(entry.starter, starter_of(main, content ? file->mode : 0755U, content.value_or("")));
+  entry.source = content.value_or("");
+  return {};
 }
 
 // The main file as the image's code declares it now. Not from an artifact: an image whose code only names
@@ -88,6 +77,18 @@ std::string main_of_code(const Graph& graph, TargetId image) {
 }
 
 }  // namespace
+
+Result<std::shared_ptr<const Listing>> merged(const std::vector<std::shared_ptr<const Listing>>& listings,
+                                              const std::string& image) {
+  if (listings.empty()) return std::shared_ptr<const Listing>();
+  if (listings.size() == 1) return listings.front();
+  std::vector<GivenTree> trees;
+  for (const auto& listing : listings) trees.push_back({"", "", listing});
+  if (const std::optional<Clash> clash = find_clash(trees)) return fail(same_code_path(clash->path, image));
+  Listing all;
+  for (const auto& listing : listings) all.insert(all.end(), listing->begin(), listing->end());
+  return std::make_shared<const Listing>(std::move(all));
+}
 
 Result<Entry> entry_of(Listings& listings, const JobServices& services, const Subject& job, Files which) {
   const Target& target = job.target();
@@ -109,9 +110,8 @@ Result<Entry> entry_of(Listings& listings, const JobServices& services, const Su
                     .at(target.where));
   }
   if (!entry.code) return entry;
-  auto starter = starter_in(services, *entry.code, entry.main, image);
-  if (!starter) return fail(std::move(starter).error().at(target.place_of("main")));
-  entry.starter = std::move(*starter);
+  if (auto read = read_main(services, *entry.code, image, entry); !read)
+    return fail(std::move(read).error().at(target.place_of("main")));
   return entry;
 }
 

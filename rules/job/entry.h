@@ -16,8 +16,12 @@ namespace trainmake {
 struct Entry {                          // what is run
   std::string main;                     // "" when there is a command
   std::optional<Starter> starter;       // when the main file could be read
+  std::string source;                   // what that file says, then
   std::shared_ptr<const Listing> code;  // when there is any
 };
+// The files of all of these, in their order; nullptr when there are none. `image` is for an error.
+Result<std::shared_ptr<const Listing>> merged(const std::vector<std::shared_ptr<const Listing>>& listings,
+                                              const std::string& image);
 Result<Entry> entry_of(Listings& listings, const JobServices& services, const Subject& job, Files which);
 
 }  // namespace trainmake

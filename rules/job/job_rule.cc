@@ -4,10 +4,16 @@
 
 #include "engine/base/text.h"
 #include "engine/model/secrets_untold.h"
-#include "rules/job/contract.h"
+#include "rules/job/arguments.h"
+#include "rules/job/asked_again.h"
+#include "rules/job/check_processes.h"
+#include "rules/job/contracts.h"
+#include "rules/job/distribution.h"
 #include "rules/job/entry.h"
 #include "rules/job/job_schema.h"
+#include "rules/job/new_limits.h"
 #include "rules/job/outputs.h"
+#include "rules/job/published_base.h"
 #include "rules/job/runs.h"
 
 namespace trainmake {
@@ -17,6 +23,10 @@ void add_attributes(const Target& target, Manifest& manifest) {
   for (const char* attribute : {"args", "params"}) {
     for (const auto& [name, value] : target.fields(attribute))
       manifest.add(Section::kAttr, cat(attribute, ".", name), digest_of(value));
+  }
+  for (const char* attribute : {"solver", "snapshot", "train_params"}) {
+    if (const Value* value = target.find(attribute))
+      manifest.add(Section::kAttr, attribute, digest_of(*value));
   }
   // They are text to whoever reads them: 1 and "1" are the same.
   for (const auto& [name, value] : target.fields("env"))
@@ -29,8 +39,12 @@ void add_attributes(const Target& target, Manifest& manifest) {
         resources != nullptr && resources->table() != nullptr ? resources->table()->find(name) : nullptr;
     manifest.add(Section::kAttr, cat("resources.", name), digest_of(said != nullptr ? *said : value));
   }
+  const Table* said = resources != nullptr ? resources->table() : nullptr;
+  // How many accelerators, and not what they are: that only says where it runs.
+  if (said != nullptr && said->find("node_type") != nullptr)
+    manifest.add(Section::kAttr, "resources.node_type", cat("=", accelerators_of(*said)));
   if (const Value* distribution = target.find("distribution"))
-    manifest.add(Section::kAttr, "distribution", digest_of(*distribution));
+    manifest.add(Section::kAttr, "distribution", digest_of(distribution_value(*distribution)));
 }
 
 void add_upstream(const Subject& subject, Description& description) {
@@ -56,92 +70,37 @@ void add_upstream(const Subject& subject, Description& description) {
   }
 }
 
-// One that never started, or read data that changed, says nothing about a next one.
-bool has_failed(const Run& run) {
-  return run.status == RunStatus::kFailed && run.started_ns != 0 && run.reusable;
-}
-
-// How often it was tried in vain, by its runs, the newest first. Tries that somebody else began count:
-// whoever looks may remember how they ended.
-int failed_in_a_row(const std::vector<Run>& runs) {
-  auto run = std::find_if(runs.begin(), runs.end(), [](const Run& each) { return is_over(each.status); });
-  int count = 0;
-  for (; run != runs.end() && has_failed(*run); ++run) ++count;
-  return count;
-}
-
-// Of one round of tries: when `retries` of them were in vain too, somebody asks for the next round.
-int failed_of_round(const std::vector<Run>& runs, int retries) {
-  return failed_in_a_row(runs) % (retries + 1);
-}
-
-int retries_of(const Target& target) {
-  const Value* retries = target.find("retries");
-  return retries == nullptr ? 0 : static_cast<int>(std::clamp<std::int64_t>(*retries->integer(), 0, 1000));
-}
-
 // What no platform does yet is told, not passed over: a check that never runs must not look like one that
 // passed.
 Result<void> check_supported(const Target& target, const PlatformTraits& traits) {
-  if (target.find("preflight") != nullptr) {
-    return fail(user_error("`preflight` is not done yet, by any platform", "Leave it out")
-                    .at(target.place_of("preflight")));
-  }
+  TRY_ASSIGN(const bool is_distributed, check_processes(target, traits));
   const Value* resources = target.find("resources");
   const Value* nodes = resources != nullptr ? resources->table()->find("nodes") : nullptr;
   const bool many = nodes != nullptr && nodes->is_number() && *parse_number(scalar_text(*nodes)) > 1;
-  if (many && traits.one_node) {
+  if (many && traits.one_node && !is_distributed) {
     return fail(
         user_error(cat("This platform is one node, and ", quoted(scalar_text(*nodes)), " were asked for"),
-                   "Choose another one with `--platform`, or `nodes = 1`")
+                   "Give it a `distribution`, with which nodes are played here, choose another platform with "
+                   "`--platform`, or ask for `nodes = 1`")
             .at(target.place_of("resources")));
   }
   return {};
 }
 
-// Without the secrets that are too short to be refused in them.
-Fields redacted(Fields params, const Redactor& redactor) {
-  const auto redact = [&](Value& value) {
-    if (!value.is_scalar()) return;
-    const std::string text = scalar_text(value);
-    if (std::string told = redactor.redact(text); told != text) value.data = std::move(told);
-  };
-  for (auto& [name, value] : params) {
-    redact(value);
-    auto* list = std::get_if<Table>(&value.data);
-    if (list != nullptr) std::for_each(list->items.begin(), list->items.end(), redact);
-  }
-  return params;
-}
-
-// The code target behind the image, for a hint.
-std::string code_label(const Subject& subject, const std::string& here) {
-  const TargetId image = image_of(subject.target())->target;
-  const std::vector<TargetId> code = code_targets(subject.graph, image);
-  return subject.graph[code.empty() ? image : code.front()].label.shortest_from(here);
-}
-
-// Where a data target was sent; "" when it was not.
-std::string store_of(const Subject& subject, const Dependency& need) {
-  const Artifacts* artifacts = subject.inputs.artifacts(need.target);
-  const Artifact* store = artifacts == nullptr ? nullptr : find_role(*artifacts, "store");
-  return store == nullptr ? "" : store->address;
-}
-
-Error gone(const std::string& label) {
-  return step_error(cat("The list of files of ", quoted(label), " is no longer in the cache, or damaged"),
-                    cat("`trainmake ", shell_word(label), " --force` makes it again"));
-}
-
 }  // namespace
 
-JobRule::JobRule(JobServices services) : services_(std::move(services)), listings_(services_.blobs) {}
+JobRule::JobRule(JobServices services)
+    : services_(std::move(services)),
+      listings_(services_.blobs),
+      python_(services_.host),
+      courses_(services_, listings_) {}
 
 const Schema& JobRule::schema() const { return job_schema(); }
 
 Result<Description> JobRule::describe(const Subject& subject) {
   const Target& target = subject.target();
   TRY(check_supported(target, services_.platform.traits));
+  TRY(check_arguments_said_once(target));
   TRY(check_secrets_untold(services_.host.environment, target));
   TRY_ASSIGN(const Entry entry, entry_of(listings_, services_, subject, Files::kForeseen));
   TRY(check_data(subject));
@@ -154,12 +113,42 @@ Result<Description> JobRule::describe(const Subject& subject) {
   const Value* command = target.find("command");
   if (command != nullptr) manifest.add(Section::kAttr, "command", digest_of(*command));
   if (!entry.main.empty()) manifest.add(Section::kAttr, "main", cat("=", entry.main));
+  if (resumes(target)) manifest.add(Section::kAttr, "resume", "true");
   add_upstream(subject, description);
-  manifest.add(Section::kPlatform, "platform",
-               Hasher().field(services_.platform_name).field(services_.platform.traits.contract).finish());
+  if (tells_framework(services_.platform.traits.contract))
+    manifest.add(Section::kPlatform, "framework", framework_of(subject.graph, target));
+  manifest.add(
+      Section::kPlatform, "platform",
+      Hasher().field(services_.platform_name).field(services_.platform.traits.contract.version).finish());
   manifest.seal();
   description.work.jobs = 1;
   return description;
+}
+
+std::vector<std::pair<Error, Label>> JobRule::before_run(const Graph&, const EventSink&) {
+  asking_ = Asking::kPlatform;
+  return {};
+}
+
+Result<void> JobRule::preflight(const Subject& subject) {
+  auto ready = check_platform(services_, applicant_of(services_, subject), asking_);
+  if (!ready) {
+    TRY_ASSIGN(const bool may_be_reused, this->may_be_reused(subject));
+    if (!may_be_reused) return ready;
+  }
+  return check_before(services_, listings_, python_, subject);
+}
+
+// What it needs is not made yet, and may come out as it was for an earlier result: that is taken whether or
+// not the job could run here.
+Result<bool> JobRule::may_be_reused(const Subject& subject) {
+  const std::vector<Dependency>& needs = subject.target().needs;
+  if (std::all_of(needs.begin(), needs.end(),
+                  [&](const Dependency& need) { return identity_of(subject, need).has_value(); }))
+    return false;
+  TRY_ASSIGN(const std::vector<Run> runs, services_.runs.of(subject.target().label));
+  return std::any_of(runs.begin(), runs.end(),
+                     [](const Run& run) { return run.status == RunStatus::kSucceeded && run.reusable; });
 }
 
 // Looks at the lists of files only when there are two of them, and at the same ones only once.
@@ -195,158 +184,12 @@ Result<void> JobRule::check_data(const Subject& subject) {
   return {};
 }
 
-Result<JobPlan> JobRule::plan_of(const Subject& subject) {
-  const Target& target = subject.target();
-  const std::string& here = services_.workspace.here;
-  JobPlan plan;
-  plan.shortest = label_here(target);
-  plan.secrets_at = target.place_of("secrets");
-  JobSpec& spec = plan.spec;
-  spec.label = target.label.text();
-  const Artifacts* image = subject.inputs.artifacts(image_of(target)->target);
-  CHECK(image != nullptr);
-  if (const Artifact* artifact = find_role(*image, "image")) spec.image = artifact->identity;
-  TRY_ASSIGN(const Entry entry, entry_of(listings_, services_, subject, Files::kKept));
-  const Artifact* code = find_role(*image, "code");
-  if (code != nullptr && !code->sha256.empty() && !entry.code) return fail(gone(code_label(subject, here)));
-  if (!entry.main.empty() && !entry.starter) {
-    if (!entry.code)
-      return fail(user_error(cat("Image of ", quoted(plan.shortest), " has no code to find ",
-                                 quoted(entry.main), " in"))
-                      .at(target.place_of("main")));
-    return fail(gone(code_label(subject, here)));
-  }
-  spec.code = entry.code;
-  spec.main = entry.main;
-  spec.starter = entry.starter.value_or(Starter{});
-  if (const Value* command = target.find("command")) spec.command = command->table()->items;
-  spec.args = target.fields("args");
-  spec.params = target.fields("params");
-  for (const auto& [name, value] : target.fields("env")) spec.environment[name] = scalar_text(value);
-  spec.secrets = target.strings("secrets");
-  for (const Dependency* need : data_of(target)) {
-    TRY_ASSIGN(std::optional<GivenTree> tree, tree_of(listings_, subject, *need, Files::kKept));
-    if (!tree) return fail(gone(subject.graph[need->target].label.shortest_from(here)));
-    if (services_.platform.traits.reads_stores) tree->store = store_of(subject, *need);
-    spec.data.push_back(std::move(*tree));
-  }
-  spec.outputs = declared_outputs(target);
-  if (const Value* resources = target.find("resources")) spec.resources = *resources->table();
-  if (const Value* distribution = target.find("distribution")) spec.distribution = *distribution->table();
-  if (const Value* timeout = target.find("timeout")) spec.timeout_s = seconds_of(*timeout).value_or(0);
-  plan.retries = retries_of(target);
-  const Redactor redactor = redactor_of(services_.host.environment, spec.secrets);
-  plan.params_json = params_json(redacted(spec.params, redactor), Folders{});
-  plan.provenance_json =
-      provenance_.json_of(spec, redactor,
-                          {target.find("metrics"), services_.workspace.path(target.label.folder),
-                           services_.platform_name, services_.platform.traits.contract, services_.version});
-  return plan;
-}
-
-struct JobRule::Choice {
-  enum class What : std::uint8_t { kTake, kAdopt, kStart } what = What::kStart;
-  Run run;
-};
-
-// On the owner's thread. A run that is to be started is remembered as an intent before anything is asked of
-// the platform.
-Result<JobRule::Choice> JobRule::choose(const Subject& subject, const Description& description,
-                                        const JobPlan& plan, bool afresh) {
-  const Label& label = subject.target().label;
-  const Fingerprint fingerprint = description.manifest.fingerprint();
-  TRY_ASSIGN(const std::vector<Run> runs, services_.runs.of(label, fingerprint));
-  const auto unfinished =
-      std::find_if(runs.begin(), runs.end(), [](const Run& run) { return !is_over(run.status); });
-  if (unfinished != runs.end()) return Choice{Choice::What::kAdopt, *unfinished};
-  if (!afresh && !runs.empty() && runs.front().status == RunStatus::kSucceeded && runs.front().reusable) {
-    // Its record was not written, or it would not have come to this; or what it left is gone.
-    std::vector<std::pair<std::string, Stat>> looked_at;
-    TRY_ASSIGN(const bool kept, are_kept(services_.host.files, services_.blobs,
-                                         artifacts_of(runs.front().outputs), looked_at));
-    if (kept) return Choice{Choice::What::kTake, runs.front()};
-  }
-  // Before there is an intent: this is nothing that another try heals.
-  if (auto secrets = secrets_of(services_.host.environment, plan.spec.secrets, plan.shortest); !secrets)
-    return fail(std::move(secrets).error().at(plan.secrets_at));
-  Run run;
-  for (const Run& earlier : runs) run.attempt = std::max(run.attempt, earlier.attempt + 1);
-  run.label = label;
-  run.fingerprint = fingerprint;
-  run.id = run_id_of(label, fingerprint, run.attempt);
-  run.key = cat("trainmake-", run.id);
-  run.platform = services_.platform_name;
-  run.created_ns = services_.host.clock.now_ns();
-  run.params_json = plan.params_json;
-  run.provenance_json = plan.provenance_json;
-  run.manifest = description.manifest;
-  TRY(services_.runs.put(run));
-  return Choice{Choice::What::kStart, std::move(run)};
-}
-
-// A job would read whatever lies in the store by then.
-Result<void> JobRule::check_stored(const Subject& subject, const JobPlan& plan) {
-  for (const GivenTree& tree : plan.spec.data) {
-    if (tree.store.empty() || !services_.check_stored) continue;
-    const std::optional<TargetId> data = subject.graph.find(*parse_label(tree.label, ""));
-    TRY(services_.check_stored(subject.graph[*data], tree.identity));
-  }
-  return {};
+Result<JobSpec> JobRule::spec_of(const Subject& subject, const Doing& doing) {
+  return courses_.spec_of(subject, doing);
 }
 
 Result<Done> JobRule::execute(const Subject& subject, const Description& description, const Doing& doing) {
-  CHECK(description.certain);
-  TRY_ASSIGN(JobPlan plan, plan_of(subject));
-  TRY(check_stored(subject, plan));
-  plan.spec.checkpoint = Hasher()
-                             .field(plan.spec.label)
-                             .number(doing.fingerprint.high)
-                             .number(doing.fingerprint.low)
-                             .finish()
-                             .hex();
-  bool afresh = doing.afresh;
-  std::optional<Result<std::vector<Run>>> earlier;
-  doing.on_owner([&] { earlier = services_.runs.of(subject.target().label, doing.fingerprint); });
-  if (!*earlier) return fail(std::move(*earlier).error());
-  int failures = afresh ? 0 : failed_of_round(**earlier, plan.retries);
-  while (true) {
-    std::optional<Result<Choice>> chosen;
-    doing.on_owner([&] { chosen = choose(subject, description, plan, afresh); });
-    TRY_ASSIGN(Choice choice, std::move(*chosen));
-    if (choice.what == Choice::What::kTake)
-      return Done{artifacts_of(choice.run.outputs), "had succeeded already", false, choice.run.id};
-    const bool is_new = choice.what == Choice::What::kStart;
-    std::optional<std::vector<GivenTree>> given = plan.spec.data;
-    if (!is_new) {
-      TRY_ASSIGN(given, data_given_to(listings_, choice.run));
-    }
-    Attempt attempt(services_, plan, doing, Metrics::of(subject.target().find("metrics")), std::move(given),
-                    std::move(choice.run));
-    TRY(attempt.hand_over(is_new));
-    TRY_ASSIGN(const bool over, attempt.watch());
-    if (!over) {
-      doing.events(
-          Message{subject.target().label,
-                  cat("Left running; `trainmake attach ", shell_word(plan.shortest),
-                      "` comes back to it, `trainmake cancel ", shell_word(plan.shortest), "` ends it")});
-      return Done{{}, cat("run ", attempt.run().id), true, attempt.run().id};
-    }
-    TRY(attempt.conclude());
-    // Asked for anew: one that had ended by then is not that.
-    if (doing.afresh && attempt.had_ended()) continue;
-    const Run& run = attempt.run();
-    if (run.status == RunStatus::kSucceeded && run.reusable)
-      return Done{artifacts_of(run.outputs), attempt.success(), false, run.id};
-    const bool lost_before = run.status == RunStatus::kLost && !is_new;
-    const bool once_more = run.status == RunStatus::kFailed && failures++ < plan.retries;
-    if ((!lost_before && !once_more) || doing.stop.stop_requested())
-      return fail(attempt.failure().at(subject.target().where));
-    doing.events(Message{
-        subject.target().label,
-        lost_before ? cat("Run ", run.id, " was lost: starting again")
-                    : cat("Failed (", run.reason, "): trying again, ", failures, " of ", plan.retries)});
-    afresh = true;
-  }
+  return courses_.run(subject, description, doing);
 }
 
 Result<bool> JobRule::holds(const Subject& subject, const Record& record, bool current, Looks& looks) {
@@ -369,15 +212,10 @@ Result<std::optional<Error>> JobRule::failed_before(const Subject& subject, cons
   const bool failed = has_failed(run) && failed_of_round(runs, retries_of(target)) == 0;
   if (!failed && run.status != RunStatus::kCancelled) return std::optional<Error>();
   const Redactor redactor = redactor_of(services_.host.environment, target.strings("secrets"));
-  constexpr std::size_t kTail = 8U << 10U;
-  LastLines last_lines;
-  LogLines lines;
-  const auto keep = [&](std::string_view line) { last_lines.add(redactor.redact(line)); };
-  if (const auto tail = end_of_log(services_.platform, run, kTail)) {
-    lines.add(*tail, keep);
-    lines.finish(keep);
-  }
-  return std::optional<Error>(failure_of(run, label_here(target), last_lines, Told::kLater).at(target.where));
+  const LastLines last_lines = last_lines_of(services_.platform, run, redactor);
+  const std::string label = target.label.shortest_from(services_.workspace.here);
+  const Telling telling{asked_again(label, run, services_.space), true, new_limits(target, run)};
+  return std::optional<Error>(failure_of(run, label, last_lines, telling).at(target.where));
 }
 
 }  // namespace trainmake

@@ -1,13 +1,15 @@
-// What a job means: which of its declaration its result depends on, how a run of it is found or made, and
-// what it left. Knows platforms by their interface alone. Thread rule: as Rule.
+// What a job means: which of its declaration its result depends on, what is wrong with it, and whether an
+// earlier result or failure holds. What becomes of it when it is run is told by course.h. Thread rule: as
+// Rule.
 #pragma once
 
 #include <mutex>
 #include <set>
 
 #include "engine/model/rule.h"
-#include "rules/job/attempt.h"
-#include "rules/job/provenance.h"
+#include "rules/job/course.h"
+#include "rules/job/preflight.h"
+#include "rules/job/python_check.h"
 #include "rules/job/services.h"
 #include "rules/job/upstream.h"
 
@@ -19,27 +21,26 @@ class JobRule final : public Rule {
 
   const Schema& schema() const override;
   Pool pool() const override { return Pool::kJobs; }
+  std::vector<std::pair<Error, Label>> before_run(const Graph& graph, const EventSink& events) override;
   Result<Description> describe(const Subject& subject) override;
+  Result<void> preflight(const Subject& subject) override;
+  // What a platform would be asked to run, under no name. REQUIRES: what the job needs is known.
+  Result<JobSpec> spec_of(const Subject& subject, const Doing& doing);
   Result<Done> execute(const Subject& subject, const Description& description, const Doing& doing) override;
   Result<bool> holds(const Subject& subject, const Record& record, bool current, Looks& looks) override;
   Result<std::optional<Error>> failed_before(const Subject& subject, const Description& description) override;
 
  private:
-  struct Choice;
   Result<void> check_data(const Subject& subject);
-  Result<JobPlan> plan_of(const Subject& subject);
-  Result<void> check_stored(const Subject& subject, const JobPlan& plan);
-  Result<Choice> choose(const Subject& subject, const Description& description, const JobPlan& plan,
-                        bool afresh);
-  std::string label_here(const Target& target) const {
-    return target.label.shortest_from(services_.workspace.here);
-  }
+  Result<bool> may_be_reused(const Subject& subject);
 
   JobServices services_;
+  Asking asking_ = Asking::kNobody;  // until it is known that what is planned is also done
   Listings listings_;
-  Provenance provenance_;
+  PythonCheck python_;
   std::mutex mutex_;
   std::set<Digest128> checked_;  // combinations of data in which no two files lie at one path
+  Courses courses_;              // last, so that its threads end first
 };
 
 }  // namespace trainmake

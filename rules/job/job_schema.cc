@@ -1,6 +1,10 @@
 #include "rules/job/job_schema.h"
 
+#include <algorithm>
+
 #include "engine/base/text.h"
+#include "rules/job/arguments.h"
+#include "rules/job/distribution.h"
 #include "rules/job/metrics.h"
 #include "rules/job/outputs.h"
 
@@ -51,17 +55,21 @@ std::vector<Attribute> resources() {
       {"memory", Shape::kString, "Memory of each node, as \"64G\"", false, Effect::kNone},
       {"disk", Shape::kString, "Disk of each node, as \"100G\"", false, Effect::kNone},
       {"instance", Shape::kString, "The platform's name of a kind of machine", false, Effect::kNone},
+      {"node_type", Shape::kString, "Of uai only: accelerators of a node and their kind, as `1-P40`"},
+      number("hours", "Of uai only: how long it may take; else its `timeout`", 1, Effect::kNone),
   };
 }
 
-std::vector<Attribute> distribution() {
-  const std::vector<Attribute> mpi = {
-      number("processes_per_node", "Processes on each node", 1, Effect::kResult),
-      {"options", Shape::kString, "More words for mpirun"},
-  };
+std::vector<Attribute> preflight() {
   return {
-      {.name = "mpi", .shape = Shape::kTable, .doc = "Started by mpirun", .fields = mpi},
-      {"parameter_server", Shape::kBoolean, "Workers beside parameter servers"},
+      number("steps",
+             "How many steps are done on this machine before it goes elsewhere, told by "
+             "`TRAINMAKE_PREFLIGHT_STEPS`",
+             1, Effect::kNone),
+      {"params", Shape::kArguments, "Hyperparameters of these, in place of the job's", false, Effect::kNone},
+      {"timeout", Shape::kDuration, "How long these may take; else 10 minutes", false, Effect::kNone},
+      {"syntax", Shape::kBoolean, "Whether this machine's Python must be able to read the main file", false,
+       Effect::kNone},
   };
 }
 
@@ -84,6 +92,13 @@ const Schema& job_schema() {
            "Arguments, passed as `--name value`; `data_dir \"x\"` and its like are completed by the "
            "platform"},
           {"params", Shape::kArguments, "Hyperparameters, passed after `args` in the same way, and recorded"},
+          {"solver", Shape::kWord,
+           "Of caffe: the file that says how to train, passed first, as `--solver path`"},
+          {"snapshot", Shape::kWord, "Of caffe: what it goes on from, passed next, as `--snapshot path`"},
+          {.name = "train_params",
+           .doc =
+               "Arguments as they are typed to a shell, passed behind all others: `\"--max_step=2000 -v\"`",
+           .wrong = wrong_train_params},
           {.name = "env",
            .shape = Shape::kScalarMap,
            .doc = "Environment variables; nothing else leaks in",
@@ -102,22 +117,37 @@ const Schema& job_schema() {
            .doc = "What it leaves for later targets: name = path in its output folder",
            .wrong = wrong_outputs},
           {.name = "metrics",
-           .shape = Shape::kStringMap,
-           .doc = "Numbers to read from its log: name = Lua pattern; the last match counts",
+           .shape = Shape::kTable,
+           .doc = "Numbers that it tells: name = Lua pattern over its log; or name = { file, field, step } "
+                  "of JSON lines or CSV among its outputs; the last counts",
            .effect = Effect::kNone,
            .wrong = Metrics::wrong},
           number("retries", "How often it is tried again when it fails", 0, Effect::kNone),
           {"timeout", Shape::kDuration, "How long it may take", false, Effect::kNone},
-          {"preflight", Shape::kTable, "What to check before it is submitted; refused so far", false,
-           Effect::kNone},
-          {.name = "distribution",
+          {"resume", Shape::kBoolean,
+           "Whether a run goes on from the checkpoint that the last one left, however that ended"},
+          {.name = "preflight",
            .shape = Shape::kTable,
-           .doc = "How its processes are laid out over nodes and gpus",
-           .fields = distribution()},
+           .doc = "What is tried before it is submitted: a few `steps` of it here, whose number its script "
+                  "finds in `TRAINMAKE_PREFLIGHT_STEPS`",
+           .effect = Effect::kNone,
+           .fields = preflight()},
+          distribution_attribute(),
+          {"memo", Shape::kString, "A remark that the platform's list of jobs shows", false, Effect::kNone},
           {"tags", Shape::kStringList, "Words to find it by", false, Effect::kNone},
           {"notes", Shape::kString, "Whatever there is to say of it", false, Effect::kNone},
       }};
   return schema;
+}
+
+int retries_of(const Target& job) {
+  const Value* retries = job.find("retries");
+  return retries == nullptr ? 0 : static_cast<int>(std::clamp<std::int64_t>(*retries->integer(), 0, 1000));
+}
+
+bool resumes(const Target& job) {
+  const Value* resume = job.find("resume");
+  return resume != nullptr && *resume->boolean();
 }
 
 }  // namespace trainmake

@@ -1,6 +1,7 @@
 // What may be said of a job, and which of it its result depends on. Knows no platform.
 #pragma once
 
+#include "engine/model/graph.h"
 #include "engine/model/schema.h"
 
 namespace trainmake {
@@ -14,5 +15,8 @@ struct CountedResource {
   std::int64_t otherwise;
 };
 inline constexpr CountedResource kCountedResources[] = {{"nodes", 1}, {"gpus", 0}};
+
+int retries_of(const Target& job);
+bool resumes(const Target& job);  // from its last checkpoint
 
 }  // namespace trainmake

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,8 +23,9 @@ struct GivenTree {
   std::string channel;
   std::shared_ptr<const Listing> files;  // a file with a `source` is read in place, another is a blob
   std::string identity = {};             // of a data target's tree
-  std::string listing = {};              // the blob of `files`, of a data target
+  std::string listing = {};              // the blob of `files`
   std::string store = {};  // where a job reads it, when that is a store: `store:bucket/mnist/train`
+  std::string mark = {};   // what lay there when the job was submitted, where it reads that and no copy
 };
 
 // How the main file of the code is started.
@@ -33,26 +35,50 @@ struct Starter {
   friend bool operator==(const Starter&, const Starter&) = default;
 };
 
+// What a job runs in where that is its image on this machine: layers that are unpacked, and what its config
+// says to whatever runs in it.
+struct ImageRoot {
+  std::string folder;               // that the layers lie in
+  std::vector<std::string> layers;  // DiffIDs in hex, the top one first, each once
+  std::map<std::string, std::string> environment;
+  std::string user;
+};
+
+// What a run left in its checkpoint folder, by content.
+struct Checkpoint {
+  std::string run;                       // which left it
+  std::string listing;                   // the blob of `files`
+  std::shared_ptr<const Listing> files;  // all of them blobs; nullptr when the cache has them no more
+};
+
 struct JobSpec {
   std::string run;         // the run's id
   std::string key;         // its name on the platform
   std::string checkpoint;  // equal for attempts of which one may go on where another stopped
   std::string label;
-  std::string image;  // the image's identity
+  std::string image;                   // the image's identity
+  std::optional<ImageRoot> root = {};  // where the platform runs images itself
+  std::string pulled_image = {};       // as a registry has it, where the platform gets it from there
+  std::string memo = {};               // a remark for whoever looks at the platform's list of jobs
 
   std::shared_ptr<const Listing> code;  // nullptr: the image has none of ours
+  std::vector<std::string> listings;    // the blobs that `code` is read from
+  std::string framework = {};           // published_base.h; "" when nothing tells it
   std::string main;                     // a key of the code; "" when `command` says what to run
   Starter starter;
   std::vector<Value> command;                         // strings and placed paths
-  std::vector<std::pair<std::string, Value>> args;    // sorted by name
+  std::vector<std::pair<std::string, Value>> args;    // in their order, each name once
   std::vector<std::pair<std::string, Value>> params;  // sorted by name
+  std::vector<std::string> typed;                     // arguments behind these, as they are
   std::map<std::string, std::string> environment;     // declared
   std::vector<std::string> secrets;                   // names
   std::vector<GivenTree> data;
   std::map<std::string, std::string> outputs;  // name → path in the output folder
   Table resources;
   Table distribution;
-  std::int64_t timeout_s = 0;  // 0: none
+  std::int64_t timeout_s = 0;              // 0: none
+  bool resume = false;                     // it goes on from the checkpoint of the run before
+  std::optional<Checkpoint> resumed = {};  // that one, when there is any
 };
 
 }  // namespace trainmake

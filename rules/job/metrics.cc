@@ -4,7 +4,10 @@
 #include <cctype>
 #include <limits>
 
+#include "engine/base/log_lines.h"
 #include "engine/base/text.h"
+#include "rules/job/left_files.h"
+#include "rules/job/metric_rows.h"
 
 namespace trainmake {
 namespace {
@@ -62,45 +65,126 @@ PatternMatcher::Span whole_number_at(std::string_view text, PatternMatcher::Span
   return {digits - (is_negative ? 1 : 0), end};
 }
 
-// As programs print what is no number any more: nan, -inf, Infinity. All of them are kept as not a number.
-bool is_beyond_numbers(std::string_view text) {
-  if (!text.empty() && is_sign(text.front())) text.remove_prefix(1);
-  std::string lower(text);
-  for (char& byte : lower) byte = static_cast<char>(std::tolower(static_cast<unsigned char>(byte)));
-  return lower == "nan" || lower == "inf" || lower == "infinity";
+std::string text_in(const Table& table, std::string_view name, const std::string& otherwise) {
+  const Value* value = table.find(name);
+  const std::string* text = value != nullptr ? value->string() : nullptr;
+  return text != nullptr ? *text : otherwise;
+}
+
+std::optional<Error> wrong_pattern(const std::string& text) {
+  auto pattern = LuaPattern::parse(text);
+  return pattern ? std::optional<Error>() : std::move(pattern).error();
+}
+
+std::optional<Error> wrong_file(const Table& said) {
+  const std::vector<std::string> known = {"file", "field", "step"};
+  for (const auto& [name, value] : said.fields) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      return user_error(cat("there is no ", quoted(name), " in it, but `file`, `field` and `step`"),
+                        did_you_mean(name, known));
+    }
+    if (value.string() == nullptr || value.string()->empty())
+      return user_error(cat(quoted(name), " is a string"));
+  }
+  const std::string file = text_in(said, "file", "");
+  const std::optional<std::string> clean = path_clean(file);
+  if (said.items.empty() && clean && !clean->empty() && clean->front() != '/') return std::nullopt;
+  return user_error(
+      file.empty() ? "it names no `file`" : cat(quoted(file), " is no path in the output folder"),
+      "Write it as `{ file = \"metrics.jsonl\", field = \"loss\" }`");
 }
 
 }  // namespace
 
-Metrics Metrics::of(const Value* declared) {
-  Metrics metrics;
-  if (declared == nullptr) return metrics;
+MetricSources metric_sources(const Value* declared) {
+  MetricSources sources;
+  if (declared == nullptr) return sources;
   for (const auto& [name, value] : declared->table()->fields) {
-    auto pattern = LuaPattern::parse(*value.string());
-    CHECK(pattern);
-    metrics.metrics_.push_back({name, *std::move(pattern)});
+    MetricSource& source = sources[name];
+    if (const std::string* pattern = value.string()) {
+      source.pattern = *pattern;
+      continue;
+    }
+    const Table& said = *value.table();
+    source.file = path_clean(text_in(said, "file", "")).value_or("");
+    source.field = text_in(said, "field", name);
+    source.step = text_in(said, "step", "step");
   }
-  return metrics;
+  return sources;
 }
 
-Metrics Metrics::of(const std::map<std::string, std::string>& patterns) {
+Metrics Metrics::of(const MetricSources& sources) {
   Metrics metrics;
-  for (const auto& [name, text] : patterns) {
-    if (auto pattern = LuaPattern::parse(text)) metrics.metrics_.push_back({name, *std::move(pattern)});
+  for (const auto& [name, source] : sources) {
+    if (!source.file.empty()) {
+      metrics.files_[source.file].emplace(name, source);
+    } else if (auto pattern = LuaPattern::parse(source.pattern)) {
+      metrics.metrics_.push_back({name, *std::move(pattern)});
+    }
   }
   return metrics;
 }
 
 std::vector<Error> Metrics::wrong(const Value& declared) {
   std::vector<Error> errors;
-  for (const auto& [name, value] : declared.table()->fields) {
-    auto pattern = LuaPattern::parse(*value.string());
-    if (pattern) continue;
-    Error error = std::move(pattern).error();
+  const auto add = [&](const std::string& name, Error error, int line) {
     error.message = cat("Metric ", quoted(name), ": ", error.message);
-    errors.push_back(std::move(error).at({"", value.line}));
+    errors.push_back(std::move(error).at({"", line}));
+  };
+  if (!declared.table()->items.empty())
+    errors.push_back(user_error("A metric needs a name", "Write it as `loss = \"loss=([%d.]+)\"`")
+                         .at({"", declared.table()->items.front().line}));
+  for (const auto& [name, value] : declared.table()->fields) {
+    std::optional<Error> error = user_error("it is neither a Lua pattern nor `{ file = \"metrics.jsonl\" }`");
+    if (const std::string* pattern = value.string()) error = wrong_pattern(*pattern);
+    if (const Table* said = value.table()) error = wrong_file(*said);
+    if (error) add(name, *std::move(error), value.line);
   }
   return errors;
+}
+
+void Metrics::tell(const std::string& name, double value, std::optional<double> step) {
+  Told& told = told_[name];
+  told.last = value;
+  told.curve.add({step.value_or(static_cast<double>(told.curve.seen() + 1)), value});
+}
+
+std::map<std::string, double> Metrics::values() const {
+  std::map<std::string, double> values;
+  for (const auto& [name, told] : told_) values[name] = told.last;
+  return values;
+}
+
+Curves Metrics::curves() const {
+  Curves curves;
+  for (const auto& [name, told] : told_) curves[name] = told.curve.points();
+  return curves;
+}
+
+void Metrics::read_files(const LeftFiles& left) {
+  for (const auto& [file, sources] : files_) read_file(left, file);
+}
+
+// What cannot be read tells no number, as what was not written does.
+void Metrics::read_file(const LeftFiles& left, const std::string& file) {
+  const auto found = left.find(file);
+  if (!found || !found->stat.is(FileKind::kFile)) return;
+  MetricRows rows(file);
+  const LogLines::Sink take = [&](std::string_view line) {
+    const MetricRows::Row row = rows.row(line);
+    for (const auto& [name, source] : files_.at(file)) {
+      const auto number = row.find(source.field);
+      if (number == row.end()) continue;
+      const auto step = row.find(source.step);
+      tell(name, number->second, step != row.end() ? std::optional(step->second) : std::nullopt);
+    }
+  };
+  LogLines lines;
+  (void)read_pieces(left.files(), found->at, {}, [&](std::string_view bytes) {
+    lines.add(bytes, take);
+    return Result<void>();
+  });
+  lines.finish(take);
 }
 
 // The last match counts; one within a number that was just taken whole is none.
@@ -121,11 +205,19 @@ Metrics::Reading Metrics::read(const LuaPattern& pattern, std::string_view text)
 }
 
 std::vector<std::string> Metrics::silent() const {
-  std::vector<std::string> names;
+  std::vector<std::string> silent;
   for (const Metric& metric : metrics_) {
-    if (!values_.contains(metric.name)) names.push_back(metric.name);
+    if (!told_.contains(metric.name))
+      silent.push_back(cat(quoted(metric.name), " found no number in the log"));
   }
-  return names;
+  for (const auto& [file, sources] : files_) {
+    for (const auto& [name, source] : sources) {
+      if (told_.contains(name)) continue;
+      silent.push_back(
+          cat(quoted(name), " found no number as ", quoted(source.field), " in output file ", quoted(file)));
+    }
+  }
+  return silent;
 }
 
 std::string Metrics::line(std::string_view text) {
@@ -140,7 +232,7 @@ std::string Metrics::line(std::string_view text) {
                   " takes too long for a line of the log, which is passed over, and after ", kMostGivenUp,
                   " of them all are");
     } else if (reading.value) {
-      values_[metric.name] = *reading.value;
+      tell(metric.name, *reading.value);
     }
   }
   return told;

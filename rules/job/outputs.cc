@@ -8,12 +8,11 @@
 namespace trainmake {
 namespace {
 
-Result<RunOutput> keep(FileSystem& files, Blobs& blobs, const std::string& folder, std::string name,
-                       std::string path, const std::stop_token& stop) {
-  const std::string from = path_join(folder, path);
+Result<RunOutput> keep(const LeftFiles& left, Blobs& blobs, std::string name, std::string path,
+                       const std::string& from, const std::stop_token& stop) {
   TRY_ASSIGN(Blobs::Stored stored, blobs.put_file(from, stop));
   // A blob that was there already may have been cut short since.
-  TRY_ASSIGN(const Stat stat, files.look(blobs.path(stored.sha256)));
+  TRY_ASSIGN(const Stat stat, left.files().look(blobs.path(stored.sha256)));
   if (stat.size != stored.size) {
     TRY(blobs.remove(stored.sha256));
     TRY_ASSIGN(stored, blobs.put_file(from, stop));
@@ -21,28 +20,74 @@ Result<RunOutput> keep(FileSystem& files, Blobs& blobs, const std::string& folde
   return RunOutput{std::move(name), std::move(path), stored.size, stored.sha256.hex()};
 }
 
-// What lies at a declared output's path.
-struct Left {
-  FileKind kind = FileKind::kNone;
-  std::vector<std::string> files;  // paths in the output folder
+struct OutputFile {
+  std::string path;  // in the output folder
+  std::string at;    // on this machine
 };
 
-// Each file has been opened, and nothing was written: an error lies in what was left, or in the machine.
-Result<Left> find(FileSystem& files, const std::string& folder, const std::string& path) {
-  TRY_ASSIGN(const Stat stat, files.look(path_join(folder, path), Links::kFollow));
-  Left left{stat.kind, {}};
-  if (stat.is(FileKind::kFile)) left.files.push_back(path);
-  if (stat.is(FileKind::kFolder)) {
-    WalkRequest request;
-    request.top = path_join(folder, path);
-    request.include = {"**"};
-    request.links = Links::kFollow;
-    TRY_ASSIGN(const Walked walked, walk(files, request));
-    for (const WalkedFile& file : walked.files) left.files.push_back(path_join(path, file.path));
+// What lies at a declared output's path. Links in it are read through: each file has the names of all of
+// them.
+class Search {
+ public:
+  explicit Search(const LeftFiles& left) : left_(left) {}
+
+  // Each file has been opened, and nothing was written: an error lies in what was left, or in the machine.
+  Result<void> take(const std::string& path) {
+    TRY_ASSIGN(const LeftFiles::Found found, left_.find(path));
+    kind = found.stat.kind;
+    if (kind == FileKind::kFile) files.push_back({path, found.at});
+    if (kind == FileKind::kFolder) TRY(take_folder(path, found.at));
+    for (const OutputFile& file : files) TRY(left_.files().open(file.at));
+    return {};
   }
-  for (const std::string& file : left.files) TRY(files.open(path_join(folder, file)));
-  return left;
-}
+
+  FileKind kind = FileKind::kNone;
+  std::vector<OutputFile> files;
+
+ private:
+  Result<void> take_folder(const std::string& path, const std::string& at) {
+    WalkRequest request;
+    request.top = at;
+    request.include = {"**"};
+    request.all_names = true;
+    TRY_ASSIGN(const Walked walked, walk(left_.files(), request));
+    for (const WalkedFile& file : walked.files) {
+      OutputFile one{path_join(path, file.path), path_join(at, file.path)};
+      if (file.stat.is(FileKind::kLink))
+        TRY(take_link(one));
+      else
+        files.push_back(std::move(one));
+    }
+    return {};
+  }
+
+  Result<void> take_link(const OutputFile& link) {
+    auto found = left_.find(link.path);
+    const auto refused = [&](std::string_view why) {
+      return fail(user_error(cat("Link ", quoted(link.path), " ", why)));
+    };
+    if (!found) {
+      Error error = std::move(found).error();
+      error.message = cat("Link ", quoted(link.path), ": ", error.message);
+      return fail(std::move(error));
+    }
+    if (!found->stat.exists()) return refused("leads to nothing");
+    if (found->stat.is(FileKind::kFile)) files.push_back({link.path, found->at});
+    if (!found->stat.is(FileKind::kFolder)) return {};
+    if (!left_.is_written(found->at)) return refused("leads to a folder that is not the job's own");
+    links_.push_back(link.at);
+    const bool is_loop = std::any_of(links_.begin(), links_.end(), [&](const std::string& followed) {
+      return path_below(followed, found->at).has_value();
+    });
+    if (is_loop) return refused("leads to a folder that it lies in");
+    TRY(take_folder(link.path, found->at));
+    links_.pop_back();
+    return {};
+  }
+
+  const LeftFiles& left_;
+  std::vector<std::string> links_;  // on this machine, that led to where the search is
+};
 
 std::string why_nothing(FileKind kind) {
   if (kind == FileKind::kFolder) return "is an empty folder";
@@ -80,27 +125,29 @@ std::vector<Error> wrong_outputs(const Value& declared) {
   return errors;
 }
 
-Result<KeptOutputs> keep_outputs(FileSystem& files, Blobs& blobs, const std::string& folder,
+Result<KeptOutputs> keep_outputs(const LeftFiles& left, Blobs& blobs,
                                  const std::map<std::string, std::string>& declared,
                                  const std::stop_token& stop) {
   KeptOutputs kept;
   for (const auto& [name, path] : declared) {
     const std::string shown = cat("output ", quoted(name), " (", printable(path), ") ");
-    auto left = find(files, folder, path);
+    Search search(left);
+    const Result<void> taken = search.take(path);
     // What another try would not find otherwise; trouble of the machine passes.
-    if (!left && left.error().blame == Blame::kUser) {
-      kept.wrong = cat(shown, "cannot be kept: ", left.error().message,
-                       "; let the job leave files, or links to files, that can be read");
+    if (!taken && taken.error().blame == Blame::kUser) {
+      kept.wrong = cat(shown, "cannot be kept: ", taken.error().message,
+                       "; let the job leave files, or links to files of its own, that can be read");
       break;
     }
-    if (!left) return fail(std::move(left).error());
-    if (left->files.empty()) {
-      kept.wrong = cat(shown, why_nothing(left->kind));
+    TRY(taken);
+    if (search.files.empty()) {
+      kept.wrong = cat(shown, why_nothing(search.kind));
       break;
     }
-    for (std::string& file : left->files) {
-      const std::string below(*path_below(file, path));
-      TRY_ASSIGN(RunOutput output, keep(files, blobs, folder, path_join(name, below), std::move(file), stop));
+    for (OutputFile& file : search.files) {
+      const std::string below(*path_below(file.path, path));
+      TRY_ASSIGN(RunOutput output,
+                 keep(left, blobs, path_join(name, below), std::move(file.path), file.at, stop));
       kept.outputs.push_back(std::move(output));
     }
   }
@@ -130,7 +177,7 @@ Result<bool> are_kept(FileSystem& files, const Blobs& blobs, const Artifacts& ar
   return true;
 }
 
-Result<void> copy_outputs(Blobs& blobs, const Run& run, const std::string& label, const std::string& folder) {
+Result<void> copy_outputs(Blobs& blobs, const Run& run, const std::string& again, const std::string& folder) {
   for (const RunOutput& output : run.outputs) {
     const std::optional<Sha256> digest = Sha256::parse(output.sha256);
     bool copied = false;
@@ -140,7 +187,7 @@ Result<void> copy_outputs(Blobs& blobs, const Run& run, const std::string& label
     if (!copied) {
       return fail(step_error(cat("Output ", quoted(output.name), " of run ", quoted(run.id),
                                  " is no longer in the cache, or damaged"),
-                             cat("`trainmake ", shell_word(label), "` makes it again")));
+                             cat("`trainmake ", again, "` makes it again")));
     }
   }
   return {};

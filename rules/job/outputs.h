@@ -1,5 +1,6 @@
 // A job's declared outputs: looked for in its output folder, kept as blobs, and given back as files. An
-// output that is a folder is every file in it, named `output/path`. Knows no platform.
+// output that is a folder is every file in it, named `output/path`, and so is a link to a folder in it. Knows
+// no platform.
 #pragma once
 
 #include <map>
@@ -10,6 +11,7 @@
 #include "cache/blobs.h"
 #include "engine/model/graph.h"
 #include "engine/model/record.h"
+#include "rules/job/left_files.h"
 
 namespace trainmake {
 
@@ -23,7 +25,7 @@ struct KeptOutputs {
   std::string wrong;
 };
 // An error is one of keeping, after which the same can be tried again.
-Result<KeptOutputs> keep_outputs(FileSystem& files, Blobs& blobs, const std::string& folder,
+Result<KeptOutputs> keep_outputs(const LeftFiles& left, Blobs& blobs,
                                  const std::map<std::string, std::string>& declared,
                                  const std::stop_token& stop);
 
@@ -32,7 +34,7 @@ Artifacts artifacts_of(const std::vector<RunOutput>& outputs);
 // gone.
 Result<bool> are_kept(FileSystem& files, const Blobs& blobs, const Artifacts& artifacts,
                       std::vector<std::pair<std::string, Stat>>& looked_at);
-// Copies a run's outputs to `folder`, verified. `label` is the run's, as a person types it.
-Result<void> copy_outputs(Blobs& blobs, const Run& run, const std::string& label, const std::string& folder);
+// Copies a run's outputs to `folder`, verified. `again` is typed behind `trainmake` to have them made anew.
+Result<void> copy_outputs(Blobs& blobs, const Run& run, const std::string& again, const std::string& folder);
 
 }  // namespace trainmake

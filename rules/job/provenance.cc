@@ -5,7 +5,10 @@
 
 #include "engine/base/git.h"
 #include "engine/base/json.h"
-#include "rules/job/contract.h"
+#include "engine/base/text.h"
+#include "rules/job/checkpoint.h"
+#include "rules/job/entry.h"
+#include "rules/job/spec_json.h"
 
 namespace trainmake {
 namespace {
@@ -25,10 +28,14 @@ Json data_json(const JobSpec& spec) {
 }
 
 Json metrics_json(const Value* declared) {
-  Json patterns = Json::object();
-  if (declared == nullptr) return patterns;
-  for (const auto& [name, pattern] : declared->table()->fields) patterns[name] = *pattern.string();
-  return patterns;
+  Json metrics = Json::object();
+  for (const auto& [name, source] : metric_sources(declared)) {
+    if (source.file.empty())
+      metrics[name] = source.pattern;
+    else
+      metrics[name] = {{"file", source.file}, {"field", source.field}, {"step", source.step}};
+  }
+  return metrics;
 }
 
 }  // namespace
@@ -39,8 +46,9 @@ Result<std::optional<std::vector<GivenTree>>> data_given_to(Listings& listings, 
   if (!provenance.is_object() || !provenance.contains("data") || !provenance["data"].is_array())
     return std::optional<std::vector<GivenTree>>();
   for (const Json& given : provenance["data"]) {
-    GivenTree tree{text_at(given, "label"), text_at(given, "channel"), nullptr, text_at(given, "identity"),
-                   text_at(given, "listing")};
+    GivenTree tree{text_at(given, "label"),    text_at(given, "channel"), nullptr,
+                   text_at(given, "identity"), text_at(given, "listing"), text_at(given, "store"),
+                   text_at(given, "mark")};
     if (tree.identity.empty()) continue;  // what another job left: copied, and not read in place
     TRY_ASSIGN(tree.files, listings.get(tree.listing));
     if (!tree.files) return std::optional<std::vector<GivenTree>>();
@@ -58,13 +66,92 @@ bool reads_from(const Run& run, const std::string& store) {
 
 Metrics metrics_declared_of(const Run& run) {
   const Json provenance = parse_json<Json>(run.provenance_json);
-  std::map<std::string, std::string> patterns;
+  MetricSources sources;
   if (provenance.is_object() && provenance.contains("metrics") && provenance["metrics"].is_object()) {
-    for (const auto& [name, pattern] : provenance["metrics"].items()) {
-      if (pattern.is_string()) patterns[name] = pattern.get<std::string>();
+    for (const auto& [name, said] : provenance["metrics"].items()) {
+      if (said.is_string()) sources[name].pattern = said.get<std::string>();
+      if (said.is_object())
+        sources[name] = {"", text_at(said, "file"), text_at(said, "field"), text_at(said, "step")};
     }
   }
-  return Metrics::of(patterns);
+  return Metrics::of(sources);
+}
+
+std::vector<std::string> listings_of(const Run& run) {
+  const Json provenance = parse_json<Json>(run.provenance_json);
+  if (!provenance.is_object()) return {};
+  std::vector<std::string> listings;
+  if (const std::optional<JobSpec> spec = parse_spec(provenance.value("spec", Json())))
+    listings = spec->listings;
+  for (const Json& tree : provenance.value("data", Json())) listings.push_back(text_at(tree, "listing"));
+  if (std::string resumed = text_at(provenance.value("resumed", Json()), "listing"); !resumed.empty())
+    listings.push_back(std::move(resumed));
+  return listings;
+}
+
+std::string contract_given_to(const Run& run) {
+  return text_at(parse_json<Json>(run.provenance_json), "contract");
+}
+
+std::string with_marks(const std::string& provenance_json, const std::vector<GivenTree>& data) {
+  Json provenance = parse_json<Json>(provenance_json);
+  for (std::size_t i = 0; i < data.size(); ++i) {
+    if (!data[i].mark.empty()) provenance["data"][i]["mark"] = data[i].mark;
+  }
+  return provenance.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string with_pulled_image(const std::string& provenance_json, const std::string& name) {
+  Json provenance = parse_json<Json>(provenance_json);
+  provenance["spec"]["pulled_image"] = name;
+  return provenance.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string provenance_of_repeat(const Run& original, const std::string& version) {
+  Json provenance = parse_json<Json>(original.provenance_json);
+  provenance["reproduces"] = original.id;
+  provenance.erase("checkpoint");  // which the original left
+  provenance["version"] = version;
+  return provenance.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Result<JobSpec> spec_given_to(Listings& listings, const Run& run) {
+  const auto gone = [&](const std::string& what) {
+    return fail(step_error(cat(what, " of run ", quoted(run.id), " is not there any more"),
+                           cat("`trainmake show ", run.id, "` says what it was given")));
+  };
+  const Json provenance = parse_json<Json>(run.provenance_json);
+  const Json said = provenance.is_object() ? provenance.value("spec", Json()) : Json();
+  std::optional<JobSpec> spec = parse_spec(said);
+  if (!spec) {
+    return fail(
+        step_error(cat("Not all that run ", quoted(run.id), " was given is remembered"),
+                   "It is of an earlier trainmake; `trainmake LABEL --force` runs what is there now"));
+  }
+  if (said.contains("whole") && said["whole"] == false) {
+    return fail(step_error(cat("Secrets stood in what run ", quoted(run.id), " was given, and are not kept"),
+                           "Let the job read them from its environment: `secrets = { ... }`"));
+  }
+  spec->label = run.label.text();
+  spec->image = text_at(provenance, "image");
+  std::vector<std::shared_ptr<const Listing>> code;
+  for (const std::string& listing : spec->listings) {
+    TRY_ASSIGN(std::shared_ptr<const Listing> part, listings.get(listing));
+    if (!part) return gone("The code");
+    code.push_back(std::move(part));
+  }
+  TRY_ASSIGN(spec->code, merged(code, spec->label));
+  for (const Json& given : provenance.value("data", Json())) {
+    GivenTree tree{text_at(given, "label"),    text_at(given, "channel"), nullptr,
+                   text_at(given, "identity"), text_at(given, "listing"), text_at(given, "store"),
+                   text_at(given, "mark")};
+    TRY_ASSIGN(tree.files, listings.get(tree.listing));
+    if (!tree.files) return gone(cat("What ", quoted(tree.label), " was"));
+    spec->data.push_back(std::move(tree));
+  }
+  TRY_ASSIGN(spec->resumed, resumed_by(listings, run));
+  if (spec->resumed && !spec->resumed->files) return gone("The checkpoint that was resumed from");
+  return *std::move(spec);
 }
 
 std::string Provenance::git_json(const std::string& folder) {
@@ -81,17 +168,26 @@ std::string Provenance::json_of(const JobSpec& spec, const Redactor& redactor,
                                 const ProvenanceOptions& options) {
   // With no folders, placed paths read as they do in the TRAINFILE.
   const Folders nowhere{"code", "data", "output", "checkpoint", "log", "", ""};
-  std::vector<std::string> command = render(spec, nowhere, "").arguments;
+  std::vector<std::string> command = options.adds_flags
+                                         ? render_without_flags(options.contract, spec).arguments
+                                         : render(options.contract, spec, nowhere, "").arguments;
   for (std::string& word : command) word = redactor.redact(word);
   std::map<std::string, std::string> environment = spec.environment;
   for (auto& [name, value] : environment) value = redactor.redact(value);
   const Json json = {
-      {"version", options.version},   {"platform", options.platform},
-      {"contract", options.contract}, {"image", spec.image},
-      {"command", command},           {"main", spec.main.empty() ? Json() : Json(spec.main)},
-      {"env", environment},           {"secrets", spec.secrets},
-      {"outputs", spec.outputs},      {"metrics", metrics_json(options.metrics)},
-      {"data", data_json(spec)},      {"git", Json::parse(git_json(options.folder))},
+      {"version", options.version},
+      {"platform", options.platform},
+      {"contract", options.contract.version},
+      {"image", spec.image},
+      {"command", command},
+      {"main", spec.main.empty() ? Json() : Json(spec.main)},
+      {"env", environment},
+      {"secrets", spec.secrets},
+      {"outputs", spec.outputs},
+      {"metrics", metrics_json(options.metrics)},
+      {"data", data_json(spec)},
+      {"git", Json::parse(git_json(options.folder))},
+      {"spec", spec_json(spec, redactor)},
   };
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

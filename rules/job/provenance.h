@@ -10,6 +10,7 @@
 
 #include "engine/base/redactor.h"
 #include "engine/model/record.h"
+#include "rules/job/contract.h"
 #include "rules/job/job_spec.h"
 #include "rules/job/metrics.h"
 #include "rules/job/upstream.h"
@@ -22,12 +23,25 @@ Result<std::optional<std::vector<GivenTree>>> data_given_to(Listings& listings, 
 bool reads_from(const Run& run, const std::string& store);
 Metrics metrics_declared_of(const Run& run);  // when it was submitted
 
+// What it was given, to give it again: all but its run and key. What is not there any more is an error.
+Result<JobSpec> spec_given_to(Listings& listings, const Run& run);
+// The blobs that say which files it was given.
+std::vector<std::string> listings_of(const Run& run);
+std::string contract_given_to(const Run& run);  // its version; "" when it is not known
+// With marks of what the data was in its stores; `data` is that of the provenance.
+std::string with_marks(const std::string& provenance_json, const std::vector<GivenTree>& data);
+// With what the platform gets the image by.
+std::string with_pulled_image(const std::string& provenance_json, const std::string& name);
+// The provenance of a run that repeats another.
+std::string provenance_of_repeat(const Run& original, const std::string& version);
+
 struct ProvenanceOptions {
+  const Contract& contract;
   const Value* metrics = nullptr;  // as declared
   std::string folder;              // of the project, absolute
   std::string platform;
-  std::string contract;
-  std::string version;  // of trainmake
+  std::string version;      // of trainmake
+  bool adds_flags = false;  // the platform, to the command that it is asked to run
 };
 
 // Asks git once per folder: the jobs of a sweep are of one commit. Thread rule: any thread.

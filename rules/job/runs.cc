@@ -2,14 +2,21 @@
 
 #include <algorithm>
 
-#include "engine/base/log_lines.h"
 #include "engine/base/text.h"
+#include "rules/job/left_files.h"
 #include "rules/job/provenance.h"
 
 namespace trainmake {
 namespace {
 
 constexpr std::size_t kLogPiece = 256U << 10U;
+
+int failed_in_a_row(const std::vector<Run>& runs) {
+  auto run = std::find_if(runs.begin(), runs.end(), [](const Run& each) { return is_over(each.status); });
+  int count = 0;
+  for (; run != runs.end() && has_failed(*run); ++run) ++count;
+  return count;
+}
 
 }  // namespace
 
@@ -22,9 +29,9 @@ Run as_told(Run run, const JobStatus& status, std::int64_t now_ns) {
   return run;
 }
 
-Run settle(Platform& platform, Clock& clock, Run run) {
+Run settle(Platform& platform, Clock& clock, Run run, const Patience& patience) {
   if (is_over(run.status)) return run;
-  const auto status = platform.poll(JobHandle::of(run));
+  const auto status = platform.poll(JobHandle::of(run), patience);
   if (!status) {
     run.status = RunStatus::kUnknown;
     run.reason = status.error().message;
@@ -35,32 +42,35 @@ Run settle(Platform& platform, Clock& clock, Run run) {
   return !status->known && intent ? run : as_told(std::move(run), *status, clock.now_ns());
 }
 
-std::optional<Run> reader_of(const std::string& store, std::vector<Run> runs,
-                             const std::string& platform_name, Platform& platform, Clock& clock) {
-  for (Run& run : runs) {
-    if (is_over(run.status) || !reads_from(run, store)) continue;
-    if (run.platform == platform_name) run = settle(platform, clock, std::move(run));
-    if (!is_over(run.status)) return std::move(run);
-  }
-  return std::nullopt;
+bool has_failed(const Run& run) {
+  return run.status == RunStatus::kFailed && run.started_ns != 0 && run.reusable;
 }
 
-Result<Run> cancel(Platform& platform, Clock& clock, const Run& run, CancelOptions options) {
-  TRY(platform.cancel(JobHandle::of(run)));
+int failed_of_round(const std::vector<Run>& runs, int retries) {
+  return failed_in_a_row(runs) % (retries + 1);
+}
+
+Result<Run> cancel(Platform& platform, Clock& clock, const Run& run, const CancelOptions& options) {
+  TRY(platform.cancel(JobHandle::of(run), options.patience));
+  return cancelled(platform, clock, run, options);
+}
+
+Result<Run> cancelled(Platform& platform, Clock& clock, const Run& run, const CancelOptions& options) {
   const std::int64_t began = clock.steady_ns();
   std::chrono::milliseconds pause{5};
   for (;;) {
-    const Run now = settle(platform, clock, run);
+    const Run now = settle(platform, clock, run, options.patience);
     if (is_over(now.status)) return now;
-    if (clock.steady_ns() - began > std::chrono::nanoseconds(options.patience).count()) break;
-    clock.wait(pause, {});
+    if (clock.steady_ns() - began > std::chrono::nanoseconds(options.most).count()) break;
+    if (clock.wait(pause, options.patience.stop)) return fail(interrupted_error());
     pause = std::min(pause * 2, std::chrono::milliseconds(200));
   }
   return fail(step_error(cat("Run ", quoted(run.id), " was asked to end and has not yet"),
                          cat("`trainmake show ", run.id, "` tells when it has")));
 }
 
-std::map<std::string, double> metrics_told(Platform& platform, const Run& run, Metrics metrics) {
+Metrics metrics_told(Platform& platform, FileSystem& files, const Space& space, const Run& run,
+                     Metrics metrics) {
   LogLines lines;
   const LogLines::Sink take = [&](std::string_view line) { (void)metrics.line(line); };
   for (std::int64_t offset = 0;;) {
@@ -69,13 +79,28 @@ std::map<std::string, double> metrics_told(Platform& platform, const Run& run, M
     lines.add(*bytes, take);
   }
   lines.finish(take);
-  return metrics.values();
+  if (metrics.reads_files()) {
+    if (const auto left = left_by(platform, files, space, run)) metrics.read_files(*left);
+  }
+  return metrics;
 }
 
 Result<std::string> next_of_log(Platform& platform, const Run& run, std::int64_t& offset) {
   TRY_ASSIGN(std::string bytes, platform.read_log(JobHandle::of(run), offset, kLogPiece));
   offset += static_cast<std::int64_t>(bytes.size());
   return bytes;
+}
+
+LastLines last_lines_of(Platform& platform, const Run& run, const Redactor& redactor) {
+  constexpr std::size_t kTail = 8U << 10U;
+  LastLines last;
+  LogLines lines;
+  const LogLines::Sink keep = [&](std::string_view line) { last.add(redactor.redact(line)); };
+  if (const auto tail = end_of_log(platform, run, kTail)) {
+    lines.add(*tail, keep);
+    lines.finish(keep);
+  }
+  return last;
 }
 
 Result<std::string> end_of_log(Platform& platform, const Run& run, std::size_t limit) {

@@ -9,6 +9,9 @@
 #include <vector>
 
 #include "engine/base/host.h"
+#include "engine/base/log_lines.h"
+#include "engine/base/redactor.h"
+#include "engine/model/project.h"
 #include "engine/model/record.h"
 #include "rules/job/metrics.h"
 #include "rules/job/platform.h"
@@ -21,26 +24,35 @@ Run as_told(Run run, const JobStatus& status, std::int64_t now_ns);
 
 // The run as it is now: one that is not over as remembered is asked for. When the platform cannot tell, its
 // status is unknown.
-Run settle(Platform& platform, Clock& clock, Run run);
+Run settle(Platform& platform, Clock& clock, Run run, const Patience& patience = {});
 
-// A run in flight whose job reads what lies at `store`; a job of our platform is asked for, for it may have
-// ended while nobody looked. `runs` is what is remembered.
-std::optional<Run> reader_of(const std::string& store, std::vector<Run> runs,
-                             const std::string& platform_name, Platform& platform, Clock& clock);
+// One that never started, or read data that changed, says nothing about a next one.
+bool has_failed(const Run& run);
+// How often a job was tried in vain in its latest round of tries, by its runs, the newest first: when
+// `retries` of them were in vain too, somebody asks for the next round. Tries that somebody else began count:
+// whoever looks may remember how they ended.
+int failed_of_round(const std::vector<Run>& runs, int retries);
 
 struct CancelOptions {
-  std::chrono::milliseconds patience{20'000};
+  std::chrono::milliseconds most{20'000};
+  Patience patience = {};
 };
-// Asks the platform to end it and waits for the end. Returns the run as it ended, for the caller to remember.
-Result<Run> cancel(Platform& platform, Clock& clock, const Run& run, CancelOptions options = {});
+// Waits for the end of one that the platform was asked to end. Returns the run as it ended, for the caller to
+// remember.
+Result<Run> cancelled(Platform& platform, Clock& clock, const Run& run, const CancelOptions& options = {});
+// Asks the platform to end it, too.
+Result<Run> cancel(Platform& platform, Clock& clock, const Run& run, const CancelOptions& options = {});
 
-// The numbers that its log tells. Of a log that cannot be read to its end, those that come before.
-std::map<std::string, double> metrics_told(Platform& platform, const Run& run, Metrics metrics);
+// What it tells so far. Of a log that cannot be read to its end, what comes before.
+Metrics metrics_told(Platform& platform, FileSystem& files, const Space& space, const Run& run,
+                     Metrics metrics);
 
 // The next piece of what it printed, from `offset` on, which is moved behind it. Empty: nothing more yet.
 Result<std::string> next_of_log(Platform& platform, const Run& run, std::int64_t& offset);
 
 // The last `limit` bytes of what it printed.
 Result<std::string> end_of_log(Platform& platform, const Run& run, std::size_t limit);
+// Of these the last lines, to be told with its failure; none where the log cannot be read.
+LastLines last_lines_of(Platform& platform, const Run& run, const Redactor& redactor);
 
 }  // namespace trainmake

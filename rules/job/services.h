@@ -3,17 +3,27 @@
 #pragma once
 
 #include <functional>
+#include <memory>
+#include <stop_token>
 #include <string>
 
 #include "cache/blobs.h"
 #include "cache/file_digests.h"
 #include "engine/base/host.h"
+#include "engine/model/artifact.h"
 #include "engine/model/graph.h"
 #include "engine/model/memory.h"
 #include "engine/model/project.h"
 #include "rules/job/platform.h"
 
 namespace trainmake {
+
+struct Doing;
+
+// An image by its artifacts, unpacked; `on_unpack` is called once when that takes a while.
+using UnpackImage =
+    std::function<Result<ImageRoot>(const Artifacts& image, bool accelerated,
+                                    const std::function<void()>& on_unpack, const std::stop_token& stop)>;
 
 struct JobServices {
   Host& host;
@@ -26,8 +36,21 @@ struct JobServices {
   Platform& platform;
   std::string version;
   // Whether a store has by now what `data`, whose tree is `root`, was when it was sent: an error says what
-  // else lies there. For platforms whose jobs read stores.
-  std::function<Result<void>(const Target& data, const std::string& root)> check_stored = nullptr;
+  // else lies there, and a mark tells what does. For platforms whose jobs read stores.
+  std::function<Result<std::string>(const Target& data, const std::string& root, const Doing& doing)>
+      check_stored = nullptr;
+  // Whether what has that mark lay in its store all the time.
+  std::function<Result<bool>(const GivenTree& given)> is_as_marked = nullptr;
+  // Where data will lie in a store, as GivenTree has it, and an image in a registry: without asking anybody.
+  std::function<Result<std::string>(const Target& data)> foresee_store = nullptr;
+  std::function<Result<std::string>(const Target& image)> foresee_image = nullptr;
+  UnpackImage unpack_image = nullptr;  // for platforms that run images
+  // How a registry calls an image of these artifacts, by a tag of its content alone: that has to be there
+  // when this returns. For platforms that pull images.
+  std::function<Result<std::string>(const Artifacts& image, bool accelerated, const std::stop_token& stop)>
+      name_pulled_image = nullptr;
+  // This machine, to try a few steps on before a job goes elsewhere; nullptr when it is the platform itself.
+  std::shared_ptr<Platform> rehearsal = nullptr;
 };
 
 }  // namespace trainmake

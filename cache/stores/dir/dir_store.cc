@@ -5,6 +5,7 @@
 
 #include "cache/file_digests.h"
 #include "cache/listing.h"
+#include "engine/base/remove_old.h"
 #include "engine/base/text.h"
 
 namespace trainmake {
@@ -24,13 +25,20 @@ std::string tag_of(const Stat& stat) {
   return cat(stat.inode, "-", stat.size, "-", stat.mtime_ns, "-", stat.ctime_ns);
 }
 
+// Where a file is until all of it is there: whoever reads the folder meanwhile, or after a crash, finds
+// nothing else among its data.
+constexpr std::string_view kArriving = ".trainmake/.arriving";
+
 // Whether there is one is all that it tells: what lies in it changes its times.
 constexpr std::string_view kFolderTag = "folder";
 
 class DirStore final : public Store {
  public:
   DirStore(Host& host, const std::string& folder)
-      : Store(folder, kPutAtOnce), files_(host.files), clock_(host.clock), folder_(Store::folder()) {}
+      : Store({.folder = folder, .puts_at_once = kPutAtOnce, .has_folders = true}),
+        files_(host.files),
+        clock_(host.clock),
+        folder_(traits().folder) {}
 
   Result<void> check(const std::string& key) const override {
     TRY(object_path(key));
@@ -39,11 +47,22 @@ class DirStore final : public Store {
 
   Result<PutFile> put_file(const FileToPut& file, const std::stop_token& stop) override {
     TRY_ASSIGN(const std::string to, own_path(file.key));
-    const bool durable = put_++ < kSyncedOneByOne;
-    TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(to, {0644, durable}));
+    TRY_ASSIGN(const std::string aside, aside_folder());
+    const int number = put_++;
+    if (number == 0) remove_old(files_, clock_, aside, "");
+    const bool durable = number < kSyncedOneByOne;
+    TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(to, {0644, durable, false, aside}));
     PutFile put;
     ContentHasher hasher;
     TRY_ASSIGN(const Stat source, files_.look(file.path, Links::kFollow));
+    TRY_ASSIGN(const Stat before, files_.look(to));
+    if (before.is(FileKind::kFolder)) {
+      TRY_ASSIGN(const bool was_empty, remove_empty_folders(to));
+      if (!was_empty)
+        return fail(
+            step_error(cat(quoted(to), " is a folder, with something in it that was not sent from here"),
+                       "Remove it there by hand, or choose another `prefix`"));
+    }
     std::unique_ptr<FileReader> copied;
     if (source.size >= kWorthACopy) {
       TRY_ASSIGN(copied, writer->take_copy(file.path, stop));
@@ -66,7 +85,7 @@ class DirStore final : public Store {
 
   // Whoever expects something holds a lock: nobody comes in between.
   Result<std::optional<std::string>> put(const std::string& key, std::string_view bytes,
-                                         const Expected& expected) override {
+                                         const Expected& expected, const std::stop_token&) override {
     TRY_ASSIGN(const std::string to, own_path(key));
     if (is_folder(key)) {
       unsynced_ = true;
@@ -79,7 +98,8 @@ class DirStore final : public Store {
     }
     if (unsynced_) TRY(files_.sync_disk(folder_));
     unsynced_ = false;
-    TRY(write_file(files_, to, bytes, {0644, true}));
+    TRY_ASSIGN(const std::string aside, aside_folder());
+    TRY(write_file(files_, to, bytes, {0644, true, false, aside}));
     TRY_ASSIGN(const Stat stat, files_.look(to));
     return std::optional(tag_of(stat));
   }
@@ -97,15 +117,15 @@ class DirStore final : public Store {
         ObjectBytes{*std::move(bytes), tag_of(stat), (clock_.now_ns() - stat.mtime_ns) / kSecond});
   }
 
-  Result<std::optional<StoredObject>> read(const ObjectToRead& object, const ByteSink& to,
-                                           const std::stop_token& stop) override {
+  Result<ReadEnd> read(const ObjectToRead& object, const ByteSink& to, const std::stop_token& stop) override {
     TRY_ASSIGN(const std::string from, object_path(object.key));
     TRY_ASSIGN(const Stat before, files_.look(from));
-    if (!before.is(FileKind::kFile) || tag_of(before) != object.tag) return std::optional<StoredObject>();
-    TRY(read_pieces(files_, from, stop, to));
+    if (!before.is(FileKind::kFile) || tag_of(before) != object.tag) return ReadEnd::kGone;
+    TRY_ASSIGN(const std::unique_ptr<FileReader> reader, files_.open(from));
+    TRY(reader->skip(object.came));
+    TRY(read_pieces(*reader, stop, to));
     TRY_ASSIGN(const Stat after, files_.look(from));
-    if (after != before) return std::optional<StoredObject>();
-    return std::optional(StoredObject{object.key, after.size, object.tag, std::nullopt});
+    return after == before ? ReadEnd::kWhole : ReadEnd::kGone;
   }
 
   Result<std::optional<StoredObject>> look(const std::string& key) override {
@@ -127,7 +147,7 @@ class DirStore final : public Store {
     return list_below("", prefix, visit);
   }
 
-  Result<void> remove(std::span<const std::string> keys) override {
+  Result<void> remove(std::span<const std::string> keys, const MayWrite&) override {
     for (const std::string& key : keys) TRY(remove_one(key));
     return {};
   }
@@ -152,9 +172,20 @@ class DirStore final : public Store {
     return {};
   }
 
+  // One with nothing but such in it; false when a file lies in there.
+  Result<bool> remove_empty_folders(const std::string& folder) {
+    TRY_ASSIGN(const std::vector<FolderEntry> entries, files_.list(folder));
+    for (const FolderEntry& entry : entries) {
+      if (entry.kind != FileKind::kFolder) return false;
+      TRY_ASSIGN(const bool was_empty, remove_empty_folders(path_join(folder, entry.name)));
+      if (!was_empty) return false;
+    }
+    return files_.remove_empty_folder(folder);
+  }
+
   Result<std::string> object_path(const std::string& key) const {
     const std::optional<std::string> clean = path_clean(key);
-    if (!clean || clean->empty() || key.starts_with('/'))
+    if (!clean || clean->empty() || key.starts_with('/') || key.find('\0') != key.npos)
       return fail(user_error(cat("Key ", quoted(key), " leads out of the store")));
     return path_join(folder_, *clean);
   }
@@ -169,6 +200,11 @@ class DirStore final : public Store {
     return path;
   }
 
+  Result<std::string> aside_folder() const {
+    TRY_ASSIGN(const std::string file, own_path(cat(kArriving, "/file")));
+    return std::string(path_folder(file));
+  }
+
   Result<void> list_below(const std::string& folder, const std::string& prefix,
                           const std::function<void(const StoredObject&)>& visit) {
     const std::string path = path_join(folder_, folder);
@@ -179,6 +215,7 @@ class DirStore final : public Store {
       visit({key, 0, std::string(kFolderTag), std::nullopt});
     for (const FolderEntry& entry : entries) {
       const std::string key = path_join(folder, entry.name);
+      if (key == kArriving) continue;
       if (entry.kind == FileKind::kFolder) {
         if (key.starts_with(prefix) || prefix.starts_with(key + "/")) TRY(list_below(key, prefix, visit));
       } else if (key.starts_with(prefix)) {

@@ -1,5 +1,7 @@
 #include "cache/stores/http/http_answers.h"
 
+#include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 #include <pugixml.hpp>
 
@@ -19,11 +21,17 @@ std::string hex_number(std::uint64_t number) {
   return {text, std::to_chars(text, text + sizeof text, number, 16).ptr};
 }
 
+constexpr std::int64_t kSecond = 1'000'000'000;
+
 std::string tag_from(std::string_view etag, const std::string& modified, std::uint64_t size) {
   if (std::string tag = without_quotes(etag); !tag.empty()) return tag;
-  constexpr std::int64_t kSecond = 1'000'000'000;
   const std::optional<std::int64_t> time = http_time_ns(modified);
   return time ? cat(hex_number(static_cast<std::uint64_t>(*time / kSecond)), "-", hex_number(size)) : "";
+}
+
+void add_tag(HttpListed& entry, const std::string& etag, const std::string& modified) {
+  entry.tag = tag_from(etag, modified, entry.size);
+  if (entry.tag == tag_from("", modified, entry.size)) entry.changed_ns = http_time_ns(modified).value_or(0);
 }
 
 // An element by its name, whichever prefix stands for the namespace `DAV:`.
@@ -81,6 +89,13 @@ bool may_share_its_tag(const HttpResponse& response) {
   return tag_of_answer(response) == tag_of_answer(untagged) && age_of(response).value_or(1) <= 0;
 }
 
+bool may_share_their_tags(const std::vector<HttpListed>& listed, const HttpResponse& list) {
+  const std::optional<std::int64_t> now = http_time_ns(header_value(list, "date"));
+  return now && std::any_of(listed.begin(), listed.end(), [&](const HttpListed& entry) {
+           return !entry.is_folder && entry.changed_ns / kSecond >= *now / kSecond;
+         });
+}
+
 Result<std::vector<HttpListed>> parse_multistatus(std::string_view xml, const std::string& folder) {
   pugi::xml_document document;
   const bool is_xml = static_cast<bool>(document.load_buffer(xml.data(), xml.size(), pugi::parse_default));
@@ -102,7 +117,7 @@ Result<std::vector<HttpListed>> parse_multistatus(std::string_view xml, const st
     const auto size = whole_number<std::uint64_t>(text_in(properties, "getcontentlength"));
     if (!entry.is_folder && !size) return fail(unreadable("it names no sizes"));
     entry.size = size.value_or(0);
-    entry.tag = tag_from(text_in(properties, "getetag"), text_in(properties, "getlastmodified"), entry.size);
+    add_tag(entry, text_in(properties, "getetag"), text_in(properties, "getlastmodified"));
     listed.push_back(std::move(entry));
   }
   return listed;
@@ -120,7 +135,7 @@ std::optional<std::vector<HttpListed>> parse_autoindex(std::string_view json) {
     const bool has_size = each.is_object() && size != each.end() && size->is_number_unsigned();
     if (!is_name(entry.name) || (!entry.is_folder && !has_size)) return std::nullopt;
     if (has_size) entry.size = size->get<std::uint64_t>();
-    entry.tag = tag_from("", text_at(each, "mtime"), entry.size);
+    add_tag(entry, "", text_at(each, "mtime"));
     listed.push_back(std::move(entry));
   }
   return listed;

@@ -26,7 +26,10 @@ struct HttpListed {
   bool is_folder = false;
   std::uint64_t size = 0;
   std::string tag;
+  std::int64_t changed_ns = 0;  // where its tag tells of a second and no more
 };
+// Whether one of them may be another by now and have the same tag.
+bool may_share_their_tags(const std::vector<HttpListed>& listed, const HttpResponse& list);
 // WebDAV's answer to PROPFIND with depth 1 for `folder`, as `/a b/`: what lies in it.
 Result<std::vector<HttpListed>> parse_multistatus(std::string_view xml, const std::string& folder);
 // nginx's list of a folder, with `autoindex_format json`; nothing when it is no such list.

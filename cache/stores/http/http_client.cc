@@ -38,7 +38,7 @@ Result<HttpClient::Access> HttpClient::read_access() {
   Access access;
   TRY_ASSIGN(const std::optional<HttpLogin> login, login_for(host_, place_));
   if (login) {
-    access.authorization = cat("Basic ", base64_of(cat(login->user, ":", login->password)));
+    access.authorization = cat("Basic ", base64_of(cat(login->user, ":", login->password.reveal())));
     access.from = login->from;
   }
   if (place_.ca.empty()) return access;
@@ -147,7 +147,8 @@ Result<HttpRequest> HttpClient::make(const StoreRequest& request) {
 Result<HttpResponse> HttpClient::send(const StoreRequest& request, const std::string& doing,
                                       const std::stop_token& stop, std::initializer_list<int> expected) {
   const std::uint64_t bytes = request.file == nullptr ? request.body.size() : request.file->size;
-  Result<HttpResponse> response = sender_.send([&] { return make(request); }, bytes, stop, expected);
+  Result<HttpResponse> response = sender_.send(
+      [&] { return make(request); }, {{bytes, request.is_urgent}, request.may_write}, stop, expected);
   if (!response || is_expected(response->status, expected)) return response;
   return fail(refusal(request, *response, doing));
 }

@@ -15,6 +15,7 @@
 #include "cache/stores/http/http_place.h"
 #include "cache/stores/reading.h"
 #include "cache/stores/sender.h"
+#include "cache/stores/store.h"
 #include "engine/base/hash.h"
 #include "engine/base/host.h"
 #include "engine/model/event.h"
@@ -34,8 +35,10 @@ struct StoreRequest {
   std::string url;
   std::vector<std::pair<std::string, std::string>> headers = {};
   std::string_view body = {};
-  const SentFile* file = nullptr;  // in place of `body`
-  Reading* reading = nullptr;      // takes the answer's body
+  const SentFile* file = nullptr;       // in place of `body`
+  Reading* reading = nullptr;           // takes the answer's body
+  bool is_urgent = false;               // waits for no other
+  const MayWrite* may_write = nullptr;  // asked at its turn
 };
 
 Error changed_while_sent(const SentFile& file);
@@ -45,7 +48,9 @@ class HttpClient {
   HttpClient(Host& host, HttpPlace place, Tally& tally);
 
   const HttpPlace& place() const { return place_; }
-  void heed(const std::stop_token& stop) { sender_.heed(stop); }
+  std::shared_ptr<void> heed(const std::stop_token& stop, const Hear& hear) {
+    return sender_.heed(stop, hear);
+  }
   // Any answer below 300 and those of `expected`; others are errors, `doing` being "put `a/b`".
   Result<HttpResponse> send(const StoreRequest& request, const std::string& doing,
                             const std::stop_token& stop, std::initializer_list<int> expected = {});

@@ -14,20 +14,29 @@
 
 namespace trainmake {
 
+// Of ours, which a server's is not far from.
+void wait_for_next_second(Clock& clock);
+
 class HttpList {
  public:
-  explicit HttpList(HttpClient& client) : client_(client) {}  // borrows it
+  HttpList(HttpClient& client, Clock& clock) : client_(client), clock_(clock) {}  // borrows both
   Result<void> walk(const std::string& prefix, const std::function<void(const StoredObject&)>& visit);
   Result<bool> is_empty(const std::string& folder);
 
  private:
+  struct Answer {
+    std::vector<HttpListed> entries;
+    HttpResponse response;
+  };
   // Nothing where there is no such folder.
   Result<std::vector<HttpListed>> entries_of(const std::string& folder);
-  Result<std::vector<HttpListed>> indexed(const std::string& folder);
+  Result<Answer> ask(const std::string& folder);
+  Result<Answer> indexed(const std::string& folder);
 
   enum class Way : std::uint8_t { kUnknown, kPropfind, kAutoindex };
 
   HttpClient& client_;
+  Clock& clock_;
   std::atomic<Way> way_ = Way::kUnknown;
 };
 

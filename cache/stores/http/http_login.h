@@ -8,11 +8,13 @@
 
 #include "cache/stores/http/http_place.h"
 #include "engine/base/host.h"
+#include "engine/base/secret.h"
 
 namespace trainmake {
 
 struct HttpLogin {
-  std::string user, password;
+  std::string user;
+  Secret password;
   std::string from;  // where it was found, for errors: "~/.netrc"
 };
 

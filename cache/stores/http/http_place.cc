@@ -43,7 +43,8 @@ Result<void> read_url(const Service& service, HttpPlace& place) {
   place.origin = url.substr(0, slash);
   const std::string_view authority = authority_of(url);
   if (authority.empty() || authority.starts_with(':') || url.find_first_of("?# ") != url.npos)
-    return fail(user_error(cat("Store ", quoted(service.name), " has a `url` that is none: ", quoted(url)),
+    return fail(user_error(cat("Store ", quoted(service.name),
+                               " has a `url` that is none: ", quoted(without_query(url))),
                            "Write it as `https://data.example.com/path`, blanks as `%20`")
                     .at(service.where));
   place.host = host_name(place.origin);

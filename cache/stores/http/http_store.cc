@@ -8,6 +8,7 @@
 
 #include "cache/file_digests.h"
 #include "cache/listing.h"
+#include "cache/stores/at_once.h"
 #include "cache/stores/http/http_answers.h"
 #include "cache/stores/http/http_client.h"
 #include "cache/stores/http/http_list.h"
@@ -28,21 +29,25 @@ bool is_nothing(const HttpResponse& response) {
   return response.status >= 300 && response.status < 400 && to.substr(0, to.find('?')).ends_with('/');
 }
 
+constexpr std::uint64_t kRead = std::uint64_t{1} << 20U;  // what a look reads whole
+
 class HttpStore final : public Store {
  public:
   HttpStore(Host& host, HttpPlace place, Tally& tally)
-      : Store("", place.sends.requests, false),
+      : Store({.puts_at_once = place.sends.requests, .has_folders = true, .tells_content_to = kRead}),
         files_(host.files),
         clock_(host.clock),
         client_(host, std::move(place), tally),
-        list_(client_) {}
+        list_(client_, clock_) {}
 
-  void heed(const std::stop_token& stop) override { client_.heed(stop); }
+  std::shared_ptr<void> heed(const std::stop_token& stop, const Hear& hear) override {
+    return client_.heed(stop, hear);
+  }
 
   Result<void> check(const std::string& key) const override {
     const std::optional<std::string> clean = path_clean(key);
     const bool is_plain = clean && !clean->empty() && (*clean == key || cat(*clean, "/") == key);
-    if (!is_plain || key.starts_with('/'))
+    if (!is_plain || key.starts_with('/') || key.find('\0') != key.npos)
       return fail(user_error(cat("Key ", quoted(key), " leads out of the store")));
     if (is_utf8(key)) return {};
     return fail(
@@ -67,9 +72,10 @@ class HttpStore final : public Store {
       request.body = held;
     else
       request.file = &sent;
+    request.may_write = &file.may_write;
     const std::string doing = cat("put ", quoted(file.key));
     TRY(send_into(request, file.key, doing, stop));
-    TRY_ASSIGN(const HttpResponse there, look_at(file.key, doing));
+    TRY_ASSIGN(const HttpResponse there, look_at(file.key, doing, false));
     const std::uint64_t size = is_nothing(there) ? 0 : size_of_answer(there);
     if (is_nothing(there) || size != sent.size)
       return fail(user_error(cat("Cannot ", doing, ": store ", quoted(client_.place().name), " has ",
@@ -87,13 +93,14 @@ class HttpStore final : public Store {
   // Few servers heed a condition, so it is looked for before; those that do are told it as well. What lies
   // there afterwards is read, so that a tag is of these bytes: somebody else may have come in between.
   Result<std::optional<std::string>> put(const std::string& key, std::string_view bytes,
-                                         const Expected& expected) override {
+                                         const Expected& expected, const std::stop_token& stop) override {
     TRY(check(key));
     if (is_folder(key)) return put_folder(key);
     const std::string doing = cat("put ", quoted(key));
     StoreRequest request{"PUT", client_.place().url(key), {}, bytes};
+    request.is_urgent = expected.has_value();
     if (expected) {
-      TRY_ASSIGN(const HttpResponse there, look_before_put(key, doing));
+      TRY_ASSIGN(const HttpResponse there, look_before_put(key, doing, stop));
       if ((is_nothing(there) ? "" : tag_of_answer(there)) != *expected) return std::optional<std::string>();
       const std::string etag = header_value(there, "etag");
       if (expected->empty())
@@ -101,8 +108,8 @@ class HttpStore final : public Store {
       else if (etag.starts_with('"'))  // a weak one would never match
         request.headers.emplace_back("If-Match", etag);
     }
-    TRY(send_into(request, key, doing, {}));
-    TRY_ASSIGN(const std::optional<ObjectBytes> there, get(key));
+    TRY(send_into(request, key, doing, stop));
+    TRY_ASSIGN(const std::optional<ObjectBytes> there, read_object(key, request.is_urgent, stop));
     // Where it was refused and is there all the same, the answer to its first attempt was lost.
     if (!there || there->bytes != bytes) return std::optional<std::string>();
     return std::optional(there->tag);
@@ -114,40 +121,32 @@ class HttpStore final : public Store {
       TRY_ASSIGN(const bool is_there, has_folder(key));
       return is_there ? std::optional(ObjectBytes{"", kFolderTag, {}}) : std::nullopt;
     }
-    const StoreRequest request{"GET", client_.place().url(key)};
-    const std::string doing = cat("read ", quoted(key));
-    TRY_ASSIGN(HttpResponse response, client_.send(request, doing, {}, {301, 302, 307, 308, 404, 410}));
-    if (is_nothing(response)) return std::optional<ObjectBytes>();
-    if (response.status >= 300) return fail(client_.refusal(request, response, doing));
-    ObjectBytes found{"", tag_of_answer(response), age_of(response)};
-    found.bytes = std::move(response.body);
-    return std::optional(std::move(found));
+    return read_object(key, false);
   }
 
-  Result<std::optional<StoredObject>> read(const ObjectToRead& object, const ByteSink& to,
-                                           const std::stop_token& stop) override {
+  Result<ReadEnd> read(const ObjectToRead& object, const ByteSink& to, const std::stop_token& stop) override {
     TRY(check(object.key));
-    Reading reading(object, to);
+    Reading reading(object, to, {tag_of_answer});
     StoreRequest request{"GET", client_.place().url(object.key)};
     request.reading = &reading;
     const std::string doing = cat("read ", quoted(object.key));
-    TRY_ASSIGN(const HttpResponse response,
-               client_.send(request, doing, stop, {301, 302, 307, 308, 404, 410, kNothingMore}));
-    if (is_nothing(response)) return std::optional<StoredObject>();
-    if (response.status >= 300 && response.status != kNothingMore)
-      return fail(client_.refusal(request, response, doing));
-    return reading.finish(response, tag_of_answer(response));
+    const Result<HttpResponse> response =
+        client_.send(request, doing, stop, {301, 302, 307, 308, 404, 410, kAnother, kNothingMore});
+    if (response && is_nothing(*response)) return ReadEnd::kGone;
+    if (response && response->status >= 300 && response->status != kAnother &&
+        response->status != kNothingMore)
+      return fail(client_.refusal(request, *response, doing));
+    return reading.finish(response);
   }
 
   // No header tells what was put, so small objects are read: of those, whoever asks wants to know it.
   Result<std::optional<StoredObject>> look(const std::string& key) override {
-    constexpr std::uint64_t kRead = std::uint64_t{1} << 20U;
     TRY(check(key));
     if (is_folder(key)) {
       TRY_ASSIGN(const bool is_there, has_folder(key));
       return is_there ? std::optional(StoredObject{key, 0, kFolderTag, digest_of("")}) : std::nullopt;
     }
-    TRY_ASSIGN(const HttpResponse there, look_at(key, cat("look at ", quoted(key))));
+    TRY_ASSIGN(const HttpResponse there, look_at(key, cat("look at ", quoted(key)), false));
     if (is_nothing(there)) return std::optional<StoredObject>();
     const std::uint64_t size = size_of_answer(there);
     if (size > kRead) return std::optional(StoredObject{key, size, tag_of_answer(there), std::nullopt});
@@ -156,55 +155,57 @@ class HttpStore final : public Store {
     return std::optional(StoredObject{key, read->bytes.size(), read->tag, digest_of(read->bytes)});
   }
 
+  Result<std::optional<StoredObject>> look_at_once(const std::string& key) override {
+    TRY(check(key));
+    TRY_ASSIGN(const HttpResponse there, look_at(key, cat("look at ", quoted(key)), true));
+    if (is_nothing(there)) return std::optional<StoredObject>();
+    return std::optional(StoredObject{key, size_of_answer(there), tag_of_answer(there), std::nullopt});
+  }
+
   Result<void> list(const std::string& prefix,
                     const std::function<void(const StoredObject&)>& visit) override {
     return list_.walk(prefix, visit);
   }
 
-  Result<void> remove(std::span<const std::string> keys) override {
+  Result<void> remove(std::span<const std::string> keys, const MayWrite& may_write) override {
     for (const std::string& key : keys) TRY(check(key));
-    std::mutex mutex;  // guards what follows
-    std::size_t next = 0;
-    std::optional<Error> error;
-    const auto work = [&] {
-      for (;;) {
-        std::unique_lock lock(mutex);
-        if (error || next == keys.size()) return;
-        const std::string& key = keys[next++];
-        lock.unlock();
-        Result<void> done = remove_one(key);
-        if (done) continue;
-        lock.lock();
-        if (!error) error = std::move(done).error();
-      }
-    };
-    {
-      std::vector<std::jthread> threads;
-      const std::size_t most = std::min<std::size_t>(client_.place().sends.requests, keys.size());
-      for (std::size_t i = 1; i < most; ++i) threads.emplace_back(work);
-      work();
-    }
-    return error ? Result<void>(fail(*std::move(error))) : Result<void>();
+    return at_once(keys.size(), client_.place().sends.requests,
+                   [&](std::size_t i) { return remove_one(keys[i], may_write); });
   }
 
  private:
+  Result<std::optional<ObjectBytes>> read_object(const std::string& key, bool is_urgent,
+                                                 const std::stop_token& stop = {}) {
+    StoreRequest request{"GET", client_.place().url(key)};
+    request.is_urgent = is_urgent;
+    const std::string doing = cat("read ", quoted(key));
+    TRY_ASSIGN(HttpResponse response, client_.send(request, doing, stop, {301, 302, 307, 308, 404, 410}));
+    if (is_nothing(response)) return std::optional<ObjectBytes>();
+    if (response.status >= 300) return fail(client_.refusal(request, response, doing));
+    ObjectBytes found{"", tag_of_answer(response), age_of(response)};
+    found.bytes = std::move(response.body);
+    return std::optional(std::move(found));
+  }
+
   Result<void> check_arrived(const FileToPut& file, const std::string& tag, const std::stop_token& stop) {
     ContentHasher hasher;
     const ByteSink to = [&](std::string_view bytes) {
       hasher.add(bytes);
       return Result<void>();
     };
-    TRY_ASSIGN(const std::optional<StoredObject> there, read({file.key, tag}, to, stop));
-    if (there && hasher.finish() == file.content) return {};
+    TRY_ASSIGN(const ReadEnd end, read({file.key, tag}, to, stop));
+    if (end == ReadEnd::kWhole && hasher.finish() == file.content) return {};
     return fail(user_error(cat("What store ", quoted(client_.place().name), " has of ", quoted(file.key),
                                " is not what was sent"),
                            "Is there a proxy in between, or somebody else who sends it? Run it again")
                     .because(Blame::kRemote));
   }
 
-  Result<HttpResponse> look_at(const std::string& key, const std::string& doing) {
-    const StoreRequest request{"HEAD", client_.place().url(key)};
-    TRY_ASSIGN(HttpResponse response, client_.send(request, doing, {}, {301, 302, 307, 308, 404, 410}));
+  Result<HttpResponse> look_at(const std::string& key, const std::string& doing, bool is_urgent,
+                               const std::stop_token& stop = {}) {
+    StoreRequest request{"HEAD", client_.place().url(key)};
+    request.is_urgent = is_urgent;
+    TRY_ASSIGN(HttpResponse response, client_.send(request, doing, stop, {301, 302, 307, 308, 404, 410}));
     if (response.status >= 300 && !is_nothing(response))
       return fail(client_.refusal(request, response, doing));
     return response;
@@ -235,13 +236,13 @@ class HttpStore final : public Store {
   }
 
   // What lies in it would go, too.
-  Result<void> remove_folder(const std::string& key) {
+  Result<void> remove_folder(const std::string& key, const MayWrite& may_write) {
     TRY_ASSIGN(const bool is_there, has_folder(key));
     if (!is_there) return {};
     TRY_ASSIGN(const bool is_empty, list_.is_empty(key.substr(0, key.size() - 1)));
     if (!is_empty) return {};
-    const StoreRequest request{
-        "DELETE", client_.place().url_of_path(path_of_folder(key)), {{"Depth", "infinity"}}};
+    StoreRequest request{"DELETE", client_.place().url_of_path(path_of_folder(key)), {{"Depth", "infinity"}}};
+    request.may_write = &may_write;
     TRY(client_.send(request, cat("remove ", quoted(key)), {}, {404, 410}));
     const std::lock_guard lock(mutex_);
     made_.erase(path_of_folder(key));
@@ -250,27 +251,27 @@ class HttpStore final : public Store {
 
   // What lies there, once what is put now gets another tag than that: or whoever knows the old one would take
   // ours for it.
-  Result<HttpResponse> look_before_put(const std::string& key, const std::string& doing) {
+  Result<HttpResponse> look_before_put(const std::string& key, const std::string& doing,
+                                       const std::stop_token& stop) {
     constexpr int kMostLooks = 4;
     for (int looks = 1;; ++looks) {
-      TRY_ASSIGN(HttpResponse there, look_at(key, doing));
+      TRY_ASSIGN(HttpResponse there, look_at(key, doing, true, stop));
       if (is_nothing(there) || !may_share_its_tag(there) || looks == kMostLooks) return there;
-      constexpr std::int64_t kSecond_ms = 1000;
-      constexpr std::int64_t kBehind_ms = 20;  // a file's time may be that much behind the server's
-      const std::int64_t begun_ms = clock_.now_ns() / 1'000'000 % kSecond_ms;
-      clock_.wait(std::chrono::milliseconds(kSecond_ms - begun_ms + kBehind_ms), {});
+      wait_for_next_second(clock_);
     }
   }
 
   // A server removes a folder with all that lies in it. So that is looked for, and told by the depth.
-  Result<void> remove_one(const std::string& key) {
-    if (is_folder(key)) return remove_folder(key);
+  Result<void> remove_one(const std::string& key, const MayWrite& may_write) {
+    if (is_folder(key)) return remove_folder(key, may_write);
     const std::string doing = cat("remove ", quoted(key));
     const StoreRequest look{"HEAD", client_.place().url(key)};
     TRY_ASSIGN(const HttpResponse there, client_.send(look, doing, {}, {301, 302, 307, 308, 404, 405, 410}));
     if (is_nothing(there) || there.status == 405) return {};
     if (there.status >= 300) return fail(client_.refusal(look, there, doing));
-    TRY(client_.send({"DELETE", look.url, {{"Depth", "0"}}}, doing, {}, {404, 410}));
+    StoreRequest request{"DELETE", look.url, {{"Depth", "0"}}};
+    request.may_write = &may_write;
+    TRY(client_.send(request, doing, {}, {404, 410}));
     return {};
   }
 

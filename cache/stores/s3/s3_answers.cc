@@ -54,8 +54,12 @@ Result<S3List> parse_s3_list(std::string_view xml) {
     list.objects.push_back({encoded ? decoded(std::string(key)) : std::string(key), *size,
                             without_quotes(entry.child_value("ETag"))});
   }
-  if (std::string_view(root.child_value("IsTruncated")) == "true")
-    list.next = root.child_value("NextContinuationToken");
+  if (std::string_view(root.child_value("IsTruncated")) != "true") return list;
+  list.next = root.child_value("NextContinuationToken");
+  if (list.next.empty())
+    return fail(user_error("The list of a bucket is cut short, and does not say where it goes on",
+                           "The service has to know ListObjectsV2: a newer version of it does, perhaps")
+                    .because(Blame::kRemote));
   return list;
 }
 

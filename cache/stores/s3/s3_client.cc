@@ -9,8 +9,18 @@
 namespace trainmake {
 namespace {
 
+constexpr std::string_view kNoSuchHost = "resolve host";  // of libcurl's words
+
 bool is_expected(int status, std::initializer_list<int> expected) {
   return status < 300 || std::find(expected.begin(), expected.end(), status) != expected.end();
+}
+
+// One of somebody's own may know no names of buckets before its own.
+bool may_want_path_style(const S3Place& place) { return !place.path_style && !place.service.empty(); }
+
+std::string path_style_advice(const S3Place& place) {
+  return cat("Many a service wants the bucket in the path, not in the host: `path_style = true` on store ",
+             quoted(place.name));
 }
 
 // What to do about a code of S3's.
@@ -21,6 +31,7 @@ std::string advice(const S3Error& error, const S3Place& place, const HttpRespons
   const std::string region = !told.empty() ? told : error.region;
   if (code == "NoSuchBucket")
     return cat("Check the name; `create = true` on store ", quoted(place.name), " makes it");
+  if (code == "InvalidBucketName" && may_want_path_style(place)) return path_style_advice(place);
   if (code == "RequestTimeTooSkewed") {
     const std::optional<std::int64_t> theirs = http_time_ns(header_value(response, "date"));
     const std::int64_t off = theirs ? (now_ns - *theirs) / 1'000'000 : 0;
@@ -97,8 +108,13 @@ Result<HttpRequest> S3Client::make(const S3Request& request, const std::stop_tok
 
 Result<HttpResponse> S3Client::send(const S3Request& request, const std::string& doing,
                                     const std::stop_token& stop, std::initializer_list<int> expected) {
-  TRY_ASSIGN(HttpResponse response,
-             sender_.send([&] { return make(request, stop); }, request.body_size(), stop));
+  Result<HttpResponse> answered =
+      sender_.send([&] { return make(request, stop); },
+                   {{request.body_size(), request.is_urgent}, request.may_write}, stop);
+  if (!answered && answered.error().message.find(kNoSuchHost) != std::string::npos &&
+      may_want_path_style(place_))
+    return fail(std::move(answered).error().advise(path_style_advice(place_)));
+  TRY_ASSIGN(HttpResponse response, std::move(answered));
   if (!is_expected(response.status, expected)) return fail(refusal(response, doing));
   return response;
 }

@@ -11,6 +11,7 @@
 #include "cache/stores/reading.h"
 #include "cache/stores/s3/s3_place.h"
 #include "cache/stores/sender.h"
+#include "cache/stores/store.h"
 #include "engine/base/hash.h"
 #include "engine/base/host.h"
 #include "engine/cloud/aws_account.h"
@@ -31,8 +32,10 @@ struct S3Request {
   std::string query;  // encoded
   std::vector<std::pair<std::string, std::string>> headers = {};
   std::string_view body = {};
-  const FilePiece* piece = nullptr;  // in place of `body`
-  Reading* reading = nullptr;        // takes the answer's body
+  const FilePiece* piece = nullptr;     // in place of `body`
+  Reading* reading = nullptr;           // takes the answer's body
+  bool is_urgent = false;               // waits for no other
+  const MayWrite* may_write = nullptr;  // asked at its turn
 
   std::uint64_t body_size() const { return piece == nullptr ? body.size() : piece->range.size; }
 };
@@ -42,7 +45,9 @@ class S3Client {
   S3Client(Host& host, S3Place place, Tally& tally);
 
   const S3Place& place() const { return place_; }
-  void heed(const std::stop_token& stop) { sender_.heed(stop); }
+  std::shared_ptr<void> heed(const std::stop_token& stop, const Hear& hear) {
+    return sender_.heed(stop, hear);
+  }
   // Any answer below 300 and those of `expected`; others are errors, `doing` being "put `a/b`".
   Result<HttpResponse> send(const S3Request& request, const std::string& doing, const std::stop_token& stop,
                             std::initializer_list<int> expected = {});

@@ -10,7 +10,7 @@ namespace trainmake {
 namespace {
 
 // Tencent's COS and Huawei's OBS take no condition with a put; UCloud's US3 takes parts of 8 MiB, and nothing
-// larger in one request.
+// larger in one request, and its ETag is no MD5.
 S3Limits limits_of(std::string_view host) {
   S3Limits limits;
   if (host.ends_with("myqcloud.com") || host.ends_with("myhuaweicloud.com")) limits.conditional = false;
@@ -18,6 +18,7 @@ S3Limits limits_of(std::string_view host) {
     limits.part_bytes = limits.single_bytes = std::uint64_t{8} << 20U;
     limits.fixed_parts = true;
     limits.conditional = false;
+    limits.tags_are_md5 = false;
   }
   return limits;
 }
@@ -55,6 +56,8 @@ Result<S3Place> read_s3_place(const Service& service) {
             .at(service.where));
   place.path_style = says_yes(service, "path_style");
   if (!place.service.empty()) place.limits = limits_of(host_of(place.service));
+  if (service.attributes.find("conditional") != nullptr)
+    place.limits.conditional = says_yes(service, "conditional");
   return place;
 }
 

@@ -21,6 +21,7 @@ struct S3Limits {
   std::uint64_t copied_part_bytes = std::uint64_t{1} << 30U;
   bool fixed_parts = false;  // all but the last are of part_bytes
   bool conditional = true;   // a put may say what it replaces
+  bool tags_are_md5 = true;  // of what was put with one request
 };
 
 struct S3Place : BucketPlace {
@@ -32,7 +33,7 @@ struct S3Place : BucketPlace {
   std::string copy_source(std::string_view key) const;  // as a header names it
 };
 
-// `s3://bucket/prefix`, and `path_style` beside what all buckets have.
+// `s3://bucket/prefix`, `path_style` and `conditional` beside what all buckets have.
 Result<S3Place> read_s3_place(const Service& service);
 
 }  // namespace trainmake

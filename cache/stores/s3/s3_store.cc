@@ -7,6 +7,7 @@
 
 #include "cache/content_digest.h"
 #include "cache/file_digests.h"
+#include "cache/stores/pages.h"
 #include "cache/stores/s3/s3_answers.h"
 #include "cache/stores/s3/s3_client.h"
 #include "cache/stores/s3/s3_upload.h"
@@ -28,15 +29,50 @@ bool is_no_bucket(const HttpResponse& response) {
   return response.status == 404 && parse_s3_error(response.body).code == "NoSuchBucket";
 }
 
+class Md5Check final : public TagCheck {
+ public:
+  explicit Md5Check(std::string md5) : md5_(std::move(md5)) {}
+  void add(std::string_view bytes) override { hasher_.add(bytes); }
+  bool holds() override { return hex_of(hasher_.finish()) == md5_; }
+
+ private:
+  std::string md5_;
+  OldHasher hasher_{OldDigest::kMd5};
+};
+
+// The tag of what was put with one request is its MD5, unless a key that is not the service's own encrypts
+// it.
+std::unique_ptr<TagCheck> check_of(const ObjectToRead& object, const HttpResponse& head, bool tags_are_md5) {
+  const std::string encryption = header_value(head, "x-amz-server-side-encryption");
+  const bool is_plain = (encryption.empty() || encryption == "AES256") &&
+                        header_value(head, "x-amz-server-side-encryption-customer-algorithm").empty();
+  std::string tag = object.tag;
+  for (char& c : tag) c = c >= 'A' && c <= 'F' ? static_cast<char>(c + ('a' - 'A')) : c;
+  constexpr std::size_t kDigits = 32;
+  const bool is_md5 = tag.size() == kDigits && tag.find_first_not_of("0123456789abcdef") == tag.npos;
+  return tags_are_md5 && is_plain && is_md5 ? std::make_unique<Md5Check>(std::move(tag)) : nullptr;
+}
+
+// Others ignore a condition that they do not know.
+bool is_known_to_heed(const HttpResponse& response) {
+  constexpr std::string_view kServers[] = {"AmazonS3", "MinIO", "VERSITYGW", "cloudflare"};
+  const std::string server = header_value(response, "server");
+  return std::any_of(std::begin(kServers), std::end(kServers),
+                     [&](std::string_view known) { return server.starts_with(known); });
+}
+
 class S3Store final : public Store {
  public:
   S3Store(Host& host, S3Place place, Tally& tally)
-      : Store("", place.sends.requests),
+      : Store({.puts_at_once = place.sends.requests}),
         files_(host.files),
         takes_conditions_(place.limits.conditional),
+        tags_are_md5_(place.limits.tags_are_md5),
         client_(host, std::move(place), tally) {}
 
-  void heed(const std::stop_token& stop) override { client_.heed(stop); }
+  std::shared_ptr<void> heed(const std::stop_token& stop, const Hear& hear) override {
+    return client_.heed(stop, hear);
+  }
 
   Result<void> check(const std::string& key) const override {
     return check_key(client_.place(), key, kLongestKey);
@@ -54,33 +90,43 @@ class S3Store final : public Store {
     const bool may_take_over = file.like && !file.like->chunks.empty() && !limits.fixed_parts;
     if (stat.size > limits.single_bytes || (may_take_over && stat.size > kChunkBytes))
       return S3Upload(files_, client_, file, stat.size, [&] { return make_bucket(stop); }).run(stop);
+    if (!file.notes.empty()) give_up(file.key, file.notes);  // of when it was larger
     return put_whole(file, stat.size, stop);
   }
 
+  void give_up(const std::string& key, const std::vector<std::string>& notes) override {
+    S3Upload::give_up(client_, key, notes);
+  }
+
   Result<std::optional<std::string>> put(const std::string& key, std::string_view bytes,
-                                         const Expected& expected) override {
+                                         const Expected& expected, const std::stop_token& stop) override {
     TRY(check(key));
     const std::string doing = cat("put ", quoted(key));
     S3Request request{"PUT", key, "", {{kContentHeader, digest_of(bytes).hex()}}, bytes};
+    request.is_urgent = expected.has_value();
     if (expected && !takes_conditions_) {
-      TRY_ASSIGN(const std::optional<StoredObject> there, look(key));
+      TRY_ASSIGN(const std::optional<StoredObject> there, look_at(key, true, stop));
       if ((there ? there->tag : "") != *expected) return std::optional<std::string>();
     } else if (expected) {
       const bool is_new = expected->empty();
       request.headers.emplace_back(is_new ? "If-None-Match" : "If-Match",
                                    is_new ? "*" : cat("\"", *expected, "\""));
     }
-    TRY_ASSIGN(const HttpResponse response, send_into(request, doing, {}, expected.has_value()));
+    TRY_ASSIGN(const HttpResponse response, send_into(request, doing, stop, expected.has_value()));
     if (response.status < 300) {
       TRY_ASSIGN(std::string tag, tag_or_no_service(response, doing));
+      if (expected == "" && takes_conditions_ && !is_known_to_heed(response)) TRY(check_heeded(request));
       return std::optional(std::move(tag));
     }
     if (response.status == kNotImplemented) {
-      takes_conditions_ = false;
-      return put(key, bytes, expected);
+      // Of the condition, unless the same without one is not, either.
+      if (!takes_conditions_.exchange(false)) return fail(client_.refusal(response, doing));
+      Result<std::optional<std::string>> without = put(key, bytes, expected, stop);
+      if (!without) takes_conditions_ = true;
+      return without;
     }
     // Nobody else's bytes are ours: it was put when that was asked first, and the answer was lost.
-    TRY_ASSIGN(const std::optional<StoredObject> there, look(key));
+    TRY_ASSIGN(const std::optional<StoredObject> there, look_at(key, true, stop));
     if (there && there->content == digest_of(bytes)) return std::optional(there->tag);
     return std::optional<std::string>();
   }
@@ -95,37 +141,35 @@ class S3Store final : public Store {
     return std::optional(std::move(found));
   }
 
-  Result<std::optional<StoredObject>> read(const ObjectToRead& object, const ByteSink& to,
-                                           const std::stop_token& stop) override {
+  Result<ReadEnd> read(const ObjectToRead& object, const ByteSink& to, const std::stop_token& stop) override {
     TRY(check(object.key));
-    Reading reading(object, to);
+    Reading reading(object, to, {tag_of, true, [&](const HttpResponse& head) {
+                                   return check_of(object, head, tags_are_md5_);
+                                 }});
     S3Request request{"GET", object.key, ""};
     request.reading = &reading;
     const std::string doing = cat("read ", quoted(object.key));
-    TRY_ASSIGN(const HttpResponse response, client_.send(request, doing, stop, {404, kNothingMore}));
-    if (response.status == 404) return missing<StoredObject>(response, doing);
-    return reading.finish(response, tag_of(response));
+    const Result<HttpResponse> response = client_.send(request, doing, stop, {404, kAnother, kNothingMore});
+    if (!response || response->status != 404) return reading.finish(response);
+    TRY(missing<StoredObject>(*response, doing));
+    return ReadEnd::kGone;
   }
 
-  Result<std::optional<StoredObject>> look(const std::string& key) override {
-    TRY(check(key));
-    const std::string doing = cat("look at ", quoted(key));
-    TRY_ASSIGN(const HttpResponse response, client_.send({"HEAD", key, ""}, doing, {}, {404}));
-    if (response.status == 404) return std::optional<StoredObject>();
-    return std::optional(
-        StoredObject{key, whole_number<std::uint64_t>(header_value(response, "content-length")).value_or(0),
-                     tag_of(response), Digest128::parse(header_value(response, kContentHeader))});
+  Result<std::optional<StoredObject>> look(const std::string& key) override { return look_at(key, false); }
+  Result<std::optional<StoredObject>> look_at_once(const std::string& key) override {
+    return look_at(key, true);
   }
 
   Result<void> list(const std::string& prefix,
                     const std::function<void(const StoredObject&)>& visit) override {
     const std::string above = client_.place().prefix.empty() ? "" : cat(client_.place().prefix, "/");
+    const std::string begin = cat(above, prefix);
     const std::string doing = cat("list ", quoted(prefix));
+    Pages pages;
     for (std::string next;;) {
       const std::string query =
           cat(next.empty() ? "" : cat("continuation-token=", percent_encoded(next), "&"),
-              "encoding-type=url&list-type=2&max-keys=", kListed,
-              "&prefix=", percent_encoded(cat(above, prefix)));
+              "encoding-type=url&list-type=2&max-keys=", kListed, "&prefix=", percent_encoded(begin));
       TRY_ASSIGN(const HttpResponse response, client_.send({"GET", "", query}, doing, {}, {404}));
       if (response.status == 404) {
         if (is_no_bucket(response) && client_.place().create) return {};
@@ -133,39 +177,56 @@ class S3Store final : public Store {
       }
       TRY_ASSIGN(const S3List list, parse_s3_list(response.body));
       for (const S3Listed& object : list.objects) {
-        if (object.key.starts_with(above))
+        if (object.key.starts_with(begin))
           visit({object.key.substr(above.size()), object.size, object.tag, std::nullopt});
       }
       if (list.next.empty()) return {};
+      if (!pages.go_on(list.objects.empty() ? "" : list.objects.front().key, list.next))
+        return fail(endless_list(doing, client_.place().name));
       next = list.next;
     }
   }
 
-  Result<void> remove(std::span<const std::string> keys) override {
+  Result<void> remove(std::span<const std::string> keys, const MayWrite& may_write) override {
     std::vector<std::string> many;
     for (const std::string& key : keys) {
       TRY(check(key));
       if (keys.size() == 1 || !can_be_in_xml(key)) {
-        TRY(client_.send({"DELETE", key, ""}, cat("remove ", quoted(key)), {}, {404}));
+        S3Request request{"DELETE", key, ""};
+        request.may_write = &may_write;
+        TRY(client_.send(request, cat("remove ", quoted(key)), {}, {404}));
       } else {
         many.push_back(client_.place().object(key));
       }
     }
     for (std::span<const std::string> rest(many); !rest.empty();) {
       const std::size_t count = std::min(rest.size(), kMostRemoved);
-      TRY(remove_many(rest.first(count)));
+      TRY(remove_many(rest.first(count), may_write));
       rest = rest.subspan(count);
     }
     return {};
   }
 
  private:
-  Result<void> remove_many(std::span<const std::string> objects) {
+  Result<std::optional<StoredObject>> look_at(const std::string& key, bool is_urgent,
+                                              const std::stop_token& stop = {}) {
+    TRY(check(key));
+    const std::string doing = cat("look at ", quoted(key));
+    S3Request request{"HEAD", key, ""};
+    request.is_urgent = is_urgent;
+    TRY_ASSIGN(const HttpResponse response, client_.send(request, doing, stop, {404}));
+    if (response.status == 404) return std::optional<StoredObject>();
+    return std::optional(
+        StoredObject{key, whole_number<std::uint64_t>(header_value(response, "content-length")).value_or(0),
+                     tag_of(response), Digest128::parse(header_value(response, kContentHeader))});
+  }
+
+  Result<void> remove_many(std::span<const std::string> objects, const MayWrite& may_write) {
     const std::string document = render_s3_removal(objects);
     const std::string doing = cat("remove ", plural(objects.size(), "object"));
-    TRY_ASSIGN(const HttpResponse response,
-               client_.send({"POST", "", "delete=", {{"Content-MD5", base64_of(md5(document))}}, document},
-                            doing, {}));
+    S3Request request{"POST", "", "delete=", {{"Content-MD5", base64_of(md5(document))}}, document};
+    request.may_write = &may_write;
+    TRY_ASSIGN(const HttpResponse response, client_.send(request, doing, {}));
     TRY_ASSIGN(const std::vector<S3Kept> kept, parse_s3_removal(response.body));
     if (kept.empty()) return {};
     return fail(user_error(cat("Cannot ", doing, ": store ", quoted(client_.place().name), " keeps ",
@@ -194,22 +255,24 @@ class S3Store final : public Store {
 
   // Nothing when the service would rather have it sent.
   Result<std::optional<PutFile>> copy(const FileToPut& file, const std::stop_token& stop) {
-    const S3Request request{"PUT",
-                            file.key,
-                            "",
-                            {{"x-amz-copy-source", client_.place().copy_source(file.like->key)},
-                             {"x-amz-copy-source-if-match", cat("\"", file.like->tag, "\"")}}};
+    S3Request request{"PUT",
+                      file.key,
+                      "",
+                      {{"x-amz-copy-source", client_.place().copy_source(file.like->key)},
+                       {"x-amz-copy-source-if-match", cat("\"", file.like->tag, "\"")}}};
+    request.may_write = &file.may_write;
     TRY_ASSIGN(const HttpResponse response,
                client_.send(request, cat("copy ", quoted(file.like->key), " to ", quoted(file.key)), stop,
                             {400, 403, 404, 405, 412, 501}));
     const std::optional<std::string> tag = field_of_answer(response.body, "ETag");
     if (response.status >= 300 || !tag) return std::optional<PutFile>();
-    return std::optional(PutFile{*tag, 0, true, file.like->chunks});
+    return std::optional(PutFile{.tag = *tag, .copied = true, .chunks = file.like->chunks});
   }
 
   Result<PutFile> put_whole(const FileToPut& file, std::uint64_t size, const std::stop_token& stop) {
     const std::string doing = cat("put ", quoted(file.key));
     S3Request request{"PUT", file.key, "", {{kContentHeader, file.content.hex()}}};
+    request.may_write = &file.may_write;
     constexpr std::uint64_t kHeld = std::uint64_t{256} << 10U;
     PutFile put;
     put.sent = size;
@@ -245,6 +308,19 @@ class S3Store final : public Store {
     return met ? Result<HttpResponse>(std::move(response)) : fail(client_.refusal(response, doing));
   }
 
+  // The same once more: it may not be put, since it is there, and does no harm where it is.
+  Result<void> check_heeded(const S3Request& request) {
+    const std::string doing = cat("put ", quoted(request.key), " again");
+    TRY_ASSIGN(const HttpResponse again, client_.send(request, doing, {}, {409, 412}));
+    if (again.status >= 300) return {};
+    return fail(user_error(cat("Store ", quoted(client_.place().name),
+                               " puts over what is there, though it is told not to: its service knows no "
+                               "`If-None-Match`"),
+                           cat("Write `conditional = false` on store ", quoted(client_.place().name),
+                               " in TRAINSPACE.lua: it is asked before each put then"))
+                    .because(Blame::kRemote));
+  }
+
   Result<void> make_bucket(const std::stop_token& stop) {
     const std::lock_guard one_alone(mutex_);
     if (made_) return {};
@@ -260,6 +336,7 @@ class S3Store final : public Store {
 
   FileSystem& files_;
   std::atomic<bool> takes_conditions_;
+  const bool tags_are_md5_;
   S3Client client_;
   std::mutex mutex_;  // guards what follows
   bool made_ = false;

@@ -14,12 +14,15 @@ namespace {
 
 constexpr std::size_t kPartsAtOnce = 8;
 constexpr char kTab = '\t';
+constexpr const char* kEnded = "ended";
 
 std::uint64_t part_bytes_of(std::uint64_t size, const S3Limits& limits) {
   std::uint64_t bytes = limits.part_bytes;
   while (!limits.fixed_parts && size / bytes >= limits.most_parts) bytes *= 2;
   return bytes;
 }
+
+std::string upload_query(const std::string& id) { return cat("uploadId=", percent_encoded(id)); }
 
 }  // namespace
 
@@ -68,7 +71,6 @@ std::string S3Upload::what() const {
   for (const UploadPart& part : parts_) hasher.number(part.offset).number(part.copied ? 1 : 0);
   return hasher.finish().hex();
 }
-std::string S3Upload::upload_query() const { return cat("uploadId=", percent_encoded(id_)); }
 
 Result<PutFile> S3Upload::run(const std::stop_token& stop) {
   TRY(compare(stop));
@@ -80,10 +82,11 @@ Result<PutFile> S3Upload::run(const std::stop_token& stop) {
     if (id_.empty()) TRY(begin(stop));
     Result<std::string> tag = attempt(stop);
     if (tag)
-      return PutFile{
-          *std::move(tag), sent_,
-          std::all_of(parts_.begin(), parts_.end(), [](const UploadPart& part) { return part.copied; }),
-          std::move(chunks_)};
+      return PutFile{.tag = *std::move(tag),
+                     .sent = sent_,
+                     .copied = std::all_of(parts_.begin(), parts_.end(),
+                                           [](const UploadPart& part) { return part.copied; }),
+                     .chunks = std::move(chunks_)};
     if (again_ == Again::kNo) return fail(std::move(tag).error());
     start_over();
   }
@@ -139,11 +142,16 @@ Result<void> S3Upload::compare(const std::stop_token& stop) {
   return {};
 }
 
-// `upload WHAT ID`, and for each finished part `part NUMBER TAG CHUNK,CHUNK`.
+// `upload WHAT ID`, and for each finished part `part NUMBER TAG CHUNK,CHUNK`; `ended` when it was given up.
 void S3Upload::take_up() {
   const std::string begun = cat("upload", kTab, what(), kTab);
   for (const std::string& note : file_.notes) {
     const std::vector<std::string> words = split(note, kTab);
+    if (note == kEnded) {
+      id_.clear();
+      is_resumed_ = false;
+      std::fill(tags_.begin(), tags_.end(), "");
+    }
     if (words.size() == 3 && words[0] == "upload") {
       id_ = words[2];
       if (!note.starts_with(begun)) abandon();  // of what the file was, or of other parts
@@ -207,7 +215,7 @@ Result<void> S3Upload::send_parts(const std::stop_token& stop) {
 Result<void> S3Upload::send_part(std::size_t number, const std::stop_token& stop) {
   const UploadPart& part = parts_[number];
   TRY_ASSIGN(const DigestedPiece digested, digest_piece(files_, file_.path, part.offset, part.size, stop));
-  S3Request request{"PUT", file_.key, cat("partNumber=", number + 1, "&", upload_query())};
+  S3Request request{"PUT", file_.key, cat("partNumber=", number + 1, "&", upload_query(id_))};
   request.piece = &digested.piece;
   TRY_ASSIGN(const HttpResponse response, client_.send(request, doing(), stop, {404}));
   if (response.status == 404) {
@@ -225,7 +233,7 @@ Result<void> S3Upload::copy_part(std::size_t number, const std::stop_token& stop
   const S3Request request{
       "PUT",
       file_.key,
-      cat("partNumber=", number + 1, "&", upload_query()),
+      cat("partNumber=", number + 1, "&", upload_query(id_)),
       {{"x-amz-copy-source", client_.place().copy_source(file_.like->key)},
        {"x-amz-copy-source-if-match", cat("\"", file_.like->tag, "\"")},
        {"x-amz-copy-source-range", cat("bytes=", part.offset, "-", part.offset + part.size - 1)}}};
@@ -251,12 +259,14 @@ void S3Upload::finish_part(std::size_t number, std::string tag, std::span<const 
   }
   if (file_.note) file_.note(cat("part", kTab, number, kTab, tag, kTab, hexes));
   tags_[number] = std::move(tag);
+  if (file_.came) file_.came(parts_[number].size);
 }
 
 Result<std::string> S3Upload::complete(const std::stop_token& stop) {
   const std::string document = render_s3_parts(tags_);
-  TRY_ASSIGN(const HttpResponse done,
-             client_.send({"POST", file_.key, upload_query(), {}, document}, doing(), stop, {400, 404}));
+  S3Request request{"POST", file_.key, upload_query(id_), {}, document};
+  request.may_write = &file_.may_write;
+  TRY_ASSIGN(const HttpResponse done, client_.send(request, doing(), stop, {400, 404}));
   const std::optional<std::string> tag = field_of_answer(done.body, "ETag");
   // An answer of 200 may be an error that came later.
   if (done.status < 300 && tag && parse_s3_error(done.body).code.empty()) return *tag;
@@ -272,9 +282,20 @@ Result<std::string> S3Upload::complete(const std::stop_token& stop) {
   return fail(client_.refusal(done, doing()));
 }
 
-// Worth a try: a bucket's own rules end what is left.
+// Each is worth a try: a bucket's own rules end what is left.
+void S3Upload::give_up(S3Client& client, const std::string& key, const std::vector<std::string>& notes) {
+  std::string id;
+  for (const std::string& note : notes) {
+    const std::vector<std::string> words = split(note, kTab);
+    if (note == kEnded) id.clear();
+    if (words.size() == 3 && words[0] == "upload") id = words[2];
+  }
+  if (!id.empty()) (void)client.send({"DELETE", key, upload_query(id)}, cat("put ", quoted(key)), {}, {404});
+}
+
 void S3Upload::abandon() {
-  (void)client_.send({"DELETE", file_.key, upload_query()}, doing(), {}, {404});
+  (void)client_.send({"DELETE", file_.key, upload_query(id_)}, doing(), {}, {404});
+  if (file_.note) file_.note(kEnded);
   id_.clear();
 }
 

@@ -43,6 +43,8 @@ class S3Upload {
   S3Upload(FileSystem& files, S3Client& client, const FileToPut& file, std::uint64_t size,
            std::function<Result<void>()> make_bucket);
   Result<PutFile> run(const std::stop_token& stop);
+  // Ends what the notes say is under way.
+  static void give_up(S3Client& client, const std::string& key, const std::vector<std::string>& notes);
 
  private:
   Result<void> compare(const std::stop_token& stop);
@@ -57,7 +59,6 @@ class S3Upload {
   void finish_part(std::size_t number, std::string tag, std::span<const Digest128> digests);
   void abandon();
   std::string what() const;
-  std::string upload_query() const;
   std::string doing() const;
 
   enum class Again : std::uint8_t { kNo, kUploadGone, kNothingLike };

@@ -69,7 +69,7 @@ Result<UCloudAccount> UfileClient::account() {
 // Without our key, which an answer may have from our request.
 std::string UfileClient::hidden(const std::string& text) const {
   const std::lock_guard lock(mutex_);
-  return account_ ? Redactor({account_->keys.private_key}).redact(text) : text;
+  return account_ ? Redactor({account_->keys.private_key.reveal()}).redact(text) : text;
 }
 
 void UfileClient::count(const std::string& method) {
@@ -112,7 +112,8 @@ Result<HttpRequest> UfileClient::make(const UfileRequest& request) {
 }
 
 Result<HttpResponse> UfileClient::ask(const UfileRequest& request, const std::stop_token& stop) {
-  return sender_.send([&] { return make(request); }, request.body_size(), stop);
+  return sender_.send([&] { return make(request); },
+                      {{request.body_size(), request.is_urgent}, request.may_write}, stop);
 }
 
 Result<HttpResponse> UfileClient::send(const UfileRequest& request, const std::string& doing,
@@ -120,8 +121,9 @@ Result<HttpResponse> UfileClient::send(const UfileRequest& request, const std::s
   TRY_ASSIGN(HttpResponse response, ask(request, stop));
   const bool puts = request.method == "PUT" || request.method == "POST";
   if (puts && place_.create && response.status >= 300 && parse_ufile_error(response.body).no_bucket()) {
-    TRY(make_bucket(stop));
+    Result<void> made = make_bucket(stop);  // unless somebody of this account did a moment ago
     TRY_ASSIGN(response, ask(request, stop));
+    if (!made && !is_expected(response.status, expected)) return fail(std::move(made).error());
   }
   if (!is_expected(response.status, expected)) return fail(refusal(response, doing));
   return response;
@@ -148,7 +150,7 @@ Result<void> UfileClient::make_bucket(const std::stop_token& stop) {
     count(request.method);
     return request;
   };
-  TRY_ASSIGN(const HttpResponse response, sender_.send(make_call, request.body.size(), stop));
+  TRY_ASSIGN(const HttpResponse response, sender_.send(make_call, {{request.body.size()}}, stop));
   const UfileError error = parse_ufile_error(response.body);
   // Taken, by ourselves: it was made when that was asked first, and the answer was lost.
   const bool is_made = error.code == 0 || (error.code == kNameTaken && calls > 1);

@@ -14,6 +14,7 @@
 #include "cache/stores/file_range.h"
 #include "cache/stores/reading.h"
 #include "cache/stores/sender.h"
+#include "cache/stores/store.h"
 #include "cache/stores/ufile/ufile_place.h"
 #include "engine/base/host.h"
 #include "engine/cloud/ucloud_account.h"
@@ -30,9 +31,11 @@ struct UfileRequest {
   std::string query;  // encoded
   std::vector<std::pair<std::string, std::string>> headers = {};
   std::string_view body = {};
-  const FileRange* range = nullptr;  // in place of `body`
-  std::string md5 = {};              // of either; "" is not said
-  Reading* reading = nullptr;        // takes the answer's body
+  const FileRange* range = nullptr;     // in place of `body`
+  std::string md5 = {};                 // of either; "" is not said
+  Reading* reading = nullptr;           // takes the answer's body
+  bool is_urgent = false;               // waits for no other
+  const MayWrite* may_write = nullptr;  // asked at its turn
 
   std::uint64_t body_size() const { return range == nullptr ? body.size() : range->size; }
 };
@@ -42,7 +45,9 @@ class UfileClient {
   UfileClient(Host& host, UfilePlace place, Tally& tally);
 
   const UfilePlace& place() const { return place_; }
-  void heed(const std::stop_token& stop) { sender_.heed(stop); }
+  std::shared_ptr<void> heed(const std::stop_token& stop, const Hear& hear) {
+    return sender_.heed(stop, hear);
+  }
   // Any answer below 300 and those of `expected`; others are errors, `doing` being "put `a/b`". Into a bucket
   // that is missing and may be made, it makes the bucket first.
   Result<HttpResponse> send(const UfileRequest& request, const std::string& doing,

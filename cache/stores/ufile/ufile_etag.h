@@ -25,6 +25,10 @@ std::string ufile_etag_of(std::string_view bytes);
 // size.
 bool is_ufile_etag(std::string_view said, std::string_view expected, std::uint64_t size);
 
+// Whether an ETag is one that such an object of `size` bytes may have. One that came in by another door, as
+// that for S3, may have any other.
+bool tells_of_bytes(std::string_view etag, std::uint64_t size);
+
 // The SHA-1 of a part, out of either form of a part's ETag; nothing of any other text.
 std::optional<std::string> sha1_of_ufile_part(std::string_view etag);
 

@@ -19,6 +19,8 @@ constexpr char kTab = '\t';
 constexpr std::initializer_list<int> kNotCopied = {400, 403, 404, 405, 409, 412, 416, 419, 501};
 constexpr std::initializer_list<int> kNoSuchUpload = {400, 404, 409, 410, 412, 416, 419};
 
+std::string upload_query(const std::string& id) { return cat("uploadId=", percent_encoded(id)); }
+
 }  // namespace
 
 Result<KnownFile> know_file(FileSystem& files, const FileToPut& file, std::uint64_t size,
@@ -54,8 +56,6 @@ UfileUpload::UfileUpload(FileSystem& files, UfileClient& client, const FileToPut
 
 std::string UfileUpload::doing() const { return cat("put ", quoted(file_.key)); }
 
-std::string UfileUpload::upload_query() const { return cat("uploadId=", percent_encoded(id_)); }
-
 FileRange UfileUpload::range(std::size_t number) const {
   const std::uint64_t offset = number * part_bytes_;
   return {file_.path, offset, std::min(part_bytes_, known_.size - offset)};
@@ -67,7 +67,11 @@ Result<PutFile> UfileUpload::run(const std::stop_token& stop) {
     if (id_.empty()) TRY(begin(stop));
     Result<void> sent = send_parts(stop);
     Result<std::string> tag = sent ? complete(stop) : fail(std::move(sent).error());
-    if (tag) return PutFile{*std::move(tag), sent_, sent_ == 0 && !is_resumed_, known_.chunks};
+    if (tag)
+      return PutFile{.tag = *std::move(tag),
+                     .sent = sent_,
+                     .copied = sent_ == 0 && !is_resumed_,
+                     .chunks = known_.chunks};
     if (!is_gone_) {
       if (!file_.note) abandon();  // nobody would take it up
       return fail(std::move(tag).error());
@@ -146,7 +150,7 @@ Result<bool> UfileUpload::copy_part(std::size_t number, const std::stop_token& s
   const UfileRequest request{
       "PUT",
       file_.key,
-      cat(upload_query(), "&partNumber=", number),
+      cat(upload_query(id_), "&partNumber=", number),
       {{"X-Ufile-Copy-Source", client_.place().copy_source(file_.like->key)},
        {"X-Ufile-Copy-Source-Range", cat("bytes=", part.offset, "-", part.offset + part.size - 1)}}};
   TRY_ASSIGN(const HttpResponse response, client_.send(request, doing(), stop, kNotCopied));
@@ -163,7 +167,7 @@ Result<void> UfileUpload::send_part(std::size_t number, const std::stop_token& s
   TRY(read_range(files_, part, stop, [&](std::string_view piece) { bytes += piece; }));
   const std::string digest = sha1(bytes);
   if (is_blocks() && digest != known_.blocks[number]) return fail(changed_while_sent(file_.path));
-  UfileRequest request{"PUT", file_.key, cat(upload_query(), "&partNumber=", number), {}, bytes};
+  UfileRequest request{"PUT", file_.key, cat(upload_query(id_), "&partNumber=", number), {}, bytes};
   request.md5 = hex_of(md5(bytes));
   TRY_ASSIGN(const HttpResponse response, client_.send(request, doing(), stop, kNoSuchUpload));
   if (response.status >= 300) {
@@ -186,12 +190,14 @@ void UfileUpload::finish_part(std::size_t number, std::string tag) {
   const std::lock_guard lock(mutex_);
   if (file_.note) file_.note(cat("part", kTab, number, kTab, tag));
   tags_[number] = std::move(tag);
+  if (file_.came) file_.came(range(number).size);
 }
 
 Result<std::string> UfileUpload::complete(const std::stop_token& stop) {
   const std::string body = join(tags_, ",");
-  TRY_ASSIGN(const HttpResponse done,
-             client_.send({"POST", file_.key, upload_query(), {}, body}, doing(), stop, kNoSuchUpload));
+  UfileRequest request{"POST", file_.key, upload_query(id_), {}, body};
+  request.may_write = &file_.may_write;
+  TRY_ASSIGN(const HttpResponse done, client_.send(request, doing(), stop, kNoSuchUpload));
   const std::string tag = without_quotes(header_value(done, "etag"));
   const std::string lies = parse_ufile_finished(done.body);
   if (done.status < 300) {
@@ -206,8 +212,19 @@ Result<std::string> UfileUpload::complete(const std::stop_token& stop) {
 }
 
 // Worth a try: nobody sees what is left.
+void UfileUpload::give_up(UfileClient& client, const std::string& key,
+                          const std::vector<std::string>& notes) {
+  std::string id;
+  for (const std::string& note : notes) {
+    const std::vector<std::string> words = split(note, kTab);
+    if (words.size() == 4 && words[0] == "upload") id = words[2];
+  }
+  if (!id.empty())
+    (void)client.send({"DELETE", key, upload_query(id)}, cat("put ", quoted(key)), {}, {400, 404});
+}
+
 void UfileUpload::abandon() {
-  (void)client_.send({"DELETE", file_.key, upload_query()}, doing(), {}, {400, 404});
+  (void)client_.send({"DELETE", file_.key, upload_query(id_)}, doing(), {}, {400, 404});
   id_.clear();
 }
 

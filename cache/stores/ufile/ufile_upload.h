@@ -40,6 +40,8 @@ class UfileUpload {
   // Borrows all of them.
   UfileUpload(FileSystem& files, UfileClient& client, const FileToPut& file, const KnownFile& known);
   Result<PutFile> run(const std::stop_token& stop);
+  // Ends what the notes say is under way.
+  static void give_up(UfileClient& client, const std::string& key, const std::vector<std::string>& notes);
 
  private:
   void take_up();
@@ -54,7 +56,6 @@ class UfileUpload {
   FileRange range(std::size_t number) const;
   bool is_like(std::size_t number) const;
   bool is_blocks() const { return part_bytes_ == kUfileBlock; }
-  std::string upload_query() const;
   std::string doing() const;
 
   FileSystem& files_;

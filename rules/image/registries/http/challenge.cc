@@ -1,15 +1,11 @@
 #include "rules/image/registries/http/challenge.h"
 
+#include "engine/base/letter_case.h"
+
 namespace trainmake {
 namespace {
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == ','; }
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  return out;
-}
 
 // Takes what stands before any of `ends`.
 std::string_view take(std::string_view& text, std::string_view ends) {
@@ -35,11 +31,11 @@ std::string take_quoted(std::string_view& text) {
 
 std::optional<Challenge> parse_challenge(std::string_view header) {
   Challenge challenge;
-  challenge.scheme = lower(take(header, " \t"));
+  challenge.scheme = lower_case(take(header, " \t"));
   if (challenge.scheme.empty()) return std::nullopt;
   while (true) {
     while (!header.empty() && is_blank(header.front())) header.remove_prefix(1);
-    const std::string name = lower(take(header, "=, \t"));
+    const std::string name = lower_case(take(header, "=, \t"));
     if (name.empty() || header.empty() || header.front() != '=') return challenge;
     header.remove_prefix(1);
     std::string value =

@@ -100,8 +100,8 @@ class HttpRegistry final : public Registry {
     const std::vector<std::pair<std::string, std::string>> headers = request.headers;
     bool begins = true;         // an answer
     std::uint64_t to_skip = 0;  // of a server that begins at the beginning all the same
-    request.body_to = [&](int status, std::string_view bytes) -> Result<void> {
-      if (begins) to_skip = status == 200 ? taken : 0;
+    request.body_to = [&](const HttpResponse& head, std::string_view bytes) -> Result<void> {
+      if (begins) to_skip = head.status == 200 ? taken : 0;
       begins = false;
       const std::size_t skipped = std::min<std::uint64_t>(to_skip, bytes.size());
       to_skip -= skipped;
@@ -222,7 +222,7 @@ class HttpRegistry final : public Registry {
     HttpRequest request;
     request.url = manifest_url(named.repository, named.reference);
     request.headers = {{"Accept", std::string(kManifestTypes)}};
-    request.body_to = [&](int, std::string_view bytes) -> Result<void> {
+    request.body_to = [&](const HttpResponse&, std::string_view bytes) -> Result<void> {
       document += bytes;
       if (document.size() <= kLargestDocument) return {};
       return fail(user_error(cat("The manifest ", quoted(name_of(named)), " is longer than ",

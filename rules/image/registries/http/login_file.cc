@@ -58,8 +58,9 @@ std::optional<Login> login_in(const Json& entry, const std::string& path) {
     const std::size_t colon = plain.find(':');
     if (colon != plain.npos) {
       login.user = plain.substr(0, colon);
-      login.password = plain.substr(colon + 1);
-      while (login.password.ends_with('\0')) login.password.pop_back();
+      std::string password = plain.substr(colon + 1);
+      while (password.ends_with('\0')) password.pop_back();
+      login.password = std::move(password);
     }
   }
   if (login.password.empty() && login.identity_token.empty()) return std::nullopt;
@@ -146,7 +147,7 @@ Result<std::vector<LoginEntry>> entries_of(std::string_view text, const std::str
 
 Result<void> keep_login(Host& host, const std::string& registry, const Login& login) {
   return change(host, [&](Json& logins) {
-    logins[keys_of(registry).front()] = {{"auth", base64_of(cat(login.user, ":", login.password))}};
+    logins[keys_of(registry).front()] = {{"auth", base64_of(cat(login.user, ":", login.password.reveal()))}};
   });
 }
 

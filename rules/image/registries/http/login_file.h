@@ -8,14 +8,15 @@
 #include <vector>
 
 #include "engine/base/host.h"
+#include "engine/base/secret.h"
 
 namespace trainmake {
 
 struct Login {
   std::string user;
-  std::string password;
-  std::string identity_token = {};  // in place of a password: to be exchanged for a token
-  std::string from = {};            // where it stands, for people
+  Secret password;
+  Secret identity_token = {};  // in place of a password: to be exchanged for a token
+  std::string from = {};       // where it stands, for people
 };
 
 // What one file says of one registry.

@@ -121,10 +121,11 @@ std::string Remote::without_logins(const std::string& text) const {
   std::vector<std::string> secrets;
   if (login_ && *login_) {
     const Login& who = **login_;
-    secrets = {who.password, who.identity_token, base64_of(cat(who.user, ":", who.password))};
+    secrets = {who.password.reveal(), who.identity_token.reveal(),
+               base64_of(cat(who.user, ":", who.password.reveal()))};
   }
   for (const auto& [scope, token] : tokens_) secrets.push_back(token);
-  return Redactor(std::move(secrets)).redact(text);
+  return Redactor(secrets).redact(text);
 }
 
 Error Remote::refusal(const HttpResponse& response, const std::string& doing) const {
@@ -176,7 +177,7 @@ Result<std::string> Remote::authorities() {
 std::string Remote::authorization(const Scope& scope) {
   const std::lock_guard lock(mutex_);
   if (basic_ && login_ && *login_)
-    return cat("Basic ", base64_of(cat((*login_)->user, ":", (*login_)->password)));
+    return cat("Basic ", base64_of(cat((*login_)->user, ":", (*login_)->password.reveal())));
   const auto token = tokens_.find(scope_text(scope));
   return token == tokens_.end() ? std::string() : cat("Bearer ", token->second);
 }
@@ -203,7 +204,7 @@ Result<HttpResponse> Remote::ask_for_token(const Challenge& challenge, const Sco
     request.body =
         cat("grant_type=refresh_token&client_id=trainmake&service=", percent_encoded(parameter("service")),
             "&scope=", percent_encoded(scope_text(scope)),
-            "&refresh_token=", percent_encoded(who->identity_token));
+            "&refresh_token=", percent_encoded(who->identity_token.reveal()));
   } else {
     request.url = cat(realm, realm.find('?') == realm.npos ? "?" : "&",
                       "service=", percent_encoded(parameter("service")));
@@ -211,7 +212,8 @@ Result<HttpResponse> Remote::ask_for_token(const Challenge& challenge, const Sco
     for (const std::string& one : split(scope_text(scope), ' '))
       request.url += cat("&scope=", percent_encoded(one));
     if (who)
-      request.headers = {{"Authorization", cat("Basic ", base64_of(cat(who->user, ":", who->password)))}};
+      request.headers = {
+          {"Authorization", cat("Basic ", base64_of(cat(who->user, ":", who->password.reveal())))}};
   }
   return count_and_send(request, stop);
 }

@@ -15,23 +15,22 @@ constexpr milliseconds kLook{10};             // between looks at what is left
 constexpr milliseconds kTimeToEnd{3'000};     // between SIGTERM and SIGKILL
 constexpr milliseconds kTimeToVanish{3'000};  // after SIGKILL; one in a system call may take a while
 
-constexpr const char* kOutputFolder = "TRAINMAKE_OUTPUT_DIR";
-
 std::int64_t in_ns(milliseconds time) { return std::chrono::nanoseconds(time).count(); }
 
-// What every process of the run was given and nobody else is: an id alone may be that of a run in a copy of
-// the workspace.
-std::vector<std::string> marks_of(FileSystem& files, const RunFolder& run) {
+std::vector<std::string> as_words(const std::map<std::string, std::string>& marks) {
+  std::vector<std::string> words;
+  for (const auto& [name, value] : marks) words.push_back(cat(name, "=", value));
+  return words;
+}
+
+std::vector<std::string> marks_in(FileSystem& files, const RunFolder& run) {
   const auto bytes = read_file(files, run.order());
   const std::optional<Order> order = bytes ? parse_order(*bytes) : std::nullopt;
-  std::vector<std::string> marks;
-  if (!order) return marks;
-  for (const char* name : {"TRAINMAKE_RUN", kOutputFolder}) {
-    const auto given = order->job.environment.find(name);
-    if (given == order->job.environment.end()) return {};
-    marks.push_back(cat(name, "=", given->second));
-  }
-  return marks;
+  return order ? as_words(marks_of(*order)) : std::vector<std::string>();
+}
+
+bool has(const std::vector<std::string>& environment, const std::string& word) {
+  return std::find(environment.begin(), environment.end(), word) != environment.end();
 }
 
 // A moved folder is still the one that the run was started in; a copy is another, and its marks name the one
@@ -48,7 +47,7 @@ Witness::Says whose(const std::optional<std::vector<std::string>>& environment,
   // A program that shows a title of its own has written it over its environment.
   if (!environment || environment->empty()) return Witness::Says::kNothing;
   const bool ours = !marks.empty() && std::all_of(marks.begin(), marks.end(), [&](const std::string& mark) {
-    return std::find(environment->begin(), environment->end(), mark) != environment->end();
+    return has(*environment, mark);
   });
   return ours ? Witness::Says::kOurs : Witness::Says::kAnothers;
 }
@@ -100,7 +99,7 @@ Result<Start> start_of_this_process(FileSystem& files, const RunFolder& run, std
 }
 
 Result<std::vector<Process>> leftovers_of(FileSystem& files, const RunFolder& run, const Start& start) {
-  const std::vector<std::string> marks = marks_of(files, run);
+  const std::vector<std::string> marks = marks_in(files, run);
   TRY_ASSIGN(const bool own, is_its_own(files, run, start, marks));
   if (!own) return std::vector<Process>();
   TRY_ASSIGN(const std::vector<Process> living, living_processes(files));
@@ -112,14 +111,18 @@ Result<std::vector<Process>> leftovers_of(FileSystem& files, const RunFolder& ru
   return members_of(witnesses, start, is_this_boot(files, start.boot));
 }
 
-Result<std::vector<Process>> descendants_of_this_process(FileSystem& files) {
+Result<std::vector<Process>> homeless_of(FileSystem& files, const RunFolder& run) {
+  const std::vector<std::string> marks = as_words(marks_of(run));
+  const std::string supervised = cat(kSupervised, "=", run.top);
   TRY_ASSIGN(const std::vector<Process> living, living_processes(files));
-  const auto is_self = [](const Process& process) { return process.number == process_id(); };
-  const auto self = std::find_if(living.begin(), living.end(), is_self);
-  if (self == living.end()) return std::vector<Process>();
-  std::vector<Process> descendants = with_descendants(living, {*self});
-  descendants.erase(descendants.begin());
-  return descendants;
+  std::vector<Process> members;
+  for (const Process& process : living) {
+    const auto environment = environment_of(files, process);
+    const bool is_ours =
+        whose(environment, marks) == Witness::Says::kOurs || (environment && has(*environment, supervised));
+    if (is_ours && process.number != process_id()) members.push_back(process);
+  }
+  return with_descendants(living, std::move(members));
 }
 
 Result<void> end_all(const FindProcesses& find, Processes& processes, Clock& clock) {

@@ -28,8 +28,10 @@ Result<Start> start_of_this_process(FileSystem& files, const RunFolder& run, std
 // What lives of a run. REQUIRES: its supervisor is gone. Never this process, and nothing when the folder is a
 // copy: what its words tell of is another's.
 Result<std::vector<Process>> leftovers_of(FileSystem& files, const RunFolder& run, const Start& start);
-// What descends from this process.
-Result<std::vector<Process>> descendants_of_this_process(FileSystem& files);
+
+// What lives of a run whose folder was removed meanwhile, its supervisor, too: all that tells of it are the
+// environments of its processes.
+Result<std::vector<Process>> homeless_of(FileSystem& files, const RunFolder& run);
 
 using FindProcesses = std::function<Result<std::vector<Process>>()>;
 // Ends what is found, until nothing is: asks each once, and a little later does not ask. An error names what

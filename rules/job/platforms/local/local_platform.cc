@@ -1,30 +1,56 @@
 #include "rules/job/platforms/local/local_platform.h"
 
+#include <algorithm>
 #include <chrono>
 #include <set>
 
 #include "engine/base/log_file.h"
 #include "engine/base/text.h"
 #include "engine/base/tree_size.h"
+#include "engine/base/working_folder.h"
+#include "engine/container/runtime.h"
+#include "rules/job/container_layout.h"
+#include "rules/job/note_files.h"
 #include "rules/job/platforms/local/leftovers.h"
-#include "rules/job/platforms/local/prepare.h"
 #include "rules/job/platforms/local/start_lock.h"
+#include "rules/job/platforms/local/start_process.h"
 #include "rules/job/platforms/local/supervisor.h"
+#include "rules/job/sizes.h"
 
 namespace trainmake {
 namespace {
 
 constexpr std::chrono::seconds kLongestStart{20};
-
-Result<bool> is_there(FileSystem& files, const std::string& path) {
-  TRY_ASSIGN(const Stat stat, files.look(path));
-  return stat.exists();
-}
+constexpr const char* kUsualPath = "/usr/bin:/bin";
 
 Result<std::optional<Start>> start_of(FileSystem& files, const RunFolder& run) {
   TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(files, run.started()));
   if (!text) return std::optional<Start>();
   return std::optional<Start>(parse_start(*text).value_or(Start{}));
+}
+
+Result<HeldGpus> take_gpus(GpuQueue& queue, Clock& clock, const std::function<void(std::string)>& tell) {
+  constexpr std::chrono::milliseconds kPause{200};
+  std::string why, told;
+  for (;; clock.wait(kPause, {})) {
+    TRY_ASSIGN(std::optional<HeldGpus> held, queue.try_take(why));
+    if (held) return *std::move(held);
+    if (why != told) tell(cat("It ", why));
+    told = why;
+  }
+}
+
+// By which the job is held here, with all the nodes that are played; what it says of other machines is not
+// looked at.
+Result<ResourceLimits> limits_for(const Table& resources) {
+  ResourceLimits limits;
+  const std::int64_t nodes = count_of(resources, "nodes", 1);
+  TRY_ASSIGN(const std::uint64_t memory_mib, mebibytes_said(resources, "memory"));
+  limits.memory_bytes = (memory_mib << 20U) * static_cast<std::uint64_t>(nodes);
+  const Value* cpus = resources.find("cpus");
+  if (cpus != nullptr && cpus->is_number())
+    limits.cpus = parse_number(scalar_text(*cpus)).value_or(0) * static_cast<double>(nodes);
+  return limits;
 }
 
 Start never_started(std::int64_t now_ns) {
@@ -33,47 +59,104 @@ Start never_started(std::int64_t now_ns) {
   return start;
 }
 
-// Where it cannot be told whether the run started.
-Error not_told(Error error) { return std::move(error).because(Blame::kRemote); }
+// A process of this machine is read by its own Python: what `python` is here, else `python3`.
+Contract contract_of_process(const Host& host, Contract contract) {
+  if (contract.python.empty()) return contract;
+  const std::string path = host.environment.get("PATH").value_or(kUsualPath);
+  const std::vector<std::string> folders = split(path, ':');
+  const bool has_python = std::any_of(folders.begin(), folders.end(), [&](const std::string& folder) {
+    const auto found = host.files.look(path_join(folder, "python"), Links::kFollow);
+    return !folder.empty() && found && found->exists();
+  });
+  contract.python.front() = has_python ? "python" : "python3";
+  return contract;
+}
 
 // What the run resumed from goes with it: a later attempt at the same, asked for by force, starts afresh.
 Result<void> keep_checkpoint(FileSystem& files, const RunFolder& run) {
   TRY_ASSIGN(const std::optional<std::string> bytes, read_file_if_there(files, run.order()));
   const std::optional<Order> order = bytes ? parse_order(*bytes) : std::nullopt;
   if (!order) return {};
-  const auto folder = order->job.environment.find("TRAINMAKE_CHECKPOINT_DIR");
-  if (folder == order->job.environment.end()) {
-    return fail(step_error(cat(quoted(run.order()), " names no `TRAINMAKE_CHECKPOINT_DIR`, so that the ",
+  const std::string folder = folder_named(*order, kCheckpointFolder);
+  if (folder.empty()) {
+    return fail(step_error(cat(quoted(run.order()), " names no ", quoted(kCheckpointFolder), ", so that the ",
                                "checkpoint of run ", quoted(path_name(run.top)), " stays where it is"),
                            "`trainmake gc` removes it when it is old"));
   }
-  TRY_ASSIGN(const bool there, is_there(files, folder->second));
-  return there ? files.rename(folder->second, run.checkpoint()) : Result<void>();
+  TRY_ASSIGN(const bool there, is_there(files, folder));
+  return there ? files.rename(folder, run.checkpoint()) : Result<void>();
 }
 
 }  // namespace
 
-LocalPlatform::LocalPlatform(Host& host, const Workspace& workspace, Blobs& blobs)
-    : Platform({.contract = std::string(kDefaultContract),
-                .reads_in_place = true,
-                .one_node = true,
-                .is_near = true}),
-      host_(host),
-      workspace_(workspace),
-      blobs_(blobs) {}
-
-RunFolder LocalPlatform::folder_of(const std::string& run) const {
-  return {path_join(workspace_.cache, cat("runs/", run))};
+LocalOptions local_options_of(const Service& platform, const Workspace& workspace) {
+  const auto says = [&](const char* name) {
+    const Value* value = platform.attributes.find(name);
+    const bool* boolean = value == nullptr ? nullptr : value->boolean();
+    return boolean != nullptr && *boolean;
+  };
+  LocalOptions options{says("container"), says("network")};
+  if (const std::string* runtime = platform.text("runtime")) options.runtime = *runtime;
+  if (const std::string* cdi = platform.text("cdi")) options.cdi = path_join(workspace.root, *cdi);
+  return options;
 }
 
-Result<std::string> LocalPlatform::submit(const JobSpec& spec, const Secrets& secrets) {
-  const RunFolder run = folder_of(spec.run);
+Contract contract_with(const LocalOptions& options, Contract contract) {
+  if (!options.container) return contract;
+  return contract_in_container(std::move(contract), options.network, options.variant);
+}
+
+LocalPlatform::LocalPlatform(Host& host, const Workspace& workspace, Blobs& blobs, LocalOptions options,
+                             Contract contract)
+    : Platform({.contract =
+                    options.container ? std::move(contract) : contract_of_process(host, std::move(contract)),
+                .reads_in_place = true,
+                .one_node = true,
+                .is_near = true,
+                .runs_images = options.container,
+                .variant = options.variant}),
+      host_(host),
+      workspace_(workspace),
+      blobs_(blobs),
+      options_(std::move(options)) {}
+
+RunFolder LocalPlatform::folder_of(const std::string& run) const { return {path_join(all_runs(), run)}; }
+
+std::string LocalPlatform::all_runs() const { return path_join(workspace_.cache, "runs"); }
+
+std::string LocalPlatform::all_runs_made() const { return path_join(workspace_.cache, "runs-made"); }
+
+// Of a run that was started here nothing is told while the folder of all of them is away: whoever took that
+// for lost would start it beside itself. A copy of this memory elsewhere never had one.
+Result<void> LocalPlatform::check_runs_are_there(const JobHandle& job) {
+  if (job.job.empty()) return {};
+  TRY_ASSIGN(const bool there, is_there(host_.files, all_runs()));
+  TRY_ASSIGN(const bool was_made, is_there(host_.files, all_runs_made()));
+  if (there || !was_made) return {};
+  return fail(not_told(
+      user_error(cat("What runs here is not to be seen: no folder ", quoted(all_runs())),
+                 cat("Put it back; if it is gone for good, `mkdir ", shell_word(all_runs()), "` says so"))));
+}
+
+std::vector<Result<std::string>> LocalPlatform::submit_all(const std::vector<Submission>& jobs) {
+  std::vector<Result<std::string>> answers;
+  for (const Submission& job : jobs) answers.push_back(start(job));
+  return answers;
+}
+
+Result<std::string> LocalPlatform::start(const Submission& job) {
+  const RunFolder run = folder_of(job.spec.run);
   TRY(drop_settled(run));
-  TRY(lay_out(spec, run));
+  auto laid_out = lay_out(job, run);
+  if (laid_out && job.stop.stop_requested()) laid_out = fail(interrupted_error());
+  if (!laid_out) {
+    if (laid_out.error().blame == Blame::kInterrupted) tell_not_started(job.say);
+    return fail(std::move(laid_out).error());
+  }
   auto start = start_of(host_.files, run);
   if (!start) return fail(not_told(std::move(start).error()));
   if (!*start) {
-    TRY(start_supervisor(run, secrets));
+    TRY(start_supervisor(run, job.secrets));
     start = start_of(host_.files, run);
     if (!start) return fail(not_told(std::move(start).error()));
   }
@@ -99,15 +182,86 @@ Result<void> LocalPlatform::drop_settled(const RunFolder& run) {
 }
 
 // Unless it has started, or is laid out. Nothing starts it meanwhile, and nobody else lays it out.
-Result<void> LocalPlatform::lay_out(const JobSpec& spec, const RunFolder& run) {
+Result<void> LocalPlatform::lay_out(const Submission& job, const RunFolder& run) {
   auto lock = hold_unstarted(run);
   if (!lock) return fail(not_told(std::move(lock).error()));
   if (!*lock) return {};
   TRY_ASSIGN(const bool laid_out, is_there(host_.files, run.order()));
   if (laid_out) return {};
-  const std::string checkpoint = path_join(workspace_.cache, cat("checkpoints/", spec.checkpoint));
-  return prepare(host_.files, blobs_, spec, run,
-                 {workspace_.root, checkpoint, host_.environment.get("PATH").value_or("/usr/bin:/bin")});
+  TRY_ASSIGN(
+      PrepareOptions options,
+      how_to_prepare(job.spec, run, path_join(workspace_.cache, cat("checkpoints/", job.spec.checkpoint))));
+  LayoutProgress progress(host_.clock, {job.stop, job.say});
+  options.progress = &progress;
+  TRY(host_.files.create_exclusive(all_runs_made(), ""));
+  return prepare(host_.files, blobs_, job.spec, run, options);
+}
+
+Result<PrepareOptions> LocalPlatform::how_to_prepare(const JobSpec& spec, const RunFolder& run,
+                                                     std::string checkpoint) {
+  PrepareOptions options{traits.contract, workspace_.root, std::move(checkpoint),
+                         host_.environment.get("PATH").value_or(kUsualPath)};
+  TRY_ASSIGN(options.gpus, gpus_for(spec.resources));
+  TRY_ASSIGN(options.limits, limits_for(spec.resources));
+  if (!options_.container) return options;
+  CHECK(spec.root.has_value());
+  TRY_ASSIGN(const Runtime runtime, find_runtime(host_, path_join(run.top, "runtimes"),
+                                                 runtime_memo(spec.root->folder), {options_.runtime, true}));
+  options.container = {runtime, spec.root->folder, spec.root->layers, spec.root->user, options_.network, {}};
+  if (options.gpus) options.container->gpus = ContainerGpus{options_.cdi};
+  options.path = kContainerPath;
+  return options;
+}
+
+Result<int> LocalPlatform::shell(JobSpec spec, const Secrets& secrets,
+                                 const std::function<void(std::string)>& tell) {
+  TRY_ASSIGN(const std::unique_ptr<WorkingFolder> own,
+             WorkingFolder::make(host_, path_join(workspace_.cache, "shells")));
+  const RunFolder run{own->path("run")};
+  spec.run = "shell";
+  TRY_ASSIGN(const PrepareOptions options, how_to_prepare(spec, run, own->path("checkpoint")));
+  TRY(prepare(host_.files, blobs_, spec, run, options));
+  TRY_ASSIGN(const std::string bytes, read_file(host_.files, run.order()));
+  std::optional<Order> order = parse_order(bytes);
+  CHECK(order.has_value());
+  HeldGpus gpus;
+  if (order->gpus) {
+    TRY_ASSIGN(GpuQueue queue, GpuQueue::enter(host_, *order->gpus));
+    TRY_ASSIGN(gpus, take_gpus(queue, host_.clock, tell));
+    give_gpus(gpus.gpus, *order);
+  }
+  std::string command;
+  for (const std::string& word : order->job.arguments)
+    command += cat(command.empty() ? "" : " ", shell_word(word));
+  tell(cat("Its command is: ", printable(command)));
+  order->job.arguments = {"sh", "-c", "command -v bash >/dev/null && exec bash; exec sh"};
+  TRY_ASSIGN(StartedProcess started,
+             start_process(host_, *order, order->job, secrets, run.scratch(), Streams::kOurs));
+  outlive_the_terminal();
+  std::string nothing;
+  while (!started.child.ended()) TRY(started.child.read(nothing, std::chrono::seconds(1)));
+  return job_end_of(*order, *started.child.ended()).exit_code;
+}
+
+Result<void> LocalPlatform::admits(const Outlook& job, Asking asking) {
+  (void)asking;
+  TRY(limits_for(job.resources));
+  TRY(gpus_for(job.resources));
+  return {};
+}
+
+Result<std::optional<GpuRequest>> LocalPlatform::gpus_for(const Table& resources) {
+  const std::int64_t count = count_of(resources, "gpus", 0) * count_of(resources, "nodes", 1);
+  if (count <= 0) return std::optional<GpuRequest>();
+  GpuRequest request{static_cast<std::uint64_t>(count), host_.environment.get("PATH").value_or(kUsualPath),
+                     host_.environment.get("CUDA_VISIBLE_DEVICES"),
+                     gpu_queue_folder(host_, workspace_.cache)};
+  const std::lock_guard lock(gpus_mutex_);
+  if (enough_gpus_ >= request.count) return std::optional(std::move(request));
+  TRY_ASSIGN(std::vector<Gpu> gpus, find_gpus(host_, request));
+  if (options_.container) TRY(edits_for_gpus(host_, names_of(gpus), options_.cdi));
+  enough_gpus_ = request.count;
+  return std::optional(std::move(request));
 }
 
 Result<std::optional<FileLock>> LocalPlatform::hold_unstarted(const RunFolder& run) {
@@ -116,7 +270,7 @@ Result<std::optional<FileLock>> LocalPlatform::hold_unstarted(const RunFolder& r
 }
 
 Result<void> LocalPlatform::start_supervisor(const RunFolder& run, const Secrets& secrets) {
-  Command command{{"/proc/self/exe", kSuperviseFlag, run.top}, {}, run.top};
+  Command command{{"/proc/self/exe", kSuperviseFlag, run.top}, {{kSupervised, run.top}}, run.top};
   for (const auto& [name, value] : secrets) command.environment[variable_of_secret(name)] = value;
   const auto launched = host_.processes.start_detached(command);
   const std::int64_t began = host_.clock.steady_ns();
@@ -145,7 +299,7 @@ Result<bool> LocalPlatform::is_supervised(const RunFolder& run) {
   return !lock.has_value();
 }
 
-Result<JobStatus> LocalPlatform::poll(const JobHandle& job) {
+Result<JobStatus> LocalPlatform::look_at(const JobHandle& job, const Patience&) {
   const RunFolder run = folder_of(job.run);
   TRY_ASSIGN(std::optional<Exit> exit, exit_of(run));
   if (exit) return status_of(*exit);
@@ -154,12 +308,19 @@ Result<JobStatus> LocalPlatform::poll(const JobHandle& job) {
   if (!start) {
     // The lock is left alone until there is a start: a supervisor may be about to take it.
     TRY_ASSIGN(status.known, is_there(host_.files, run.order()));
+    if (status.known || job.job.empty()) return status;
+    TRY(check_runs_are_there(job));
+    TRY_ASSIGN(const std::vector<Process> homeless, homeless_of(host_.files, run));
+    if (homeless.empty()) return status;
+    status.known = true;
+    status.status = RunStatus::kLost;
+    status.reason = cat("its folder ", quoted(run.top), " was removed while it ran");
     return status;
   }
   status.started_ns = start->when_ns;
   status.status = RunStatus::kRunning;
   TRY_ASSIGN(const bool supervised, is_supervised(run));
-  if (supervised) return status;
+  if (supervised) return living_status(run, std::move(status));
   // It may have ended since the first look.
   TRY_ASSIGN(exit, exit_of(run));
   if (exit) return status_of(*exit);
@@ -168,12 +329,35 @@ Result<JobStatus> LocalPlatform::poll(const JobHandle& job) {
   return status;
 }
 
+// Of one that runs, or waits until it can.
+Result<JobStatus> LocalPlatform::living_status(const RunFolder& run, JobStatus status) {
+  TRY_ASSIGN(const std::optional<std::string> waits, read_file_if_there(host_.files, run.waiting()));
+  if (waits) {
+    status.status = RunStatus::kQueued;
+    status.started_ns = 0;
+    status.reason = *waits;
+    return status;
+  }
+  TRY_ASSIGN(const std::optional<std::string> begun, read_file_if_there(host_.files, run.begun()));
+  if (begun) status.started_ns = whole_number<std::int64_t>(*begun).value_or(status.started_ns);
+  return status;
+}
+
 Result<std::string> LocalPlatform::read_log(const JobHandle& job, std::int64_t offset, std::size_t limit) {
   return read_log_file(folder_of(job.run).log(), offset, limit);
 }
 
-Result<void> LocalPlatform::cancel(const JobHandle& job) {
+std::vector<Result<void>> LocalPlatform::cancel_all(const std::vector<JobHandle>& jobs, const Patience&) {
+  std::vector<Result<void>> answers;
+  for (const JobHandle& job : jobs) answers.push_back(cancel_one(job));
+  return answers;
+}
+
+Result<void> LocalPlatform::cancel_one(const JobHandle& job) {
   const RunFolder run = folder_of(job.run);
+  TRY_ASSIGN(const bool there, is_there(host_.files, run.top));
+  if (!there && !job.job.empty())
+    TRY(end_all([&] { return homeless_of(host_.files, run); }, host_.processes, host_.clock));
   TRY_ASSIGN(const bool cancelled, cancel_unstarted(run));
   if (cancelled) return {};
   TRY_ASSIGN(const std::optional<Start> start, start_of(host_.files, run));
@@ -221,13 +405,27 @@ Result<void> LocalPlatform::end_leftovers(const RunFolder& run, const Start& sta
   return end_all([&] { return leftovers_of(host_.files, run, start); }, host_.processes, host_.clock);
 }
 
-Result<std::string> LocalPlatform::outputs(const JobHandle& job) { return folder_of(job.run).output(); }
+Result<std::string> LocalPlatform::left(const JobHandle& job, Left what) {
+  const RunFolder run = folder_of(job.run);
+  if (what == Left::kCheckpoint) return checkpoint_of(run);
+  return what == Left::kLogs ? run.log_folder() : run.output();
+}
+
+// Its own once it succeeded; until then it is shared by the attempts.
+Result<std::string> LocalPlatform::checkpoint_of(const RunFolder& run) {
+  TRY_ASSIGN(const bool is_its_own, is_there(host_.files, run.checkpoint()));
+  if (is_its_own) return run.checkpoint();
+  TRY_ASSIGN(const std::optional<std::string> bytes, read_file_if_there(host_.files, run.order()));
+  const std::optional<Order> order = bytes ? parse_order(*bytes) : std::nullopt;
+  return order ? folder_named(*order, kCheckpointFolder) : std::string();
+}
 
 Result<void> LocalPlatform::settled(const JobHandle& job, RunStatus end,
                                     const std::vector<std::string>& stored) {
   const RunFolder run = folder_of(job.run);
   TRY(write_file(host_.files, run.settled(), name_of(end)));
-  for (const std::string& folder : {run.data(), run.read_only(), run.home()}) TRY(host_.files.remove(folder));
+  for (const std::string& folder : {run.data(), run.read_only(), run.home(), run.scratch(), run.places()})
+    TRY(host_.files.remove(folder));
   if (end != RunStatus::kSucceeded) return {};
   TRY(keep_checkpoint(host_.files, run));
   TRY(host_.files.remove(run.code()));

@@ -1,26 +1,63 @@
 #include "rules/job/platforms/local/run_folder.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "engine/base/codec.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "rules/job/order_codec.h"
 
 namespace trainmake {
 namespace {
 
-// Not JSON: paths and arguments may hold any bytes.
 constexpr std::string_view kOrderMagic = "tm-order-1\n";
 
-void encode_strings(const std::vector<std::string>& strings, Encoder& encoder) {
-  encoder.number(strings.size());
-  for (const std::string& string : strings) encoder.string(string);
+void encode_gpus(const GpuRequest& request, Encoder& encoder) {
+  encoder.number(request.count);
+  encoder.string(request.path);
+  encoder.byte(request.visible ? 1 : 0);
+  encoder.string(request.visible.value_or(""));
+  encoder.string(request.queue);
 }
 
-std::vector<std::string> decode_strings(Decoder& decoder) {
-  std::vector<std::string> strings(decoder.count(8));
-  for (std::string& string : strings) string = decoder.string();
-  return strings;
+GpuRequest decode_gpus(Decoder& decoder) {
+  GpuRequest request;
+  request.count = decoder.number();
+  request.path = decoder.string();
+  const bool is_restricted = decoder.byte() != 0;
+  const std::string visible(decoder.string());
+  if (is_restricted) request.visible = visible;
+  request.queue = decoder.string();
+  return request;
+}
+
+void encode_distribution(const Distribution& distribution, Encoder& encoder) {
+  encoder.number(static_cast<std::uint64_t>(distribution.kind));
+  for (const std::int64_t count : {distribution.nodes, distribution.per_node, distribution.servers,
+                                   distribution.workers, distribution.launched})
+    encoder.number(static_cast<std::uint64_t>(count));
+  encoder.string(distribution.chief);
+  encoder.string(distribution.all_hosts);
+  encoder.strings(distribution.mpi_options);
+}
+
+std::optional<Distribution> decode_distribution(Decoder& decoder) {
+  constexpr std::uint64_t kMost = 1'000'000;
+  Distribution distribution;
+  const std::uint64_t kind = decoder.number();
+  if (kind > static_cast<std::uint64_t>(Distribution::Kind::kDmlc)) return std::nullopt;
+  distribution.kind = static_cast<Distribution::Kind>(kind);
+  for (std::int64_t* count : {&distribution.nodes, &distribution.per_node, &distribution.servers,
+                              &distribution.workers, &distribution.launched}) {
+    const std::uint64_t number = decoder.number();
+    if (number > kMost) return std::nullopt;
+    *count = static_cast<std::int64_t>(number);
+  }
+  distribution.chief = decoder.string();
+  distribution.all_hosts = decoder.string();
+  distribution.mpi_options = decoder.strings();
+  return distribution;
 }
 
 }  // namespace
@@ -28,20 +65,24 @@ std::vector<std::string> decode_strings(Decoder& decoder) {
 std::string render(const Order& order) {
   std::string out(kOrderMagic);
   Encoder encoder(out);
-  encode_strings(order.job.arguments, encoder);
-  encoder.number(order.job.environment.size());
-  for (const auto& [name, value] : order.job.environment) {
-    encoder.string(name);
-    encoder.string(value);
-  }
-  encoder.string(order.job.folder);
+  encode(order.job, encoder);
   encoder.number(order.read_only.size());
   for (const ReadOnlyFolder& view : order.read_only) {
     encoder.string(view.folder);
     encoder.string(view.at);
   }
-  encode_strings(order.secrets, encoder);
+  encoder.strings(order.secrets);
   encoder.number(static_cast<std::uint64_t>(order.timeout_s));
+  encoder.byte(order.container ? 1 : 0);
+  if (order.container) encode(*order.container, encoder);
+  encoder.byte(order.gpus ? 1 : 0);
+  if (order.gpus) encode_gpus(*order.gpus, encoder);
+  encoder.number(order.limits.memory_bytes);
+  encoder.real(order.limits.cpus);
+  if (!order.distribution) return out;
+  encode_distribution(*order.distribution, encoder);
+  encoder.number(order.tasks.size());
+  for (const RenderedJob& task : order.tasks) encode(task, encoder);
   return out;
 }
 
@@ -49,21 +90,52 @@ std::optional<Order> parse_order(std::string_view bytes) {
   if (!bytes.starts_with(kOrderMagic)) return std::nullopt;
   Decoder decoder(bytes.substr(kOrderMagic.size()));
   Order order;
-  order.job.arguments = decode_strings(decoder);
-  for (std::uint64_t left = decoder.count(16); left > 0 && decoder.ok(); --left) {
-    const std::string_view name = decoder.string();
-    order.job.environment.insert_or_assign(std::string(name), std::string(decoder.string()));
-  }
-  order.job.folder = decoder.string();
+  order.job = decode_job(decoder);
   order.read_only.resize(decoder.count(16));
   for (ReadOnlyFolder& view : order.read_only) {
     view.folder = decoder.string();
     view.at = decoder.string();
   }
-  order.secrets = decode_strings(decoder);
+  order.secrets = decoder.strings();
   order.timeout_s = static_cast<std::int64_t>(decoder.number());
+  // An order that was written before there were containers ends here.
+  if (!decoder.at_end()) {
+    if (decoder.byte() != 0) order.container = decode_container_order(decoder);
+    if (decoder.byte() != 0) order.gpus = decode_gpus(decoder);
+    order.limits.memory_bytes = decoder.number();
+    order.limits.cpus = decoder.real();
+  }
+  // What follows is there for several processes alone.
+  if (!decoder.at_end()) {
+    order.distribution = decode_distribution(decoder);
+    if (!order.distribution) return std::nullopt;
+    order.tasks.resize(decoder.count(24));
+    for (RenderedJob& task : order.tasks) task = decode_job(decoder);
+    if (order.tasks.size() != static_cast<std::uint64_t>(order.distribution->size())) return std::nullopt;
+  }
   if (!decoder.at_end() || order.job.arguments.empty()) return std::nullopt;
   return order;
+}
+
+std::string folder_named(const Order& order, const std::string& variable) {
+  const auto named = order.job.environment.find(variable);
+  if (named == order.job.environment.end()) return "";
+  if (!order.container) return named->second;
+  const auto& mounts = order.container->mounts;
+  const auto mount = std::find_if(mounts.begin(), mounts.end(),
+                                  [&](const ContainerMount& each) { return each.at == named->second; });
+  return mount == mounts.end() ? "" : mount->source;
+}
+
+std::map<std::string, std::string> marks_of(const Order& order) {
+  const auto run = order.job.environment.find(kRunVariable);
+  const std::string output = folder_named(order, kOutputFolder);
+  if (run == order.job.environment.end() || output.empty()) return {};
+  return {{run->first, run->second}, {kOutputFolder, output}};
+}
+
+std::map<std::string, std::string> marks_of(const RunFolder& run) {
+  return {{kRunVariable, std::string(path_name(run.top))}, {kOutputFolder, run.output()}};
 }
 
 std::string render(const Start& start) {
@@ -89,10 +161,11 @@ std::optional<Start> parse_start(std::string_view text) {
 }
 
 std::string render(const Exit& exit) {
-  nlohmann::ordered_json json = {{"exit_code", exit.end.exit_code}, {"signal", exit.end.signal},
-                                 {"started_ns", exit.started_ns},   {"ended_ns", exit.ended_ns},
-                                 {"cancelled", exit.cancelled},     {"timed_out_s", exit.timed_out_s},
-                                 {"error", printable(exit.error)}};
+  nlohmann::ordered_json json = {{"exit_code", exit.end.exit_code},     {"signal", exit.end.signal},
+                                 {"started_ns", exit.started_ns},       {"ended_ns", exit.ended_ns},
+                                 {"cancelled", exit.cancelled},         {"timed_out_s", exit.timed_out_s},
+                                 {"out_of_memory", exit.out_of_memory}, {"error", printable(exit.error)}};
+  if (!exit.task.empty()) json["task"] = exit.task;
   return json.dump() + "\n";
 }
 
@@ -109,7 +182,9 @@ std::optional<Exit> parse_exit(std::string_view text) {
   exit.ended_ns = number("ended_ns");
   exit.cancelled = json.contains("cancelled") && json["cancelled"] == true;
   exit.timed_out_s = number("timed_out_s");
+  exit.out_of_memory = static_cast<std::uint64_t>(number("out_of_memory"));
   if (json.contains("error") && json["error"].is_string()) exit.error = json["error"].get<std::string>();
+  if (json.contains("task") && json["task"].is_string()) exit.task = json["task"].get<std::string>();
   return exit;
 }
 
@@ -126,15 +201,20 @@ JobStatus status_of(const Exit& exit) {
     status.reason = cat("timed out after ", human_duration(exit.timed_out_s * 1000));
   } else if (!exit.error.empty()) {
     status.reason = exit.error;
-  } else if (exit.end.signal != 0) {
-    status.reason =
-        cat("killed by signal ", exit.end.signal, exit.end.signal == 9 ? " (out of memory?)" : "");
+  } else if (exit.out_of_memory > 0 && exit.end.exit_code != 0) {
+    status.reason = cat("out of memory: it may use ", human_bytes(exit.out_of_memory));
   } else if (exit.end.exit_code != 0) {
-    status.reason = cat("exit code ", exit.end.exit_code);
+    status.reason =
+        cat(exit.task.empty() ? "" : cat("process ", quoted(exit.task), ": "), how_it_ended(exit.end));
   } else {
     status.status = RunStatus::kSucceeded;
   }
   return status;
+}
+
+std::string how_it_ended(const ChildEnd& end) {
+  if (end.signal == 0) return cat("exit code ", end.exit_code);
+  return cat("killed by signal ", end.signal, end.signal == 9 ? " (out of memory?)" : "");
 }
 
 std::string variable_of_secret(std::string_view name) { return cat("TRAINMAKE_SECRET_", name); }

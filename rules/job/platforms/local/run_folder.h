@@ -10,10 +10,18 @@
 #include <vector>
 
 #include "engine/base/child.h"
+#include "engine/base/resource_limits.h"
+#include "rules/job/container_order.h"
 #include "rules/job/contract.h"
+#include "rules/job/distribution.h"
 #include "rules/job/platform.h"
+#include "rules/job/platforms/local/gpus.h"
 
 namespace trainmake {
+
+// Variables of every job.
+inline constexpr const char* kRunVariable = "TRAINMAKE_RUN";
+inline constexpr const char* kOutputFolder = "TRAINMAKE_OUTPUT_DIR";
 
 struct RunFolder {
   std::string top;
@@ -28,6 +36,9 @@ struct RunFolder {
   std::string home() const { return top + "/home"; }
   std::string params() const { return top + "/params.json"; }
   std::string read_only() const { return top + "/ro"; }
+  std::string scratch() const { return top + "/scratch"; }  // of its container
+  // Below it lie the folders that the contract names, as links to those above.
+  std::string places() const { return top + "/places"; }
   std::string log() const { return top + "/log.txt"; }
   std::string order() const {
     return top + "/order";
@@ -36,19 +47,37 @@ struct RunFolder {
   std::string started() const {
     return top + "/started";
   }  // made once, by whoever starts (or cancels) the run
+  std::string waiting() const { return top + "/waiting"; }  // why it does not begin yet, while that is so
+  std::string begun() const { return top + "/begun"; }      // when it had waited: since when it runs
   std::string exit() const { return top + "/exit.json"; }   // the end
   std::string settled() const { return top + "/settled"; }  // the end is remembered elsewhere
 };
 
 // What the supervisor needs to know; no secret's value.
 struct Order {
-  RenderedJob job;
+  RenderedJob job;  // the only process, or the first one
   std::vector<ReadOnlyFolder> read_only;
   std::vector<std::string> secrets;
   std::int64_t timeout_s = 0;
+  std::optional<ContainerOrder> container = {};  // paths of `job` are those in it
+  std::optional<GpuRequest> gpus = {};           // it begins when it has them
+  ResourceLimits limits = {};
+  // Of several processes: how they are told of each other, and each as far as that is known before.
+  std::optional<Distribution> distribution = {};
+  std::vector<RenderedJob> tasks = {};  // by rank
 };
 std::string render(const Order& order);
 std::optional<Order> parse_order(std::string_view bytes);
+// The folder of this machine that a variable of the job names; "" when it names none.
+std::string folder_named(const Order& order, const std::string& variable);
+// What the process that is started has in its environment and nobody else's has: an id alone may be that of a
+// run in a copy of the workspace. Empty when the order lacks it.
+std::map<std::string, std::string> marks_of(const Order& order);
+
+// The same, of a run whose order is gone with its folder.
+std::map<std::string, std::string> marks_of(const RunFolder& run);
+// A variable of the supervisor, and with it of process 1 of a container: whose run folder it is at.
+inline constexpr const char* kSupervised = "TRAINMAKE_SUPERVISED";
 
 // Who started the run, and when.
 struct Start {
@@ -66,14 +95,18 @@ std::optional<Start> parse_start(std::string_view text);
 
 struct Exit {
   ChildEnd end;
+  std::string task;  // of several processes, whose end it is
   std::int64_t started_ns = 0, ended_ns = 0;
   bool cancelled = false;
-  std::int64_t timed_out_s = 0;  // not 0: it took longer than this
-  std::string error;             // why it could not be run at all
+  std::int64_t timed_out_s = 0;     // not 0: it took longer than this
+  std::uint64_t out_of_memory = 0;  // not 0: it was ended because it needed more bytes
+  std::string error;                // why it could not be run at all
 };
 std::string render(const Exit& exit);
 std::optional<Exit> parse_exit(std::string_view text);
 JobStatus status_of(const Exit& exit);
+// "exit code 3", "killed by signal 9"
+std::string how_it_ended(const ChildEnd& end);
 
 // The environment variable by which a secret reaches the supervisor.
 std::string variable_of_secret(std::string_view name);

@@ -2,23 +2,29 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
+#include <memory>
+#include <utility>
 
 #include "engine/base/host.h"
 #include "engine/base/log_file.h"
-#include "engine/base/redactor.h"
+#include "engine/base/loopback.h"
 #include "engine/base/text.h"
 #include "rules/job/platforms/local/leftovers.h"
 #include "rules/job/platforms/local/patient_log.h"
 #include "rules/job/platforms/local/run_folder.h"
 #include "rules/job/platforms/local/start_lock.h"
+#include "rules/job/platforms/local/start_process.h"
+#include "rules/job/platforms/local/task_group.h"
 
 namespace trainmake {
 namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kTimeToEnd{10'000};  // between SIGTERM and SIGKILL
-constexpr milliseconds kLastWords{200};     // for output that is still in the pipe when the job has ended
+constexpr milliseconds kLook{100};       // at whether it is cancelled
+constexpr milliseconds kLastWords{200};  // for output that is still in the pipe when the job has ended
+constexpr milliseconds kFirstLook{20}, kLongestLook{500};       // at the queue for gpus
 constexpr milliseconds kFirstPause{50}, kLongestPause{10'000};  // between tries to write down the end
 constexpr std::int64_t kLongestEndNs = 3'600'000'000'000;       // for all of them: a full disk may be emptied
 
@@ -38,95 +44,154 @@ Result<std::optional<FileLock>> claim(FileSystem& files, Clock& clock, const Run
   return first ? std::move(lock) : std::optional<FileLock>();
 }
 
-// Ends the child when it takes too long or is cancelled: asks first, and then does not ask.
+// When the job takes too long or is cancelled.
 class Deadline {
  public:
   Deadline(Clock& clock, std::int64_t timeout_s)
       : clock_(clock), timeout_s_(timeout_s), began_ns_(clock.steady_ns()) {}
 
-  void apply(Child& child, Exit& exit) {
-    const std::int64_t now = clock_.steady_ns();
-    if (asked_ns_ == 0) {
-      if (termination_asked()) {
-        exit.cancelled = true;
-      } else if (timeout_s_ > 0 && now - began_ns_ >= timeout_s_ * 1'000'000'000) {
-        exit.timed_out_s = timeout_s_;
-      } else {
-        return;
-      }
-      asked_ns_ = now;
-      child.ask_to_end();
-    } else if (now - asked_ns_ >= std::chrono::nanoseconds(kTimeToEnd).count()) {
-      child.kill();
-    }
+  bool is_over(Exit& exit) const {
+    if (exit.timed_out_s > 0 || exit.cancelled) return true;
+    if (termination_asked())
+      exit.cancelled = true;
+    else if (timeout_s_ > 0 && clock_.steady_ns() - began_ns_ >= timeout_s_ * 1'000'000'000)
+      exit.timed_out_s = timeout_s_;
+    return exit.timed_out_s > 0 || exit.cancelled;
   }
 
  private:
   Clock& clock_;
   std::int64_t timeout_s_;
   std::int64_t began_ns_;
-  std::int64_t asked_ns_ = 0;
 };
 
 // What the job started and did not wait for goes with it, wherever it hid: nobody would watch it.
-void end_the_rest(Child& child, Clock& clock, PatientLog& log) {
+void end_the_rest(TaskGroup& group, Clock& clock, PatientLog& log) {
   const FindProcesses find = [&]() -> Result<std::vector<Process>> {
-    if (!child.reap_orphans()) return std::vector<Process>();
+    if (!group.reap_orphans()) return std::vector<Process>();
     return descendants_of_this_process(real_file_system());
   };
   if (const auto ended = end_all(find, real_processes(), clock); !ended)
     log.append(cat(ended.error().message, "\n"));
 }
 
-Result<void> watch(Child& child, Clock& clock, std::int64_t timeout_s, Redactor& redactor, PatientLog& log,
-                   Exit& exit) {
-  Deadline deadline(clock, timeout_s);
-  std::string bytes;
-  bool more = true;
-  while (!child.ended()) {
-    deadline.apply(child, exit);
-    bytes.clear();
-    TRY_ASSIGN(more, child.read(bytes, milliseconds(100)));
-    log.append(redactor.pass(bytes));
-    child.reap_orphans();
+Result<void> watch(TaskGroup& group, Clock& clock, const Order& order, PatientLog& log, Exit& exit) {
+  const Deadline deadline(clock, order.timeout_s);
+  for (bool more = true; more;) {
+    if (deadline.is_over(exit)) group.ask_to_end(clock.steady_ns());
+    TRY_ASSIGN(more, group.tend(clock.steady_ns(), kLook));
   }
-  exit.end = *child.ended();
-  end_the_rest(child, clock, log);
-  // Something that could not be ended may hold the pipe open for ever.
-  while (more) {
-    bytes.clear();
-    TRY_ASSIGN(more, child.read(bytes, kLastWords));
-    if (bytes.empty()) break;
-    log.append(redactor.pass(bytes));
-  }
-  log.append(redactor.finish());
+  const TaskGroup::End end = group.end();
+  exit.end = job_end_of(order, end.end);
+  exit.task = end.name;
+  end_the_rest(group, clock, log);
+  TRY(group.finish(kLastWords));
   log.finish();
   return {};
 }
 
-Result<void> run_job(FileSystem& files, Clock& clock, const RunFolder& run, Exit& exit) {
-  TRY_ASSIGN(const std::string bytes, read_file(files, run.order()));
+// Until the job has its gpus: nothing when it is cancelled before.
+Result<std::optional<HeldGpus>> wait_for_gpus(Host& host, const RunFolder& run, const GpuRequest& request) {
+  TRY_ASSIGN(GpuQueue queue, GpuQueue::enter(host, request));
+  std::string why, told;
+  for (milliseconds pause = kFirstLook;; pause = std::min(pause * 2, kLongestLook)) {
+    TRY_ASSIGN(std::optional<HeldGpus> held, queue.try_take(why));
+    if (held) return held;
+    if (termination_asked()) return std::optional<HeldGpus>();
+    if (why != told) TRY(write_file(host.files, run.waiting(), why));
+    told = why;
+    host.clock.wait(pause, {});
+  }
+}
+
+// What the job is given of them is this run's until `held` goes.
+Result<bool> begin(Host& host, const RunFolder& run, Order& order, HeldGpus& held, Exit& exit) {
+  if (!order.gpus) return true;
+  TRY_ASSIGN(std::optional<HeldGpus> taken, wait_for_gpus(host, run, *order.gpus));
+  exit.started_ns = host.clock.now_ns();
+  if (!taken) {
+    exit.cancelled = true;
+    return false;
+  }
+  held = *std::move(taken);
+  give_gpus(held.gpus, order);
+  TRY(write_file(host.files, run.begun(), cat(exit.started_ns)));
+  TRY(host.files.remove(run.waiting()));
+  return true;
+}
+
+// Starts what its order says, and holds what the processes need while they run.
+class ProcessStarter {
+ public:
+  ProcessStarter(Host& host, const Order& order, const Secrets& secrets, std::string scratch)
+      : host_(host), order_(order), secrets_(secrets), scratch_(std::move(scratch)) {}
+
+  // By now it is known where they listen.
+  Result<std::vector<TaskGroup::Member>> members() {
+    if (!order_.distribution) return std::vector<TaskGroup::Member>{member({}, order_.job)};
+    const std::vector<Task> tasks = tasks_of(*order_.distribution);
+    std::vector<std::string> hosts;
+    for (const Task& task : tasks) hosts.push_back(loopback_host(task.node));
+    TRY_ASSIGN(const std::vector<int> ports, free_ports(hosts));
+    std::vector<Address> addresses;
+    for (std::size_t i = 0; i < tasks.size(); ++i) addresses.push_back({hosts[i], ports[i]});
+    std::vector<TaskGroup::Member> members;
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+      RenderedJob job = order_.tasks[i];
+      ToldTask told = tell(*order_.distribution, tasks[i], addresses);
+      job.arguments.insert(job.arguments.end(), told.arguments.begin(), told.arguments.end());
+      for (auto& [name, value] : told.environment) job.environment[name] = std::move(value);
+      members.push_back(member(tasks[i], std::move(job)));
+    }
+    return members;
+  }
+
+ private:
+  TaskGroup::Member member(const Task& task, RenderedJob job) {
+    return {order_.distribution ? task.name() : "", task.serves,
+            [this, job = std::move(job)]() -> Result<Child> {
+              TRY_ASSIGN(StartedProcess started, start_process(host_, order_, job, secrets_, scratch_));
+              std::move(started.layers.begin(), started.layers.end(), std::back_inserter(layers_));
+              return std::move(started.child);
+            },
+            [request = std::make_shared<EndRequest>(host_, order_)](Child& child) { request->ask(child); }};
+  }
+
+  Host& host_;
+  const Order& order_;
+  const Secrets& secrets_;
+  std::string scratch_;
+  std::vector<UnpackedLayer> layers_;
+};
+
+Result<void> run_job(Host& host, const RunFolder& run, Exit& exit) {
+  TRY_ASSIGN(const std::string bytes, read_file(host.files, run.order()));
   std::optional<Order> order = parse_order(bytes);
   if (!order) return fail(step_error(cat("Cannot read ", quoted(run.order()))));
-  const Environment environment = Environment::of_process();
-  std::vector<std::string> values;
-  for (const std::string& name : order->secrets) {
-    const std::string value = environment.get(variable_of_secret(name)).value_or("");
-    order->job.environment[name] = value;
-    values.push_back(value);
-  }
+  HeldGpus gpus;
+  TRY_ASSIGN(const bool begins, begin(host, run, *order, gpus, exit));
+  if (!begins) return {};
+  Secrets secrets;
+  for (const std::string& name : order->secrets)
+    secrets[name] = host.environment.get(variable_of_secret(name)).value_or("");
   TRY_ASSIGN(LogFile file, LogFile::open(run.log()));
   PatientLog log([&](std::string_view words) { return file.append(words); });
-  Redactor redactor(std::move(values));
-  auto child =
-      Child::start({order->job.arguments, order->job.environment, order->job.folder, order->read_only});
-  if (!child) {
-    exit.error = child.error().message;
+  ProcessStarter processes(host, *order, secrets, run.scratch());
+  TRY_ASSIGN(const std::vector<TaskGroup::Member> members, processes.members());
+  const LimitedResources limited(host.files, order->limits, std::string(path_name(run.top)));
+  auto group = [&] {
+    const LimitedResources::Scope within(limited);
+    return TaskGroup::start(members, values_of(secrets), [&](std::string_view words) { log.append(words); });
+  }();
+  if (!group) {
+    exit.error = group.error().message;
     exit.end.exit_code = 127;
-    log.append(cat(child.error().message, "\n"));
+    log.append(cat(group.error().message, "\n"));
     return {};
   }
-  return watch(*child, clock, order->timeout_s, redactor, log, exit);
+  auto watched = watch(*group, host.clock, *order, log, exit);
+  if (limited.ran_out_of_memory()) exit.out_of_memory = order->limits.memory_bytes;
+  return watched;
 }
 
 Result<void> write_end(FileSystem& files, Clock& clock, const RunFolder& run, const Exit& exit) {
@@ -143,15 +208,17 @@ Result<void> write_end(FileSystem& files, Clock& clock, const RunFolder& run, co
 int supervise(const std::string& run_folder) {
   outlive_the_terminal();
   adopt_orphans();
-  FileSystem& files = real_file_system();
-  Clock& clock = real_clock();
+  const Environment environment = Environment::of_process();
+  Host host{real_file_system(), real_processes(), real_http(), real_clock(), environment};
+  FileSystem& files = host.files;
+  Clock& clock = host.clock;
   const RunFolder run{run_folder};
   Exit exit;
   exit.started_ns = clock.now_ns();
   const auto lock = claim(files, clock, run, exit.started_ns);
   if (!lock) return 1;
   if (!*lock) return 0;
-  if (auto ran = run_job(files, clock, run, exit); !ran) {
+  if (auto ran = run_job(host, run, exit); !ran) {
     exit.error = ran.error().message;
     exit.end.exit_code = exit.end.exit_code != 0 ? exit.end.exit_code : 1;
   }

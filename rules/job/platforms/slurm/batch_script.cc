@@ -4,54 +4,105 @@
 #include <array>
 #include <cmath>
 
+#include "engine/base/file_system.h"
+#include "engine/base/shell_words.h"
 #include "engine/base/text.h"
+#include "engine/container/container.h"
+#include "rules/job/contract_layout.h"
+#include "rules/job/contracts.h"
+#include "rules/job/platforms/slurm/hide_on_node.h"
+#include "rules/job/platforms/slurm/run_on_node.h"
+#include "rules/job/platforms/slurm/shared_files.h"
+#include "rules/job/platforms/slurm/slurm_answers.h"
+#include "rules/job/platforms/slurm/slurm_limits.h"
+#include "rules/job/platforms/slurm/task_script.h"
+#include "rules/job/sizes.h"
 
 namespace trainmake {
 namespace {
 
 // On the nodes, whatever it is here. `env = { PATH = ... }` of a job is another.
+constexpr std::string_view kPathName = "PATH";
 constexpr const char* kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-constexpr std::int64_t kSecondsToEnd = 10;  // between SIGTERM and SIGKILL
 
 // A shell sets these by itself; the job sees them only when it says so.
 constexpr std::array kOfShell = {"OLDPWD", "PWD", "SHLVL", "_"};
 
 // The script, but for what differs from job to job.
 constexpr const char* kClaim = R"sh(unset SLURM_EXPORT_ENV SLURM_GET_USER_ENV
+export PATH="${PATH:-/usr/local/bin:/usr/bin:/bin}"
 
 # Of several jobs of one run the first one goes on. It begins anew when Slurm says that it starts it again, unless the
 # command had come to its end.
-ln -s "$SLURM_JOB_ID" owner 2>/dev/null
-[ "$(readlink owner)" = "$SLURM_JOB_ID" ] || exit 0
-mkdir "start-${SLURM_RESTART_COUNT:-0}" 2>/dev/null || exit 0
-grep -q '"asked":false' exit.json 2>/dev/null && exit 0
+me=$SLURM_JOB_ID
+[ -z "$SLURM_ARRAY_TASK_ID" ] || me=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
+ln -s "$me" owner 2>/dev/null || [ "$(readlink owner)" = "$me" ] || exit 0
+start=${SLURM_RESTART_COUNT:-0}
+mkdir "start-$start" 2>/dev/null || exit 0
+{ cat exit.json; readlink ended; } 2>/dev/null | grep -q -e '"asked":false' -e '^[0-9]* false ' && exit 0
+# Where no room is left for a file there may be some for a link; what cannot be told at all is tried for five minutes.
+tell_end() { # with the code $1
+  printf '{"exit_code":%d,"process":"%s","asked":%s,"started_ns":%s,"ended_ns":%s}\n' "$1" "$process" "$asked" "$started" "$ended" >exit.new
+  if grep -q ended_ns exit.new && mv exit.new exit.json; then return 0; fi
+  ln -s "$1 $asked $started $ended $process" ended
+}
+# Slurm may have lost sight of a node, and have started the job again, while this one goes on there.
+is_superseded() {
+  for one in start-*; do
+    [ "${one#start-}" -le "$start" ] || return 0
+  done
+  return 1
+}
 leave() {
-  printf '{"exit_code":%d,"asked":%s,"started_ns":%s,"ended_ns":%s}\n' "$1" "$asked" "$started" "$(date +%s%N)" >exit.new
-  mv exit.new exit.json
+  trap '' TERM
+  is_superseded && exit "$1"
+  ended=$(date +%s%N) tries=60
+  until tell_end "$1" 2>/dev/null || [ "$tries" -eq 0 ]; do
+    tries=$((tries - 1))
+    sleep 5
+  done
   exit "$1"
 }
-asked=false child=
+[ "$start" -eq 0 ] || sleep 10 # an earlier one sees this one, and ends
+asked=false child= process=
 started=$(date +%s%N)
-echo "$started" >started.new && mv started.new started
-rm -rf code output home timed-out exit.json
+echo "$started" >started
+for old in code output home timed-out done failed exit.json; do
+  [ ! -e "$old" ] || rm -rf "$old"
+done
+[ ! -h ended ] || rm -f ended
 )sh";
 constexpr const char* kShare = R"sh(
-# What Slurm tells of the job's share; all else is said in `command`.
+# What Slurm tells of the job's share; all else is said in `command`. That it is one of an array changes nothing for it.
 set --
-for name in $(env | sed -nE 's/^(SLURM_[A-Z0-9_]+|CUDA_VISIBLE_DEVICES|ROCR_VISIBLE_DEVICES|ZE_AFFINITY_MASK)=.*/\1/p'); do
+for name in $(awk 'BEGIN { for (name in ENVIRON) print name }' </dev/null); do
+  case $name in
+    SLURM_ARRAY_* | SLURM_*[!A-Z0-9_]*) continue ;;
+    SLURM_* | CUDA_VISIBLE_DEVICES | ROCR_VISIBLE_DEVICES | ZE_AFFINITY_MASK) ;;
+    *) continue ;;
+  esac
   eval "value=\$$name"
   set -- "$@" "$name=$value"
 done
 )sh";
-constexpr const char* kAcrossNodes = R"sh(
-# Where its processes, one on each node, find each other.
-set -- "$@" "SRUN=$(command -v srun)" "MASTER_PORT=$((20000 + SLURM_JOB_ID % 10000))"
-set -- "$@" "MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)"
+// Where a container may keep what it changes, as long as it lives.
+constexpr const char* kDiskOfNode = R"sh(set -- "$@" "TMPDIR=${TMPDIR:-/tmp}"
 )sh";
 constexpr const char* kBegin = R"sh(
 trap 'asked=true; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM
 env -i "$@" /bin/sh ./command </dev/null &
 child=$!
+(
+  trap '' TERM
+  trap 'kill -KILL "$nap"; wait "$nap"; exit' USR1
+  until is_superseded; do
+    sleep 5 &
+    nap=$!
+    wait "$nap"
+  done
+  kill -KILL 0
+) </dev/null >/dev/null 2>&1 &
+lookout=$!
 )sh";
 constexpr const char* kEnd = R"sh({
   wait "$child"
@@ -61,8 +112,13 @@ constexpr const char* kEnd = R"sh({
     code=$?
   done
 } 2>/dev/null
+{ kill -USR1 "$lookout"; wait "$lookout"; } 2>/dev/null
 [ -z "$watchdog" ] || kill -KILL "$watchdog" 2>/dev/null
-leave "$code"
+)sh";
+// Srun tells the highest code, which may be that of one that was ended because another failed.
+constexpr const char* kEndOfProcesses = R"sh(if [ "$code" -ne 0 ] && first=$(readlink failed/first); then
+  code=${first%% *} process=${first#* }
+fi
 )sh";
 
 // `%` is the begin of a pattern in file names.
@@ -70,29 +126,6 @@ std::string file_pattern(std::string_view path) {
   std::string pattern;
   for (const char c : path) pattern += c == '%' ? "%%" : std::string(1, c);
   return pattern;
-}
-
-std::int64_t whole_resource(const JobSpec& spec, std::string_view name, std::int64_t otherwise) {
-  const Value* value = spec.resources.find(name);
-  if (value == nullptr || !value->is_number()) return otherwise;
-  return static_cast<std::int64_t>(std::ceil(*parse_number(scalar_text(*value))));
-}
-
-// "64G", "1.5 GiB" or "512MB" as Slurm's whole mebibytes.
-Result<std::string> mebibytes_of(std::string_view name, const std::string& text) {
-  const std::string_view whole = trim(text);
-  const std::size_t digits = std::min(whole.find_first_not_of("0123456789."), whole.size());
-  const std::optional<double> number = parse_number(whole.substr(0, digits));
-  const std::string_view unit = trim(whole.substr(digits));
-  constexpr std::string_view kUnits = "KMGT";
-  const std::size_t power = unit.empty() ? 1 : kUnits.find(unit.front());
-  const bool is_unit = unit.size() <= 1 || unit.substr(1) == "B" || unit.substr(1) == "iB";
-  if (!number || power == kUnits.npos || !is_unit) {
-    return fail(user_error(cat("`resources.", name, "` is ", quoted(text), ", which is no size"),
-                           "Write it as \"64G\" or \"512M\""));
-  }
-  const double bytes = *number * std::pow(1024.0, static_cast<double>(power) - 1);
-  return cat(std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(bytes))), "M");
 }
 
 class Words {
@@ -110,14 +143,11 @@ class Words {
 Result<void> add_resources(const BatchJob& job, Words& words) {
   const JobSpec& spec = job.spec;
   words.add("nodes", cat(nodes_of(spec)));
-  words.add("ntasks-per-node", "1");
-  if (const std::int64_t cpus = whole_resource(spec, "cpus", 0); cpus > 0)
-    words.add("cpus-per-task", cat(cpus));
+  words.add("ntasks-per-node", cat(task_layout(spec).per_node));
+  if (const std::int64_t cpus = cpus_of_task(spec); cpus > 0) words.add("cpus-per-task", cat(cpus));
   for (const auto& [name, option] : {std::pair("memory", "mem"), std::pair("disk", "tmp")}) {
-    const Value* value = spec.resources.find(name);
-    if (value == nullptr || value->string() == nullptr) continue;
-    TRY_ASSIGN(const std::string size, mebibytes_of(name, *value->string()));
-    words.add(option, size);
+    TRY_ASSIGN(const std::uint64_t size, mebibytes_said(spec.resources, name));
+    if (size > 0) words.add(option, cat(size, "M"));
   }
   if (const Value* instance = spec.resources.find("instance");
       instance != nullptr && instance->string() != nullptr)
@@ -125,12 +155,17 @@ Result<void> add_resources(const BatchJob& job, Words& words) {
   return {};
 }
 
+// A minute more than the job gives itself, which is to end it, as far as its partition gives that.
+std::int64_t minutes_asked_for(const BatchJob& job) {
+  const std::int64_t minutes = minutes_of(job.spec.timeout_s);
+  return std::min(minutes + 1, std::max(minutes, job.most_minutes.value_or(minutes + 1)));
+}
+
 void add_extra(const BatchJob& job, Words& words) {
   std::vector<std::string> gres;
-  if (const std::int64_t gpus = whole_resource(job.spec, "gpus", 0); gpus > 0)
+  if (const std::int64_t gpus = count_of(job.spec.resources, "gpus", 0); gpus > 0)
     gres.push_back(cat(job.options.gres, ":", gpus));
-  // A minute more than the job gives itself: Slurm counts in minutes.
-  if (job.spec.timeout_s > 0) words.add("time", cat((job.spec.timeout_s + 59) / 60 + 1));
+  if (job.spec.timeout_s > 0) words.add("time", cat(minutes_asked_for(job)));
   for (const auto& [name, value] : job.options.extra) {
     if (name == "gres") {
       gres.push_back(value);
@@ -141,6 +176,72 @@ void add_extra(const BatchJob& job, Words& words) {
     }
   }
   words.add("gres", join(gres, ","));
+}
+
+struct Identity {
+  std::string name, comment, folder, log, elements;
+  std::string environment;  // what of ours the script gets
+};
+
+// All that sbatch is given, which is next to nothing (slurm_commands.cc). Where it is told to export less,
+// Slurm starts a login shell of the user on the node, which takes longer than all else; but by what that says
+// srun is found.
+std::string environment_for(bool uses_srun) { return uses_srun ? "NONE" : "ALL"; }
+
+std::vector<std::string> sbatch_words(const Identity& what, const std::vector<std::string>& options,
+                                      const std::string& script) {
+  Words words;
+  words.add("sbatch");
+  words.add("--parsable");
+  words.add("job-name", what.name);
+  words.add("comment", what.comment);
+  words.add("array", what.elements);
+  words.add("export", what.environment);
+  words.add("chdir", what.folder);
+  words.add("input", "/dev/null");
+  words.add("output", what.log);
+  words.add("open-mode", "append");
+  for (const std::string& option : options) words.add(option);
+  words.add(script);
+  return words.take();
+}
+
+ContractLayout layout_of(const BatchJob& job) {
+  return layout_below(job.contract, job.spec, job.folders, job.run.places());
+}
+
+bool is_in_container(const BatchJob& job) { return job.options.container; }
+
+// Those that it does not share have no use for each other's names.
+bool has_network(const BatchJob& job) {
+  return job.options.network || task_layout(job.spec).is_started_by_srun;
+}
+
+ContractLayout outside_of_container(const BatchJob& job) {
+  ContainerLayout inside = container_layout(job);
+  return {std::move(inside.folders), {}, std::move(inside.files)};
+}
+
+// Folders of ours that others are mounted on in a container.
+std::string mount_points(const BatchJob& job) {
+  std::string text;
+  if (!is_in_container(job)) return text;
+  for (const std::string& folder : container_layout(job).points)
+    text += cat("mkdir -p ", shell_line(folder), " || leave 1\n");
+  return text;
+}
+
+// What the contract wants beside the folders, once they are there.
+std::string places(const ContractLayout& layout) {
+  if (layout.links.empty() && layout.files.empty()) return {};
+  std::string text = "rm -rf places\n";
+  const auto make = [&](const std::string& path, const std::string& how) {
+    text +=
+        cat("mkdir -p ", shell_line(path_folder(path)), " && ", how, " ", shell_line(path), " || leave 1\n");
+  };
+  for (const ContractLayout::Link& link : layout.links) make(link.at, cat("ln -s ", shell_line(link.to)));
+  for (const auto& [path, content] : layout.files) make(path, cat("printf %s ", shell_line(content), " >"));
+  return text;
 }
 
 std::string watchdog(std::int64_t timeout_s) {
@@ -156,20 +257,71 @@ bool is_of_shell(std::string_view name) {
 
 bool is_exported(std::string_view name) { return is_shell_variable(name) && !is_of_shell(name); }
 
-// Becomes the program, with what no shell exports.
-std::string last_step(const RenderedJob& rendered) {
-  std::string text = cat("cd ", shell_quoted(rendered.folder), " || exit 1\nexec env");
-  for (const char* name : kOfShell) text += cat(" -u ", name);
-  for (const auto& [name, value] : rendered.environment) {
-    if (!is_exported(name)) text += cat(" ", shell_quoted(cat(name, "=", value)));
-  }
-  for (const std::string& argument : rendered.arguments) text += cat(" ", shell_quoted(argument));
-  return text + "\n";
-}
-
 }  // namespace
 
-std::int64_t nodes_of(const JobSpec& spec) { return whole_resource(spec, "nodes", 1); }
+ContainerLayout container_layout(const BatchJob& job) {
+  return layout_in_container(job.contract, job.spec, job.folders, job.run.places());
+}
+
+NodeOrder node_order(const BatchJob& job, const Rank& rank) {
+  CHECK(job.spec.root.has_value());
+  const ImageRoot& root = *job.spec.root;
+  NodeOrder order;
+  order.container = {{}, root.folder, root.layers, root.user, has_network(job), container_layout(job).mounts};
+  if (!job.spec.data.empty())
+    order.container.mounts.push_back({content_folder(job.options.shared_dir), kContentInContainer});
+  if (rank.has_gpus && count_of(job.spec.resources, "gpus", 0) > 0)
+    order.container.gpus = ContainerGpus{job.options.cdi};
+  order.container.wanted = job.options.runtime;
+  order.job = rendered_for(job, rank);
+  order.secrets = job.spec.secrets;
+  return order;
+}
+
+std::string program_words(const BatchJob& job, const Rank& rank) {
+  std::string text = "env";
+  for (const char* name : kOfShell) text += cat(" -u ", name);
+  if (is_in_container(job)) {
+    return cat(text, " ", shell_line(job.program), " ", kOnNodeFlag, " ",
+               shell_line(rank.has_gpus ? job.run.order() : job.run.server_order()));
+  }
+  const RenderedJob rendered = rendered_for(job, rank);
+  for (const auto& [name, value] : rendered.environment) {
+    const bool is_own_path = name == kPathName && value != kPath;  // of the job, and not of what starts it
+    if (!is_exported(name) || is_own_path) text += cat(" ", shell_line(cat(name, "=", value)));
+  }
+  if (needs_program(job.options, job.spec))
+    text += cat(" ", shell_line(job.program), " ", kHidingFlag, " ", join(job.spec.secrets, ","));
+  text += cat(" ", shell_line(rendered.arguments));
+  return text;
+}
+
+bool needs_program(const SlurmOptions& options, const JobSpec& spec) {
+  return options.container || !spec.secrets.empty();
+}
+
+std::string in_its_folder(const BatchJob& job, const Rank& rank) {
+  if (is_in_container(job)) return {};
+  return cat("cd ", shell_line(rendered_for(job, rank).folder), " || exit 1\n");
+}
+
+std::string last_step(const BatchJob& job) {
+  return cat(in_its_folder(job, {}), "exec ", program_words(job, {}), "\n");
+}
+
+RenderedJob rendered_for(const BatchJob& job, const Rank& rank) {
+  if (is_in_container(job)) {
+    return render_in_container(job.contract, job.spec, container_layout(job).folders, kContainerPath, rank);
+  }
+  return render(job.contract, job.spec, layout_of(job).folders, kPath, rank);
+}
+
+std::int64_t cpus_of_task(const JobSpec& spec) {
+  const std::int64_t per_node = task_layout(spec).per_node;
+  return (count_of(spec.resources, "cpus", 0) + per_node - 1) / per_node;
+}
+
+std::int64_t nodes_of(const JobSpec& spec) { return count_of(spec.resources, "nodes", 1); }
 
 bool is_shell_variable(std::string_view name) {
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
@@ -178,28 +330,13 @@ bool is_shell_variable(std::string_view name) {
   });
 }
 
-std::string shell_quoted(std::string_view text) {
-  std::string word = "'";
-  for (const char c : text) {
-    if (c == '\'')
-      word += "'\\''";
-    else
-      word += c;
+Result<std::vector<std::string>> render_options(const BatchJob& job) {
+  if (nodes_of(job.spec) > 1 && names_hosts(job.contract)) {
+    return fail(user_error(cat("Contract ", quoted(job.contract.version),
+                               " tells a job the names of its hosts, ", "which Slurm chooses later"),
+                           "Ask for one node, or choose another contract"));
   }
-  return word + "'";
-}
-
-Result<std::vector<std::string>> render_sbatch(const BatchJob& job) {
   Words words;
-  words.add("sbatch");
-  words.add("--parsable");
-  words.add("job-name", job.spec.key);
-  words.add("comment", job.ticket);
-  words.add("export", "NONE");
-  words.add("chdir", job.run.top);
-  words.add("input", "/dev/null");
-  words.add("output", file_pattern(job.run.log()));
-  words.add("open-mode", "append");
   // Its secrets are gone once they were read.
   words.add(job.spec.secrets.empty() ? "--requeue" : "--no-requeue");
   words.add("partition", job.options.partition);
@@ -207,47 +344,65 @@ Result<std::vector<std::string>> render_sbatch(const BatchJob& job) {
   words.add("qos", job.options.qos);
   TRY(add_resources(job, words));
   add_extra(job, words);
-  words.add(job.run.script());
   return words.take();
 }
 
+std::vector<std::string> render_sbatch(const BatchJob& job, const std::vector<std::string>& options) {
+  return sbatch_words({job.spec.key, job.comment, job.run.top, file_pattern(job.run.log()), "",
+                       environment_for(task_layout(job.spec).is_started_by_srun)},
+                      options, job.run.script());
+}
+
+std::vector<std::string> render_sbatch(const BatchArray& array, const std::vector<std::string>& options) {
+  return sbatch_words(
+      {array.name, array.comment, array.folder, cat(file_pattern(array.folder), "/%a/log.txt"),
+       ranges_of(array.elements), environment_for(array.uses_srun)},
+      options, array_script(array.folder));
+}
+
+std::string array_script(const std::string& folder) { return folder + "/script"; }
+
+std::string render_array_script(const std::string& folder) {
+  return cat("#!/bin/sh\n# Runs of trainmake that were submitted together: each has a script of its own.\n",
+             "exec /bin/sh ", shell_line(folder), "/\"$SLURM_ARRAY_TASK_ID\"/script\n");
+}
+
 std::string render_script(const BatchJob& job) {
+  // What it is a copy of may not be written to.
   const std::string code =
-      job.code.empty() ? "mkdir code" : cat("cp -R ", shell_quoted(job.code), " code && chmod -R u+w code");
+      job.code.empty() ? "mkdir code" : cat("cp -R ", shell_line(job.code), " code && chmod -R u+w code");
+  const bool has_processes = task_layout(job.spec).is_started_by_srun;
   return cat("#!/bin/sh\n# ", job.spec.key,
              ", a run of trainmake; `trainmake help slurm` tells what lies here.\ncd ",
-             shell_quoted(job.run.top), " || exit 1\n", kClaim, "mkdir -p output home log ",
-             shell_quoted(job.folders.checkpoint), " || leave 1\n", code, " || leave 1\n", kShare,
-             nodes_of(job.spec) > 1 ? kAcrossNodes : "", kBegin, watchdog(job.spec.timeout_s), kEnd);
+             shell_line(job.run.top), " || exit 1\n", kClaim, "mkdir -p output home log ",
+             has_processes ? "done failed " : "", shell_line(job.folders.checkpoint), " || leave 1\n", code,
+             " || leave 1\n", mount_points(job),
+             places(is_in_container(job) ? outside_of_container(job) : layout_of(job)), kShare,
+             is_in_container(job) ? kDiskOfNode : "", render_addresses(job), kBegin,
+             watchdog(job.spec.timeout_s), kEnd, has_processes ? kEndOfProcesses : "",
+             takes_ports(job.spec) ? "give_ports_back\n" : "", "leave \"$code\"\n");
 }
 
 std::string render_command(const BatchJob& job) {
-  const RenderedJob rendered = render(job.spec, job.folders, kPath);
   std::string text;
-  for (const auto& [name, value] : rendered.environment) {
-    if (is_exported(name)) text += cat("export ", name, "=", shell_quoted(value), "\n");
+  if (is_in_container(job)) {  // all of its environment is in the order
+    text = cat("export PATH=", shell_line(kPath), "\n");
+  } else {
+    for (const auto& [name, value] : rendered_for(job, {}).environment) {
+      if (is_exported(name))
+        text += cat("export ", name, "=", shell_line(name == kPathName ? kPath : value), "\n");
+    }
   }
   if (!job.spec.secrets.empty()) {
-    const std::string secrets = shell_quoted(job.run.secrets());
+    const std::string secrets = shell_line(job.run.secrets());
     text += cat(". ", secrets, "\nrm -f ", secrets, "\n");
   }
-  const std::int64_t nodes = nodes_of(job.spec);
-  if (nodes == 1) return text + last_step(rendered);
-  const std::int64_t cpus = whole_resource(job.spec, "cpus", 0);
-  return cat(text, "exec \"$SRUN\" --nodes=", nodes, " --ntasks=", nodes, " --ntasks-per-node=1",
-             cpus > 0 ? cat(" --cpus-per-task=", cpus) : "",
-             " --kill-on-bad-exit=1 --label --input=none --export=ALL /bin/sh ", shell_quoted(job.run.task()),
-             "\n");
-}
-
-std::string render_task(const BatchJob& job) {
-  return cat("export RANK=\"$SLURM_PROCID\" LOCAL_RANK=\"$SLURM_LOCALID\" NODE_RANK=\"$SLURM_NODEID\" ",
-             "WORLD_SIZE=\"$SLURM_NTASKS\"\nunset SRUN\n", last_step(render(job.spec, job.folders, kPath)));
+  return text + (task_layout(job.spec).is_started_by_srun ? render_srun(job) : last_step(job));
 }
 
 std::string render_secrets(const Secrets& secrets) {
   std::string text;
-  for (const auto& [name, value] : secrets) text += cat("export ", name, "=", shell_quoted(value), "\n");
+  for (const auto& [name, value] : secrets) text += cat("export ", name, "=", shell_line(value), "\n");
   return text;
 }
 

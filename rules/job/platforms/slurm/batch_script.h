@@ -2,38 +2,71 @@
 // Pure: the same job and folders give the same text. Knows no secret's value but in render_secrets.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/base/secrets.h"
+#include "rules/job/container_layout.h"
 #include "rules/job/contract.h"
 #include "rules/job/job_spec.h"
+#include "rules/job/platforms/slurm/node_order.h"
 #include "rules/job/platforms/slurm/slurm_options.h"
 #include "rules/job/platforms/slurm/slurm_run.h"
 
 namespace trainmake {
 
+inline constexpr std::int64_t kSecondsToEnd = 10;  // between SIGTERM and SIGKILL
+
 struct BatchJob {
   const JobSpec& spec;
   const SlurmOptions& options;
+  const Contract& contract;
   SlurmRun run;
-  Folders folders;
-  std::string code;    // the tree that its code is copied from; "" when there is none
-  std::string ticket;  // tells its jobs from those of another run of the same name
+  Folders folders;      // where they lie in truth, whatever the contract calls them
+  std::string code;     // the tree that its code is copied from; "" when there is none
+  std::string comment;  // tells its jobs from those of another run of the same name
+  // The trainmake that on its nodes starts it in a container, or hides its secrets in what it prints.
+  std::string program = {};
+  std::optional<std::int64_t> most_minutes = {};  // that its partition gives a job
 };
 
-// Also what is wrong with what was asked for, as an unknown unit of memory.
-Result<std::vector<std::string>> render_sbatch(const BatchJob& job);
+// Jobs that differ in nothing that sbatch is told.
+struct BatchArray {
+  std::string name;
+  std::string comment;
+  std::string folder;                  // in which each has its run's folder by its index
+  std::vector<std::int64_t> elements;  // their indexes, sorted
+  bool uses_srun = false;              // each of them
+};
+
+// What it needs, as options of sbatch; also what is wrong with what was asked for, as an unknown unit of
+// memory.
+Result<std::vector<std::string>> render_options(const BatchJob& job);
+std::vector<std::string> render_sbatch(const BatchJob& job, const std::vector<std::string>& options);
+std::vector<std::string> render_sbatch(const BatchArray& array, const std::vector<std::string>& options);
+std::string array_script(const std::string& folder);  // where it lies
+std::string render_array_script(const std::string& folder);
 std::string render_script(const BatchJob& job);
 std::string render_command(const BatchJob& job);
-// Of a job of several nodes, what its command starts on each.
-std::string render_task(const BatchJob& job);
 std::int64_t nodes_of(const JobSpec& spec);
+std::int64_t cpus_of_task(const JobSpec& spec);  // 0: it does not say
+// Of a container: what its node is told, and where the job finds its parts.
+NodeOrder node_order(const BatchJob& job, const Rank& rank);
+ContainerLayout container_layout(const BatchJob& job);
+// The program with its arguments, as words of a shell, and what no shell exports; before them, what
+// hides its secrets. Of a container, what starts it.
+std::string program_words(const BatchJob& job, const Rank& rank);
+// Whether a trainmake has to be on its nodes.
+bool needs_program(const SlurmOptions& options, const JobSpec& spec);
+// Goes to where that is started, which is no matter of a container's.
+std::string in_its_folder(const BatchJob& job, const Rank& rank);
+// Goes there and becomes the program.
+std::string last_step(const BatchJob& job);
+RenderedJob rendered_for(const BatchJob& job, const Rank& rank);
 // Lines that a shell reads. REQUIRES: names are shell variables.
 std::string render_secrets(const Secrets& secrets);
 bool is_shell_variable(std::string_view name);
-
-// One word, whatever is in it.
-std::string shell_quoted(std::string_view text);
 
 }  // namespace trainmake

@@ -2,27 +2,40 @@
 
 #include <algorithm>
 #include <random>
+#include <set>
 
 #include "cache/file_digests.h"
-#include "cache/lay_out.h"
+#include "engine/base/file_lock.h"
+#include "engine/base/file_marks.h"
 #include "engine/base/text.h"
+#include "rules/job/checkpoint.h"
+#include "rules/job/layout_progress.h"
+#include "rules/job/note_files.h"
+#include "rules/job/platforms/slurm/seal.h"
 
 namespace trainmake {
 namespace {
 
-constexpr std::uint32_t kReadOnly = 0444;
+constexpr std::uint32_t kProgram = 0755;
 
-// Below `content/`. A file that is read in place has no SHA-256: it was read to be compared, and is read once
-// more while it is copied.
+// Below `content/`.
 std::string address_of(const ListedFile& file) {
-  const std::string name = file.source.empty() ? file.sha256.hex() : cat("x", file.content.hex());
+  const std::string name = content_name(file);
   return cat(std::string_view(name).substr(0, 3), "/", name);
 }
 
-Error changed(const ListedFile& file, const std::string& label) {
-  return step_error(
-      cat(quoted(file.source), " of ", quoted(label), " changed before it was copied for the job"),
-      "Run it again: it is looked at anew");
+// Of a key of a listing.
+TreeEntry folder_at(std::string path) {
+  if (is_folder(path)) path.pop_back();
+  return {std::move(path), FileKind::kFolder};
+}
+
+// Where a link leads from, at `path` of a tree.
+std::string way_to_content(std::string_view path, SharedFiles::Seen seen) {
+  if (seen == SharedFiles::Seen::kInContainer) return kContentInContainer;
+  std::string way = "../../content";
+  for (const char c : path) way.insert(0, c == '/' ? "../" : "");
+  return way;
 }
 
 }  // namespace
@@ -33,35 +46,148 @@ std::string random_name() {
 }
 
 SharedFiles::SharedFiles(Host& host, const Workspace& workspace, Blobs& blobs, std::string top)
-    : host_(host), workspace_(workspace), blobs_(blobs), top_(std::move(top)) {}
+    : host_(host),
+      workspace_(workspace),
+      blobs_(blobs),
+      top_(std::move(top)),
+      trees_(host, workspace, blobs, top_) {}
 
-template <typename Make>
-Result<std::string> SharedFiles::place_tree(const std::string& name, Make make) {
-  std::string tree = path_join(top_, cat("trees/", name));
-  TRY_ASSIGN(const Stat there, host_.files.look(tree));
-  if (there.exists()) return tree;
-  const std::string incoming = path_join(top_, cat("incoming/", random_name()));
-  Result<void> made = host_.files.make_folder(incoming);
-  if (made) made = make(incoming);
-  if (made) made = host_.files.make_folder(std::string(path_folder(tree)));
-  if (made) made = host_.files.rename(incoming, tree);
-  if (made) return tree;
-  (void)host_.files.remove(incoming);
-  // A folder is not renamed over another: somebody else was quicker.
-  TRY_ASSIGN(const Stat meanwhile, host_.files.look(tree));
-  return meanwhile.exists() ? Result<std::string>(std::move(tree)) : fail(std::move(made).error());
+Result<std::string> SharedFiles::home(const char* what) {
+  const std::lock_guard lock(mutex_);
+  if (id_.empty()) {
+    TRY_ASSIGN(id_,
+               write_once(host_.files, path_join(workspace_.cache, "slurm-id"), random_name().substr(0, 16)));
+  }
+  return path_join(top_, cat(what, "/", id_));
 }
 
-Result<std::string> SharedFiles::place_code(const Listing& code) {
+Result<void> SharedFiles::check_there() {
+  TRY_ASSIGN(const Stat stat, host_.files.look(top_, Links::kFollow));
+  if (stat.is(FileKind::kFolder)) return {};
+  return fail(user_error(cat("There is no folder ", quoted(top_), ", which is the platform's `shared_dir`"),
+                         "Mount it, or make it where this machine and the nodes see it"));
+}
+
+// One shared folder may be there while that of another platform is not.
+std::string SharedFiles::home_made(const std::string& top) const {
+  return path_join(workspace_.cache, cat("slurm-homes/", digest_of(top).hex()));
+}
+
+// Shared folders of this workspace's other platforms, and of this one before somebody edited it.
+Result<std::vector<std::string>> SharedFiles::others() {
+  const std::lock_guard lock(mutex_);
+  if (others_) return *others_;
+  const std::string homes(path_folder(home_made(top_)));
+  std::vector<std::string> others;
+  TRY_ASSIGN(const bool any, is_there(host_.files, homes));
+  if (any) {
+    TRY_ASSIGN(const std::vector<FolderEntry> entries, host_.files.list(homes));
+    for (const FolderEntry& entry : entries) {
+      TRY_ASSIGN(std::string top, text_at(host_.files, path_join(homes, entry.name)));
+      if (!top.empty() && top != top_) others.push_back(std::move(top));
+    }
+  }
+  others_ = others;
+  return others;
+}
+
+Result<std::string> SharedFiles::run_folder(const std::string& run) {
+  TRY_ASSIGN(const std::string runs, home("runs"));
+  std::string here = path_join(runs, run);
+  TRY_ASSIGN(const std::vector<std::string> others, this->others());
+  if (others.empty()) return here;
+  TRY_ASSIGN(const bool is_here, is_there(host_.files, here));
+  if (is_here) return here;
+  for (const std::string& top : others) {
+    std::string elsewhere = path_join(top, cat("runs/", path_name(runs), "/", run));
+    TRY_ASSIGN(const bool there, is_there(host_.files, elsewhere));
+    if (there) return elsewhere;
+  }
+  return here;
+}
+
+Result<std::optional<std::string>> SharedFiles::other_away() {
+  TRY_ASSIGN(const std::string runs, home("runs"));
+  TRY_ASSIGN(const std::vector<std::string> others, this->others());
+  for (const std::string& top : others) {
+    TRY_ASSIGN(const bool there, is_there(host_.files, path_join(top, cat("runs/", path_name(runs)))));
+    if (!there) return std::optional(top);
+  }
+  return std::optional<std::string>();
+}
+
+std::string SharedFiles::forget_other(const std::string& top) const {
+  return cat("rm ", shell_word(home_made(top)));
+}
+
+Result<void> SharedFiles::check_home(Made made) {
+  TRY_ASSIGN(const std::string runs, home("runs"));
+  TRY_ASSIGN(const Stat there, host_.files.look(runs, Links::kFollow));
+  if (there.is(FileKind::kFolder)) return {};
+  TRY_ASSIGN(const bool was_made, is_there(host_.files, home_made(top_)));
+  if (!was_made && made != Made::kSurely) return {};
+  if (auto top = check_there(); !top) return fail(std::move(top).error().because(Blame::kRemote));
+  return fail(
+      user_error(cat("What this workspace made in `shared_dir` is not there: no folder ", quoted(runs)),
+                 cat("Mount it; if all of that is gone for good, `mkdir -p ", shell_word(runs), "` says so"))
+          .because(Blame::kRemote));
+}
+
+Result<void> SharedFiles::make_home() {
+  TRY(check_home(Made::kIfRemembered));
+  const std::lock_guard lock(making_home_);
+  if (is_home_made_) return {};
+  TRY(check_there());
+  TRY_ASSIGN(const std::string runs, home("runs"));
+  TRY(host_.files.make_folder(runs));
+  TRY(write_once(host_.files, home_made(top_), top_));
+  is_home_made_ = true;
+  return {};
+}
+
+std::string content_folder(const std::string& shared_dir) { return path_join(shared_dir, "content"); }
+
+std::string ports_folder(const std::string& shared_dir) { return path_join(shared_dir, "ports"); }
+
+std::string shared_lock(const std::string& shared_dir) { return path_join(shared_dir, "lock"); }
+
+Result<FileLock> SharedFiles::hold() {
+  auto lock = wait_for_lock(host_, shared_lock(top_), FileLock::Mode::kShared, {});
+  if (!lock) return fail(std::move(lock).error());
+  CHECK(lock->has_value());
+  return **std::move(lock);
+}
+
+Result<void> SharedFiles::place_checkpoint(const JobSpec& spec, const std::string& folder,
+                                           const Patience& patience) {
+  LayoutProgress progress(host_.clock, patience);
+  progress.expect(bytes_resumed(spec));
+  return trainmake::place_checkpoint(host_.files, blobs_, spec, folder, progress.copying());
+}
+
+Result<std::string> SharedFiles::place_code(const Listing& code, const Patience& patience) {
   Hasher hasher;
   for (const ListedFile& file : code)
     hasher.field(file.key).field(file.link_target).number(file.mode).field(file.sha256.hex());
-  return place_tree(cat("code-", hasher.finish().hex()), [&](const std::string& folder) {
-    return lay_out(host_.files, blobs_, code, "the code", folder);
-  });
+  const auto tree = [&] {
+    SharedTree made;
+    for (const ListedFile& file : code) {
+      if (!file.link_target.empty()) {
+        made.entries.push_back({file.key, FileKind::kLink, file.link_target});
+      } else if (is_folder(file.key)) {
+        made.entries.push_back(folder_at(file.key));
+      } else {
+        made.entries.push_back({file.key});
+        made.files.push_back({file.key, &file, "the code"});
+      }
+    }
+    return made;
+  };
+  return trees_.place(cat("code-", hasher.finish().hex()), tree, patience);
 }
 
-Result<std::string> SharedFiles::place_data(const std::vector<GivenTree>& trees) {
+Result<std::string> SharedFiles::place_data(const std::vector<GivenTree>& trees, Seen seen,
+                                            const Patience& patience) {
   struct Placed {
     std::string key;
     const GivenTree* tree;
@@ -75,48 +201,46 @@ Result<std::string> SharedFiles::place_data(const std::vector<GivenTree>& trees)
   std::sort(all.begin(), all.end(), [](const Placed& a, const Placed& b) { return a.key < b.key; });
   Hasher hasher;
   for (const Placed& one : all) hasher.field(one.key).field(address_of(*one.file)).number(one.file->size);
-  return place_tree(cat("data-", hasher.finish().hex()), [&](const std::string& folder) -> Result<void> {
-    const std::string content = path_join(top_, "content");
-    std::string made;
+  if (seen == Seen::kInContainer) hasher.field(kContentInContainer);
+  const auto tree = [&] {
+    SharedTree made;
+    std::set<std::string> addresses;
     for (const Placed& one : all) {
       const std::string address = address_of(*one.file);
-      TRY(place_content(*one.tree, *one.file, path_join(content, address)));
-      if (std::string above(path_folder(one.key)); above != made || made.empty()) {
-        TRY(host_.files.make_folder(path_join(folder, above)));
-        made = std::move(above);
+      if (is_folder(one.file->key)) {
+        made.entries.push_back(folder_at(one.key));
+        continue;
       }
-      std::string up = "../../content";
-      for (const char c : one.key) up.insert(0, c == '/' ? "../" : "");
-      TRY(host_.files.make_link(path_join(up, address), path_join(folder, one.key)));
+      made.entries.push_back({one.key, FileKind::kLink, path_join(way_to_content(one.key, seen), address)});
+      if (addresses.insert(address).second)
+        made.files.push_back({path_join(content_folder(top_), address), one.file, quoted(one.tree->label)});
     }
-    return {};
-  });
+    return made;
+  };
+  return trees_.place(cat("data-", hasher.finish().hex()), tree, patience);
 }
 
-Result<void> SharedFiles::place_content(const GivenTree& tree, const ListedFile& file,
-                                        const std::string& to) {
-  TRY_ASSIGN(const Stat there, host_.files.look(to));
-  if (there.is(FileKind::kFile) && there.size == file.size) return {};
-  if (!file.source.empty()) return copy_in_place(file, tree.label, to);
-  ListedFile read_only = file;
-  read_only.mode = kReadOnly;
-  return lay_out(blobs_, read_only, quoted(tree.label), to);
-}
-
-// What arrives is what the job was given, whatever the file becomes meanwhile.
-Result<void> SharedFiles::copy_in_place(const ListedFile& file, const std::string& label,
-                                        const std::string& to) {
+Result<std::string> SharedFiles::place_program(const std::string& program) {
+  const std::lock_guard lock(mutex_);
+  auto known = programs_.find(program);
+  if (known == programs_.end()) {
+    ContentHasher content;
+    TRY(read_pieces(host_.files, program, {}, [&](std::string_view bytes) -> Result<void> {
+      content.add(bytes);
+      return {};
+    }));
+    known = programs_.emplace(program, content.finish()).first;
+  }
+  std::string place = path_join(top_, cat("programs/trainmake-", known->second.hex()));
+  const std::string seal = known->second.hex();
+  TRY_ASSIGN(const Stat there, host_.files.look(place));
+  if (there.is(FileKind::kFile) && is_seal_of(seal, there.mtime_ns)) return place;
   TRY_ASSIGN(const std::unique_ptr<FileWriter> writer,
-             host_.files.create(to, {.mode = kReadOnly, .large = true}));
-  ContentHasher content;
-  std::uint64_t size = 0;
-  TRY(read_pieces(host_.files, path_join(workspace_.root, file.source), {}, [&](std::string_view bytes) {
-    content.add(bytes);
-    size += bytes.size();
-    return writer->append(bytes);
-  }));
-  if (size != file.size || content.finish() != file.content) return fail(changed(file, label));
-  return writer->commit();
+             host_.files.create(place, {.mode = kProgram, .large = true}));
+  TRY(read_pieces(host_.files, program, {}, [&](std::string_view bytes) { return writer->append(bytes); }));
+  TRY(writer->commit());
+  (void)set_mtime(place, seal_of(seal, host_.clock.now_ns()));
+  return place;
 }
 
 }  // namespace trainmake

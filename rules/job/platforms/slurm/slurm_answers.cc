@@ -2,169 +2,83 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
+#include <map>
 
-#include "engine/base/json.h"
 #include "engine/base/text.h"
-#include "rules/job/platforms/slurm/slurm_run.h"
 
 namespace trainmake {
 namespace {
-
-constexpr std::int64_t kNsInSecond = 1'000'000'000;
-// Until then what a job wrote may not be seen here, though Slurm says that it has ended.
-constexpr std::int64_t kLatestWordNs = 60 * kNsInSecond;
-constexpr int kSignals = 64;
-constexpr int kOutOfMemorySignal = 9;
 
 // Columns of a fixed width, for any character may stand in a reason.
 struct Column {
   const char* name;
   std::size_t width;
 };
-constexpr std::array kColumns = {Column{"JobID", 20},     Column{"State", 24},   Column{"RestartCnt", 10},
-                                 Column{"StartTime", 20}, Column{"EndTime", 20}, Column{"Name", 64},
-                                 Column{"Comment", 64},   Column{"Reason", 128}};
+constexpr std::array kColumns = {Column{"ArrayJobID", 20}, Column{"ArrayTaskID", 20}, Column{"State", 24},
+                                 Column{"RestartCnt", 10}, Column{"StartTime", 20},   Column{"EndTime", 20},
+                                 Column{"Name", 64},       Column{"Comment", 64},     Column{"Reason", 128}};
+constexpr std::int64_t kUsualArrayLimit = 1001;
+constexpr std::string_view kNamePrefix = "trainmake-";
+
+bool is_number(std::string_view text) { return whole_number<std::uint64_t>(text).has_value(); }
+
+constexpr std::string_view kInvalidNumber = "Invalid job id";
+
+// Elements that never started are told together: "12_[1-3,7%2]" is 12_1, 12_2, 12_3 and 12_7.
+std::vector<std::string> numbers_of(std::string_view text) {
+  const std::size_t open = text.find("_[");
+  if (open == text.npos) return {std::string(text)};
+  const std::string_view whole = text.substr(0, open);
+  const std::string_view inside = text.substr(open + 2, text.find_first_of("]%", open) - open - 2);
+  std::vector<std::string> numbers;
+  for (const std::string& range : split(inside, ',')) {
+    const std::size_t dash = range.find('-');
+    const auto first = whole_number<std::int64_t>(range.substr(0, dash));
+    const auto last = dash == range.npos ? first : whole_number<std::int64_t>(range.substr(dash + 1));
+    if (!first || !last) continue;
+    for (std::int64_t i = *first; i <= *last; ++i) numbers.push_back(cat(whole, "_", i));
+  }
+  return numbers;
+}
+
+// What stands between the two in a line of scontrol; "" when it has none.
+std::string_view between(std::string_view line, std::string_view name, std::string_view next) {
+  const std::size_t begin = line.find(name);
+  if (begin == line.npos) return {};
+  const std::string_view rest = line.substr(begin + name.size());
+  return trim(rest.substr(0, rest.find(next)));
+}
 
 std::int64_t number_or_none(std::string_view text) { return whole_number<std::int64_t>(text).value_or(0); }
 
-enum class Kind : std::uint8_t { kWaits, kRuns, kEnded };
-
-struct State {
-  std::string_view name;
-  Kind kind;
-  RunStatus end;       // when it ended
-  const char* reason;  // of an end that is no success, or of waiting
-};
-
-constexpr std::array kStates = {
-    State{"PENDING", Kind::kWaits, RunStatus::kQueued, ""},
-    State{"CONFIGURING", Kind::kWaits, RunStatus::kQueued, "its nodes are made ready"},
-    State{"REQUEUED", Kind::kWaits, RunStatus::kQueued, "queued again"},
-    State{"REQUEUE_FED", Kind::kWaits, RunStatus::kQueued, "queued again"},
-    State{"REQUEUE_HOLD", Kind::kWaits, RunStatus::kQueued,
-          "queued again, and held: `scontrol release` lets it go on"},
-    State{"SPECIAL_EXIT", Kind::kWaits, RunStatus::kQueued,
-          "queued again, and held: `scontrol release` lets it go on"},
-    State{"RESV_DEL_HOLD", Kind::kWaits, RunStatus::kQueued, "held: its reservation was deleted"},
-    State{"RUNNING", Kind::kRuns, RunStatus::kRunning, ""},
-    State{"COMPLETING", Kind::kRuns, RunStatus::kRunning, ""},
-    State{"RESIZING", Kind::kRuns, RunStatus::kRunning, ""},
-    State{"SIGNALING", Kind::kRuns, RunStatus::kRunning, ""},
-    State{"STAGE_OUT", Kind::kRuns, RunStatus::kRunning, ""},
-    State{"STOPPED", Kind::kRuns, RunStatus::kRunning, "stopped"},
-    State{"SUSPENDED", Kind::kRuns, RunStatus::kRunning, "suspended"},
-    State{"COMPLETED", Kind::kEnded, RunStatus::kSucceeded, ""},
-    State{"FAILED", Kind::kEnded, RunStatus::kFailed, "Slurm says that it failed"},
-    State{"CANCELLED", Kind::kEnded, RunStatus::kCancelled, "cancelled"},
-    State{"TIMEOUT", Kind::kEnded, RunStatus::kFailed, "timed out: it reached its time limit in Slurm"},
-    State{"DEADLINE", Kind::kEnded, RunStatus::kFailed,
-          "it could not have ended before its deadline in Slurm"},
-    State{"OUT_OF_MEMORY", Kind::kEnded, RunStatus::kFailed, "out of memory"},
-    // Nothing of these says anything of the job itself: another try may do better.
-    State{"NODE_FAIL", Kind::kEnded, RunStatus::kLost, "a node of it failed"},
-    State{"BOOT_FAIL", Kind::kEnded, RunStatus::kLost, "a node of it did not start"},
-    State{"PREEMPTED", Kind::kEnded, RunStatus::kLost,
-          "preempted by a job that matters more, and not queued again"},
-    State{"REVOKED", Kind::kEnded, RunStatus::kLost, "another cluster took it"},
-};
-
-const State* state_named(std::string_view name) {
-  const auto* state =
-      std::find_if(kStates.begin(), kStates.end(), [&](const State& one) { return one.name == name; });
-  return state == kStates.end() ? nullptr : state;
-}
-
-bool is_active(const SlurmJob& job) {
-  const State* state = state_named(job.state);
-  return state == nullptr || state->kind == Kind::kWaits || state->kind == Kind::kRuns;
-}
-
-// "NonZeroExitCode" and its like; "None" says nothing.
-std::string with_reason(std::string text, const SlurmJob& job) {
-  if (job.reason.empty() || job.reason == "None") return text;
-  return text.empty() ? job.reason : cat(text, " (", job.reason, ")");
-}
-
-JobStatus status_of(const SlurmExit& exit) {
-  JobStatus status;
-  status.started_ns = exit.started_ns;
-  status.ended_ns = exit.ended_ns;
-  status.exit_code = exit.exit_code;
-  status.status = exit.exit_code == 0 ? RunStatus::kSucceeded : RunStatus::kFailed;
-  if (exit.exit_code == 0) return status;
-  const int signal = exit.exit_code - 128;
-  status.reason =
-      signal > 0 && signal <= kSignals
-          ? cat("killed by signal ", signal, signal == kOutOfMemorySignal ? " (out of memory?)" : "")
-          : cat("exit code ", exit.exit_code);
-  return status;
-}
-
-JobStatus lost(const SlurmTraces& traces, std::string reason) {
-  JobStatus status;
-  status.status = RunStatus::kLost;
-  status.started_ns = traces.started_ns;
-  status.reason = std::move(reason);
-  return status;
-}
-
-JobStatus forgotten(const SlurmTraces& traces) {
-  if (traces.exit) {
-    JobStatus status = status_of(*traces.exit);
-    if (!traces.exit->asked) return status;
-    // Slurm asked it to end, and does not know why any more.
-    status.status = traces.cancel_asked ? RunStatus::kCancelled : RunStatus::kFailed;
-    status.reason = traces.cancel_asked ? "cancelled" : "Slurm ended it, and does not know any more why";
-    return status;
-  }
-  if (traces.cancel_asked) {
-    JobStatus status = lost(traces, "cancelled");
-    status.status = RunStatus::kCancelled;
-    return status;
-  }
-  if (!traces.owner.empty())
-    return lost(traces, cat("Slurm no longer knows job ", traces.owner, ", which left no word of its end"));
-  if (!traces.number.empty())
-    return lost(traces, cat("Slurm no longer knows job ", traces.number, ", which never started"));
-  JobStatus status;
-  status.known = false;
-  return status;
-}
-
-JobStatus as_ended(const SlurmTraces& traces, const SlurmJob& job, const State& state, std::int64_t now_ns) {
-  JobStatus status;
-  status.started_ns = traces.started_ns != 0 ? traces.started_ns : job.started_s * kNsInSecond;
-  status.ended_ns = job.ended_s * kNsInSecond;
-  status.status = state.end;
-  status.reason = state.end == RunStatus::kCancelled ? state.reason : with_reason(state.reason, job);
-  if (traces.exit) {
-    status.ended_ns = traces.exit->ended_ns;
-    status.exit_code = traces.exit->exit_code;
-    if (job.state == "FAILED" || job.state == "COMPLETED") return status_of(*traces.exit);
-  } else if (job.state == "COMPLETED" || (job.state == "FAILED" && !traces.owner.empty())) {
-    // What it left may need a while to be seen here.
-    const bool is_late = now_ns - status.ended_ns > kLatestWordNs;
-    if (is_late && job.state == "COMPLETED")
-      return lost(traces, cat("job ", job.number, " ended and left no word of it in `shared_dir`"));
-    if (!is_late) {
-      status.status = RunStatus::kRunning;
-      status.ended_ns = 0;
-      status.reason.clear();
-    }
-  } else if (job.state == "FAILED") {
-    status.reason += cat("; it began nothing: do the nodes see `shared_dir` where it is here?");
-  }
-  status.ended_ns = status.ended_ns == 0 ? 0 : std::max(status.ended_ns, status.started_ns);
-  return status;
-}
-
 }  // namespace
+
+std::string_view SlurmJob::element() const {
+  const std::size_t line = number.find('_');
+  return line == number.npos ? std::string_view() : std::string_view(number).substr(line + 1);
+}
+
+SlurmTicket SlurmTicket::of(std::string_view text) {
+  const std::size_t blank = text.find(' ', std::min(kCommentPrefix.size(), text.size()));
+  if (blank == text.npos) return {std::string(text), ""};
+  return {std::string(text.substr(0, blank)), std::string(text.substr(blank + 1))};
+}
+
+std::string SlurmTicket::text() const { return element.empty() ? comment : cat(comment, " ", element); }
+
+std::string SlurmTicket::name(const std::string& key) const {
+  return element.empty() ? key : cat(kNamePrefix, std::string_view(comment).substr(kCommentPrefix.size()));
+}
+
+bool is_job_number(std::string_view text) {
+  const std::size_t line = text.find('_');
+  return is_number(text.substr(0, line)) && (line == text.npos || is_number(text.substr(line + 1)));
+}
 
 std::vector<std::string> squeue_words(const std::vector<std::string>& names) {
   std::vector<std::string> columns;
   for (const Column& column : kColumns) columns.push_back(cat(column.name, ":", column.width));
-  std::vector<std::string> words = {"squeue", "--noheader", "--states=all",
+  std::vector<std::string> words = {"squeue", "--noheader", "--states=all", "--array",
                                     cat("--Format=", join(columns, ","))};
   if (!names.empty()) words.push_back(cat("--name=", join(names, ",")));
   return words;
@@ -180,13 +94,75 @@ std::optional<std::vector<SlurmJob>> parse_squeue(std::string_view text) {
       fields[i] = trim(rest.substr(0, kColumns[i].width));
       rest.remove_prefix(std::min(rest.size(), kColumns[i].width));
     }
-    const auto& [number, state, restarts, started, ended, name, comment, reason] = fields;
-    if (!whole_number<std::uint64_t>(number) || state.empty() || name.empty()) return std::nullopt;
-    jobs.push_back({std::string(number), std::string(state), std::string(name), std::string(reason),
-                    std::string(comment), static_cast<int>(number_or_none(restarts)), number_or_none(started),
+    const auto& [number, element, state, restarts, started, ended, name, comment, reason] = fields;
+    if (!is_number(number) || state.empty() || name.empty()) return std::nullopt;
+    jobs.push_back({is_number(element) ? cat(number, "_", element) : std::string(number), std::string(state),
+                    std::string(name), std::string(reason), std::string(comment),
+                    static_cast<int>(number_or_none(restarts)), number_or_none(started),
                     number_or_none(ended)});
   }
   return jobs;
+}
+
+OwnJob OwnJob::of(const SlurmTicket& ticket, const std::string& key, std::string number) {
+  return {ticket.name(key), ticket.comment, ticket.element, std::move(number)};
+}
+
+bool OwnJob::is(const SlurmJob& job) const {
+  const bool has_name = name.empty() ? job.name.starts_with(kNamePrefix) : job.name == name;
+  if (!has_name || job.element() != element) return false;
+  if (has_started || job.number == number) return job.number == number;
+  return !element.empty() ||
+         job.comment.find(comment.empty() ? kCommentPrefix : comment) != std::string::npos;
+}
+
+std::vector<std::string> scontrol_words(const std::string& number) {
+  return {"scontrol", "--oneliner", "show", "job", number};
+}
+
+std::optional<std::vector<SlurmJob>> parse_scontrol(std::string_view output, std::string_view errors) {
+  std::vector<SlurmJob> jobs;
+  if (output.empty() && errors.find(kInvalidNumber) != errors.npos) return jobs;
+  for (const std::string& line : split(output, '\n')) {
+    if (line.empty()) continue;
+    const std::string_view elements = between(line, " ArrayTaskId=", " ");
+    std::string number(elements.empty() ? between(line, "JobId=", " ")
+                                        : cat(between(line, " ArrayJobId=", " "), "_[", elements, "]"));
+    const std::string name(between(line, " JobName=", " UserId="));
+    const std::string state(between(line, " JobState=", " "));
+    if (!line.starts_with("JobId=") || name.empty() || state.empty()) return std::nullopt;
+    for (std::string& own : numbers_of(number)) {
+      if (!is_job_number(own)) return std::nullopt;
+      jobs.push_back({std::move(own), state, name, "", std::string(between(line, " Comment=", " StdErr="))});
+    }
+  }
+  return jobs.empty() ? std::nullopt : std::optional(std::move(jobs));
+}
+
+std::vector<std::string> scancel_numbers(const std::vector<std::string>& numbers) {
+  std::vector<std::string> words;
+  std::map<std::string, std::vector<std::int64_t>> arrays;
+  for (const std::string& number : numbers) {
+    const std::size_t line = number.find('_');
+    if (line == number.npos)
+      words.push_back(number);
+    else
+      arrays[number.substr(0, line)].push_back(number_or_none(std::string_view(number).substr(line + 1)));
+  }
+  for (auto& [whole, elements] : arrays) {
+    std::sort(elements.begin(), elements.end());
+    words.push_back(cat(whole, "_[", ranges_of(elements), "]"));
+  }
+  return words;
+}
+
+bool are_over_by_now(std::string_view errors) {
+  const std::vector<std::string> lines = split(errors, '\n');
+  return std::any_of(lines.begin(), lines.end(), [](const std::string& line) { return !line.empty(); }) &&
+         std::all_of(lines.begin(), lines.end(), [](const std::string& line) {
+           return line.empty() || line.find(kInvalidNumber) != line.npos ||
+                  line.find("already completing or completed") != line.npos;
+         });
 }
 
 std::vector<std::string> sacct_words(const std::vector<std::string>& numbers) {
@@ -194,7 +170,7 @@ std::vector<std::string> sacct_words(const std::vector<std::string>& numbers) {
           "--noheader",
           "--allocations",
           "--parsable2",
-          "--format=JobIDRaw,State,Start,End,JobName",
+          "--format=JobID,State,Start,End,JobName",
           cat("--jobs=", join(numbers, ","))};
 }
 
@@ -210,29 +186,59 @@ std::optional<std::vector<SlurmJob>> parse_sacct(std::string_view text) {
     job.started_s = number_or_none(fields[2]);
     job.ended_s = number_or_none(fields[3]);
     job.name = fields[4];
-    if (!whole_number<std::uint64_t>(job.number) || job.state.empty()) return std::nullopt;
-    jobs.push_back(std::move(job));
+    if (job.state.empty()) return std::nullopt;
+    for (std::string& number : numbers_of(job.number)) {
+      if (!is_job_number(number)) return std::nullopt;
+      jobs.push_back(job);
+      jobs.back().number = std::move(number);
+    }
   }
   return jobs;
 }
 
-std::optional<std::string> parse_sbatch(std::string_view text) {
+std::string ranges_of(const std::vector<std::int64_t>& sorted) {
+  std::vector<std::string> ranges;
+  for (std::size_t begin = 0; begin < sorted.size();) {
+    std::size_t end = begin;
+    while (end + 1 < sorted.size() && sorted[end + 1] == sorted[end] + 1) ++end;
+    ranges.push_back(begin == end ? cat(sorted[begin]) : cat(sorted[begin], "-", sorted[end]));
+    begin = end + 1;
+  }
+  return join(ranges, ",");
+}
+
+std::optional<SbatchAnswer> parse_sbatch(std::string_view text) {
   const std::string_view line = trim(text.substr(0, text.find('\n')));
-  std::string number(line.substr(0, line.find(';')));
-  if (!whole_number<std::uint64_t>(number)) return std::nullopt;
-  return number;
+  const std::size_t sign = line.find(';');
+  SbatchAnswer answer{std::string(line.substr(0, sign)),
+                      sign == line.npos ? "" : std::string(line.substr(sign + 1))};
+  if (!whole_number<std::uint64_t>(answer.number)) return std::nullopt;
+  return answer;
+}
+
+std::int64_t parse_array_limit(std::string_view config) {
+  for (const std::string& line : split(config, '\n')) {
+    const std::size_t sign = line.find('=');
+    if (sign == line.npos || trim(std::string_view(line).substr(0, sign)) != "MaxArraySize") continue;
+    // An index has to be less than it, and ours begin with 1.
+    const std::int64_t size = number_or_none(trim(std::string_view(line).substr(sign + 1)));
+    return std::max<std::int64_t>(size - 1, 0);
+  }
+  return kUsualArrayLimit - 1;
 }
 
 bool leaves_open(std::string_view complaint) {
-  constexpr std::array<std::string_view, 9> kOpen = {"Unable to contact",
-                                                     "timed out",
-                                                     "Connection refused",
-                                                     "Zero Bytes were transmitted",
-                                                     "standby",
-                                                     "temporarily",
-                                                     "missing socket",
-                                                     "Unable to connect",
-                                                     "Communication connection failure"};
+  constexpr std::array<std::string_view, 11> kOpen = {"Unable to contact",
+                                                      "timed out",
+                                                      "Connection refused",
+                                                      "Zero Bytes were transmitted",
+                                                      "standby",
+                                                      "temporarily",
+                                                      "missing socket",
+                                                      "Unable to connect",
+                                                      "Communication connection failure",
+                                                      "Unable to process configuration file",
+                                                      "Could not establish a configuration source"};
   return std::any_of(kOpen.begin(), kOpen.end(),
                      [&](std::string_view words) { return complaint.find(words) != complaint.npos; });
 }
@@ -248,101 +254,6 @@ std::string complaint_of(std::string_view errors) {
     if (rest.starts_with(before)) rest.remove_prefix(before.size());
   }
   return std::string(rest);
-}
-
-std::optional<SlurmExit> parse_slurm_exit(std::string_view text) {
-  const nlohmann::json json = parse_json<nlohmann::json>(text);
-  if (!json.is_object() || !json.contains("exit_code") || !json["exit_code"].is_number_integer())
-    return std::nullopt;
-  SlurmExit exit;
-  exit.exit_code = json["exit_code"].get<int>();
-  exit.asked = json.contains("asked") && json["asked"] == true;
-  for (const auto& [name, into] :
-       {std::pair("started_ns", &exit.started_ns), std::pair("ended_ns", &exit.ended_ns)}) {
-    if (json.contains(name) && json[name].is_number_integer()) *into = json[name].get<std::int64_t>();
-  }
-  return exit;
-}
-
-std::string render_end(const JobStatus& status) {
-  nlohmann::ordered_json json = {{"status", name_of(status.status)},
-                                 {"started_ns", status.started_ns},
-                                 {"ended_ns", status.ended_ns},
-                                 {"exit_code", nullptr},
-                                 {"reason", printable(status.reason)}};
-  if (status.exit_code) json["exit_code"] = *status.exit_code;
-  return json.dump() + "\n";
-}
-
-std::optional<JobStatus> parse_end(std::string_view text) {
-  const nlohmann::json json = parse_json<nlohmann::json>(text);
-  const std::optional<RunStatus> end = parse_status(text_at(json, "status"));
-  if (!end || !is_over(*end)) return std::nullopt;
-  JobStatus status;
-  status.status = *end;
-  status.reason = text_at(json, "reason");
-  if (const std::optional<SlurmExit> exit = parse_slurm_exit(text)) status.exit_code = exit->exit_code;
-  for (const auto& [name, into] :
-       {std::pair("started_ns", &status.started_ns), std::pair("ended_ns", &status.ended_ns)}) {
-    if (json.contains(name) && json[name].is_number_integer()) *into = json[name].get<std::int64_t>();
-  }
-  return status;
-}
-
-std::optional<JobStatus> end_told_by(const SlurmTraces& traces) {
-  if (!traces.exit) return std::nullopt;
-  if (traces.timed_out_s > 0) {
-    JobStatus status = status_of(*traces.exit);
-    status.status = RunStatus::kFailed;
-    status.reason = cat("timed out after ", human_duration(traces.timed_out_s * 1000));
-    return status;
-  }
-  // Why something ended it, Slurm knows.
-  const bool by_itself = !traces.exit->asked && traces.exit->exit_code <= 128;
-  return by_itself ? std::optional(status_of(*traces.exit)) : std::nullopt;
-}
-
-const SlurmJob* job_of(const SlurmTraces& traces, const std::vector<SlurmJob>& jobs) {
-  const SlurmJob* found = nullptr;
-  for (const SlurmJob& job : jobs) {
-    // Another run may have had the name; accounting tells no comment.
-    if (!job.comment.empty() && job.comment != traces.ticket) continue;
-    if (!traces.owner.empty() && traces.owner != kCancelledOwner) {
-      if (job.number == traces.owner) return &job;
-      continue;
-    }
-    if (found == nullptr || !is_active(*found)) found = &job;
-  }
-  return found;
-}
-
-JobStatus status_of(const SlurmTraces& traces, const SlurmJob* job, std::int64_t now_ns) {
-  if (job == nullptr) return forgotten(traces);
-  const State* state = state_named(job->state);
-  JobStatus status;
-  if (state == nullptr) {
-    status.status = RunStatus::kUnknown;
-    status.reason = cat("Slurm says ", quoted(job->state));
-    return status;
-  }
-  switch (state->kind) {
-    case Kind::kWaits:
-      // It leaves at once should it start again, as after a fall of slurmctld.
-      if (traces.exit && !traces.exit->asked) return status_of(*traces.exit);
-      status.status = RunStatus::kQueued;
-      status.reason = with_reason(state->reason, *job);
-      if (job->restarts > 0)
-        status.reason = cat("queued again by Slurm", status.reason.empty() ? "" : ": ", status.reason);
-      return status;
-    case Kind::kRuns:
-      status.status = RunStatus::kRunning;
-      status.started_ns = traces.started_ns != 0 ? traces.started_ns : job->started_s * kNsInSecond;
-      status.reason = state->reason;
-      return status;
-    case Kind::kEnded:
-      break;
-  }
-  return as_ended(traces, *job, *state, now_ns);
 }
 
 }  // namespace trainmake

@@ -2,6 +2,9 @@
 // no job. Thread rule: any thread.
 #pragma once
 
+#include <chrono>
+#include <functional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -9,12 +12,22 @@
 
 namespace trainmake {
 
+// Longer than a busy slurmctld takes, which is asked again by the commands themselves.
+inline constexpr std::chrono::seconds kSlurmPatience{60};
+
+struct SlurmPatience {
+  std::chrono::seconds most = kSlurmPatience;
+  std::stop_token stop = {};                              // who asks does not wait any longer
+  std::function<void(std::string)> on_silence = nullptr;  // told, once, that there is no answer yet
+};
+
 class SlurmCommands {
  public:
   explicit SlurmCommands(Host& host);
 
-  // An error, which blames the remote, when it had to be given up; whatever it ended with is an answer.
-  Result<ProcessResult> run(std::vector<std::string> arguments);
+  // An error, which blames the remote, when it had to be given up, or an interruption; whatever it ended with
+  // is an answer.
+  Result<ProcessResult> run(std::vector<std::string> arguments, const SlurmPatience& patience = {});
 
  private:
   Host& host_;

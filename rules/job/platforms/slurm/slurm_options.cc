@@ -15,11 +15,19 @@ constexpr std::array kOurs = {"array",           "chdir",       "comment",      
                               "job-name",        "mem",         "nodes",        "no-requeue",    "ntasks",
                               "ntasks-per-node", "open-mode",   "output",       "parsable",      "requeue",
                               "test-only",       "wait",        "wrap"};
+// Those that give a job to a cluster on which it is not looked for.
+constexpr std::array kOfOtherClusters = {"M", "cluster-constraint", "clusters"};
 // Those that have an attribute of their own.
 constexpr std::array kAttributes = {"account", "partition", "qos"};
 
 bool is_one_of(const auto& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// sbatch takes the beginning of an option's name for the whole.
+bool begins_one_of(const auto& names, std::string_view name) {
+  return !name.empty() && std::any_of(names.begin(), names.end(),
+                                      [&](std::string_view whole) { return whole.starts_with(name); });
 }
 
 bool is_option(std::string_view name) {
@@ -33,6 +41,12 @@ std::string text_or(const Service& service, std::string_view attribute, const ch
   return text != nullptr ? *text : otherwise;
 }
 
+bool says(const Service& service, std::string_view attribute) {
+  const Value* value = service.attributes.find(attribute);
+  const bool* boolean = value == nullptr ? nullptr : value->boolean();
+  return boolean != nullptr && *boolean;
+}
+
 }  // namespace
 
 std::vector<Error> wrong_slurm_extra(const Value& extra) {
@@ -42,7 +56,11 @@ std::vector<Error> wrong_slurm_extra(const Value& extra) {
     if (is_one_of(kAttributes, name)) {
       error = user_error(cat(quoted(name), " is an attribute of the platform, not of its `extra`"),
                          "Write it beside `type`");
-    } else if (is_one_of(kOurs, name)) {
+    } else if (begins_one_of(kOfOtherClusters, name)) {
+      error = user_error(cat("`extra` may not hold ", quoted(name), ": jobs are looked for on one cluster ",
+                             "alone, that of `SLURM_CONF`, and one that another has would be started twice"),
+                         "Run trainmake with the other cluster's `SLURM_CONF`, on a machine that has one");
+    } else if (begins_one_of(kOurs, name)) {
       error = user_error(cat("`extra` may not hold ", quoted(name), ": trainmake sets it itself"),
                          "`trainmake help slurm` tells what of a job becomes which option");
     } else if (!is_option(name)) {
@@ -70,6 +88,11 @@ Result<SlurmOptions> slurm_options_of(const Service& service, const Workspace& w
   options.account = text_or(service, "account", "");
   options.qos = text_or(service, "qos", "");
   options.gres = text_or(service, "gres", "gpu");
+  options.container = says(service, "container");
+  options.network = says(service, "network");
+  options.runtime = text_or(service, "runtime", "");
+  if (const std::string* cdi = service.text("cdi")) options.cdi = path_join(workspace.root, *cdi);
+  options.mpi = text_or(service, "mpi", "");
   const Value* extra = service.attributes.find("extra");
   if (extra == nullptr || extra->table() == nullptr) return options;
   for (const auto& [name, value] : extra->table()->fields) {

@@ -1,257 +1,198 @@
 #include "rules/job/platforms/slurm/slurm_platform.h"
 
-#include <set>
+#include <algorithm>
 
-#include "engine/base/file_lock.h"
 #include "engine/base/log_file.h"
 #include "engine/base/text.h"
-#include "engine/base/tree_size.h"
+#include "engine/container/unpacked_layers.h"
+#include "rules/job/container_layout.h"
+#include "rules/job/note_files.h"
 #include "rules/job/platforms/slurm/batch_script.h"
+#include "rules/job/platforms/slurm/end_jobs.h"
+#include "rules/job/platforms/slurm/run_traces.h"
+#include "rules/job/platforms/slurm/slurm_state.h"
+#include "rules/job/sizes.h"
 
 namespace trainmake {
 namespace {
 
-constexpr std::uint32_t kMineAlone = 0600;
-constexpr std::uint32_t kProgram = 0755;
-
-Result<bool> is_there(FileSystem& files, const std::string& path) {
-  TRY_ASSIGN(const Stat stat, files.look(path));
-  return stat.exists();
+// Nodes have Pythons of their own: a process is read by the one that its main names.
+Contract contract_with(const SlurmOptions& options, Contract contract) {
+  if (options.container) return contract_in_container(std::move(contract), options.network);
+  contract.python.clear();
+  return contract;
 }
 
-Result<std::string> text_at(FileSystem& files, const std::string& path) {
-  TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(files, path));
-  return std::string(trim(text.value_or("")));
-}
-
-// Where it cannot be told whether a job started.
-Error not_told(Error error) { return std::move(error).because(Blame::kRemote); }
-
-// What the first one wrote, whoever that was.
-Result<std::string> write_once(FileSystem& files, const std::string& path, const std::string& text) {
-  TRY_ASSIGN(const Stat there, files.look(path));
-  if (!there.exists()) {
-    TRY(files.make_folder(std::string(path_folder(path))));
-    TRY_ASSIGN(const bool first, files.create_exclusive(path, text + "\n"));
-    if (first) return text;
-  }
-  return text_at(files, path);
-}
-
-Result<void> check_names(const JobSpec& spec) {
-  for (const std::string& name : spec.secrets) {
-    if (is_shell_variable(name)) continue;
-    return fail(
-        user_error(cat("Secret ", quoted(name), " cannot be given to a job of Slurm: a shell reads it, to ",
-                       "which this is no variable"),
-                   "Name it with letters, digits and `_` alone"));
-  }
-  return {};
-}
-
-// Made here where it is not mounted, it would be another one than that of the nodes.
-Result<void> check_shared(FileSystem& files, const std::string& folder) {
-  TRY_ASSIGN(const Stat stat, files.look(folder, Links::kFollow));
-  if (stat.is(FileKind::kFolder)) return {};
-  return fail(user_error(cat("There is no folder ", quoted(folder), ", which is the platform's `shared_dir`"),
-                         "Mount it, or make it where this machine and the nodes see it"));
+SlurmPatience patience_of(const Patience& patience) {
+  return {.stop = patience.stop, .on_silence = patience.say};
 }
 
 }  // namespace
 
-SlurmPlatform::SlurmPlatform(Host& host, const Workspace& workspace, Blobs& blobs, SlurmOptions options)
-    : Platform({.contract = std::string(kDefaultContract)}),
+SlurmPlatform::SlurmPlatform(Host& host, const Workspace& workspace, Blobs& blobs, SlurmOptions options,
+                             Contract contract, std::string program)
+    : Platform({.contract = contract_with(options, std::move(contract)),
+                .runs_images = options.container,
+                .layers = options.container ? UnpackedLayers::folder_below(options.shared_dir) : "",
+                .takes_many = true}),
       host_(host),
-      workspace_(workspace),
-      blobs_(blobs),
       options_(std::move(options)),
       shared_(host, workspace, blobs, options_.shared_dir),
       commands_(host),
-      queue_(commands_, host.clock) {}
+      queue_(commands_, host.clock),
+      partitions_(commands_),
+      traces_(host.files, host.clock),
+      locks_(path_join(workspace.cache, "locks/slurm")),
+      hand_over_(host, options_, traits.contract, shared_, commands_, queue_, partitions_, locks_,
+                 std::move(program)) {}
 
-Result<std::string> SlurmPlatform::home_of_workspace(const char* what) {
-  TRY_ASSIGN(const std::string id,
-             write_once(host_.files, path_join(workspace_.cache, "slurm-id"), random_name().substr(0, 16)));
-  return path_join(options_.shared_dir, cat(what, "/", id));
+// Its commands would look for it a minute long each.
+Result<void> SlurmPlatform::check_configuration() {
+  const std::optional<std::string> path = host_.environment.get("SLURM_CONF");
+  if (!path || !path->starts_with('/')) return {};
+  TRY_ASSIGN(const Stat stat, host_.files.look(*path, Links::kFollow));
+  if (stat.exists()) return {};
+  return fail(user_error(cat("There is no file ", quoted(*path), ", which `SLURM_CONF` names"),
+                         "`scontrol ping` tells when Slurm is found"));
 }
 
 Result<SlurmRun> SlurmPlatform::folder_of(const std::string& run) {
-  TRY_ASSIGN(const std::string home, home_of_workspace("runs"));
-  return SlurmRun{path_join(home, run)};
+  TRY_ASSIGN(std::string folder, shared_.run_folder(run));
+  return SlurmRun{std::move(folder)};
 }
 
-// Who decides what becomes of a run, among the trainmakes of this workspace.
-Result<std::optional<FileLock>> SlurmPlatform::hold(const std::string& run) {
-  return wait_for_lock(host_, path_join(workspace_.cache, cat("locks/slurm-", run)),
-                       FileLock::Mode::kExclusive, {.may_wait = true});
+std::vector<Result<std::string>> SlurmPlatform::submit_all(const std::vector<Submission>& jobs) {
+  return hand_over_.submit(jobs);
 }
 
-Result<SlurmTraces> SlurmPlatform::traces_of(const SlurmRun& run) {
-  FileSystem& files = host_.files;
-  SlurmTraces traces;
-  TRY_ASSIGN(traces.ticket, text_at(files, run.ticket()));
-  TRY_ASSIGN(traces.number, text_at(files, run.number()));
-  TRY_ASSIGN(const Stat owner, files.look(run.owner()));
-  if (owner.is(FileKind::kLink)) {
-    TRY_ASSIGN(traces.owner, files.read_link(run.owner()));
-  }
-  TRY_ASSIGN(const std::string started, text_at(files, run.started()));
-  traces.started_ns = whole_number<std::int64_t>(started).value_or(0);
-  TRY_ASSIGN(traces.cancel_asked, is_there(files, run.cancel()));
-  TRY_ASSIGN(const std::string exit, text_at(files, run.exit()));
-  traces.exit = parse_slurm_exit(exit);
-  if (!traces.exit) return traces;
-  TRY_ASSIGN(const bool timed_out, is_there(files, run.timed_out()));
-  if (!timed_out) return traces;
-  TRY_ASSIGN(const std::string limit, text_at(files, run.timed_out()));
-  traces.timed_out_s = whole_number<std::int64_t>(limit).value_or(1);
-  return traces;
-}
-
-Result<std::string> SlurmPlatform::submit(const JobSpec& spec, const Secrets& secrets) {
-  TRY(check_names(spec));
-  TRY(check_shared(host_.files, options_.shared_dir));
-  TRY_ASSIGN(const SlurmRun run, folder_of(spec.run));
-  auto lock = hold(spec.run);
-  if (!lock) return fail(not_told(std::move(lock).error()));
-  if (auto dropped = drop_settled(run); !dropped) return fail(not_told(std::move(dropped).error()));
-  auto traces = traces_of(run);
-  if (!traces) return fail(not_told(std::move(traces).error()));
-  if (!traces->owner.empty()) return traces->owner;
-  // With a ticket, a job may be in Slurm whose number nobody wrote down.
-  if (!traces->ticket.empty()) {
-    TRY_ASSIGN(const std::optional<std::string> number, find(spec.key, *traces));
-    if (number) {
-      TRY(write_file(host_.files, run.number(), cat(*number, "\n")));
-      return *number;
-    }
-  }
-  TRY_ASSIGN(const std::string ticket,
-             write_once(host_.files, run.ticket(), cat("trainmake ", random_name().substr(0, 16))));
-  return hand_over(spec, secrets, run, ticket);
-}
-
-// The number of the job that Slurm knows, or knew, of the run.
-Result<std::optional<std::string>> SlurmPlatform::find(const std::string& name, const SlurmTraces& traces) {
-  TRY_ASSIGN(const std::vector<SlurmJob> jobs, queue_.named_now(name));
-  const SlurmJob* job = job_of(traces, jobs);
-  return job == nullptr ? std::optional<std::string>() : std::optional(job->number);
-}
-
-Result<std::string> SlurmPlatform::hand_over(const JobSpec& spec, const Secrets& secrets, const SlurmRun& run,
-                                             const std::string& ticket) {
-  TRY_ASSIGN(const std::vector<std::string> words, lay_out(spec, run, ticket));
-  if (!secrets.empty())
-    TRY(write_file(host_.files, run.secrets(), render_secrets(secrets), {.mode = kMineAlone}));
-  auto number = call_sbatch(words, spec.key, ticket);
-  queue_.forget(spec.key);
-  if (!number) {
-    if (number.error().blame != Blame::kRemote) (void)host_.files.remove(run.secrets());
-    return number;
-  }
-  // Should this fail, it is found by its name.
-  (void)write_file(host_.files, run.number(), cat(*number, "\n"));
-  return number;
-}
-
-Result<std::string> SlurmPlatform::call_sbatch(const std::vector<std::string>& words, const std::string& name,
-                                               const std::string& ticket) {
-  auto told = commands_.run(words);
-  if (told && told->exit_code == 0) {
-    if (std::optional<std::string> number = parse_sbatch(told->output)) return *std::move(number);
-  }
-  if (!told && told.error().blame != Blame::kRemote) return fail(std::move(told).error());
-  // An answer that was lost is no refusal.
-  const std::string complaint = told ? complaint_of(told->errors) : told.error().message;
-  SlurmTraces traces;
-  traces.ticket = ticket;
-  const auto found = find(name, traces);
-  if (found && *found) return **found;
-  const bool refused = told && told->exit_code != 0 && told->exit_code < 128 && !leaves_open(complaint);
-  Error error = step_error(
-      cat("Slurm did not take the job: ", printable(complaint)),
-      refused ? "What is asked for stands in the job's `resources` and in the platform in TRAINSPACE.lua"
-              : "Run it again: should it have gone through, it is found");
-  return fail(refused ? std::move(error) : not_told(std::move(error)));
-}
-
-// A folder whose end was remembered, under an id that is used again: the memory was lost since. `settled`
-// goes last, so that it can be cut short.
-Result<void> SlurmPlatform::drop_settled(const SlurmRun& run) {
-  TRY_ASSIGN(const bool settled, is_there(host_.files, run.settled()));
-  if (!settled) return {};
-  const std::string kept(path_name(run.settled()));
-  TRY(remove_others(host_.files, run.top, [&](const std::string& name) { return name == kept; }));
-  return host_.files.remove(run.settled());
-}
-
-Result<std::vector<std::string>> SlurmPlatform::lay_out(const JobSpec& spec, const SlurmRun& run,
-                                                        const std::string& ticket) {
-  FileSystem& files = host_.files;
-  BatchJob job{spec, options_, run, {}, "", ticket};
-  TRY_ASSIGN(const std::string checkpoints, home_of_workspace("checkpoints"));
-  job.folders = {run.code(),       run.data(), run.output(), path_join(checkpoints, spec.checkpoint),
-                 run.log_folder(), run.home(), run.params()};
-  TRY_ASSIGN(const std::vector<std::string> words, render_sbatch(job));
-  if (spec.code) {
-    TRY_ASSIGN(job.code, shared_.place_code(*spec.code));
-  }
-  if (spec.data.empty()) {
-    TRY(files.make_folder(run.data()));
-  } else {
-    TRY_ASSIGN(job.folders.data, shared_.place_data(spec.data));
-  }
-  TRY(files.remove(run.checkpoint()));
-  TRY(files.make_link(job.folders.checkpoint, run.checkpoint()));
-  TRY(write_file(files, run.params(), params_json(spec.params, job.folders)));
-  TRY(write_file(files, run.command(), render_command(job)));
-  if (nodes_of(spec) > 1) TRY(write_file(files, run.task(), render_task(job)));
-  TRY(write_file(files, run.script(), render_script(job), {.mode = kProgram}));
-  return words;
-}
-
-Result<JobStatus> SlurmPlatform::poll(const JobHandle& job) {
+Result<JobStatus> SlurmPlatform::look_at(const JobHandle& job, const Patience& given) {
+  const SlurmPatience patience = patience_of(given);
   TRY_ASSIGN(const SlurmRun run, folder_of(job.run));
-  TRY_ASSIGN(const std::string end, text_at(host_.files, run.end()));
-  if (std::optional<JobStatus> status = parse_end(end)) return *std::move(status);
-  TRY_ASSIGN(const SlurmTraces traces, traces_of(run));
+  TRY_ASSIGN(JobStatus status, status_of(job, run, patience));
+  if (status.status == RunStatus::kSucceeded) {
+    TRY_ASSIGN(const bool there, is_there(host_.files, run.output()));
+    if (there) return status;
+    status.status = RunStatus::kLost;
+    status.reason = "what it left was removed from `shared_dir`";
+  }
+  if (!status.known || status.status == RunStatus::kLost) TRY(check_is_gone(job, run, patience));
+  return status;
+}
+
+// What is not found is gone only where all around it is there and Slurm has no job of it, either.
+Result<void> SlurmPlatform::check_is_gone(const JobHandle& job, const SlurmRun& run,
+                                          const SlurmPatience& patience) {
+  TRY_ASSIGN(const std::optional<std::string> away, shared_.other_away());
+  TRY_ASSIGN(const bool there, is_there(host_.files, run.top));
+  if (away && !there && !job.job.empty()) {
+    return fail(not_told(user_error(
+        cat("Run ", quoted(job.run), " is not in `shared_dir`, and may be in ", quoted(*away),
+            ", which this workspace used, too, and which is not there"),
+        cat("Mount it; if all of that is gone for good, `", shared_.forget_other(*away), "` says so"))));
+  }
+  TRY(shared_.check_home(job.job.empty() ? SharedFiles::Made::kIfRemembered : SharedFiles::Made::kSurely));
+  TRY_ASSIGN(const std::optional<SlurmJob> going_on, going_on_without_folder(job, run, patience));
+  if (!going_on) return {};
+  return fail(not_told(user_error(
+      cat("Slurm has job ", going_on->number, ", whose folder ", quoted(run.top), " is not there"),
+      cat("See that this machine and the nodes have the same `shared_dir`, or end it: `trainmake cancel ",
+          job.run, "`"))));
+}
+
+Result<std::optional<SlurmJob>> SlurmPlatform::going_on_without_folder(const JobHandle& job,
+                                                                       const SlurmRun& run,
+                                                                       const SlurmPatience& patience) {
+  TRY_ASSIGN(const bool there, is_there(host_.files, run.top));
+  if (there) return std::optional<SlurmJob>();
+  TRY_ASSIGN(const std::optional<std::string> away, shared_.other_away());
+  if (job.job.empty() && !away) return std::optional<SlurmJob>();
+  TRY_ASSIGN(std::optional<SlurmJob> found, queue_.going_on(job.key, job.job, patience));
+  if (!found || found->element().empty()) return found;
+  // An array has a name that says nothing of its runs: what led to each does.
+  TRY_ASSIGN(const std::string arrays, shared_.home("arrays"));
+  const auto led_to = host_.files.read_link(path_join(path_join(arrays, found->name), found->element()));
+  return led_to && *led_to == run.top ? std::move(found) : std::optional<SlurmJob>();
+}
+
+Result<JobStatus> SlurmPlatform::status_of(const JobHandle& job, const SlurmRun& run,
+                                           const SlurmPatience& patience) {
+  TRY_ASSIGN(const SlurmTraces traces, traces_.of(run));
+  if (std::optional<JobStatus> status = parse_end(traces.end)) return *std::move(status);
   if (std::optional<JobStatus> status = end_told_by(traces)) return *std::move(status);
-  if (!traces.ticket.empty()) return ask_slurm(job, run, traces);
+  if (!traces.ticket.comment.empty()) return ask_slurm(job, run, traces, patience);
   JobStatus status;
   status.known = false;
   return status;
 }
 
+// By the clocks of two machines, which may differ by as much.
+Result<bool> SlurmPlatform::was_submitted_lately(const SlurmRun& run) {
+  constexpr std::int64_t kLately_ns = 60'000'000'000;
+  TRY_ASSIGN(const Stat number, host_.files.look(run.number()));
+  TRY_ASSIGN(const Stat owner, host_.files.look(run.owner()));
+  return std::max(number.mtime_ns, owner.mtime_ns) >= host_.clock.now_ns() - kLately_ns;
+}
+
+Result<std::optional<SlurmPlatform::Known>> SlurmPlatform::look_in_slurm(const SlurmRun& run,
+                                                                         const SlurmTraces& traces,
+                                                                         const OwnJob& own,
+                                                                         const SlurmPatience& patience) {
+  const bool ends = traces.exit || traces.cancel_asked;
+  const auto haste = ends ? SlurmQueue::Haste::kSoon : SlurmQueue::Haste::kNone;
+  TRY_ASSIGN(std::optional<std::vector<SlurmJob>> jobs, queue_.of({own.name, own.element}, haste, patience));
+  const bool has_number = !own.number.empty();
+  if (!jobs && has_number) return std::optional<Known>();
+  if (!jobs) {
+    TRY_ASSIGN(jobs, queue_.named_now({own.name}, patience));
+  }
+  const auto found = [&]() -> std::optional<Known> {
+    const SlurmJob* job = job_of(own, *jobs);
+    return job == nullptr ? std::optional<Known>() : Known{*job};
+  };
+  if (std::optional<Known> known = found(); known || !has_number) return known ? known : Known{};
+  // It may have been submitted, by whomever, since Slurm was asked.
+  TRY_ASSIGN(const bool is_fresh, was_submitted_lately(run));
+  if (is_fresh) {
+    TRY_ASSIGN(jobs, queue_.named_now({own.name}, patience));
+    if (std::optional<Known> known = found()) return known;
+  }
+  TRY_ASSIGN(jobs, queue_.kept(own, traces.started_ns, patience));
+  if (std::optional<Known> known = found()) return known;
+  TRY_ASSIGN(const bool gone, queue_.is_gone(own, patience));
+  return gone ? std::optional(Known{}) : std::nullopt;
+}
+
 Result<JobStatus> SlurmPlatform::ask_slurm(const JobHandle& job, const SlurmRun& run,
-                                           const SlurmTraces& traces) {
-  TRY_ASSIGN(std::optional<std::vector<SlurmJob>> jobs, queue_.named(job.key));
-  const std::string& number = traces.owner.empty() ? traces.number : traces.owner;
-  if (!jobs && !number.empty()) {
-    JobStatus status;
+                                           const SlurmTraces& traces, const SlurmPatience& patience) {
+  const OwnJob own = own_job_of(traces, job.key);
+  TRY_ASSIGN(const std::optional<Known> known, look_in_slurm(run, traces, own, patience));
+  JobStatus status;
+  if (!known) {
     status.status = traces.started_ns != 0 ? RunStatus::kRunning : RunStatus::kQueued;
     status.started_ns = traces.started_ns;
     return status;
   }
-  if (!jobs) {
-    TRY_ASSIGN(jobs, queue_.named_now(job.key));
-  }
-  const SlurmJob* known = job_of(traces, *jobs);
-  if (known == nullptr && !number.empty()) {
-    // It may have been submitted, by whomever, since Slurm was asked.
-    TRY_ASSIGN(jobs, queue_.named_now(job.key));
-    known = job_of(traces, *jobs);
-  }
-  if (known == nullptr && !number.empty()) {
-    TRY_ASSIGN(jobs, queue_.kept(number));
-    known = job_of(traces, *jobs);
-  }
   // It may have left its last word since the first look.
-  TRY_ASSIGN(const SlurmTraces now, traces_of(run));
-  if (std::optional<JobStatus> status = end_told_by(now)) return *std::move(status);
-  JobStatus status = status_of(now, known, host_.clock.now_ns());
-  // Slurm forgets; one that is lost may yet be told of.
-  if (is_over(status.status) && status.status != RunStatus::kLost)
-    TRY(write_file(host_.files, run.end(), render_end(status)));
+  TRY_ASSIGN(const SlurmTraces now, traces_of(host_.files, run));
+  if (std::optional<JobStatus> told = end_told_by(now)) return *std::move(told);
+  if (now.ticket.comment.empty()) {  // gone while it was looked at
+    status.known = false;
+    return status;
+  }
+  status = trainmake::status_of(now, known->job ? &*known->job : nullptr, host_.clock.now_ns());
+  // One that is lost may yet be told of.
+  if (!is_over(status.status) || status.status == RunStatus::kLost) return status;
+  bool may_start = now.owner.empty();  // a slurmctld that fell may have forgotten that it is over
+  if (may_start) {
+    TRY_ASSIGN(const bool never, never_starts(run));
+    may_start = !never;
+  }
+  if (may_start) {
+    status = {};
+    status.status = RunStatus::kRunning;
+    return status;
+  }
+  TRY(write_file(host_.files, run.end(), render_end(status)));  // Slurm forgets
   return status;
 }
 
@@ -260,36 +201,78 @@ Result<std::string> SlurmPlatform::read_log(const JobHandle& job, std::int64_t o
   return read_log_file(run.log(), offset, limit);
 }
 
-Result<void> SlurmPlatform::cancel(const JobHandle& job) {
-  TRY_ASSIGN(const SlurmRun run, folder_of(job.run));
-  TRY_ASSIGN(const std::optional<FileLock> lock, hold(job.run));
-  TRY_ASSIGN(const std::string end, text_at(host_.files, run.end()));
-  if (parse_end(end)) return {};
-  TRY_ASSIGN(const bool cancelled, cancel_unstarted(run));
-  TRY_ASSIGN(const SlurmTraces traces, traces_of(run));
-  if (end_told_by(traces)) return {};
-  if (!cancelled) {
-    TRY(write_file(host_.files, run.cancel(), ""));
-    return end_in_slurm(traces.owner);
+struct SlurmPlatform::Cancelling {
+  std::optional<OwnJob> job = {};  // that Slurm is to end
+  bool waits_in_vain = false;      // it would end as soon as it started: no more than its place is at stake
+};
+
+std::vector<Result<void>> SlurmPlatform::cancel_all(const std::vector<JobHandle>& jobs,
+                                                    const Patience& given) {
+  const SlurmPatience patience = patience_of(given);
+  std::vector<Result<Cancelling>> begun;
+  std::vector<OwnJob> to_end;
+  for (const JobHandle& job : jobs) {
+    begun.push_back(begin_to_cancel(job, patience));
+    if (begun.back() && begun.back()->job) to_end.push_back(*begun.back()->job);
   }
-  // It waits in vain, and would end as soon as it started: no more than its place is at stake.
-  if (traces.ticket.empty()) return {};
-  SlurmTraces unstarted = traces;
-  unstarted.owner.clear();
-  const auto number = find(job.key, unstarted);
-  if (number && *number) (void)end_in_slurm(**number);
-  return {};
+  std::vector<Result<void>> ended = end_jobs(queue_, commands_, to_end, patience);
+  std::vector<Result<void>> answers;
+  auto answer = ended.begin();
+  for (const Result<Cancelling>& one : begun) {
+    if (!one) {
+      answers.emplace_back(fail(one.error()));
+    } else if (!one->job) {
+      answers.emplace_back();
+    } else {
+      answers.push_back(one->waits_in_vain ? Result<void>() : std::move(*answer));
+      ++answer;
+    }
+  }
+  return answers;
 }
 
-// False when a job of it had started. Decided once, by who makes `owner`: a job that starts afterwards ends
-// at once.
-Result<bool> SlurmPlatform::cancel_unstarted(const SlurmRun& run) {
-  TRY(host_.files.make_folder(run.top));
+Result<SlurmPlatform::Cancelling> SlurmPlatform::begin_to_cancel(const JobHandle& job,
+                                                                 const SlurmPatience& patience) {
+  TRY_ASSIGN(const SlurmRun run, folder_of(job.run));
+  if (job.job.empty())
+    TRY(shared_.make_home());
+  else
+    TRY(shared_.check_home(SharedFiles::Made::kSurely));
+  TRY_ASSIGN(const FileLock lock, locks_.wait(job.run, host_.clock, patience.stop));
+  TRY_ASSIGN(const std::optional<SlurmJob> homeless, going_on_without_folder(job, run, patience));
+  if (homeless) {  // while its folder is not there: once it is made, nothing tells of it any more
+    const OwnJob own{homeless->name, "", std::string(homeless->element()), homeless->number, true};
+    TRY(end_jobs(queue_, commands_, {own}, patience).front());
+  }
+  TRY_ASSIGN(const std::string end, text_at(host_.files, run.end()));
+  if (parse_end(end)) return Cancelling{};
+  TRY_ASSIGN(const bool cancelled, cancel_unstarted(run));
+  TRY_ASSIGN(const SlurmTraces traces, traces_of(host_.files, run));
+  if (end_told_by(traces)) return Cancelling{};
+  OwnJob own = own_job_of(traces, job.key);
+  if (!cancelled) {
+    TRY(write_file(host_.files, run.cancel(), ""));
+    return Cancelling{std::move(own)};
+  }
+  if (traces.ticket.comment.empty() || queue_.is_known_over(own)) return Cancelling{};
+  return Cancelling{std::move(own), true};
+}
+
+// From now on; false when it has started. Decided once, by who makes `owner`: a job that starts afterwards
+// ends at once.
+Result<bool> SlurmPlatform::never_starts(const SlurmRun& run) {
   auto made = host_.files.make_link(kCancelledOwner, run.owner());
   TRY_ASSIGN(const Stat owner, host_.files.look(run.owner()));
   if (!owner.is(FileKind::kLink)) return made ? Result<bool>(false) : fail(std::move(made).error());
   TRY_ASSIGN(const std::string who, host_.files.read_link(run.owner()));
-  if (who != kCancelledOwner) return false;
+  return who == kCancelledOwner;
+}
+
+// False when a job of it had started.
+Result<bool> SlurmPlatform::cancel_unstarted(const SlurmRun& run) {
+  TRY(host_.files.make_folder(run.top));
+  TRY_ASSIGN(const bool never, never_starts(run));
+  if (!never) return false;
   JobStatus status;
   status.status = RunStatus::kCancelled;
   status.reason = "cancelled";
@@ -299,29 +282,34 @@ Result<bool> SlurmPlatform::cancel_unstarted(const SlurmRun& run) {
   return true;
 }
 
-Result<void> SlurmPlatform::end_in_slurm(const std::string& number) {
-  auto told = commands_.run({"scancel", number});
-  if (!told) return fail(not_told(std::move(told).error()));
-  const bool is_over_by_now = told->errors.find("Invalid job id") != std::string::npos ||
-                              told->errors.find("already completing or completed") != std::string::npos;
-  if (told->exit_code == 0 || is_over_by_now) return {};
-  return fail(
-      not_told(user_error(cat("Slurm does not end job ", number, ": ", printable(complaint_of(told->errors))),
-                          cat("`scancel ", number, "` does the same"))));
+// A job that was killed could not.
+Result<void> SlurmPlatform::give_ports_back(const SlurmRun& run) {
+  TRY_ASSIGN(const std::string addresses, text_at(host_.files, run.ports()));
+  if (addresses.empty()) return {};
+  TRY_ASSIGN(const std::string owner, host_.files.read_link(run.owner()));
+  for (const std::string& address : split(addresses, '\n')) {
+    const std::string link = path_join(ports_folder(options_.shared_dir), address);
+    const auto holder = host_.files.read_link(link);
+    if (holder && *holder == owner) TRY(host_.files.remove(link));
+  }
+  return host_.files.remove(run.ports());
 }
 
-Result<std::string> SlurmPlatform::outputs(const JobHandle& job) {
+Result<std::string> SlurmPlatform::left(const JobHandle& job, Left what) {
   TRY_ASSIGN(const SlurmRun run, folder_of(job.run));
-  return run.output();
+  if (what == Left::kCheckpoint) return run.checkpoint();
+  return what == Left::kLogs ? run.log_folder() : run.output();
 }
 
 Result<void> SlurmPlatform::settled(const JobHandle& job, RunStatus end,
                                     const std::vector<std::string>& stored) {
+  (void)stored;  // a copy of this memory may want it, too; gc removes it
   FileSystem& files = host_.files;
   TRY_ASSIGN(const SlurmRun run, folder_of(job.run));
   TRY(files.make_folder(run.top));
   TRY(write_file(files, run.settled(), cat(name_of(end), "\n")));
-  for (const std::string& path : {run.secrets(), run.home()}) TRY(files.remove(path));
+  TRY(give_ports_back(run));
+  for (const std::string& path : {run.secrets(), run.home(), run.places()}) TRY(files.remove(path));
   if (end != RunStatus::kSucceeded) return {};
   TRY(files.remove(run.code()));
   // What the run resumed from goes with it: a later attempt at the same, asked for by force, starts afresh.
@@ -332,14 +320,21 @@ Result<void> SlurmPlatform::settled(const JobHandle& job, RunStatus end,
     TRY(files.remove(run.checkpoint()));
     if (there) TRY(files.rename(folder, run.checkpoint()));
   }
-  const std::string output = *path_below(run.output(), run.top);
-  for (const std::string& path : stored) {
-    // Beyond a link that the job left lies what is not ours.
-    const std::string from_top = path_join(output, path);
-    TRY_ASSIGN(const std::string between, link_between(files, run.top, from_top));
-    if (between.empty()) TRY(files.remove(path_join(run.top, from_top)));
-  }
   return {};
+}
+
+Result<void> SlurmPlatform::admits(const Outlook& job, Asking asking) {
+  TRY(check_configuration());
+  TRY(shared_.check_there());
+  if (asking == Asking::kNobody) return {};
+  NodeNeeds of_each{options_.gres, count_of(job.resources, "gpus", 0), count_of(job.resources, "cpus", 0)};
+  TRY_ASSIGN(const std::uint64_t memory_mib, mebibytes_said(job.resources, "memory"));
+  of_each.memory_mib = static_cast<std::int64_t>(memory_mib);
+  return check_limits(partitions_.all(), {.partition = options_.partition,
+                                          .nodes = count_of(job.resources, "nodes", 1),
+                                          .timeout_s = job.timeout_s,
+                                          .of_each = std::move(of_each),
+                                          .has_qos = !options_.qos.empty()});
 }
 
 }  // namespace trainmake

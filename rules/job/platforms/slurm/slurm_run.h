@@ -14,20 +14,34 @@ struct SlurmRun {
   std::string output() const { return top + "/output"; }
   std::string checkpoint() const { return top + "/checkpoint"; }  // a link, till the run succeeded
   std::string log_folder() const { return top + "/log"; }
+  // Below it lie the folders that the contract names, as links to those above.
+  std::string places() const { return top + "/places"; }
   std::string home() const { return top + "/home"; }
   std::string params() const { return top + "/params.json"; }
   std::string script() const { return top + "/script"; }
   std::string command() const { return top + "/command"; }
-  std::string task() const { return top + "/task"; }  // of a job of several nodes
+  std::string task() const { return top + "/task"; }  // of a job of several processes
+  // What a container of it is; and, of a parameter server, another.
+  std::string order() const { return top + "/order"; }
+  std::string server_order() const { return top + "/order-server"; }
+  std::string done() const {
+    return top + "/done";
+  }  // a folder for each process that servers need not wait for
+  // A link whose text is the exit code of the process that failed first, and which one it is: "3 worker 0".
+  std::string first_failure() const { return top + "/failed/first"; }
   std::string secrets() const { return top + "/secrets"; }
   std::string log() const { return top + "/log.txt"; }
+  std::string uses() const { return top + "/uses"; }  // names of the trees that it was given, a line each
   std::string ticket() const { return top + "/ticket"; }
   std::string number() const { return top + "/number"; }
   std::string owner() const { return top + "/owner"; }
   std::string started() const { return top + "/started"; }
   std::string exit() const { return top + "/exit.json"; }
+  // Where that cannot be written, a link whose text says the same in a few words, which needs no room.
+  std::string ended() const { return top + "/ended"; }
   std::string timed_out() const { return top + "/timed-out"; }
   std::string cancel() const { return top + "/cancel"; }
+  std::string ports() const { return top + "/ports"; }  // that its job may have taken, a line each
   std::string end() const { return top + "/end.json"; }
   std::string settled() const { return top + "/settled"; }
 };

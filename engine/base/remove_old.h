@@ -1,0 +1,17 @@
+// What was left behind by whoever was killed, once it is old enough to be nobody's any more.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "engine/base/host.h"
+
+namespace trainmake {
+
+// Removes what lies in `folder`, has a name that begins with `start`, and was not written to for so long: nor
+// was what lies in it. Worth a try: what cannot be told or removed stays.
+void remove_old(FileSystem& files, Clock& clock, const std::string& folder, std::string_view start,
+                std::chrono::hours age = std::chrono::hours(1));
+
+}  // namespace trainmake

@@ -1,0 +1,30 @@
+// A text as a shell splits it into words: blanks, quotation marks and backslashes. What a shell would do
+// beyond that (variables, patterns, other commands) is not done but refused. And the way back. Pure.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/error.h"
+
+namespace trainmake {
+
+struct ShellReading {
+  // What `$name` and `${expression}` stand for, by what follows the `$`, without braces; without: refused.
+  std::function<std::optional<std::string>(std::string_view expression)> variable = nullptr;
+  bool comments = false;  // a `#` in front of a word ends the text
+};
+
+// Errors never show the text: it may hold a secret.
+Result<std::vector<std::string>> shell_words(std::string_view text, const ShellReading& reading = {});
+
+// The line that a shell splits into these very words, whatever bytes they have: to be run, not to be shown
+// (shell_word of text.h is for people).
+std::string shell_line(std::span<const std::string> words);
+std::string shell_line(std::string_view word);
+
+}  // namespace trainmake

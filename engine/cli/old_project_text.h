@@ -1,0 +1,18 @@
+// What UAI-Train's own tools were told, as a TRAINFILE.lua and a TRAINSPACE.lua say it. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "rules/job/platforms/uai/old/old_project.h"
+
+namespace trainmake {
+
+struct OldProjectText {
+  std::string name;  // of every target
+  std::string trainfile, trainspace;
+  std::vector<std::string> lost;  // with what only shows here
+};
+OldProjectText text_of(const OldProject& project);
+
+}  // namespace trainmake

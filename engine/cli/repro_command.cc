@@ -1,0 +1,243 @@
+// `repro RUN`: runs once more exactly what a run was given, whatever lies in the working tree by now, and
+// says whether the same came out. A new run of the same label, and no result of it: what the label has stays.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "engine/base/json.h"
+#include "engine/base/text.h"
+#include "engine/cli/commands.h"
+#include "engine/cli/finish_run.h"
+#include "engine/cli/hold.h"
+#include "engine/cli/live_run.h"
+#include "engine/cli/run_inputs.h"
+#include "engine/cli/table.h"
+#include "rules/all.h"
+#include "rules/image/image_rule.h"
+#include "rules/job/attempt.h"
+#include "rules/job/intent.h"
+#include "rules/job/provenance.h"
+
+namespace trainmake {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// What was given as blobs is as it was, or is not there; what is read in place may be another by now.
+Result<void> check_data(Session& session, Platform& platform, const Run& original, const JobSpec& spec) {
+  if (!platform.traits.reads_in_place) return {};
+  TRY_ASSIGN(const InPlace found, look_in_place(session.host(), session.workspace(), session.digests(),
+                                                spec.data, {session.host().clock.now_ns()}));
+  if (found.changed.empty()) return {};
+  const std::size_t others = found.changed.size() - 1;
+  return fail(step_error(cat(quoted(found.changed.front()),
+                             others == 0 ? std::string() : cat(" and ", plural(others, "other file")),
+                             others == 0 ? " is" : " are", " not what run ", quoted(original.id), " read"),
+                         "Data that is read in place is kept nowhere else: bring it back, and ask again"));
+}
+
+Result<void> check_code(Session& session, const Run& original, const JobSpec& spec) {
+  std::size_t gone = 0;
+  const auto count = [&](const Listing& files) -> Result<void> {
+    for (const ListedFile& file : files) {
+      if (!file.source.empty() || !file.link_target.empty() || is_folder(file.key)) continue;
+      TRY_ASSIGN(const bool there, session.blobs().has(file.sha256));
+      gone += there ? 0 : 1;
+    }
+    return {};
+  };
+  if (spec.code) TRY(count(*spec.code));
+  for (const GivenTree& tree : spec.data) TRY(count(*tree.files));
+  if (spec.resumed) TRY(count(*spec.resumed->files));
+  if (gone == 0) return {};
+  return fail(
+      step_error(cat(plural(gone, "file"), " that run ", quoted(original.id), " was given ",
+                     gone == 1 ? "is" : "are", " not in the cache any more"),
+                 "`trainmake gc` keeps what results need that labels have; a copy of the cache may have "
+                 "it, see `trainmake help cache`"));
+}
+
+struct Repeat {
+  Run run;
+  bool is_new = true;
+};
+
+// A repetition that goes on is taken up.
+Result<Repeat> begin(Session& session, const JobServices& services, const JobPlan& plan,
+                     const Run& original) {
+  TRY_ASSIGN(const std::vector<Run> in_flight, session.state().in_flight());
+  for (const Run& run : in_flight) {
+    if (run.repeats == original.id) return Repeat{run, false};
+  }
+  Run run;
+  run.repeats = original.id;
+  run.label = original.label;
+  run.fingerprint = original.fingerprint;
+  run.manifest = original.manifest;
+  TRY_ASSIGN(run, make_intent(services, plan, applicant_of(plan.spec), std::move(run)));
+  return Repeat{std::move(run)};
+}
+
+struct Comparison {
+  Json metrics = Json::object(), outputs = Json::object();  // name → {from, to}, of what is another
+
+  bool same() const { return metrics.empty() && outputs.empty(); }
+};
+
+template <typename Key>
+void compare(const std::map<Key, Json>& from, const std::map<Key, Json>& to, Json& into) {
+  for (const auto& [name, value] : from) {
+    const auto now = to.find(name);
+    const Json is = now == to.end() ? Json() : now->second;
+    if (is.dump() != value.dump()) into[name] = {{"from", value}, {"to", is}};  // not a number is itself
+  }
+  for (const auto& [name, value] : to) {
+    if (!from.contains(name)) into[name] = {{"from", Json()}, {"to", value}};
+  }
+}
+
+Comparison comparison_of(const Run& original, const Run& repeat) {
+  const auto metrics = [](const Run& run) {
+    return std::map<std::string, Json>(run.metrics.begin(), run.metrics.end());
+  };
+  const auto outputs = [](const Run& run) {
+    std::map<std::string, Json> digests;
+    for (const RunOutput& output : run.outputs) digests[output.name] = output.sha256;
+    return digests;
+  };
+  Comparison comparison;
+  compare(metrics(original), metrics(repeat), comparison.metrics);
+  compare(outputs(original), outputs(repeat), comparison.outputs);
+  return comparison;
+}
+
+std::string comparison_text(const Run& original, const Run& repeat, const Comparison& comparison) {
+  const std::string head = cat("run ", repeat.id, " repeats ", original.id, ": ");
+  if (comparison.same())
+    return cat(head, original.outputs.empty() ? "the same metrics\n" : "the same outputs, byte for byte\n");
+  const auto text = [](const Json& value) {
+    const std::string told = value.is_string() ? value.get<std::string>().substr(0, 12) : value.dump();
+    return value.is_null() ? std::string("nothing") : told;
+  };
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [name, change] : comparison.metrics.items())
+    rows.push_back({"metric", printable(name), cat(text(change["from"]), " → ", text(change["to"]))});
+  for (const auto& [name, change] : comparison.outputs.items())
+    rows.push_back({"output", printable(name), cat(text(change["from"]), " → ", text(change["to"]))});
+  return cat(head, "not the same came out\n", table_text(rows));
+}
+
+void tell(const Session& session, const Run& original, const Run& repeat) {
+  const Comparison comparison = comparison_of(original, repeat);
+  if (!session.json()) {
+    write_stdout(comparison_text(original, repeat, comparison));
+    return;
+  }
+  write_stdout(Json{{"event", "repeated"},
+                    {"run", repeat.id},
+                    {"reproduces", original.id},
+                    {"label", repeat.label.text()},
+                    {"status", name_of(repeat.status)},
+                    {"same", comparison.same()},
+                    {"metrics", comparison.metrics},
+                    {"outputs", comparison.outputs}}
+                   .dump(-1, ' ', false, Json::error_handler_t::replace) +
+               "\n");
+}
+
+// Under another contract it would be told other things.
+Result<void> check_contract(const Platform& platform, const Run& original) {
+  const std::string given = contract_given_to(original), now = platform.traits.contract.version;
+  if (given.empty() || given == now) return {};
+  const bool was_in_container = !platform.traits.runs_images && given.starts_with(now);
+  return fail(
+      user_error(cat("Run ", quoted(original.id), " was one of contract ", quoted(given), ", and platform ",
+                     quoted(original.platform), " has ", quoted(now)),
+                 was_in_container ? "`--container` runs it in one" : "`--contract NAME` names another"));
+}
+
+// Where the platform runs images itself: the very one that the run had, whatever its target makes by now.
+Result<void> have_image(const Call& call, const Platform& platform, const Run& original, JobSpec& spec) {
+  if (!platform.traits.runs_images) return {};
+  Session& session = call.session;
+  TRY_ASSIGN(const std::vector<RunInputs> inputs, inputs_of(session.state(), {&original}));
+  if (inputs.front().images.empty()) {
+    return fail(step_error(cat("The image of run ", quoted(original.id), " is not known any more"),
+                           "`trainmake gc` keeps the latest results of each image; a copy of the cache may "
+                           "have it, see `trainmake help cache`"));
+  }
+  TRY_ASSIGN(const ImageServices services, session.image_services());
+  ImageRule images(services);
+  const UnpackImage unpack = image_unpacker(images, session.host(), session.workspace(), platform);
+  TRY_ASSIGN(spec.root,
+             unpack(
+                 inputs.front().images.front().artifacts, is_accelerated(platform.traits, spec.resources),
+                 [] { write_stderr("unpacking its image\n"); }, call.stop));
+  return {};
+}
+
+Result<int> run_again(const Call& call, const Run& original, JobSpec spec) {
+  Session& session = call.session;
+  TRY_ASSIGN(Platform * platform, platform_of(session, original));
+  TRY_ASSIGN(const Space* space, session.space());
+  JobPlan plan;
+  plan.spec = std::move(spec);
+  plan.shortest = session.shown(original.label);
+  plan.params_json = original.params_json;
+  plan.provenance_json = provenance_of_repeat(original, TRAINMAKE_VERSION);
+  JobServices services{session.host(),    session.workspace(), *space,    original.platform, session.blobs(),
+                       session.digests(), session.state(),     *platform, TRAINMAKE_VERSION};
+  services.is_as_marked =
+      mark_checker(session.host(), session.workspace(), *space, session.tally(), original.platform);
+  TRY_ASSIGN(const Repeat repeat, begin(session, services, plan, original));
+  plan.spec.checkpoint = cat("repeat-", repeat.run.id);  // it begins where the original began
+  plan.provenance_json = repeat.run.provenance_json;
+  const std::unique_ptr<Reporter> reporter =
+      session.json() ? make_json_reporter() : make_plain_reporter(session.here());
+  const Doing doing{original.fingerprint, call.stop, [&](const Event& event) { reporter->event(event); },
+                    session.tally(), [](const std::function<void()>& work) { work(); }};
+  reporter->event(Message{original.label, cat("Run ", repeat.run.id, " repeats ", original.id)});
+  Attempt attempt(services, plan, doing, metrics_declared_of(original), plan.spec.data, repeat.run);
+  TRY(attempt.hand_over(repeat.is_new));
+  TRY_ASSIGN(const bool over, attempt.watch());
+  if (!over) {
+    write_stderr(cat("left running; `trainmake attach ", repeat.run.id,
+                     "` comes back to it, `trainmake cancel ", repeat.run.id, "` ends it\n"));
+    return exit_code_of(Blame::kInterrupted);
+  }
+  TRY(attempt.conclude());
+  if (attempt.run().status != RunStatus::kSucceeded) return fail(attempt.failure());
+  tell(session, original, attempt.run());
+  return 0;
+}
+
+}  // namespace
+
+Result<int> repro_command(const Call& call) {
+  Session& session = call.session;
+  if (session.line().words.size() != 1)
+    return fail(user_error(cat("`trainmake repro` needs one run or label, got ", session.line().words.size()),
+                           "`trainmake runs` lists runs"));
+  TRY(session.open_state(State::Access::kLook));
+  TRY_ASSIGN(const Run original, find_settled_run(session, session.line().words.front(), call.stop));
+  if (!is_over(original.status))
+    return fail(user_error(cat("Run ", quoted(original.id), " goes on, and is compared when it has ended"),
+                           cat("`trainmake attach ", original.id, "` follows it to its end")));
+  Listings listings(session.blobs());
+  TRY_ASSIGN(JobSpec spec, spec_given_to(listings, original));
+  TRY_ASSIGN(Platform * platform, platform_of(session, original));
+  TRY(check_contract(*platform, original));
+  TRY(check_code(session, original, spec));
+  TRY(check_data(session, *platform, original, spec));
+  TRY_ASSIGN(const FileLock workspace, hold_workspace(session, FileLock::Mode::kShared, call.stop));
+  TRY_ASSIGN(const std::optional<FileLock> step, try_hold_step(session, original.label));
+  if (!step) {
+    return fail(user_error(cat("Another trainmake is at ", quoted(session.shown(original.label))),
+                           "Ask again when it is done")
+                    .because(Blame::kBusy));
+  }
+  TRY(session.open_state(State::Access::kWrite));
+  TRY(have_image(call, *platform, original, spec));
+  return run_again(call, original, std::move(spec));
+}
+
+}  // namespace trainmake

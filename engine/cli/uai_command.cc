@@ -1,0 +1,137 @@
+// `uai bill|rename|memo|remove`: what UCloud's own tool does of jobs beside running them.
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "engine/base/text.h"
+#include "engine/cli/commands.h"
+#include "engine/cli/find_run.h"
+#include "engine/cli/hold.h"
+#include "engine/cli/run_filter.h"
+#include "engine/cli/table.h"
+#include "rules/job/platforms/uai/uai_choice.h"
+#include "rules/job/platforms/uai/uai_console.h"
+
+namespace trainmake {
+namespace {
+
+constexpr std::int64_t kSecond_ns = 1'000'000'000;
+constexpr std::int64_t kMonth_ns = 30LL * 24 * 3600 * kSecond_ns;
+
+struct Way {
+  const char* name;
+  std::size_t words;  // behind it
+  const char* example;
+};
+constexpr std::array kWays = {Way{"bill", 0, "trainmake uai bill --since 7d"},
+                              Way{"rename", 2, "trainmake uai rename job:mnist mnist-first"},
+                              Way{"memo", 2, "trainmake uai memo job:mnist \"a good one\""},
+                              Way{"remove", 1, "trainmake uai remove job:mnist"}};
+
+Result<const Way*> way_of(const std::vector<std::string>& words) {
+  std::vector<std::string> names;
+  for (const Way& way : kWays) {
+    if (!words.empty() && words.front() == way.name) {
+      if (words.size() - 1 == way.words) return &way;
+      return fail(user_error(
+          cat("`trainmake uai ", way.name, "` takes ", plural(way.words, "word"), ", got ", words.size() - 1),
+          cat("As `", way.example, "`")));
+    }
+    names.emplace_back(way.name);
+  }
+  const std::string meant = words.empty() ? "" : did_you_mean(words.front(), names);
+  return fail(user_error(cat("`trainmake uai` needs `", join(names, "`, `"), "`"),
+                         meant.empty() ? cat("As `", kWays.front().example, "`") : meant));
+}
+
+Result<std::unique_ptr<UaiConsole>> console_of(Session& session, const Service& platform) {
+  TRY_ASSIGN(UaiOptions options, uai_options_of(platform, session.workspace().root));
+  return std::make_unique<UaiConsole>(session.host(), session.workspace(), session.tally(),
+                                      std::move(options));
+}
+
+void print_json(const UaiBilledJob& job, const Run* run) {
+  nlohmann::ordered_json line = {{"job", job.id},     {"name", job.name},   {"run", nullptr},
+                                 {"label", nullptr},  {"state", job.state}, {"seconds", job.seconds},
+                                 {"cents", job.cents}};
+  if (run != nullptr) {
+    line["run"] = run->id;
+    line["label"] = run->label.text();
+  }
+  write_stdout(line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+}
+
+Result<int> print_bill(Session& session) {
+  TRY_ASSIGN(const Space* space, session.space());
+  TRY_ASSIGN(const Service* platform, uai_platform_of(*space, session.line().value("--platform")));
+  TRY_ASSIGN(const std::unique_ptr<UaiConsole> console, console_of(session, *platform));
+  const std::int64_t now_ns = session.host().clock.now_ns();
+  std::int64_t from_ns = now_ns - kMonth_ns;
+  if (const std::optional<std::string> since = session.line().value("--since")) {
+    const std::optional<std::int64_t> parsed = parse_since(*since, now_ns);
+    if (!parsed)
+      return fail(user_error(cat("Flag `--since` takes a time, got ", quoted(*since)),
+                             "As `2h`, `3d`, `2026-01-31` or `\"2026-01-31 12:30\"` (UTC)"));
+    from_ns = *parsed;
+  }
+  TRY_ASSIGN(const UaiBill bill, console->bill(from_ns / kSecond_ns, now_ns / kSecond_ns));
+  TRY(session.open_state(State::Access::kLook));
+  TRY_ASSIGN(const std::vector<Run> runs, session.state().all());
+  std::vector<std::vector<std::string>> rows = {{"run", "label", "job", "state", "took", "yuan"}};
+  for (const UaiBilledJob& job : bill.jobs) {
+    const auto run =
+        std::find_if(runs.begin(), runs.end(), [&](const Run& each) { return each.job == job.id; });
+    const Run* ours = run == runs.end() ? nullptr : &*run;
+    if (session.json()) print_json(job, ours);
+    rows.push_back({ours == nullptr ? "-" : ours->id,
+                    ours == nullptr ? printable(job.name) : session.shown(ours->label), printable(job.id),
+                    printable(job.state), human_duration(job.seconds * 1000), yuan_text(job.cents)});
+  }
+  if (session.json()) return 0;
+  rows.push_back({"", "", "", "all", human_duration(bill.seconds * 1000), yuan_text(bill.cents)});
+  write_stdout(table_text(rows));
+  return 0;
+}
+
+Result<Run> run_of(Session& session, const std::string& word) {
+  TRY(session.open_state(State::Access::kLook));
+  TRY_ASSIGN(Run run, find_run(session, word, WhichRun::kLatest));
+  TRY_ASSIGN(const Space* space, session.space());
+  const Service* platform = space->find("platform", run.platform);
+  if (platform != nullptr && is_uai(*platform)) return run;
+  return fail(user_error(cat("Run ", run.id, " was on platform ", quoted(run.platform), ", which is ",
+                             platform == nullptr ? "not declared" : "no UAI-Train"),
+                         "`trainmake runs` says where each was"));
+}
+
+}  // namespace
+
+Result<int> uai_command(const Call& call) {
+  Session& session = call.session;
+  const std::vector<std::string>& words = session.line().words;
+  TRY_ASSIGN(const Way* way, way_of(words));
+  const std::string_view what = way->name;
+  if (what == "bill") return print_bill(session);
+  TRY_ASSIGN(const Run run, run_of(session, words[1]));
+  TRY_ASSIGN(const Space* space, session.space());
+  TRY_ASSIGN(const std::unique_ptr<UaiConsole> console,
+             console_of(session, *space->find("platform", run.platform)));
+  const std::string name = cat("run ", run.id, " of ", session.shown(run.label));
+  if (what == "rename") {
+    TRY(console->rename(run.id, words[2]));
+    write_stderr(cat(name, " is called ", quoted(words[2]), " at UAI-Train\n"));
+  } else if (what == "memo") {
+    TRY(console->remark(run.id, words[2]));
+    write_stderr(cat(name, " has the memo ", quoted(words[2]), "\n"));
+  } else {
+    if (!is_over(run.status))
+      return fail(user_error(cat(name, " is not over: ", status_text(run)),
+                             cat("`trainmake cancel ", run.id, "` ends it")));
+    TRY(console->remove(run.id, cat(moment_text(session.host().clock.now_ns()), " UTC")));
+    write_stderr(cat(name, " is off UAI-Train's list; what it left stays\n"));
+  }
+  return 0;
+}
+
+}  // namespace trainmake

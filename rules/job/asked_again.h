@@ -1,0 +1,16 @@
+// What a person types to have a job done once more as it was for a run: hints and `show` say it, and it has
+// to work when it is pasted. Pure.
+#pragma once
+
+#include <string>
+
+#include "engine/model/project.h"
+#include "engine/model/record.h"
+
+namespace trainmake {
+
+// What stands behind `trainmake`: "job:x --platform lab", "run job:x --contract uai", or "repro ID" of a run
+// that repeats another, with those flags alone that TRAINSPACE.lua does not imply.
+std::string asked_again(const std::string& label, const Run& run, const Space& space);
+
+}  // namespace trainmake

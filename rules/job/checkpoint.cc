@@ -1,0 +1,165 @@
+#include "rules/job/checkpoint.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "cache/lay_out.h"
+#include "engine/base/json.h"
+#include "engine/base/text.h"
+#include "engine/base/walk.h"
+
+namespace trainmake {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kLeft = "checkpoint";
+constexpr const char* kResumed = "resumed";
+
+Json object_from(const std::string& text) {
+  Json json = parse_json<Json>(text);
+  return json.is_object() ? json : Json::object();
+}
+
+std::string dumped(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+Json json_of(const Checkpoint& checkpoint) {
+  Json json = {{"listing", checkpoint.listing}};
+  if (checkpoint.files) {
+    json["files"] = checkpoint.files->size();
+    json["bytes"] = bytes_of(*checkpoint.files);
+  }
+  if (!checkpoint.run.empty()) json["run"] = checkpoint.run;
+  return json;
+}
+
+Result<bool> is_whole(FileSystem& files, const Blobs& blobs, const Checkpoint& checkpoint) {
+  if (!checkpoint.files) return false;
+  for (const ListedFile& file : *checkpoint.files) {
+    if (!file.link_target.empty()) continue;
+    TRY_ASSIGN(const Stat stat, files.look(blobs.path(file.sha256)));
+    if (!stat.is(FileKind::kFile) || stat.size != file.size) return false;
+  }
+  return true;
+}
+
+// As it was kept when the run ended; else as it lies where the run left it, on the platform of now.
+Result<std::optional<Checkpoint>> checkpoint_of(const CheckpointSources& sources, const Run& run,
+                                                const std::stop_token& stop) {
+  if (const std::string listing = checkpoint_left_by(run); !listing.empty()) {
+    Checkpoint kept{run.id, listing, nullptr};
+    TRY_ASSIGN(kept.files, sources.listings.get(listing));
+    TRY_ASSIGN(const bool whole, is_whole(sources.files, sources.blobs, kept));
+    if (whole) return std::optional(std::move(kept));
+    sources.tell(cat("The checkpoint of run ", run.id, " is no longer in the cache, or damaged"));
+  }
+  if (run.platform != sources.platform_name) return std::optional<Checkpoint>();
+  TRY_ASSIGN(const std::string folder, sources.platform.left(JobHandle::of(run), Left::kCheckpoint));
+  TRY_ASSIGN(std::optional<Checkpoint> left, keep_checkpoint(sources.files, sources.blobs, folder, stop));
+  if (left) left->run = run.id;
+  return left;
+}
+
+}  // namespace
+
+Result<std::optional<Checkpoint>> keep_checkpoint(FileSystem& files, Blobs& blobs, const std::string& folder,
+                                                  const std::stop_token& stop) {
+  const Stat there = folder.empty() ? Stat{} : files.look(folder, Links::kFollow).value_or(Stat{});
+  if (!there.is(FileKind::kFolder)) return std::optional<Checkpoint>();
+  WalkRequest request;
+  TRY_ASSIGN(request.top, follow_links(files, folder));
+  request.include = {"**"};
+  request.all_names = true;
+  request.links = Links::kKeep;
+  TRY_ASSIGN(const Walked walked, walk(files, request));
+  Listing listing;
+  for (const WalkedFile& found : walked.files) {
+    ListedFile file;
+    file.key = found.path;
+    file.link_target = found.link_target;
+    if (file.link_target.empty()) {
+      TRY_ASSIGN(const Blobs::Stored stored, blobs.put_file(path_join(request.top, found.path), stop));
+      file.size = stored.size;
+      file.mode = (found.stat.mode & 0111U) != 0 ? 0755 : 0644;
+      file.content = stored.content;
+      file.sha256 = stored.sha256;
+    }
+    listing.push_back(std::move(file));
+  }
+  if (listing.empty()) return std::optional<Checkpoint>();
+  TRY_ASSIGN(const Sha256 digest, blobs.put(encode(listing)));
+  return std::optional(Checkpoint{"", digest.hex(), std::make_shared<const Listing>(std::move(listing))});
+}
+
+Result<std::string> keep_checkpoint_of(Platform& platform, FileSystem& files, Blobs& blobs, Run& run,
+                                       const std::stop_token& stop) {
+  Json provenance = object_from(run.provenance_json);
+  const Json spec = provenance.value("spec", Json());
+  const bool resumes = spec.is_object() && spec.value("resume", Json()) == true;
+  if (!resumes || run.started_ns == 0 || !run.repeats.empty()) return std::string();
+  TRY_ASSIGN(const std::string folder, platform.left(JobHandle::of(run), Left::kCheckpoint));
+  auto left = keep_checkpoint(files, blobs, folder, stop);
+  if (!left && left.error().blame == Blame::kUser) return left.error().message;
+  if (!left) return fail(std::move(left).error());
+  provenance.erase(kLeft);
+  if (*left) provenance[kLeft] = json_of(**left);
+  run.provenance_json = dumped(provenance);
+  return std::string();
+}
+
+std::string checkpoint_left_by(const Run& run) {
+  return text_at(object_from(run.provenance_json).value(kLeft, Json()), "listing");
+}
+
+std::string with_resumed(const std::string& provenance_json, const std::optional<Checkpoint>& resumed) {
+  Json provenance = object_from(provenance_json);
+  provenance.erase(kResumed);
+  if (resumed) provenance[kResumed] = json_of(*resumed);
+  return dumped(provenance);
+}
+
+Result<std::optional<Checkpoint>> resumed_by(Listings& listings, const Run& run) {
+  const Json said = object_from(run.provenance_json).value(kResumed, Json());
+  if (!said.is_object()) return std::optional<Checkpoint>();
+  Checkpoint resumed{text_at(said, "run"), text_at(said, "listing"), nullptr};
+  TRY_ASSIGN(resumed.files, listings.get(resumed.listing));
+  return std::optional(std::move(resumed));
+}
+
+Result<std::optional<Checkpoint>> last_checkpoint(const CheckpointSources& sources,
+                                                  const std::vector<Run>& runs, const std::stop_token& stop) {
+  for (const Run& run : runs) {
+    if (!is_over(run.status) || run.started_ns == 0) continue;
+    TRY_ASSIGN(std::optional<Checkpoint> left, checkpoint_of(sources, run, stop));
+    if (left) return left;
+  }
+  return std::optional<Checkpoint>();
+}
+
+std::string own_checkpoint(std::string_view run) { return cat("run-", run); }
+
+std::uint64_t bytes_resumed(const JobSpec& spec) {
+  return spec.resumed && spec.resumed->files ? bytes_of(*spec.resumed->files) : 0;
+}
+
+Result<void> place_checkpoint(FileSystem& files, Blobs& blobs, const JobSpec& spec, const std::string& folder,
+                              const Copying& copying) {
+  if (!spec.resumed) return {};
+  TRY_ASSIGN(const Stat there, files.look(folder));
+  if (there.exists()) return {};
+  const std::string owner = cat("the checkpoint of run ", spec.resumed->run);
+  if (!spec.resumed->files) {
+    return fail(step_error(cat("The list of files of ", owner, " is no longer in the cache, or damaged"),
+                           "`resume = false` begins without one"));
+  }
+  const std::string arriving = cat(folder, ".arriving");
+  TRY(files.remove(arriving));
+  TRY(lay_out(files, blobs, *spec.resumed->files, owner, arriving, copying));
+  return files.rename(arriving, folder);
+}
+
+std::string size_text(const Checkpoint& checkpoint) {
+  return cat(plural(checkpoint.files->size(), "file"), ", ", human_bytes(bytes_of(*checkpoint.files)));
+}
+
+}  // namespace trainmake

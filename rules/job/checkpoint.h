@@ -1,0 +1,62 @@
+// What a run of a job with `resume = true` leaves in its checkpoint folder, kept by content, so that a later
+// run goes on from it: on whatever platform, after `gc`, and once more by `repro`. Knows no platform.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "cache/blobs.h"
+#include "engine/model/record.h"
+#include "rules/job/job_spec.h"
+#include "rules/job/platform.h"
+#include "rules/job/upstream.h"
+
+namespace trainmake {
+
+// What lies in `folder` by now; nothing when there is no file in it, or no folder.
+Result<std::optional<Checkpoint>> keep_checkpoint(FileSystem& files, Blobs& blobs, const std::string& folder,
+                                                  const std::stop_token& stop);
+
+// Of a run that is over, and that others may go on from: what it left is kept, and remembered with it.
+// Returns what is wrong with it, should it be nothing that can be kept.
+Result<std::string> keep_checkpoint_of(Platform& platform, FileSystem& files, Blobs& blobs, Run& run,
+                                       const std::stop_token& stop);
+// Where it is kept; "" when the run left none, or it was not kept.
+std::string checkpoint_left_by(const Run& run);
+
+// Of a run's provenance: from what it was begun, or from nothing.
+std::string with_resumed(const std::string& provenance_json, const std::optional<Checkpoint>& resumed);
+// Its `files` are nullptr when they are not in the cache any more.
+Result<std::optional<Checkpoint>> resumed_by(Listings& listings, const Run& run);
+
+// Where a next run finds checkpoints.
+struct CheckpointSources {
+  FileSystem& files;
+  Blobs& blobs;
+  Listings& listings;
+  Platform& platform;
+  const std::string& platform_name;
+  std::function<void(std::string)> tell;
+};
+// Of `runs`, all of one label and the newest first, the last that is over and left one. Repetitions of others
+// are passed over, and so is what is not whole any more, which is told.
+Result<std::optional<Checkpoint>> last_checkpoint(const CheckpointSources& sources,
+                                                  const std::vector<Run>& runs, const std::stop_token& stop);
+
+// JobSpec::checkpoint of a run that shares its folder with no other.
+std::string own_checkpoint(std::string_view run);
+
+std::uint64_t bytes_resumed(const JobSpec& spec);
+
+// Puts what is resumed from into the run's checkpoint folder, before its job starts: whole, or not at all.
+// One that is there already stays as it is.
+Result<void> place_checkpoint(FileSystem& files, Blobs& blobs, const JobSpec& spec, const std::string& folder,
+                              const Copying& copying = {});
+
+// "3 files, 1.2 MiB"
+std::string size_text(const Checkpoint& checkpoint);
+
+}  // namespace trainmake

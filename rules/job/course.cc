@@ -1,0 +1,267 @@
+#include "rules/job/course.h"
+
+#include <algorithm>
+
+#include "engine/base/text.h"
+#include "rules/job/checkpoint.h"
+#include "rules/job/image_check.h"
+#include "rules/job/intent.h"
+#include "rules/job/outputs.h"
+#include "rules/job/rehearsal.h"
+#include "rules/job/runs.h"
+
+namespace trainmake {
+namespace {
+
+// Said of where it runs by the options of another platform.
+void tell_without_effect(const Target& job, const JobServices& services, const Doing& doing) {
+  const Value* resources = job.find("resources");
+  if (services.platform.traits.rents_nodes || resources == nullptr || resources->table() == nullptr) return;
+  for (const auto& [option, instead] :
+       {std::pair("node_type", "`gpus`, `cpus` and `memory` say what a node has"),
+        std::pair("hours", "`timeout` says how long a job may take")}) {
+    if (resources->table()->find(option) == nullptr) continue;
+    doing.events(
+        Message{job.label, cat(quoted(option), " is an option of uai, and without effect on platform ",
+                               quoted(services.platform_name), "; ", instead)});
+  }
+}
+
+}  // namespace
+
+Courses::Courses(const JobServices& services, Listings& listings)
+    : services_(services),
+      listings_(listings),
+      plans_(services, listings),
+      submissions_(services.platform, services.host.clock),
+      watcher_(services.host.clock) {}
+
+struct Courses::Choice {
+  enum class What : std::uint8_t { kTake, kAdopt, kStart } what = What::kStart;
+  Run run;
+};
+
+// On the owner's thread.
+Result<Courses::Choice> Courses::choose(const Subject& subject, const Description& description,
+                                        const JobPlan& plan, bool afresh) {
+  const Label& label = subject.target().label;
+  const Fingerprint fingerprint = description.manifest.fingerprint();
+  TRY_ASSIGN(const std::vector<Run> runs, services_.runs.of(label, fingerprint));
+  const auto unfinished =
+      std::find_if(runs.begin(), runs.end(), [](const Run& run) { return !is_over(run.status); });
+  if (unfinished != runs.end()) return Choice{Choice::What::kAdopt, *unfinished};
+  if (!afresh && !runs.empty() && runs.front().status == RunStatus::kSucceeded && runs.front().reusable) {
+    // Its record was not written, or it would not have come to this; or what it left is gone.
+    std::vector<std::pair<std::string, Stat>> looked_at;
+    TRY_ASSIGN(const bool kept, are_kept(services_.host.files, services_.blobs,
+                                         artifacts_of(runs.front().outputs), looked_at));
+    if (kept) return Choice{Choice::What::kTake, runs.front()};
+  }
+  Run run;
+  run.label = label;
+  run.fingerprint = fingerprint;
+  run.manifest = description.manifest;
+  TRY_ASSIGN(run, make_intent(services_, plan, applicant_of(services_, subject), std::move(run)));
+  return Choice{Choice::What::kStart, std::move(run)};
+}
+
+Result<JobSpec> Courses::spec_of(const Subject& subject, const Doing& doing) {
+  TRY_ASSIGN(JobPlan plan, plans_.plan_of(subject));
+  TRY(plans_.have_image(subject, plan, doing));
+  return std::move(plan.spec);
+}
+
+// What becomes of a job's step: attempts at it, until one is taken or no more are made. Where the platform
+// takes many it pauses while one is handed over, and while it is watched.
+class Courses::Course : public std::enable_shared_from_this<Courses::Course> {
+ public:
+  Course(Courses& courses, const Subject& subject, const Description& description, const Doing& doing,
+         JobPlan plan, int failures)
+      : courses_(courses),
+        subject_(subject),
+        description_(description),
+        doing_(doing),
+        plan_(std::move(plan)),
+        failures_(failures),
+        afresh_(doing.afresh) {}
+
+  Result<Done> next();
+
+ private:
+  Result<void> find_checkpoint();
+  void resume_from(std::optional<Checkpoint> checkpoint);
+  Result<void> settle_checkpoint(const Run& run);
+  Result<Done> hand_over();
+  Result<Done> watch();
+  // Nothing: it is tried again.
+  Result<std::optional<Done>> end(bool over);
+  Result<Done> go_on(bool over);
+
+  Courses& courses_;
+  const Subject& subject_;
+  const Description& description_;
+  const Doing& doing_;
+  JobPlan plan_;  // what is resumed from is of each attempt
+  int failures_;  // of this round of tries
+  bool afresh_;
+  bool is_new_ = false;  // the attempt
+  std::optional<Attempt> attempt_;
+};
+
+void Courses::Course::resume_from(std::optional<Checkpoint> checkpoint) {
+  plan_.spec.resumed = std::move(checkpoint);
+  plan_.provenance_json = with_resumed(plan_.provenance_json, plan_.spec.resumed);
+}
+
+// Before there is an intent, which says what the run resumes from.
+Result<void> Courses::Course::find_checkpoint() {
+  const JobServices& services = courses_.services_;
+  const Label& label = subject_.target().label;
+  std::optional<Result<std::vector<Run>>> runs;
+  doing_.on_owner([&] { runs = services.runs.of(label); });
+  if (!*runs) return fail(std::move(*runs).error());
+  const auto tell = [&](std::string text) { doing_.events(Message{label, std::move(text)}); };
+  const CheckpointSources sources{services.host.files, services.blobs,         courses_.listings_,
+                                  services.platform,   services.platform_name, tell};
+  TRY_ASSIGN(std::optional<Checkpoint> checkpoint, last_checkpoint(sources, **runs, doing_.stop));
+  resume_from(std::move(checkpoint));
+  return {};
+}
+
+// A run of its own checkpoint folder: attempts do not share it, so that what each began with is known.
+Result<void> Courses::Course::settle_checkpoint(const Run& run) {
+  plan_.spec.checkpoint = own_checkpoint(run.id);
+  if (!is_new_) {
+    TRY_ASSIGN(std::optional<Checkpoint> given, resumed_by(courses_.listings_, run));
+    resume_from(std::move(given));
+  } else if (plan_.spec.resumed) {
+    doing_.events(
+        Message{subject_.target().label, cat("Goes on from the checkpoint of run ", plan_.spec.resumed->run,
+                                             " (", size_text(*plan_.spec.resumed), ")")});
+  }
+  return {};
+}
+
+Result<Done> Courses::Course::next() {
+  const JobServices& services = courses_.services_;
+  if (plan_.spec.resume) TRY(find_checkpoint());
+  std::optional<Result<Choice>> chosen;
+  doing_.on_owner([&] { chosen = courses_.choose(subject_, description_, plan_, afresh_); });
+  TRY_ASSIGN(Choice choice, std::move(*chosen));
+  if (choice.what == Choice::What::kTake)
+    return Done{artifacts_of(choice.run.outputs), "had succeeded already", false, choice.run.id};
+  is_new_ = choice.what == Choice::What::kStart;
+  if (plan_.spec.resume) TRY(settle_checkpoint(choice.run));
+  std::optional<std::vector<GivenTree>> given = plan_.spec.data;
+  if (!is_new_) {
+    TRY_ASSIGN(given, data_given_to(courses_.listings_, choice.run));
+  }
+  attempt_.emplace(services, plan_, doing_, Metrics::of(subject_.target().find("metrics")), std::move(given),
+                   std::move(choice.run));
+  if (!services.platform.traits.takes_many) {
+    TRY(attempt_->hand_over(is_new_));
+    return watch();
+  }
+  TRY_ASSIGN(const bool to_be_started, attempt_->take_up(is_new_));
+  return to_be_started ? hand_over() : watch();
+}
+
+Result<Done> Courses::Course::hand_over() {
+  TRY_ASSIGN(Submission submission, attempt_->submission());
+  auto answer = std::make_shared<std::optional<Result<std::string>>>();
+  const auto self = shared_from_this();
+  return pausing({[self, answer, submission = std::move(submission)](const std::function<void()>& wake) {
+                    self->courses_.submissions_.add(submission, [answer, wake](Result<std::string> job) {
+                      *answer = std::move(job);
+                      wake();
+                    });
+                  },
+                  [self, answer]() -> Result<Done> {
+                    TRY(self->attempt_->submitted(*std::move(*answer)));
+                    return self->watch();
+                  }});
+}
+
+Result<Done> Courses::Course::watch() {
+  if (!courses_.services_.platform.traits.takes_many) {
+    TRY_ASSIGN(const bool over, attempt_->watch());
+    return go_on(over);
+  }
+  auto answer = std::make_shared<std::optional<Result<bool>>>();
+  const auto self = shared_from_this();
+  return pausing({[self, answer](const std::function<void()>& wake) {
+                    self->courses_.watcher_.watch(*self->attempt_, [answer, wake](Result<bool> over) {
+                      *answer = std::move(over);
+                      wake();
+                    });
+                  },
+                  [self, answer]() -> Result<Done> {
+                    TRY_ASSIGN(const bool over, *std::move(*answer));
+                    return self->go_on(over);
+                  }});
+}
+
+Result<Done> Courses::Course::go_on(bool over) {
+  TRY_ASSIGN(std::optional<Done> done, end(over));
+  if (!done) return next();
+  return *std::move(done);
+}
+
+Result<std::optional<Done>> Courses::Course::end(bool over) {
+  const Label& label = subject_.target().label;
+  if (!over) {
+    const std::string shown = shell_word(plan_.shortest);
+    doing_.events(Message{label, cat("Left running; `trainmake attach ", shown,
+                                     "` comes back to it, `trainmake cancel ", shown, "` ends it")});
+    return std::optional(Done{{}, cat("run ", attempt_->run().id), true, attempt_->run().id});
+  }
+  TRY(attempt_->conclude());
+  // Asked for anew: one that had ended by then is not that.
+  if (doing_.afresh && attempt_->had_ended()) return std::optional<Done>();
+  const Run& run = attempt_->run();
+  if (run.status == RunStatus::kSucceeded && run.reusable)
+    return std::optional(Done{artifacts_of(run.outputs), attempt_->success(), false, run.id});
+  const bool lost_before = run.status == RunStatus::kLost && !is_new_;
+  const bool once_more = run.status == RunStatus::kFailed && failures_++ < plan_.retries;
+  if ((!lost_before && !once_more) || doing_.stop.stop_requested())
+    return fail(attempt_->failure().at(subject_.target().where));
+  doing_.events(Message{label, lost_before ? cat("Run ", run.id, " was lost: starting again")
+                                           : cat("Failed (", run.reason, "): trying again, ", failures_,
+                                                 " of ", plan_.retries)});
+  afresh_ = true;
+  return std::optional<Done>();
+}
+
+Result<Done> Courses::run(const Subject& subject, const Description& description, const Doing& doing) {
+  CHECK(description.certain);
+  const Submissions::Coming coming(submissions_);
+  TRY_ASSIGN(JobPlan plan, plans_.plan_of(subject));
+  TRY(plans_.check_stored(subject, plan, doing));
+  TRY(plans_.have_image(subject, plan, doing));
+  tell_without_effect(subject.target(), services_, doing);
+  plan.spec.checkpoint = Hasher()
+                             .field(plan.spec.label)
+                             .number(doing.fingerprint.high)
+                             .number(doing.fingerprint.low)
+                             .finish()
+                             .hex();
+  std::optional<Result<std::vector<Run>>> earlier;
+  doing.on_owner([&] { earlier = services_.runs.of(subject.target().label, doing.fingerprint); });
+  if (!*earlier) return fail(std::move(*earlier).error());
+  const int failures = doing.afresh ? 0 : failed_of_round(**earlier, plan.retries);
+  const bool goes_on = std::any_of((*earlier)->begin(), (*earlier)->end(),
+                                   [](const Run& run) { return !is_over(run.status); });
+  if (plan.spec.root && !goes_on) {
+    if (auto fits = check_image(services_.platform.traits.contract, plan.spec); !fits)
+      return fail(std::move(fits).error().at(
+          subject.target().place_of(plan.spec.command.empty() ? "main" : "command")));
+  }
+  const RehearsalPlan rehearsal = rehearsal_of(subject.target());
+  if (services_.rehearsal && rehearsal.steps > 0 && !goes_on) {
+    if (auto passed = rehearse(*services_.rehearsal, services_.host, plan, rehearsal, doing); !passed)
+      return fail(std::move(passed).error().at(subject.target().place_of("preflight")));
+  }
+  return std::make_shared<Course>(*this, subject, description, doing, std::move(plan), failures)->next();
+}
+
+}  // namespace trainmake

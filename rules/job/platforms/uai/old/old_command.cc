@@ -1,0 +1,235 @@
+// A command line of the pack tools, as Python's argparse reads it: `--name value` or `--name=value`.
+#include <algorithm>
+#include <functional>
+
+#include "engine/base/file_system.h"
+#include "engine/base/shell_words.h"
+#include "engine/base/text.h"
+#include "engine/base/url.h"
+#include "rules/job/platforms/uai/old/old_words.h"
+#include "rules/job/platforms/uai/uhub.h"
+
+namespace trainmake {
+namespace {
+
+constexpr std::string_view kTools[] = {"base_tool.py", "caffe_tool.py",   "keras_tool.py", "mxnet_tool.py",
+                                       "tf_tool.py",   "pytorch_tool.py", "tf_deploy.py"};
+
+// A text goes where it belongs as it is.
+struct TextFlag {
+  std::string_view name;
+  std::string OldProject::*into;
+};
+constexpr TextFlag kTexts[] = {
+    {"project_id", &OldProject::project_id},
+    {"region", &OldProject::region},
+    {"zone", &OldProject::zone},
+    {"os", &OldProject::os},
+    {"python_version", &OldProject::python},
+    {"ai_arch_v", &OldProject::arch},
+    {"uhub_registry", &OldProject::registry},
+    {"uhub_imagename", &OldProject::name},
+    {"uhub_imagetag", &OldProject::tag},
+    {"code_path", &OldProject::code},
+    {"mainfile_path", &OldProject::main},
+    {"train_params", &OldProject::train_params},
+    {"test_data_path", &OldProject::data},
+    {"solver", &OldProject::solver},
+    {"snapshot", &OldProject::snapshot},
+    {"self_img", &OldProject::gpu_base},
+    {"job_name", &OldProject::name},
+    {"job_memo", &OldProject::memo},
+    {"node_type", &OldProject::node_type},
+    {"business_group", &OldProject::business_group},
+};
+constexpr std::string_view kOthers[] = {"public_key",
+                                        "private_key",
+                                        "uhub_username",
+                                        "uhub_password",
+                                        "acc_type",
+                                        "internal_uhub",
+                                        "code_uhub_path",
+                                        "docker_cmd",
+                                        "max_exec_time",
+                                        "node_num",
+                                        "dist_ai_frame",
+                                        "data_ufile_path",
+                                        "test_output_path",
+                                        "output_ufile_path",
+                                        "data_ufs_path",
+                                        "output_ufs_path",
+                                        "data_ufs_mount_point",
+                                        "output_ufs_mount_point"};
+
+// The tools know a flag by any beginning that no other has.
+std::string whole_name(const std::string& typed) {
+  std::vector<std::string_view> meant;
+  const auto consider = [&](std::string_view name) {
+    if (name.starts_with(typed)) meant.push_back(name);
+    return name == typed;
+  };
+  for (const TextFlag& flag : kTexts) {
+    if (consider(flag.name)) return typed;
+  }
+  for (const std::string_view name : kOthers) {
+    if (consider(name)) return typed;
+  }
+  return meant.size() == 1 ? std::string(meant.front()) : typed;
+}
+
+struct Flag {
+  std::string name, value;
+};
+
+Result<std::vector<Flag>> flags_of(const std::vector<std::string>& words, std::size_t at) {
+  std::vector<Flag> flags;
+  for (; at < words.size(); ++at) {
+    const std::string& word = words[at];
+    if (!word.starts_with("--") || word.size() < 3)
+      return fail(user_error(cat("The tool takes flags alone, and word ", at + 1, " is none"),
+                             "Values with blanks are in quotation marks, and the whole command in '...'"));
+    const std::size_t equals = word.find('=');
+    Flag flag{word.substr(2, equals == word.npos ? word.npos : equals - 2), ""};
+    if (equals != word.npos) {
+      flag.value = word.substr(equals + 1);
+    } else if (at + 1 == words.size()) {
+      return fail(user_error(cat("Flag ", quoted(word), " has no value")));
+    } else {
+      flag.value = words[++at];
+    }
+    flag.name = whole_name(flag.name);
+    flags.push_back(std::move(flag));
+  }
+  return flags;
+}
+
+// `cn-gd`, and `internal-cn-gd-02` within UCloud's network.
+std::string storage_region_of(std::string_view label) {
+  constexpr std::string_view kInternal = "internal-";
+  if (!label.starts_with(kInternal)) return std::string(label);
+  label.remove_prefix(kInternal.size());
+  const std::size_t dash = label.rfind('-');
+  const bool numbered = dash != label.npos && whole_number<int>(label.substr(dash + 1));
+  return std::string(label.substr(0, numbered ? dash : label.npos));
+}
+
+// `http://bucket.cn-bj.ufileos.com/mnist/data/`, and of old `http://bucket.ufile.ucloud.com.cn/mnist/data/`.
+void take_data_url(const std::string& url, OldProject& project) {
+  const std::string host(host_of(url));
+  const std::vector<std::string> parts = split(host, '.');
+  constexpr std::string_view kOfOld = ".ufile.ucloud.com.cn";
+  if (parts.size() == 4 && host.ends_with(".ufileos.com")) {
+    project.bucket_region = storage_region_of(parts[1]);
+  } else if (host.ends_with(kOfOld) && parts.size() == 5) {
+    project.lost.push_back(cat("where bucket ", quoted(parts[0]),
+                               " is, which its address does not say: TRAINSPACE.lua says it as `store "
+                               "\"bucket\" { url = \"ufile://",
+                               parts[0], "\", region = \"cn-bj\" }`"));
+  } else {
+    project.lost.push_back(cat("data lay at ", quoted(without_query(url)), ", which is no folder of UFile"));
+    return;
+  }
+  project.bucket = parts[0];
+  std::string path = url.substr(std::min(url.size(), url.find('/', url.find(host)) + 1));
+  while (path.ends_with('/')) path.pop_back();
+  project.data_prefix = path;
+}
+
+// `HOST/REGISTRY/NAME:TAG`
+void take_packed_image(const std::string& image, OldProject& project) {
+  project.packed_image = image;
+  const std::vector<std::string> parts = split(image, '/');
+  if (parts.size() != 3) return;
+  project.internal_uhub = parts[0] == kUhubInside;
+  project.registry = parts[1];
+}
+
+// Which framework of the service lays a job's processes out.
+void take_framework(const std::string& name, OldProject& project) {
+  constexpr std::pair<std::string_view, std::string_view> kKnown[] = {
+      {"tensorflow", "tf_config"}, {"mxnet", "dmlc"}, {"pytorch", "torchrun"}};
+  const auto known = std::find_if(std::begin(kKnown), std::end(kKnown),
+                                  [&](const auto& each) { return each.first == name; });
+  if (known != std::end(kKnown))
+    project.distribution = known->second;
+  else
+    project.lost.push_back(
+        cat("`--dist_ai_frame`, ", quoted(name), ": a job of several nodes has a `distribution`"));
+}
+
+Result<std::int64_t> number_of(const Flag& flag) {
+  const auto number = whole_number<std::int64_t>(flag.value);
+  if (number && *number > 0) return *number;
+  return fail(user_error(
+      cat("Flag ", quoted(cat("--", flag.name)), " takes a number from 1, got ", quoted(flag.value))));
+}
+
+Result<void> take(const Flag& flag, OldProject& project) {
+  const auto text = std::find_if(std::begin(kTexts), std::end(kTexts),
+                                 [&](const TextFlag& known) { return known.name == flag.name; });
+  if (is_credential(flag.name) || flag.name == "uhub_username") {
+    project.credentials.emplace_back(cat("--", flag.name), flag.value);
+  } else if (text != std::end(kTexts)) {
+    project.*(text->into) = flag.value;
+  } else if (flag.name == "acc_type") {
+    project.cpu_alone = flag.value == "cpu";
+  } else if (flag.name == "internal_uhub") {
+    project.internal_uhub = flag.value == "true";
+  } else if (flag.name == "code_uhub_path") {
+    take_packed_image(flag.value, project);
+  } else if (flag.name == "docker_cmd") {
+    if (auto taken = take_docker_cmd(flag.value, project); !taken) {
+      Error error = std::move(taken).error();
+      error.message = cat("`--docker_cmd` cannot be read: ", error.message);
+      return fail(std::move(error));
+    }
+  } else if (flag.name == "max_exec_time") {
+    TRY_ASSIGN(project.hours, number_of(flag));
+  } else if (flag.name == "node_num") {
+    TRY_ASSIGN(project.nodes, number_of(flag));
+  } else if (flag.name == "data_ufile_path") {
+    take_data_url(flag.value, project);
+  } else if (flag.name == "test_output_path" || flag.name == "output_ufile_path") {
+    project.lost.push_back(cat("`--", flag.name, "`: `trainmake pull` brings what a job left"));
+  } else if (flag.name == "dist_ai_frame") {
+    take_framework(flag.value, project);
+  } else if (flag.name.starts_with("data_ufs") || flag.name.starts_with("output_ufs")) {
+    project.lost.push_back(cat("`--", flag.name, "`: data in UFS is declared by hand"));
+  } else {
+    project.lost.push_back(cat("`--", flag.name, "`, which no tool is known to take"));
+  }
+  return {};
+}
+
+}  // namespace
+
+bool is_old_command(std::string_view text) {
+  return text.find_first_of(" \t\n") != text.npos &&
+         std::any_of(std::begin(kTools), std::end(kTools),
+                     [&](std::string_view tool) { return text.find(tool) != text.npos; });
+}
+
+Result<OldProject> read_old_command(const std::vector<std::string>& words) {
+  const auto tool = std::find_if(words.begin(), words.end(), [](const std::string& word) {
+    return std::find(std::begin(kTools), std::end(kTools), path_name(word)) != std::end(kTools);
+  });
+  if (tool == words.end())
+    return fail(user_error("It is no command of UAI-Train's tools",
+                           "As `trainmake import uai 'python caffe_tool.py pack --code_path=./code/ ...'`"));
+  const auto at = static_cast<std::size_t>(tool - words.begin()) + 1;
+  const std::string what = at < words.size() ? words[at] : "";
+  if (what != "pack" && what != "create")
+    return fail(user_error(cat("Of the tools' commands `pack` and `create` describe a job, and ",
+                               what.empty() ? "there is none" : cat("this one is ", quoted(what)))));
+  TRY_ASSIGN(const std::vector<Flag> flags, flags_of(words, at + 1));
+  OldProject project;
+  if (what == "pack") project.code = "./code/";
+  for (const Flag& flag : flags) TRY(take(flag, project));
+  if (what == "pack" && path_name(*tool) == "caffe_tool.py" && !project.train_params.empty()) {
+    project.train_params.clear();
+    project.lost.emplace_back("`--train_params`: the tool of caffe never passed them on");
+  }
+  return project;
+}
+
+}  // namespace trainmake

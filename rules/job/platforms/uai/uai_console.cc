@@ -1,0 +1,54 @@
+#include "rules/job/platforms/uai/uai_console.h"
+
+#include "engine/base/text.h"
+
+namespace trainmake {
+
+Result<UaiBill> UaiConsole::bill(std::int64_t from_s, std::int64_t until_s) {
+  const UCloudParameters asked = {
+      {"BeginTime", cat(from_s)}, {"EndTime", cat(until_s)}, {"Offset", "0"}, {"Limit", "0"}};
+  TRY_ASSIGN(const std::string body, api_.look("GetUAITrainBillInfo", asked, "look at the bill"));
+  return parse_uai_bill(body);
+}
+
+UaiRun UaiConsole::folder_of(const std::string& run) const {
+  return {path_join(workspace_.cache, cat("runs/", run))};
+}
+
+Result<std::string> UaiConsole::number_of(const std::string& run) {
+  const UaiRun folder = folder_of(run);
+  TRY_ASSIGN(const std::optional<std::string> removed, read_file_if_there(host_.files, folder.removed()));
+  if (removed)
+    return fail(user_error(cat("Run ", quoted(run),
+                               " is not on UAI-Train's list any more: `trainmake uai remove` took it "
+                               "off on ",
+                               trim(*removed)),
+                           cat("`trainmake show ", run, "` tells what is remembered of it here")));
+  TRY_ASSIGN(const std::optional<std::string> number, read_file_if_there(host_.files, folder.number()));
+  if (number) return std::string(trim(*number));
+  return fail(user_error(cat("It is not known which job of UAI-Train run ", quoted(run), " is"),
+                         "`trainmake ps` looks for jobs in flight"));
+}
+
+Result<void> UaiConsole::change(const std::string& run, const std::string& action,
+                                UCloudParameters parameters, const std::string& doing) {
+  TRY_ASSIGN(parameters["TrainJobId"], number_of(run));
+  TRY_ASSIGN(const UaiAnswer answer, api_.send(action, std::move(parameters)));
+  if (answer.is_refusal()) return fail(api_.refusal(answer, action, doing));
+  return {};
+}
+
+Result<void> UaiConsole::rename(const std::string& run, const std::string& name) {
+  return change(run, "ModifyUAITrainJobName", {{"TrainJobName", name}}, "rename the job");
+}
+
+Result<void> UaiConsole::remark(const std::string& run, const std::string& memo) {
+  return change(run, "ModifyUAITrainJobMemo", {{"TrainJobMemo", memo}}, "change the job's memo");
+}
+
+Result<void> UaiConsole::remove(const std::string& run, const std::string& when) {
+  TRY(change(run, "RemoveUAITrainJob", {}, "remove the job"));
+  return write_file(host_.files, folder_of(run).removed(), cat(when, "\n"));
+}
+
+}  // namespace trainmake

@@ -1,0 +1,43 @@
+// What the vendor's tools do beside running jobs: the bill, another name or memo of a job, its removal from
+// the list. Knows of a run only what the platform noted of it. Thread rule: one thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "engine/base/host.h"
+#include "engine/model/event.h"
+#include "engine/model/project.h"
+#include "rules/job/platforms/uai/uai_api.h"
+#include "rules/job/platforms/uai/uai_options.h"
+#include "rules/job/platforms/uai/uai_run.h"
+
+namespace trainmake {
+
+class UaiConsole {
+ public:
+  // Borrows host, workspace and tally.
+  UaiConsole(Host& host, const Workspace& workspace, Tally& tally, UaiOptions options)
+      : host_(host), workspace_(workspace), options_(std::move(options)), api_(host_, options_, tally) {}
+
+  // Of the project's jobs, whoever started them. Times are seconds since 1970.
+  Result<UaiBill> bill(std::int64_t from_s, std::int64_t until_s);
+  // The run is found by the service's id of its job from then on, as before.
+  Result<void> rename(const std::string& run, const std::string& name);
+  Result<void> remark(const std::string& run, const std::string& memo);
+  // REQUIRES: its end is remembered. `when` is told to whoever names it afterwards.
+  Result<void> remove(const std::string& run, const std::string& when);
+
+ private:
+  UaiRun folder_of(const std::string& run) const;
+  Result<std::string> number_of(const std::string& run);
+  Result<void> change(const std::string& run, const std::string& action, UCloudParameters parameters,
+                      const std::string& doing);
+
+  Host& host_;
+  const Workspace& workspace_;
+  UaiOptions options_;
+  UaiApi api_;
+};
+
+}  // namespace trainmake

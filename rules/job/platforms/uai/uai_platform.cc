@@ -1,0 +1,400 @@
+#include "rules/job/platforms/uai/uai_platform.h"
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+
+#include "engine/base/log_file.h"
+#include "engine/base/text.h"
+#include "rules/job/note_files.h"
+#include "rules/job/platforms/uai/uai_outputs.h"
+
+namespace trainmake {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::int64_t kSecond_ns = 1'000'000'000;
+constexpr milliseconds kBetweenLooks{2'000};
+constexpr int kLooks = 3;  // after a call whose answer was lost
+
+std::string random_name() {
+  std::random_device random;
+  return digest_of(cat(random(), " ", random(), " ", random(), " ", random())).hex().substr(0, 8);
+}
+
+constexpr std::string_view kUfs = "ufs";
+
+std::string results_of(const std::string& name, const UaiFolder& folder) {
+  return folder.ours(cat("runs/", name));
+}
+
+JobStatus cancelled_at(std::int64_t now_ns) {
+  JobStatus status;
+  status.status = RunStatus::kCancelled;
+  status.reason = "cancelled";
+  status.started_ns = status.ended_ns = now_ns;
+  return status;
+}
+
+}  // namespace
+
+// What is written down here of a run.
+struct UaiPlatform::Notes {
+  bool was_asked = false;  // the service, to create it
+  std::string number;
+  bool is_cancelled = false;
+  std::optional<JobStatus> end;
+};
+
+UaiPlatform::UaiPlatform(Host& host, const Workspace& workspace, const Space& space, Blobs& blobs,
+                         Tally& tally, UaiOptions options, UaiPlaces places, Contract contract)
+    : Platform({.contract = std::move(contract),
+                .reads_stores = true,
+                .pulls_images = true,
+                .hides_secrets = false,
+                .rents_nodes = true,
+                .adds_flags = true,
+                .takes_many = true}),
+      host_(host),
+      workspace_(workspace),
+      options_(std::move(options)),
+      places_(std::move(places)),
+      api_(host, options_, tally),
+      look_ups_(host, api_, path_join(workspace.cache, "uai/look-ups")),
+      jobs_(api_, host.clock),
+      patience_(host),
+      locks_(path_join(workspace.cache, "locks/uai")),
+      log_(host, api_, locks_),
+      blobs_(blobs),
+      data_(host, workspace, space, options_, blobs, tally) {}
+
+UaiRun UaiPlatform::folder_of(const std::string& run) const {
+  return {path_join(workspace_.cache, cat("runs/", run))};
+}
+
+// Other workspaces of the project may have runs of the same key, which are not ours.
+Result<std::string> UaiPlatform::name_of(const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  if (id_.empty()) {
+    TRY_ASSIGN(id_, write_once(host_.files, path_join(workspace_.cache, "uai/id"), random_name()));
+  }
+  return cat(key, "-", id_);
+}
+
+Result<UaiPlatform::Notes> UaiPlatform::notes_of(const UaiRun& run) {
+  Notes notes;
+  TRY_ASSIGN(const std::string end, text_at(host_.files, run.end()));
+  notes.end = parse_uai_end(end);
+  TRY_ASSIGN(notes.number, text_at(host_.files, run.number()));
+  TRY_ASSIGN(const std::string asked, text_at(host_.files, run.asked()));
+  notes.was_asked = !asked.empty();
+  TRY_ASSIGN(const Stat cancelled, host_.files.look(run.cancelled()));
+  notes.is_cancelled = cancelled.exists();
+  return notes;
+}
+
+// Those of several nodes read and write UFS alone.
+const UaiPlace& UaiPlatform::place_for(std::int64_t nodes) const {
+  return (nodes > 1 && places_.ufs) || !places_.bucket ? *places_.ufs : *places_.bucket;
+}
+
+Result<UaiCreation> UaiPlatform::creation_of(const JobSpec& spec, const std::string& name,
+                                             const std::stop_token& stop) {
+  UaiCreation job;
+  job.name = name;
+  job.memo = spec.memo.empty() ? spec.label : spec.memo;
+  job.nodes = count_of(spec.resources, "nodes", 1);
+  const UaiPlace& place = place_for(job.nodes);
+  const auto heeding = place.store->heed(stop);
+  job.output_url = place.folder.url(results_of(name, place.folder));
+  UaiWants wants{"", job.nodes, place.folder.is_ufs};
+  TRY_ASSIGN(wants.framework, framework_of(spec.distribution, spec.resources));
+  TRY_ASSIGN(wants.node_type, node_type_of(spec.resources));
+  TRY_ASSIGN(job.hours, hours_of(spec.resources, spec.timeout_s));
+  TRY_ASSIGN(job.image, uhub_path_of(spec.pulled_image, options_));
+  TRY_ASSIGN(job.command, render_docker_cmd(spec, traits.contract));
+  TRY_ASSIGN(job.ids, look_ups_.of(wants, stop));
+  TRY_ASSIGN(job.data_url, data_.url_for(spec, place));
+  return job;
+}
+
+// The job of that name, of which every other is stopped: should there ever be two, one goes on. "" when there
+// is none.
+Result<std::string> UaiPlatform::adopt(const UaiRun& run, const std::string& name,
+                                       const std::stop_token& stop) {
+  TRY_ASSIGN(const std::vector<UaiJob> jobs, jobs_.named_now(name, stop));
+  if (jobs.empty()) return std::string();
+  for (std::size_t i = 1; i < jobs.size(); ++i) {
+    if (!is_over(status_of(jobs[i]).status)) (void)end(jobs[i].id);
+  }
+  TRY(write_file(host_.files, run.number(), jobs.front().id + "\n", {.durable = true}));
+  return jobs.front().id;
+}
+
+// Until the call that may be on its way must have come to something. Whoever stops that leaves it to the next
+// one who asks.
+Result<std::string> UaiPlatform::adopt_late(const UaiRun& run, const std::string& name,
+                                            const Patience& waiting) {
+  for (bool was_told = false;; was_told = true) {
+    TRY_ASSIGN(const std::int64_t left_ns, patience_.left_ns(run));
+    TRY_ASSIGN(std::string number, adopt(run, name, waiting.stop));
+    if (!number.empty() || left_ns == 0) return number;
+    if (!was_told && waiting.say)
+      waiting.say(cat("UAI-Train was asked to start it, and nobody heard what came of that: looking for it, ",
+                      (left_ns + kSecond_ns - 1) / kSecond_ns, " s at most"));
+    if (host_.clock.wait(kBetweenLooks, waiting.stop)) return fail(interrupted_error());
+  }
+}
+
+Result<std::string> UaiPlatform::create(const UaiRun& run, const UaiCreation& job,
+                                        const std::stop_token& stop) {
+  TRY_ASSIGN(const UCloudAccount who, api_.account());
+  const std::string doing = "start the job";
+  TRY(patience_.begin(run));
+  jobs_.expect_news();
+  auto answer = api_.send("CreateUAITrainJob", render_creation(job, options_, who.keys), stop);
+  const std::string number = answer && !answer->is_refusal() ? parse_uai_created(answer->body) : "";
+  if (!number.empty()) {
+    TRY(write_file(host_.files, run.number(), number + "\n", {.durable = true}));
+    return number;
+  }
+  if (answer && answer->is_refusal() && answer->did_nothing()) {
+    look_ups_.forget();  // what they told may have changed
+    TRY(host_.files.remove(run.asked()));
+    return fail(api_.refusal(*answer, "CreateUAITrainJob", doing).because(Blame::kStep));
+  }
+  for (int look = 0; look < kLooks; ++look) {
+    if (stop.stop_requested() || (look > 0 && host_.clock.wait(kBetweenLooks, stop)))
+      return fail(interrupted_error());
+    auto found = adopt(run, job.name, stop);
+    if (found && !found->empty()) return found;
+  }
+  Error error = !answer                ? std::move(answer).error()
+                : answer->is_refusal() ? api_.refusal(*answer, "CreateUAITrainJob", doing)
+                                       : user_error("UCloud does not say which job it started");
+  error.message += "; it is not known whether the job was started";
+  return fail(
+      not_told(std::move(error).advise("Run it again: the job is looked for before another is started")));
+}
+
+// Secrets are refused by what renders the command.
+std::vector<Result<std::string>> UaiPlatform::submit_all(const std::vector<Submission>& jobs) {
+  std::vector<Result<std::string>> answers;
+  for (const Submission& job : jobs) answers.push_back(start(job.spec, {job.stop, job.say}));
+  return answers;
+}
+
+Result<std::string> UaiPlatform::start(const JobSpec& spec, const Patience& waiting) {
+  const std::stop_token& stop = waiting.stop;
+  if (stop.stop_requested()) return fail(interrupted_error());
+  const UaiRun run = folder_of(spec.run);
+  auto name = name_of(spec.key);
+  if (!name) return fail(not_told(std::move(name).error()));
+  TRY_ASSIGN(const FileLock lock, locks_.wait(spec.run, host_.clock, stop));
+  auto notes = notes_of(run);
+  if (!notes) return fail(not_told(std::move(notes).error()));
+  if (notes->is_cancelled || !notes->number.empty() || notes->end) return notes->number;
+  if (notes->was_asked) {
+    auto number = adopt_late(run, *name, waiting);
+    if (!number) return fail(not_told(std::move(number).error()));
+    if (!number->empty()) return number;
+  }
+  std::string wanted;
+  for (const auto& [output, path] : spec.outputs) wanted += path + "\n";
+  if (const std::int64_t nodes = count_of(spec.resources, "nodes", 1); nodes > 1)
+    TRY(write_file(host_.files, run.nodes(), cat(nodes, "\n")));
+  TRY(write_file(host_.files, run.wanted(), wanted));
+  TRY_ASSIGN(const UaiCreation job, creation_of(spec, *name, stop));
+  const UaiPlace& place = place_for(job.nodes);
+  const std::string results = results_of(*name, place.folder);
+  if (place.folder.is_ufs) {
+    TRY(write_file(host_.files, run.place(), cat(kUfs, "\n")));
+    TRY(host_.files.make_folder(path_join(options_.ufs_folder, results)));
+  }
+  if (spec.resumed) TRY(put_checkpoint(*place.store, results + "/", *spec.resumed, blobs_, stop));
+  return create(run, job, stop);
+}
+
+Result<void> UaiPlatform::remember_end(const UaiRun& run, const JobStatus& status) {
+  return write_file(host_.files, run.end(), render_uai_end(status), {.durable = true});
+}
+
+Result<JobStatus> UaiPlatform::look_at(const JobHandle& job, const Patience&) {
+  const UaiRun run = folder_of(job.run);
+  TRY_ASSIGN(Notes notes, notes_of(run));
+  if (notes.end) return *notes.end;
+  JobStatus status;
+  status.known = false;
+  if (!notes.was_asked && notes.number.empty()) return status;
+  TRY_ASSIGN(const std::string name, name_of(job.key));
+  TRY_ASSIGN(const UaiSight sight, jobs_.find(notes.number, name));
+  const std::optional<UaiJob>& found = sight.job;
+  if (!found) return status_of_missing(run, notes, sight.is_unlisted);
+  (void)stop_twins(sight);  // what cannot be stopped now is when this is asked again
+  if (notes.number.empty()) TRY(write_file(host_.files, run.number(), found->id + "\n", {.durable = true}));
+  status = status_of(*found);
+  if (is_over(status.status)) TRY(remember_end(run, status));
+  return status;
+}
+
+// Of one that was created, and that no list has.
+Result<JobStatus> UaiPlatform::status_of_missing(const UaiRun& run, const Notes& notes, bool is_unlisted) {
+  JobStatus status;
+  status.known = !notes.number.empty();
+  if (is_unlisted) {
+    status.status = RunStatus::kRunning;
+    status.may_appear = !status.known;
+    status.reason = "UAI-Train does not list it, and does not say that there is no such job";
+    return status;
+  }
+  // What was just created may not be listed yet.
+  TRY_ASSIGN(const bool should_be_there, patience_.is_over(run));
+  status.may_appear = !status.known && !should_be_there;
+  if (!status.known || !should_be_there) return status;
+  status.status = RunStatus::kLost;
+  status.reason = "UAI-Train does not list it, and says that there is no such job";
+  return status;
+}
+
+// Should there ever be several jobs of one name, one goes on.
+Result<void> UaiPlatform::stop_twins(const UaiSight& sight) {
+  for (const std::string& id : sight.twins) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopped_.contains(id)) continue;
+    }
+    TRY(end(id));
+    const std::lock_guard lock(mutex_);
+    stopped_.insert(id);
+  }
+  return {};
+}
+
+Result<std::string> UaiPlatform::read_log(const JobHandle& job, std::int64_t offset, std::size_t limit) {
+  const UaiRun run = folder_of(job.run);
+  TRY_ASSIGN(const Notes notes, notes_of(run));
+  if (!notes.number.empty()) TRY(log_.bring(run, notes.number, notes.end.has_value()));
+  return read_log_file(run.log(), offset, limit);
+}
+
+Result<void> UaiPlatform::end(const std::string& number) {
+  jobs_.expect_news();
+  TRY_ASSIGN(const UaiAnswer answer, api_.send("StopUAITrainJob", {{"TrainJobId", number}}));
+  if (answer.is_refusal()) return fail(api_.refusal(answer, "StopUAITrainJob", "stop the job"));
+  return {};
+}
+
+std::vector<Result<void>> UaiPlatform::cancel_all(const std::vector<JobHandle>& jobs,
+                                                  const Patience& patience) {
+  std::vector<Result<void>> answers;
+  for (const JobHandle& job : jobs) answers.push_back(cancel_one(job, patience));
+  return answers;
+}
+
+Result<void> UaiPlatform::cancel_one(const JobHandle& job, const Patience& waiting) {
+  const UaiRun run = folder_of(job.run);
+  TRY_ASSIGN(const std::string name, name_of(job.key));
+  TRY_ASSIGN(const FileLock lock, locks_.wait(job.run, host_.clock, waiting.stop));
+  TRY_ASSIGN(Notes notes, notes_of(run));
+  if (notes.end) return {};
+  if (notes.number.empty() && notes.was_asked) {
+    TRY_ASSIGN(notes.number, adopt_late(run, name, waiting));
+  }
+  TRY(write_file(host_.files, run.cancelled(), "", {.durable = true}));
+  if (notes.number.empty()) return remember_end(run, cancelled_at(host_.clock.now_ns()));
+  auto stopped = end(notes.number);
+  const auto sight = jobs_.find(notes.number, name);
+  if (sight) TRY(stop_twins(*sight));
+  if (stopped) return {};
+  if (!sight) return fail(sight.error());
+  // It may be over by now, or about to be.
+  const bool is_gone = sight->job ? is_over(status_of(*sight->job).status) : !sight->is_unlisted;
+  return is_gone ? Result<void>() : fail(std::move(stopped).error());
+}
+
+// Where it reads and writes, or did.
+Result<const UaiPlace*> UaiPlatform::place_of(const UaiRun& run) {
+  TRY_ASSIGN(const std::string where, text_at(host_.files, run.place()));
+  const std::optional<UaiPlace>& place = where == kUfs ? places_.ufs : places_.bucket;
+  if (place) return &*place;
+  return fail(step_error(cat("What the job left is in ", where == kUfs ? "a UFS" : "a bucket",
+                             ", and the platform names none any more"),
+                         cat("Give it `", where == kUfs ? "ufs" : "bucket", "` again in TRAINSPACE.lua")));
+}
+
+Result<std::string> UaiPlatform::left(const JobHandle& job, Left what) {
+  if (what == Left::kLogs) return std::string();
+  const UaiRun run = folder_of(job.run);
+  TRY_ASSIGN(const std::string name, name_of(job.key));
+  TRY_ASSIGN(const FileLock lock, locks_.wait(cat("output ", job.run), host_.clock));
+  TRY_ASSIGN(const UaiPlace* const place, place_of(run));
+  const std::string results = results_of(name, place->folder) + "/";
+  if (what == Left::kCheckpoint) {
+    TRY(bring_checkpoint(host_, *place->store, results, run));
+    return run.checkpoint();
+  }
+  TRY(bring_outputs(host_, *place->store, results, run));
+  return run.output();
+}
+
+Result<void> UaiPlatform::settled(const JobHandle& job, RunStatus end,
+                                  const std::vector<std::string>& stored) {
+  (void)stored;  // what is not is still in the bucket
+  const UaiRun run = folder_of(job.run);
+  TRY(host_.files.make_folder(run.top));
+  TRY(write_file(host_.files, run.settled(), cat(trainmake::name_of(end), "\n")));
+  for (const std::string& path : {run.output(), run.incoming(), run.checkpoint(), run.arriving_checkpoint()})
+    TRY(host_.files.remove(path));
+  return {};
+}
+
+bool UaiPlatform::reads_at_store(const JobSpec& spec) const {
+  return data_.is_read_where_it_lies(spec, place_for(count_of(spec.resources, "nodes", 1)));
+}
+
+Result<void> UaiPlatform::admits(const Outlook& job, Asking asking) {
+  TRY_ASSIGN(const std::string node_type, node_type_of(job.resources));
+  const std::int64_t nodes = count_of(job.resources, "nodes", 1);
+  if (nodes > 1 && !places_.ufs)
+    return fail(user_error(cat("Jobs of several nodes read UFS alone on UAI-Train, and platform ",
+                               quoted(options_.name), " names none; ", nodes, " were asked for"),
+                           "Give it `ufs = \"10.9.1.2:/ufs-abc123\"` and `ufs_dir = \"/mnt/ufs\"`, where "
+                           "this machine has it, or "
+                           "ask for `nodes = 1` on a larger machine"));
+  TRY(framework_of(job.distribution, job.resources));
+  TRY(hours_of(job.resources, job.timeout_s));
+  if (job.image) TRY(uhub_path_of(*job.image, options_));
+  if (job.data.size() == 1 && !job.data.front().store.empty())
+    TRY(data_.check_readable(job.data.front(), place_for(nodes)));
+  if (asking == Asking::kNobody) return {};
+  const auto ids = look_ups_.of({node_type, nodes, place_for(nodes).folder.is_ufs});
+  // A service that does not answer now may by the time that it is needed.
+  if (!ids && ids.error().blame != Blame::kRemote) return fail(ids.error());
+  return {};
+}
+
+Result<std::vector<Fact>> UaiPlatform::facts(const JobHandle& job) {
+  const UaiRun run = folder_of(job.run);
+  TRY_ASSIGN(const Notes notes, notes_of(run));
+  std::vector<Fact> facts;
+  if (notes.number.empty()) return facts;
+  TRY_ASSIGN(const std::string name, name_of(job.key));
+  TRY_ASSIGN(const UaiSight sight, jobs_.find(notes.number, name));
+  const std::optional<UaiJob>& found = sight.job;
+  if (!found) return facts;
+  if (!found->memo.empty()) facts.push_back({"memo", found->memo});
+  facts.push_back({"state", found->state});
+  const UCloudParameters which = {{"TrainJobId", found->id}};
+  TRY_ASSIGN(const std::string info, api_.look_once("GetUAITrainRunningInfo", which, "look at the job"));
+  if (const auto cents = parse_uai_number(info, "TotalPrice"))
+    facts.push_back({"cost", cat(yuan_text(*cents), " yuan")});
+  if (found->state == "Doing") {
+    const auto board = api_.look_once("GetUAITrainTensorboardUrl", which, "look for TensorBoard");
+    if (board) facts.push_back({"tensorboard", parse_uai_text(*board, "TensorboardURL")});
+  }
+  facts.push_back({found->output_url.starts_with("http") ? "bucket" : "ufs", found->output_url});
+  return facts;
+}
+
+}  // namespace trainmake

@@ -1,0 +1,88 @@
+// Jobs on UCloud's UAI-Train: its machines get the image from UHub and the data from a bucket or a UFS, and
+// put what the job leaves there. The order in which things are written down and asked for is told in
+// README.md.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "cache/blobs.h"
+#include "cache/stores/store.h"
+#include "engine/base/host.h"
+#include "engine/base/lock_table.h"
+#include "engine/model/event.h"
+#include "engine/model/project.h"
+#include "rules/job/platform.h"
+#include "rules/job/platforms/uai/uai_api.h"
+#include "rules/job/platforms/uai/uai_data.h"
+#include "rules/job/platforms/uai/uai_jobs.h"
+#include "rules/job/platforms/uai/uai_log.h"
+#include "rules/job/platforms/uai/uai_look_ups.h"
+#include "rules/job/platforms/uai/uai_options.h"
+#include "rules/job/platforms/uai/uai_patience.h"
+#include "rules/job/platforms/uai/uai_request.h"
+#include "rules/job/platforms/uai/uai_run.h"
+
+namespace trainmake {
+
+// One of them, or both.
+struct UaiPlaces {
+  std::optional<UaiPlace> bucket, ufs;
+};
+
+class UaiPlatform final : public Platform {
+ public:
+  // Borrows all but the last three.
+  UaiPlatform(Host& host, const Workspace& workspace, const Space& space, Blobs& blobs, Tally& tally,
+              UaiOptions options, UaiPlaces places, Contract contract);
+
+  std::vector<Result<std::string>> submit_all(const std::vector<Submission>& jobs) override;
+  Result<JobStatus> look_at(const JobHandle& job, const Patience& patience) override;
+  Result<std::string> read_log(const JobHandle& job, std::int64_t offset, std::size_t limit) override;
+  std::vector<Result<void>> cancel_all(const std::vector<JobHandle>& jobs, const Patience& patience) override;
+  Result<std::string> left(const JobHandle& job, Left what) override;
+  Result<void> settled(const JobHandle& job, RunStatus end, const std::vector<std::string>& stored) override;
+  bool reads_at_store(const JobSpec& spec) const override;
+  Result<void> admits(const Outlook& job, Asking asking) override;
+  Result<std::vector<Fact>> facts(const JobHandle& job) override;
+
+ private:
+  struct Notes;
+  UaiRun folder_of(const std::string& run) const;
+  Result<std::string> name_of(const std::string& key);
+  Result<Notes> notes_of(const UaiRun& run);
+  const UaiPlace& place_for(std::int64_t nodes) const;
+  Result<const UaiPlace*> place_of(const UaiRun& run);
+  Result<void> cancel_one(const JobHandle& job, const Patience& waiting);
+  Result<std::string> start(const JobSpec& spec, const Patience& waiting);
+  Result<UaiCreation> creation_of(const JobSpec& spec, const std::string& name, const std::stop_token& stop);
+  Result<std::string> create(const UaiRun& run, const UaiCreation& job, const std::stop_token& stop);
+  Result<std::string> adopt(const UaiRun& run, const std::string& name, const std::stop_token& stop);
+  Result<std::string> adopt_late(const UaiRun& run, const std::string& name, const Patience& waiting);
+  Result<JobStatus> status_of_missing(const UaiRun& run, const Notes& notes, bool is_unlisted);
+  Result<void> stop_twins(const UaiSight& sight);
+  Result<void> remember_end(const UaiRun& run, const JobStatus& status);
+  Result<void> end(const std::string& number);
+
+  Host& host_;
+  const Workspace& workspace_;
+  UaiOptions options_;
+  UaiPlaces places_;
+  UaiApi api_;
+  UaiLookUps look_ups_;
+  UaiJobs jobs_;
+  UaiPatience patience_;
+  LockTable locks_;  // who decides what becomes of a run, among the trainmakes of this workspace
+  UaiLog log_;
+  Blobs& blobs_;
+  UaiData data_;
+  std::mutex mutex_;               // guards what follows
+  std::string id_;                 // of the workspace, once it was looked up
+  std::set<std::string> stopped_;  // ids of jobs that were one too many
+};
+
+}  // namespace trainmake

@@ -1,0 +1,168 @@
+#include "rules/job/preflight.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "engine/base/text.h"
+#include "rules/job/distribution.h"
+#include "rules/job/entry.h"
+
+namespace trainmake {
+namespace {
+
+constexpr std::size_t kMostSuggestions = 1000;  // files that a wrong path is compared with
+
+bool lies_in(const Listing& files, const std::string& path) {
+  const auto first_from = [&](const std::string& key) {
+    return std::lower_bound(
+        files.begin(), files.end(), key,
+        [](const ListedFile& file, const std::string& sought) { return file.key < sought; });
+  };
+  const auto file = first_from(path), below = first_from(path + "/");
+  return (file != files.end() && file->key == path) ||
+         (below != files.end() && below->key.starts_with(path + "/"));
+}
+
+bool lies_in(const GivenTree& tree, const std::string& path) {
+  if (path_below(tree.channel, path)) return true;  // a channel, or a folder of channels
+  const std::optional<std::string> below = path_below(path, tree.channel);
+  return below && lies_in(*tree.files, *below);
+}
+
+// Of the trees that the job reads; an empty optional when one of them is not known yet.
+Result<std::optional<std::vector<GivenTree>>> trees_of(Listings& listings, const Subject& job) {
+  std::vector<GivenTree> trees;
+  for (const Dependency* need : data_of(job.target())) {
+    TRY_ASSIGN(std::optional<GivenTree> tree, tree_of(listings, job, *need, Files::kForeseen));
+    if (!tree) return std::optional<std::vector<GivenTree>>();
+    trees.push_back(*std::move(tree));
+  }
+  return std::optional(std::move(trees));
+}
+
+struct PlacedUse {
+  const char* attribute;
+  const PlacedPath* path;
+};
+
+void add_placed(const char* attribute, const Value& value, std::vector<PlacedUse>& uses) {
+  if (value.placed() != nullptr && value.placed()->place == Place::kData && !value.placed()->rest.empty())
+    uses.push_back({attribute, value.placed()});
+  if (value.table() == nullptr) return;
+  for (const Value& item : value.table()->items) add_placed(attribute, item, uses);
+  for (const auto& [name, field] : value.table()->fields) add_placed(attribute, field, uses);
+}
+
+Error no_such_data(const PlacedPath& path, const std::vector<GivenTree>& trees, const std::string& shown) {
+  std::vector<std::string> keys;
+  const std::string first_part = cat(path.rest, "-part0001");
+  for (const GivenTree& tree : trees) {
+    for (const ListedFile& file : *tree.files) {
+      if (path_join(tree.channel, file.key) == first_part)
+        return user_error(
+            cat("There is no ", quoted(path.rest), " in the data of ", quoted(shown),
+                ", but parts of it, as `split` of ", quoted(tree.label), " has it"),
+            cat("Let the job join ", quoted(cat(path.rest, "-part*")), ", or give `split` a larger size"));
+      if (keys.size() == kMostSuggestions) break;
+      keys.push_back(path_join(tree.channel, file.key));
+    }
+  }
+  const std::string meant = did_you_mean(path.rest, keys);
+  return user_error(cat("There is no ", quoted(path.rest), " in the data of ", quoted(shown)),
+                    meant.empty()
+                        ? "`data_dir` takes a path in the job's data; files of a named channel lie in a "
+                          "folder of its name"
+                        : meant);
+}
+
+Result<void> check_placed(Listings& listings, const Subject& job, const std::string& shown) {
+  std::vector<PlacedUse> uses;
+  for (const char* attribute : {"solver", "snapshot", "args", "params", "command"}) {
+    if (const Value* value = job.target().find(attribute)) add_placed(attribute, *value, uses);
+  }
+  if (uses.empty()) return {};
+  TRY_ASSIGN(const std::optional<std::vector<GivenTree>> trees, trees_of(listings, job));
+  if (!trees) return {};
+  for (const PlacedUse& use : uses) {
+    const std::optional<std::string> path = path_clean(use.path->rest);
+    const bool there = path && std::any_of(trees->begin(), trees->end(),
+                                           [&](const GivenTree& tree) { return lies_in(tree, *path); });
+    if (!there) return fail(no_such_data(*use.path, *trees, shown).at(job.target().place_of(use.attribute)));
+  }
+  return {};
+}
+
+bool is_read_by_python(const Starter& starter) {
+  return !starter.before.empty() &&
+         (path_name(starter.before.front()) == "python3" || path_name(starter.before.back()) == "python3");
+}
+
+bool checks_syntax(const Target& job) {
+  const Value* preflight = job.find("preflight");
+  const Value* syntax = preflight != nullptr ? preflight->table()->find("syntax") : nullptr;
+  return syntax == nullptr || *syntax->boolean();
+}
+
+Outlook outlook_of(const JobServices& services, const Subject& subject) {
+  const Target& job = subject.target();
+  Outlook outlook;
+  const Value* said = job.find("resources");
+  outlook.resources = resources_there(services.platform.traits, said != nullptr ? *said->table() : Table());
+  if (const Value* timeout = job.find("timeout")) outlook.timeout_s = seconds_of(*timeout).value_or(0);
+  if (const Value* distribution = job.find("distribution"))
+    outlook.distribution = as_laid_out(*distribution_value(*distribution).table(), outlook.resources,
+                                       services.platform.traits.contract.cluster);
+  for (const Dependency* need : data_of(job)) {
+    const Target& data = subject.graph[need->target];
+    GivenTree tree{data.label.text(), need->channel, nullptr};
+    const bool is_stored = services.platform.traits.reads_stores && data.label.kind == "data";
+    if (is_stored && services.foresee_store) tree.store = services.foresee_store(data).value_or("");
+    outlook.data.push_back(std::move(tree));
+  }
+  if (services.platform.traits.pulls_images && services.foresee_image) {
+    if (auto image = services.foresee_image(subject.graph[image_of(job)->target])) outlook.image = *image;
+  }
+  return outlook;
+}
+
+}  // namespace
+
+Applicant applicant_of(const JobServices& services, const Subject& subject) {
+  const Target& job = subject.target();
+  return {outlook_of(services, subject), job.strings("secrets"), job.place_of("resources"),
+          job.place_of("secrets")};
+}
+
+Applicant applicant_of(const JobSpec& spec) {
+  return {{spec.resources, spec.timeout_s, spec.distribution, spec.data}, spec.secrets};
+}
+
+Result<void> check_platform(const JobServices& services, const Applicant& job, Asking asking) {
+  auto ready = services.platform.admits(job.outlook, asking);
+  if (!ready) return fail(std::move(ready).error().at(job.resources_at));
+  if (!services.platform.traits.hides_secrets && !job.secrets.empty())
+    return fail(
+        user_error(cat("Platform ", quoted(services.platform_name),
+                       " has no place for `secrets`: whoever sees a job there sees its command"),
+                   cat("Let the job read them from its data, or from a service that knows it, and say "
+                       "`secrets = select { ",
+                       services.platform_name, " = {}, default = { ... } }`"))
+            .at(job.secrets_at));
+  return {};
+}
+
+Result<void> check_before(const JobServices& services, Listings& listings, PythonCheck& python,
+                          const Subject& job) {
+  const Target& target = job.target();
+  TRY(check_placed(listings, job, target.label.shortest_from(services.workspace.here)));
+  if (!checks_syntax(target)) return {};
+  TRY_ASSIGN(const Entry entry, entry_of(listings, services, job, Files::kForeseen));
+  if (!entry.starter || !is_read_by_python(*entry.starter)) return {};
+  const std::string complaint = python.complaint(entry.source);
+  if (complaint.empty()) return {};
+  return fail(user_error(cat("Python cannot read ", quoted(entry.main), ": ", printable(complaint)),
+                         "If the image has another Python, which can: `preflight = { syntax = false }`")
+                  .at(target.place_of("main")));
+}
+
+}  // namespace trainmake
