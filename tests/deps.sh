@@ -7,18 +7,19 @@ set -eu
 build_packages="
   g++ cmake ninja-build ccache git
   libarchive-dev libcli11-dev libcurl4-openssl-dev libdeflate-dev libexpected-dev libgit2-dev liblua5.4-dev libpugixml-dev libsqlite3-dev
-  libssl-dev libxxhash-dev libzstd-dev nlohmann-json3-dev zlib1g-dev
+  libssl-dev libxxhash-dev libyaml-dev libzstd-dev nlohmann-json3-dev zlib1g-dev
   python3 python3-numpy"
 
 # Unit tests, rivals of the benches, and where vendors' clients are installed (servers/python.sh); registries and who else reads
-# images; a web server that takes files; what makes and runs containers, and in them; a cluster; the second compiler with its sanitizers;
+# images; a web server that takes files; what makes and runs containers, and in them; a cluster, and who keeps its accounts; processes that talk by MPI; the second compiler with its sanitizers;
 # what reads our sources and scripts.
 test_packages="
   libbenchmark-dev libcpp-httplib-dev libgtest-dev make python3-venv
   docker-registry openssl skopeo umoci
   libnginx-mod-http-dav-ext nginx-light
   bubblewrap buildah busybox-static crun mmdebstrap runc uidmap
-  munge slurm-client slurmctld slurmd
+  munge slurm-client slurmctld slurmd slurmdbd mariadb-server
+  openmpi-bin python3-mpi4py libpmix-dev
   clang libclang-rt-14-dev
   clang-format clang-tidy lua-check shellcheck zstd"
 # What builds the servers that Debian has not (servers/build.sh). Any go does: it fetches a newer one where it has to.

@@ -13,7 +13,7 @@ one_tidy='findings=$(clang-tidy -p "$0" --quiet "$1" 2>&1) || { printf "%s\n" "$
 case "${1-}" in
   format) sources | xargs clang-format --dry-run -Werror ;;
   shell) find tests examples .ci \( -name '*.sh' -o -path .ci/run \) -type f -exec shellcheck {} + ;;
-  lua) find examples lua tests -name '*.lua' -not -path 'tests/*/corpus/*' -type f -exec luacheck --quiet --no-color {} + ;;
+  lua) find examples lua rules tests -name '*.lua' -not -path 'tests/*/corpus/*' -type f -exec luacheck --quiet --no-color {} + ;;
   tidy)
     database=${2:?the folder of compile_commands.json}
     sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' "$database/compile_commands.json" | sort -u |

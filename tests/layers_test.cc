@@ -139,7 +139,7 @@ Names may_know(const Rooms& rooms, const std::string& room) {
     });
     return all;
   }
-  // A room off a corridor: the corridor, and what the corridor may.
+  // A room off a corridor: the corridor, and what the corridor may; a chamber of such a room knows that, too.
   const std::map<std::string, std::string> corridors = {{"cache/stores", "cache/stores"},
                                                         {"rules/image/registries", "rules/image"},
                                                         {"rules/job/platforms", "rules/job"}};
@@ -147,6 +147,10 @@ Names may_know(const Rooms& rooms, const std::string& room) {
     if (room.size() <= folder.size() || !starts_with_folder(room, folder)) continue;
     Names names = fixed.at(corridor);
     names.insert(corridor);
+    for (const std::string& outer : all) {
+      if (outer != room && outer.size() > folder.size() && starts_with_folder(room, outer))
+        names.insert(outer);
+    }
     return names;
   }
   return {};

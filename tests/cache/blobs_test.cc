@@ -113,6 +113,19 @@ TEST_F(BlobsTest, PuttingHealsADamagedOne) {
   EXPECT_EQ(**blobs.read(digest), "hello");
 }
 
+TEST_F(BlobsTest, ACopyThatIsInterruptedLeavesNothing) {
+  const Sha256 digest = *blobs.put("hello");
+  std::stop_source stop;
+  stop.request_stop();
+  const auto copied = blobs.copy_out(digest, "/out", {}, {stop.get_token()});
+  ASSERT_FALSE(copied);
+  EXPECT_EQ(copied.error().blame, Blame::kInterrupted);
+  EXPECT_FALSE(files.look("/out")->exists());
+  std::uint64_t bytes = 0;
+  ASSERT_TRUE(*blobs.copy_out(digest, "/out", {}, {{}, [&](std::uint64_t piece) { bytes += piece; }}));
+  EXPECT_EQ(bytes, 5U);
+}
+
 TEST_F(BlobsTest, CopiesOutWithTheAskedMode) {
   const Sha256 digest = *blobs.put("#!/bin/sh\n");
   EXPECT_TRUE(*blobs.copy_out(digest, "/out/run.sh", {.mode = 0755}));
@@ -145,7 +158,7 @@ class StoppingFileSystem final : public ForwardingFileSystem {
  public:
   using ForwardingFileSystem::ForwardingFileSystem;
 
-  Result<std::unique_ptr<FileWriter>> create(const std::string& path, WriteOptions options) override {
+  Result<std::unique_ptr<FileWriter>> create(const std::string& path, const WriteOptions& options) override {
     TRY_ASSIGN(std::unique_ptr<FileWriter> writer, ForwardingFileSystem::create(path, options));
     return std::unique_ptr<FileWriter>(std::make_unique<Writer>(std::move(writer), stop));
   }

@@ -165,12 +165,13 @@ TYPED_TEST(MemoryConformance, PuttingAgainReplacesTheRun) {
   EXPECT_EQ(this->in.get().all()->size(), 1U);
 }
 
-TYPED_TEST(MemoryConformance, RunsComeNewestFirst) {
+// Whatever the clocks said.
+TYPED_TEST(MemoryConformance, RunsComeAsTheyWereRememberedFirstTheNewestFirst) {
   auto& memory = this->in.get();
   Run other = some_run("other");
   other.fingerprint = {9, 9};
   other.created_ns = 5000;
-  for (const Run& run : {some_run("first", 1), some_run("third", 3), some_run("second", 2), other})
+  for (const Run& run : {some_run("first", 1), other, some_run("second", 3), some_run("third", 2), other})
     ASSERT_TRUE(memory.put(run));
   const auto ids = [](const std::vector<Run>& runs) {
     std::vector<std::string> all;
@@ -178,7 +179,57 @@ TYPED_TEST(MemoryConformance, RunsComeNewestFirst) {
     return all;
   };
   EXPECT_EQ(ids(*memory.of(some_label(), {7, 8})), (std::vector<std::string>{"third", "second", "first"}));
-  EXPECT_EQ(ids(*memory.all()), (std::vector<std::string>{"other", "third", "second", "first"}));
+  EXPECT_EQ(ids(*memory.of(some_label())), (std::vector<std::string>{"third", "second", "other", "first"}));
+  EXPECT_TRUE(memory.of({"", "job", "other"})->empty());
+  EXPECT_EQ(ids(*memory.all()), (std::vector<std::string>{"third", "second", "other", "first"}));
+}
+
+TYPED_TEST(MemoryConformance, OneThatRepeatsARunIsNoneOfTheLabelsOwn) {
+  auto& memory = this->in.get();
+  Run repetition = some_run("again");
+  repetition.attempt = 2;
+  repetition.repeats = "first";
+  EXPECT_EQ(*memory.next_attempt(some_label(), {7, 8}), 1);
+  for (const Run& run : {some_run("first", 1), repetition}) ASSERT_TRUE(memory.put(run));
+  ASSERT_EQ(memory.of(some_label(), {7, 8})->size(), 1U);
+  ASSERT_EQ(memory.of(some_label())->size(), 1U);
+  EXPECT_EQ(memory.of(some_label())->front().id, "first");
+  EXPECT_EQ(memory.all()->size(), 2U);
+  EXPECT_EQ(*memory.next_attempt(some_label(), {7, 8}), 3);
+  EXPECT_EQ(*memory.next_attempt(some_label(), {7, 9}), 1);
+  EXPECT_EQ((**this->in.reopened().get("again")).repeats, "first");
+}
+
+TYPED_TEST(MemoryConformance, ThoseInFlightAreNotThoseThatAreOver) {
+  auto& memory = this->in.get();
+  int attempt = 0;
+  for (const RunStatus status :
+       {RunStatus::kQueued, RunStatus::kRunning, RunStatus::kSucceeded, RunStatus::kFailed,
+        RunStatus::kCancelled, RunStatus::kLost, RunStatus::kUnknown}) {
+    Run run = some_run(std::string(name_of(status)), ++attempt);
+    run.status = status;
+    ASSERT_TRUE(memory.put(run));
+  }
+  std::vector<std::string> ids;
+  const auto found = memory.in_flight();
+  for (const Run& run : *found) ids.push_back(run.id);
+  EXPECT_EQ(ids, (std::vector<std::string>{"unknown", "running", "queued"}));
+}
+
+TYPED_TEST(MemoryConformance, CurvesStayTillThereAreOthers) {
+  Run run = some_run("a");
+  EXPECT_TRUE(this->in.get().curves("a")->empty());
+  run.curves = {{"loss", {{1, 0.5}, {2, std::numeric_limits<double>::quiet_NaN()}}}};
+  ASSERT_TRUE(this->in.get().put(run));
+  run.curves = {};
+  ASSERT_TRUE(this->in.get().put(run));
+  const Curve kept = this->in.reopened().curves("a")->at("loss");
+  ASSERT_EQ(kept.size(), 2U);
+  EXPECT_EQ(kept[0].value, 0.5);
+  EXPECT_TRUE(std::isnan(kept[1].value));
+  run.curves = {{"accuracy", {{10, 0.25}}}};
+  ASSERT_TRUE(this->in.get().put(run));
+  EXPECT_EQ(this->in.get().curves("a")->size(), 1U);
 }
 
 }  // namespace

@@ -199,11 +199,51 @@ TEST_F(StateTest, NewerIsRefused) {
   for (const Access access : {Access::kWrite, Access::kLook}) {
     const Error error = refused(access);
     EXPECT_EQ(error.message, "The state in `" + cache +
-                                 "/state.db` is of a newer trainmake (schema 9999, this one knows 1)");
+                                 "/state.db` is of a newer trainmake (schema 9999, this one knows 5)");
     EXPECT_EQ(error.blame, Blame::kUser);
   }
   EXPECT_FALSE(State::repair(cache));  // it is sound, and not ours to set aside
   EXPECT_EQ(names(), (std::set<std::string>{".gitignore", "state.db"}));
+}
+
+// As the schema was before there were curves.
+constexpr const char* kFirstSchema =
+    "ALTER TABLE last DROP COLUMN newest_run; DROP INDEX runs_by_number; ALTER TABLE runs DROP COLUMN "
+    "number; ALTER TABLE runs DROP COLUMN repeats; "
+    "DROP TABLE run_curves; DROP INDEX runs_by_status; "
+    "PRAGMA user_version = 1";
+
+TEST_F(StateTest, AnOlderOneIsRaised) {
+  ASSERT_TRUE(open()->remember(record));
+  ASSERT_TRUE(open()->put(some_run("a")));
+  auto repetition = some_run("b");
+  repetition.status = RunStatus::kFailed;
+  repetition.provenance_json = R"({"reproduces":"a"})";
+  ASSERT_TRUE(open()->put(repetition));
+  sql("UPDATE runs SET created_ns = 9000 WHERE id = 'a'");
+  sql(kFirstSchema);
+  const auto looked = State::open(cache, Access::kLook);
+  ASSERT_TRUE(looked);
+  EXPECT_EQ((*looked)->in_flight()->size(), 1U);
+  EXPECT_TRUE((*looked)->curves("a")->empty());
+  EXPECT_EQ((**open()->get("b")).repeats, "a");
+  EXPECT_EQ((**open()->get("a")).repeats, "");
+  EXPECT_TRUE(same(**open()->last(record.label), record));
+  EXPECT_EQ(open()->in_flight()->size(), 1U);
+  EXPECT_EQ(open()->all()->front().id, "a") << "of an older one the order is that of times";
+  ASSERT_TRUE(open()->put(some_run("c")));
+  EXPECT_EQ(open()->all()->front().id, "c");
+  EXPECT_FALSE(*open()->began_after_result(some_run("a")));
+  EXPECT_TRUE(*open()->began_after_result(some_run("c")));
+}
+
+TEST_F(StateTest, WhatIsInFlightIsFoundByTheIndex) {
+  ASSERT_TRUE(open()->put(some_run("a")));
+  const auto database = *Database::open(cache + "/state.db", Database::Mode::kRead);
+  auto plan = *database->prepare(
+      "EXPLAIN QUERY PLAN SELECT id FROM runs r WHERE r.status IN ('queued', 'running', 'unknown')");
+  ASSERT_TRUE(*plan.step());
+  EXPECT_NE(plan.text_at(3).find("runs_by_status"), std::string_view::npos) << plan.text_at(3);
 }
 
 TEST_F(StateTest, ADamagedHeadIsToldWithTheWayOut) {
@@ -299,6 +339,14 @@ TEST_F(StateTest, RepairKeepsWhatCanBeRead) {
   EXPECT_TRUE(*state->get("0123456789ab"));
 }
 
+TEST_F(StateTest, RepairOfAnOlderOneKeepsItsRuns) {
+  ASSERT_TRUE(open()->put(some_run("0123456789ab")));
+  sql(kFirstSchema);
+  sql("CREATE TABLE run_curves (what TEXT)");  // so that it cannot be raised
+  EXPECT_EQ(*State::repair(cache), cache + "/state.db.damaged-1");
+  EXPECT_TRUE(*open()->get("0123456789ab"));
+}
+
 TEST_F(StateTest, RepairLeavesASoundOneAlone) {
   EXPECT_EQ(*State::repair(cache), "");
   EXPECT_FALSE(std::filesystem::exists(cache));
@@ -307,53 +355,72 @@ TEST_F(StateTest, RepairLeavesASoundOneAlone) {
   EXPECT_TRUE(same(**open()->last(record.label), record));
 }
 
-TEST_F(StateTest, AResultThatComesLateIsTheLastUnlessSomethingNewerIs) {
-  const auto state = open();
-  Record late = some_record("mnist", 2);
-  late.when_ns = record.when_ns;
+// Clocks say nothing here: they are set back at times.
+struct LateResults : StateTest {
+  Record begun(std::uint64_t number, const std::string& run) {
+    Record begun = some_record("mnist", number);
+    begun.run = run;
+    begun.when_ns = --when_ns;
+    EXPECT_TRUE(state->put(some_run(run)));
+    return begun;
+  }
+  std::string last_run() { return (*state->last(record.label))->run; }
+
+  std::unique_ptr<State> state = open();
+  std::int64_t when_ns = 1000;
+};
+
+TEST_F(LateResults, AreTheLastUnlessSomethingNewerIs) {
+  record = begun(1, "a");
   ASSERT_TRUE(state->remember(record));
+  const Record late = begun(2, "b");
   ASSERT_TRUE(state->remember_late(late));
   EXPECT_TRUE(same(**state->last(record.label), late));
-  ASSERT_TRUE(state->remember(record));
-  late = some_record("mnist", 3);
-  late.when_ns = record.when_ns - 1;
-  ASSERT_TRUE(state->remember_late(late));
+  const Record too_late = begun(3, "c");
+  ASSERT_TRUE(state->remember(record));  // an edit undone
+  ASSERT_TRUE(state->remember_late(too_late));
   EXPECT_TRUE(same(**state->last(record.label), record));
-  EXPECT_TRUE(same(**state->find(late.label, late.fingerprint), late));
+  EXPECT_TRUE(same(**state->find(too_late.label, too_late.fingerprint), too_late));
 }
 
-TEST_F(StateTest, OfTwoThatComeLateTheOneBegunLaterIsTheLastWhicheverComesFirst) {
-  const auto state = open();
-  Record earlier = some_record("mnist", 2);
-  Record later = some_record("mnist", 3);
-  earlier.when_ns = 5;
-  later.when_ns = 6;
+TEST_F(LateResults, OfTwoTheOneBegunLaterIsTheLastWhicheverComesFirst) {
+  const Record earlier = begun(2, "a"), later = begun(3, "b");
   ASSERT_TRUE(state->remember_late(earlier));
   ASSERT_TRUE(state->remember_late(later));
-  EXPECT_TRUE(same(**state->last(later.label), later));
+  EXPECT_EQ(last_run(), "b");
   ASSERT_TRUE(state->remember_late(earlier));
-  EXPECT_TRUE(same(**state->last(later.label), later));
+  EXPECT_EQ(last_run(), "b");
 }
 
-TEST_F(StateTest, AResultThatComesLateDoesNotReplaceANewerOfItsFingerprint) {
-  const auto state = open();
+TEST_F(LateResults, DoNotReplaceANewerOfTheirFingerprint) {
+  Record late = begun(1, "a");
+  record = begun(1, "b");
   ASSERT_TRUE(state->remember(record));
-  Record late = record;
-  late.run = "fedcba987654";
-  late.when_ns = record.when_ns - 1;
   ASSERT_TRUE(state->remember_late(late));
   EXPECT_TRUE(same(**state->find(record.label, record.fingerprint), record));
-  EXPECT_TRUE(same(**state->last(record.label), record));
+  ASSERT_TRUE(state->remember(begun(2, "c")));
+  ASSERT_TRUE(state->remember_late(late));
+  EXPECT_TRUE(same(**state->find(record.label, record.fingerprint), record));
+  EXPECT_EQ(last_run(), "c");
 }
 
-TEST_F(StateTest, AResultThatComesTooLateIsNotTheLastForAMoment) {
-  const auto state = open();
+TEST_F(LateResults, ThatComeTooLateAreNotTheLastForAMoment) {
+  const Record late = begun(2, "a");
   ASSERT_TRUE(state->remember(record));
   sql("CREATE TRIGGER kept BEFORE INSERT ON last BEGIN SELECT RAISE(ABORT, 'another is the last'); END");
   EXPECT_FALSE(state->remember(some_record("mnist", 2)));
-  Record late = some_record("mnist", 2);
-  late.when_ns = record.when_ns - 1;
   EXPECT_TRUE(state->remember_late(late));
+}
+
+TEST_F(LateResults, ARunBeganAfterTheResultOrBefore) {
+  record = begun(1, "a");
+  EXPECT_FALSE(*state->began_after_result(some_run("a"))) << "there is none";
+  ASSERT_TRUE(state->remember(record));
+  EXPECT_FALSE(*state->began_after_result(some_run("a")));
+  begun(2, "b");
+  EXPECT_TRUE(*state->began_after_result(some_run("b")));
+  ASSERT_TRUE(state->remember(record));
+  EXPECT_FALSE(*state->began_after_result(some_run("b")));
 }
 
 TEST_F(StateTest, ForgettingSparesTheLast) {

@@ -72,6 +72,33 @@ TEST_F(TransferTest, WhatIsExportedCanBeImportedElsewhere) {
   EXPECT_EQ(names_in(folder.path("out")), std::set<std::string>{"cache.tar.zst"});
 }
 
+TEST_F(TransferTest, RunsKeepTheirOrderAndComeAmongOursByTheirTimes) {
+  const auto put = [](State& state, const std::string& id, std::int64_t created_ns) {
+    trainmake::Run run = some_run(id);
+    run.created_ns = created_ns;
+    ASSERT_TRUE(state.put(run));
+  };
+  const auto ids = [&] {
+    const auto runs = open(there)->all();
+    std::string all;
+    for (const trainmake::Run& run : *runs) all += run.id;
+    return all;
+  };
+  // Clocks were set back both here and there.
+  for (const auto& [id, created_ns] : {std::pair("a", 900), {"b", 100}, {"c", 200}})
+    put(*open(here), id, created_ns);
+  ASSERT_TRUE(send());
+  ASSERT_TRUE(receive());
+  EXPECT_EQ(ids(), "cba");
+  ASSERT_TRUE(real_file_system().remove(there));
+  for (const auto& [id, created_ns] : {std::pair("x", 150), {"y", 50}, {"z", 1000}})
+    put(*open(there), id, created_ns);
+  ASSERT_TRUE(receive());
+  EXPECT_EQ(ids(), "zcbayx");
+  put(*open(there), "n", 1);
+  EXPECT_EQ(ids(), "nzcbayx");
+}
+
 TEST_F(TransferTest, ExportsWhileSomebodyHasItOpen) {
   const auto state = open(here);
   const Record second = some_record("mnist", 2);
@@ -275,7 +302,7 @@ class StoppingFileSystem : public ForwardingFileSystem {
     count();
     return ForwardingFileSystem::open(path);
   }
-  Result<std::unique_ptr<FileWriter>> create(const std::string& path, WriteOptions options) override {
+  Result<std::unique_ptr<FileWriter>> create(const std::string& path, const WriteOptions& options) override {
     count();
     return ForwardingFileSystem::create(path, options);
   }

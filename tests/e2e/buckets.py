@@ -129,7 +129,7 @@ class Request:
 
     def __init__(self, method, url):
         self.method, (path, _, self.query) = method, url.partition("?")
-        self.path, self.sent, self.answer = urllib.parse.unquote(path), 0, None
+        self.path, self.sent, self.answer, self.range = urllib.parse.unquote(path), 0, None, None
 
     def __repr__(self):
         return f"{self.method} {self.path}{'?' if self.query else ''}{self.query} ({self.sent} bytes) → {self.answer}"
@@ -154,6 +154,7 @@ class Proxy:
 
     def __init__(self, behind, fault=None):
         self.behind, self.fault, self.requests, self.number, self.wrong, self.lock = behind, fault, [], 0, [], threading.Lock()
+        self.change = None  # what becomes of the bytes of an answer
 
     def __enter__(self):
         proxy = self
@@ -185,6 +186,7 @@ class Proxy:
 
             def serve(self):
                 request = Request(self.command, self.path)
+                request.range = self.headers.get("Range")
                 with proxy.lock:
                     proxy.requests.append(request)
                     proxy.number += 1
@@ -202,6 +204,8 @@ class Proxy:
                 status, headers, content = (fault, [], SLOW if fault == 503 else b"") if isinstance(fault, int) else self.pass_on(body)
                 if fault == "lost":
                     return self.cut(request, fault)
+                if proxy.change:
+                    content = proxy.change(request, content)
                 request.answer = status
                 self.send_response_only(status)
                 for name, value in headers:

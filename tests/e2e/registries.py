@@ -2,8 +2,10 @@
 
 import base64
 import contextlib
+import hashlib
 import http.client
 import http.server
+import io
 import json
 import os
 import pathlib
@@ -11,10 +13,12 @@ import shutil
 import socket
 import ssl
 import subprocess
+import tarfile
 import tempfile
 import threading
 import time
 import urllib.parse
+import urllib.request
 
 from story import eventually
 
@@ -282,3 +286,28 @@ def raw_signature(der):
         numbers += der[at + 2:at + 2 + size].lstrip(b"\0").rjust(32, b"\0")
         at += 2 + size
     return numbers
+
+
+def push_base(port, name, tag):
+    """A base of one layer with a file of its own, for amd64."""
+    def ask(method, path, body=b"", kind="application/octet-stream"):
+        asked = urllib.request.Request(urllib.parse.urljoin(f"http://127.0.0.1:{port}/v2/{name}/", path), data=body, method=method, headers={"Content-Type": kind})
+        with urllib.request.urlopen(asked, timeout=DEADLINE_S) as answer:
+            return answer.headers
+
+    def blob(kind, content):
+        digest = "sha256:" + hashlib.sha256(content).hexdigest()
+        at = ask("POST", "blobs/uploads/")["Location"]
+        ask("PUT", at + ("&" if "?" in at else "?") + "digest=" + digest, content)
+        return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": digest, "size": len(content)}
+
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        entry = tarfile.TarInfo("etc/base")
+        entry.size = len(name)
+        tar.addfile(entry, io.BytesIO(name.encode()))
+    layer = packed.getvalue()
+    config = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(layer).hexdigest()]}}
+    manifest = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "config": blob("config.v1+json", json.dumps(config).encode()), "layers": [blob("layer.v1.tar", layer)]}
+    ask("PUT", f"manifests/{tag}", json.dumps(manifest).encode(), manifest["mediaType"])

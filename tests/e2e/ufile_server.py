@@ -310,7 +310,7 @@ class UfileServer:
         if parameters.get("Type") not in ("private", "public"):
             return self.refuse_call(15003, "invalid Type")
         if name in self.buckets:
-            return self.refuse_call(15000, "bucket name is taken")
+            return self.say({"RetCode": 15000, "Message": "bucket name is taken"})  # another may well have been quicker
         self.buckets[name] = {}
         self.made.append(parameters)
         return self.say({"RetCode": 0, "Action": "CreateBucketResponse", "BucketName": name, "BucketId": "ufile-1"})

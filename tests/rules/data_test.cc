@@ -1,9 +1,5 @@
 #include <algorithm>
-#include <random>
-#include <tuple>
 
-#include "rules/data/ledger.h"
-#include "rules/data/mirror.h"
 #include "tests/rules/rule_world.h"
 
 namespace trainmake {
@@ -46,6 +42,76 @@ TEST(Data, OnlyWhatChangedTravels) {
   ASSERT_TRUE(world.execute(world.mirrored));
   EXPECT_EQ(world.tally.uploaded_objects, 3U);
   EXPECT_EQ(world.files.content("/w/bucket-one/data0/x.txt"), "changed\n");
+}
+
+TEST(Data, WhatIsExcludedIsLeftOutOfEveryGlob) {
+  DataWorld world;
+  world.files.put("/w/data/z.txt", "zzz\n");
+  const auto keys = [&](const Value& exclude) {
+    const TargetId id = world.add(
+        "data", {{"exclude", exclude},
+                 {"files", RuleWorld::value(Table{{RuleWorld::glob("data/[xy]*"), RuleWorld::glob("data/*"),
+                                                   RuleWorld::value(std::string("data/z.txt"))},
+                                                  {}})},
+                 {"root", RuleWorld::value(std::string("data"))}});
+    const auto description = world.describe(id);
+    std::vector<std::string> found;
+    for (const ListedFile& file : *std::any_cast<const SharedListing&>(description->carry))
+      found.push_back(file.key);
+    return found;
+  };
+  EXPECT_EQ(keys(RuleWorld::value(std::string("data/x*"))), (Names{"y.txt", "z.txt"}));
+  EXPECT_EQ(keys(RuleWorld::list({"data/y*", "data/z*"})), (Names{"x.txt", "z.txt"}))
+      << "what is named is meant";
+  const auto wrong = world.describe(world.add(
+      "data", {{"exclude", RuleWorld::value(std::string("["))}, {"files", RuleWorld::glob("data/**")}}));
+  EXPECT_FALSE(wrong);
+}
+
+TEST(Data, AStoreAmongItsOwnFilesIsRefused) {
+  DataWorld world;
+  world.files.put("/w/bucket-one/x.txt", "xxx");
+  const auto described = [&](const std::map<std::string, Value>& more) {
+    std::map<std::string, Value> attributes = {{"files", RuleWorld::glob("**")},
+                                               {"store", RuleWorld::value(std::string("one"))}};
+    attributes.insert(more.begin(), more.end());
+    return world.describe(world.add("data", attributes));
+  };
+  const auto refused = described({});
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("bucket-one/x.txt"), std::string::npos) << refused.error().message;
+  EXPECT_TRUE(described({{"exclude", RuleWorld::value(std::string("bucket-one"))}}));
+}
+
+TEST(Data, AFolderBeyondALinkIsNamedByItsUrl) {
+  RuleWorld world;
+  world.files.put("/big/set/a", "one");
+  world.files.put_link("/w/linked", "/big/set");
+  for (const Value& files : {RuleWorld::glob("linked/**"), RuleWorld::glob("linked"),
+                             RuleWorld::list({"linked/a"}), RuleWorld::list({"linked"})}) {
+    const auto described = world.describe(world.add("data", {{"files", files}}));
+    ASSERT_FALSE(described);
+    EXPECT_EQ(described.error().message, "`linked` is a link to a folder, and those are not entered");
+    EXPECT_NE(described.error().hint.find("`url = \"dir:linked\"`"), std::string::npos);
+  }
+  for (const char* pattern : {"/big/set/**", "/big/set/a"}) {
+    const auto described = world.describe(world.add("data", {{"files", RuleWorld::glob(pattern)}}));
+    ASSERT_FALSE(described);
+    EXPECT_NE(described.error().hint.find("`url = \"dir:/big/set\"`"), std::string::npos)
+        << described.error().hint;
+  }
+  const auto described = world.describe(world.add("data", {{"files", RuleWorld::glob("../sets/x/*")}}));
+  EXPECT_NE(described.error().hint.find("`url = \"dir:../sets/x\"`"), std::string::npos)
+      << described.error().hint;
+}
+
+TEST(Data, ALockIsNotMadeBeyondALink) {
+  DataWorld world;
+  world.files.put_folder("/elsewhere");
+  world.files.put_link("/w/bucket-one/.trainmake", "/elsewhere");
+  EXPECT_FALSE(world.execute(world.mirrored));
+  for (const std::string& path : world.files.all_files())
+    EXPECT_FALSE(path.starts_with("elsewhere/")) << path;
 }
 
 TEST(Data, WhatIsGoneIsRemovedAndOthersObjectsAreNot) {
@@ -115,14 +181,49 @@ TEST(Data, BeforeAJobReadsItInItsStoreItIsLookedAt) {
   ASSERT_TRUE(done);
   const std::string root = done->artifacts.front().identity;
   const Target& target = world.graph[world.mirrored];
-  EXPECT_TRUE(world.data.check_stored(target, root));
-  EXPECT_FALSE(world.data.check_stored(target, "another"));
+  const Doing doing{{}, {}, [](const Event&) {}, world.tally, {}};
+  EXPECT_TRUE(world.data.check_stored(target, root, doing));
+  EXPECT_FALSE(world.data.check_stored(target, "another", doing));
   for (const std::string& path : world.files.all_files()) {
     if (path.starts_with("w/bucket-one/")) world.files.take_away("/" + path);
   }
-  const auto emptied = world.data.check_stored(target, root);
+  const auto emptied = world.data.check_stored(target, root, doing);
   ASSERT_FALSE(emptied);
   EXPECT_NE(emptied.error().message.find("somebody emptied it"), std::string::npos);
+}
+
+TEST(Data, AfterAJobReadItInItsStoreItIsKnownWhetherItLayThereAllTheTime) {
+  DataWorld world;
+  const auto sent = world.execute(world.mirrored);
+  ASSERT_TRUE(sent);
+  const std::string root = sent->artifacts.front().identity, store = sent->artifacts.back().address;
+  const Doing doing{{}, {}, [](const Event&) {}, world.tally, {}};
+  const auto mark = world.data.check_stored(world.graph[world.mirrored], root, doing);
+  ASSERT_TRUE(mark);
+  EXPECT_TRUE(*world.data.is_as_marked(store, *mark, {}));
+  EXPECT_FALSE(*world.data.is_as_marked(store, "another\n5", {}));
+  EXPECT_FALSE(*world.data.is_as_marked("store:gone/data0", *mark, {}));
+  for (const std::string& path : world.files.all_files()) {
+    if (path.starts_with("w/bucket-one/")) world.files.take_away("/" + path);
+  }
+  EXPECT_FALSE(*world.data.is_as_marked(store, *mark, {}));
+}
+
+TEST(Data, APlaceOfAnotherTargetIsNotTaken) {
+  DataWorld world;
+  const auto with_prefix = [&] {
+    return world.add("data", {{"files", RuleWorld::glob("data/**")},
+                              {"store", RuleWorld::value(std::string("one"))},
+                              {"prefix", RuleWorld::value(std::string("shared"))}});
+  };
+  ASSERT_TRUE(world.execute(with_prefix()));
+  // A run of its own, of another project of the workspace.
+  DataRule another{
+      {world.host, world.workspace, world.space, world.rooms, world.blobs, *world.file_sets, world.tally}};
+  const auto described = another.describe(world.subject(with_prefix()));
+  ASSERT_FALSE(described);
+  EXPECT_NE(described.error().message.find("holds the files of `//data:data1`"), std::string::npos)
+      << described.error().message;
 }
 
 TEST(Data, WithoutPruneEverythingStays) {
@@ -209,8 +310,47 @@ TEST(Data, AnEmptiedStoreIsNoticed) {
   DataWorld world;
   ASSERT_TRUE(world.execute(world.mirrored));
   EXPECT_TRUE(world.holds(world.mirrored));
-  ASSERT_TRUE(world.files.remove("/w/bucket-one"));
+  ASSERT_TRUE(world.files.remove("/w/bucket-one/data0"));
+  ASSERT_TRUE(world.files.remove("/w/bucket-one/.trainmake"));
+  world.files.put("/w/bucket-one/of-others", "");
   EXPECT_FALSE(world.holds(world.mirrored));
+  ASSERT_TRUE(world.execute(world.mirrored));
+  EXPECT_EQ(world.files.content("/w/bucket-one/data0/x.txt"), "xxx\n");
+}
+
+TEST(Data, AFolderOfTheWorkspaceIsFilledAgain) {
+  DataWorld world;
+  ASSERT_TRUE(world.execute(world.mirrored));
+  ASSERT_TRUE(world.files.remove("/w/bucket-one"));
+  world.files.put("/w/data/x.txt", "other");
+  ASSERT_TRUE(world.execute(world.mirrored));
+  EXPECT_EQ(world.objects().size(), 2U);
+}
+
+// What was sent would fill the disk below, and hide when it is mounted again.
+TEST(Data, AStoreThatMayNotBeMountedIsRefused) {
+  for (const bool is_empty : {false, true}) {
+    DataWorld world;
+    world.space.services.push_back(
+        {"store", "nas", {{}, {{"url", DataWorld::value(std::string("dir:/mnt/nas"))}}}, {}});
+    const TargetId id = world.add(
+        "data", {{"files", DataWorld::glob("data/**")}, {"store", DataWorld::value(std::string("nas"))}});
+    ASSERT_TRUE(world.execute(id));
+    ASSERT_TRUE(world.files.remove("/mnt/nas"));
+    ASSERT_TRUE(!is_empty || world.files.make_folder("/mnt/nas"));
+    world.files.put("/w/data/z.txt", "zzz");
+    const auto done = world.execute(id);
+    ASSERT_FALSE(done);
+    EXPECT_NE(done.error().message.find(is_empty ? "is empty" : "is not there"), std::string::npos);
+    EXPECT_NE(done.error().hint.find("/mnt/nas/.trainmake"), std::string::npos);
+    const TargetId other = world.add("data", {{"files", DataWorld::glob("data/**")},
+                                              {"snapshot", DataWorld::value(true)},
+                                              {"store", DataWorld::value(std::string("nas"))}});
+    EXPECT_FALSE(world.execute(other)) << "of which nothing is known";
+    EXPECT_FALSE(world.files.look("/mnt/nas/data1/z.txt")->exists());
+    ASSERT_TRUE(world.files.make_folder("/mnt/nas/.trainmake"));
+    EXPECT_TRUE(world.execute(id));
+  }
 }
 
 TEST(Data, ARemovalThatWasCutIsFinishedNextTime) {
@@ -269,369 +409,6 @@ TEST(Data, AnUnknownStoreIsToldWithANearOne) {
       "data", {{"files", RuleWorld::glob("data/**")}, {"store", RuleWorld::value(std::string("onee"))}}));
   ASSERT_FALSE(description);
   EXPECT_NE(description.error().hint.find("`one`"), std::string::npos);
-}
-
-Listing listing(const std::vector<std::pair<std::string, std::string>>& files) {
-  Listing made;
-  for (const auto& [key, content] : files)
-    made.push_back({key, key, "", content.size(), 0644, digest_of(content), {}});
-  return made;
-}
-
-Mirror mirror_of(const Listing& listing, std::string label) {
-  Mirror mirror{std::move(label), tree_identity(listing, false).hex(), "", {}, {}};
-  for (const ListedFile& file : listing)
-    mirror.objects.push_back({file.key, file.size, file.content, "", {}});
-  return mirror;
-}
-
-Names keys(const std::vector<UnsettledKey>& unsettled) {
-  Names names;
-  for (const UnsettledKey& each : unsettled) names.push_back(each.key);
-  return names;
-}
-
-TEST(Mirror, ReadsBackAsItWasWritten) {
-  Mirror mirror = mirror_of(listing({{std::string("a\xff\n", 3), "1"}, {"b ü", "2"}}), "//data:d");
-  mirror.writer = "somebody";
-  mirror.unsettled = {{"\xfe", 3, digest_of("new")}, {"old", 0, std::nullopt}};
-  std::sort(mirror.unsettled.begin(), mirror.unsettled.end(),
-            [](const UnsettledKey& a, const UnsettledKey& b) { return a.key < b.key; });
-  mirror.objects[1].size = kWorthCopying;
-  mirror.objects[1].tag = "a \"tag\"";
-  mirror.objects[1].chunks = {digest_of("1"), digest_of("2")};
-  for (const std::optional<Mirror>& back :
-       {mirror_from_json(to_json(mirror)), decode_mirror(encode(mirror))}) {
-    ASSERT_TRUE(back);
-    EXPECT_EQ(std::tie(back->root, back->target, back->writer),
-              std::tie(mirror.root, mirror.target, mirror.writer));
-    EXPECT_EQ(keys(back->unsettled), keys(mirror.unsettled));
-    for (std::size_t i = 0; i < 2; ++i) {
-      EXPECT_EQ(back->unsettled[i].content, mirror.unsettled[i].content);
-      EXPECT_EQ(back->unsettled[i].size, mirror.unsettled[i].size);
-    }
-    ASSERT_EQ(back->objects.size(), 2U);
-    EXPECT_EQ(back->objects[0].key, mirror.objects[0].key);
-    EXPECT_EQ(back->objects[1].content, mirror.objects[1].content);
-    EXPECT_EQ(back->objects[1].tag, mirror.objects[1].tag);
-    EXPECT_EQ(back->objects[1].chunks, mirror.objects[1].chunks);
-  }
-}
-
-TEST(Mirror, DamagedTextIsNone) {
-  const std::string whole = to_json(mirror_of(listing({{"a", "1"}, {"b", "2"}}), "//data:d"));
-  ASSERT_TRUE(mirror_from_json(whole));
-  for (std::size_t size = 0; size + 2 < whole.size(); ++size)
-    EXPECT_FALSE(mirror_from_json(whole.substr(0, size))) << size;
-  for (const char* text :
-       {"", "{}", "[]", "{\"format\":3}", R"({"format":2,"root":"x","unsettled":[],"objects":[{}]})",
-        R"({"format":2,"unsettled":[],"objects":[{"key":1,"size":2,"xxh3":"z"}]})",
-        R"({"format":2,"unsettled":[],"objects":[[[[[[[[]]]]]]]]})"}) {
-    EXPECT_FALSE(mirror_from_json(text)) << text;
-  }
-  const std::string bytes = encode(mirror_of(listing({{"a", "1"}, {"b", "2"}}), "//data:d"));
-  for (std::size_t size = 0; size < bytes.size(); ++size)
-    EXPECT_FALSE(decode_mirror(bytes.substr(0, size))) << size;
-}
-
-TEST(Mirror, KeysThatNoTargetCanHaveAreDamage) {
-  const std::string object = R"({"key":"%","size":2,"xxh3":"00000000000000000000000000000000"})";
-  const auto mirror = [&](const std::string& objects, const std::string& unsettled) {
-    return mirror_from_json(cat(R"({"format":2,"target":"t","root":"x","objects":[)", objects,
-                                R"(],"unsettled":[)", unsettled, "]}"));
-  };
-  const auto with = [&](const std::string& key) {
-    return std::string(object).replace(object.find('%'), 1, key);
-  };
-  ASSERT_TRUE(mirror(cat(with("a"), ",", with("b/c")), R"({"key":"b/d"})"));
-  EXPECT_FALSE(mirror(cat(with("b"), ",", with("a")), "")) << "not in order";
-  for (const std::string key : {"", "/etc/passwd", "../up", "a/../../b", "a//b", ".trainmake/other.json"}) {
-    EXPECT_FALSE(mirror(with(key), "")) << key;
-    EXPECT_FALSE(mirror("", cat("{\"key\":\"", key, "\"}"))) << key;
-  }
-}
-
-TEST(Mirror, SaysWhatToSendAndWhatToRemove) {
-  const Listing now = listing({{"a", "1"}, {"b", "2"}, {"d", "4"}});
-  Mirror there = mirror_of(listing({{"a", "1"}, {"b", "old"}, {"c", "3"}, {"d/e", "5"}}), "//data:d");
-  there.unsettled = {{"b", 1, digest_of("2")}, {"f", 0, std::nullopt}};
-  const MirrorChange changed = change(now, there, true);
-  ASSERT_EQ(changed.send.size(), 2U);
-  EXPECT_EQ(changed.send[0]->key, "b");
-  EXPECT_EQ(changed.send[1]->key, "d");
-  EXPECT_EQ(changed.remove, (Names{"c", "f"}));
-  EXPECT_EQ(changed.make_way, Names{"d/e"});
-  EXPECT_TRUE(change(now, there, false).remove.empty());
-}
-
-TEST(Mirror, AnAnnouncementSaysWhatIsCertain) {
-  const Listing now = listing({{"a", "1"}, {"b", "2"}, {"d", "4"}});
-  Mirror there = mirror_of(listing({{"a", "1"}, {"b", "old"}, {"c", "3"}}), "//data:d");
-  there.objects[0].tag = "tag";
-  const auto [said, gone] = announcement(now, there, change(now, there, true));
-  EXPECT_EQ(gone, (Names{"b", "c"}));
-  ASSERT_EQ(said.objects.size(), 1U);
-  EXPECT_EQ(said.objects[0].tag, "tag");
-  EXPECT_EQ(keys(said.unsettled), (Names{"b", "c", "d"}));
-  EXPECT_EQ(said.unsettled[0].content, digest_of("2"));
-  EXPECT_FALSE(said.unsettled[1].content);
-  const Listing before = listing({{"b", "old"}});
-  const MirrorChange back = change(before, said, true);
-  ASSERT_EQ(back.send.size(), 1U) << "nobody knows whether it was overwritten";
-  EXPECT_EQ(back.remove, (Names{"a", "c", "d"}));
-}
-
-struct LedgerTest : testing::Test {
-  MemFileSystem files;
-  Ledger ledger{files, "/cache", "place"};
-
-  static Mirror announced() {
-    Mirror mirror;
-    mirror.target = "//data:d";
-    mirror.root = "root";
-    mirror.writer = "us";
-    mirror.objects = {{"a", 1, digest_of("1"), "tag-a", {}}};
-    mirror.unsettled = {{"b", 1, digest_of("2")}, {"c", 1, digest_of("3")}, {"gone", 0, std::nullopt}};
-    return mirror;
-  }
-  // As another process finds it.
-  void again(const std::function<void(const Ledger&)>& look) {
-    Ledger other(files, "/cache", "place");
-    EXPECT_TRUE(other.load());
-    look(other);
-  }
-};
-
-TEST_F(LedgerTest, NothingIsKnownAtFirst) {
-  ASSERT_TRUE(ledger.load());
-  EXPECT_FALSE(ledger.is_known());
-  EXPECT_TRUE(ledger.mirror().objects.empty());
-}
-
-TEST_F(LedgerTest, WhatWasDoneSinceIsKnownAgain) {
-  ASSERT_TRUE(ledger.begin("us"));
-  ASSERT_TRUE(ledger.save(announced(), "t1"));
-  ASSERT_TRUE(ledger.begun("b"));
-  ASSERT_TRUE(ledger.put({"b", 1, digest_of("2"), "tag-b", {}}));
-  ASSERT_TRUE(ledger.removed("gone"));
-  ASSERT_TRUE(ledger.begun("c"));
-  ASSERT_TRUE(ledger.note("c", "part 1"));
-  again([](const Ledger& other) {
-    EXPECT_EQ(other.tag(), "t1");
-    ASSERT_NE(find_object(other.mirror(), "b"), nullptr);
-    EXPECT_EQ(find_object(other.mirror(), "b")->tag, "tag-b");
-    EXPECT_EQ(keys(other.mirror().unsettled), Names{"c"});
-    EXPECT_TRUE(other.is_open("c"));
-    EXPECT_FALSE(other.is_open("b"));
-    EXPECT_EQ(other.notes("c"), Names{"part 1"});
-    EXPECT_TRUE(other.wrote("us"));
-    EXPECT_TRUE(other.owes_settling());
-  });
-}
-
-TEST_F(LedgerTest, ALogOfAnotherManifestIsNoNewsOfThisOne) {
-  ASSERT_TRUE(ledger.save(announced(), "t1"));
-  ASSERT_TRUE(ledger.put({"b", 1, digest_of("2"), "", {}}));
-  ASSERT_TRUE(ledger.note("c", "part 1"));
-  const std::string old_log = files.content(ledger.path() + ".log");
-  Mirror next = announced();
-  next.unsettled[0].content = digest_of("newer");
-  ASSERT_TRUE(ledger.save(next, "t2"));
-  files.put(ledger.path() + ".log", old_log);  // as a kill in between leaves it
-  again([](const Ledger& other) {
-    EXPECT_EQ(find_object(other.mirror(), "b"), nullptr);
-    EXPECT_EQ(other.notes("c"), Names{"part 1"});
-  });
-}
-
-TEST_F(LedgerTest, ALogThatWasCutCountsAsFarAsItGoes) {
-  ASSERT_TRUE(ledger.save(announced(), "t1"));
-  ASSERT_TRUE(ledger.put({"b", 1, digest_of("2"), "", {}}));
-  const std::size_t whole = files.content(ledger.path() + ".log").size();
-  ASSERT_TRUE(ledger.put({"c", 1, digest_of("3"), "", {}}));
-  const std::string log = files.content(ledger.path() + ".log");
-  for (std::size_t size = whole; size < log.size(); ++size) {
-    files.put(ledger.path() + ".log", log.substr(0, size));
-    again([](const Ledger& other) { EXPECT_EQ(keys(other.mirror().unsettled), (Names{"c", "gone"})); });
-  }
-}
-
-TEST_F(LedgerTest, ADamagedOneIsAsGoodAsLost) {
-  ASSERT_TRUE(ledger.save(announced(), "t1"));
-  const std::string whole = files.content(ledger.path());
-  for (std::size_t i = 0; i < whole.size(); ++i) {
-    std::string damaged = whole;
-    damaged[i] = static_cast<char>(damaged[i] ^ 1);
-    files.put(ledger.path(), damaged);
-    again([&](const Ledger& other) { EXPECT_FALSE(other.is_known()) << i; });
-  }
-}
-
-// A tree of which little changes at a time.
-struct LargeLedgerTest : LedgerTest {
-  LargeLedgerTest() {
-    for (int i = 0; i < 100; ++i) tree.push_back(file(cat("k", 100 + i), "first"));
-    Mirror whole = mirror_of(tree, "//data:d");
-    whole.root = "root-0";
-    whole.writer = "us-0";
-    EXPECT_TRUE(ledger.save(whole, "t0"));
-  }
-  static ListedFile file(const std::string& key, const std::string& content) {
-    return {key, cat("data/", key), "", content.size(), 0644, digest_of(content), {}};
-  }
-  // As a transfer does it, in its order.
-  void announce(int number) {
-    const MirrorChange changed = change(tree, ledger.mirror(), true);
-    Announcement said = announcement(tree, ledger.take(), changed);
-    said.mirror.target = "//data:d";
-    said.mirror.root = cat("root-", number);
-    said.mirror.writer = cat("us-", number);
-    ASSERT_TRUE(ledger.begin(said.mirror.writer));
-    ASSERT_TRUE(ledger.announced(std::move(said), cat("t", number)));
-  }
-  void send(const ListedFile& sent) {
-    ASSERT_TRUE(ledger.begun(sent.key));
-    ASSERT_TRUE(ledger.put({sent.key, sent.size, sent.content, "tag", {}}));
-  }
-  std::string log() { return files.content(ledger.path() + ".log"); }
-  Listing tree;
-};
-
-TEST_F(LargeLedgerTest, AnAnnouncementOfLittleIsToldByTheLogAlone) {
-  const std::string file_before = files.content(ledger.path());
-  tree[7] = file("k107", "second");
-  announce(1);
-  EXPECT_EQ(files.content(ledger.path()), file_before);
-  again([](const Ledger& other) {
-    EXPECT_EQ(other.tag(), "t1");
-    EXPECT_EQ(other.mirror().root, "root-1");
-    EXPECT_EQ(find_object(other.mirror(), "k107"), nullptr);
-    EXPECT_EQ(keys(other.mirror().unsettled), Names{"k107"});
-    EXPECT_TRUE(other.wrote("us-1"));
-  });
-  send(tree[7]);
-  again([](const Ledger& other) {
-    EXPECT_EQ(find_object(other.mirror(), "k107")->content, digest_of("second"));
-    EXPECT_TRUE(other.mirror().unsettled.empty());
-  });
-}
-
-TEST_F(LargeLedgerTest, AMirrorThatWasLeftBehindByItsLogIsNeverTakenForWhatIsThere) {
-  const std::string log_before = log();
-  tree[7] = file("k107", "second");
-  announce(1);
-  send(tree[7]);
-  const std::string log_now = log();
-  const auto unknown_or_new = [&](const std::string& now, const std::string& what) {
-    files.put(ledger.path() + ".log", now);
-    again([&](const Ledger& other) {
-      if (other.is_known()) {
-        EXPECT_EQ(other.mirror().root, "root-1") << what;
-      }
-    });
-  };
-  for (std::size_t size = 0; size < log_now.size(); ++size) unknown_or_new(log_now.substr(0, size), "cut");
-  for (std::size_t i = 0; i < log_now.size(); ++i) {
-    std::string damaged = log_now;
-    damaged[i] = static_cast<char>(damaged[i] ^ 1);
-    unknown_or_new(damaged, "damaged");
-  }
-  files.take_away(ledger.path() + ".log");
-  again([](const Ledger& other) { EXPECT_FALSE(other.is_known()); });
-  // A file that was written, and a kill before its log was.
-  for (std::size_t i = 0; i < 50; ++i) tree[i] = file(tree[i].key, "third");
-  announce(2);
-  files.put(ledger.path() + ".log", log_before);
-  again([](const Ledger& other) { EXPECT_FALSE(other.is_known()); });
-}
-
-TEST_F(LargeLedgerTest, AFileOfBeforeIsReadWithAndWithoutALog) {
-  std::string bytes = files.content(ledger.path());
-  bytes.replace(0, 12, "tm-mirror-1\n");
-  files.put(ledger.path(), bytes);
-  again([](const Ledger& other) { EXPECT_EQ(other.mirror().objects.size(), 100U); });
-  files.take_away(ledger.path() + ".log");
-  ASSERT_TRUE(ledger.load());
-  EXPECT_EQ(ledger.mirror().root, "root-0");
-  tree[7] = file("k107", "second");
-  announce(1);
-  EXPECT_TRUE(files.content(ledger.path()).starts_with("tm-mirror-2\n")) << "older programs know no such log";
-  again([](const Ledger& other) { EXPECT_EQ(other.mirror().root, "root-1"); });
-}
-
-TEST_F(LargeLedgerTest, AnyChangesInAnyOrderAreKnownAgain) {
-  std::mt19937 dice(7);
-  int files_written = 0;
-  for (int turn = 1; turn <= 60; ++turn) {
-    const std::string file_before = files.content(ledger.path());
-    const std::size_t edits = dice() % (turn % 10 == 0 ? 40 : 4);
-    for (std::size_t i = 0; i < edits; ++i) {
-      const std::string key = cat("k", 100 + dice() % 120);
-      const auto at =
-          std::lower_bound(tree.begin(), tree.end(), key,
-                           [](const ListedFile& each, const std::string& k) { return each.key < k; });
-      const bool is_there = at != tree.end() && at->key == key;
-      if (is_there && dice() % 3 == 0) {
-        tree.erase(at);
-      } else if (is_there) {
-        *at = file(key, cat("content ", dice()));
-      } else {
-        tree.insert(at, file(key, cat("content ", dice())));
-      }
-    }
-    announce(turn);
-    if (files.content(ledger.path()) != file_before) ++files_written;
-    const Listing sent = [&] {
-      Listing unsettled;
-      for (const ListedFile& each : tree) {
-        if (find_object(ledger.mirror(), each.key) == nullptr) unsettled.push_back(each);
-      }
-      return unsettled;
-    }();
-    for (const ListedFile& each : sent) {
-      if (dice() % 8 != 0) send(each);  // or it was cut
-    }
-    for (const UnsettledKey& each : Mirror(ledger.mirror()).unsettled) {
-      if (!each.content && dice() % 2 == 0) {
-        ASSERT_TRUE(ledger.removed(each.key));
-      }
-    }
-    ledger.settle();
-    if (turn % 3 == 0) {
-      ASSERT_TRUE(ledger.told(cat("told ", turn)));
-    }
-    Ledger other(files, "/cache", "place");
-    ASSERT_TRUE(other.load());
-    EXPECT_EQ(other.tag(), ledger.tag());
-    ASSERT_EQ(encode(other.mirror()), encode(ledger.mirror())) << turn;
-    if (turn % 5 == 0) {
-      ASSERT_TRUE(ledger.load());  // the next process
-    }
-  }
-  EXPECT_LT(files_written, 40);
-}
-
-TEST_F(LedgerTest, WhatIsNotedWhileItIsSavedStays) {
-  ASSERT_TRUE(ledger.save(announced(), "t1"));
-  ASSERT_TRUE(ledger.put({"b", 1, digest_of("2"), "", {}}));
-  ledger.settle();
-  Mirror now = ledger.mirror();
-  ASSERT_TRUE(ledger.put({"c", 1, digest_of("3"), "", {}}));  // while that travels
-  ASSERT_TRUE(ledger.save(now, "t2"));
-  again([](const Ledger& other) { EXPECT_EQ(keys(other.mirror().unsettled), Names{"gone"}); });
-}
-
-TEST_F(LedgerTest, OneSmallObjectAloneIsNotToldOf) {
-  Mirror one = announced();
-  one.unsettled = {{"b", 1, digest_of("2")}};
-  ASSERT_TRUE(ledger.save(one, "t1"));
-  ASSERT_TRUE(ledger.put({"b", 1, digest_of("2"), "", {}}));
-  ledger.settle();
-  EXPECT_FALSE(ledger.owes_settling());
-  ASSERT_TRUE(ledger.save(one, "t1"));
-  ASSERT_TRUE(ledger.put({"b", 1, digest_of("2"), "", {digest_of("x"), digest_of("y")}}));
-  ledger.settle();
-  EXPECT_TRUE(ledger.owes_settling()) << "nobody else could know its chunks";
 }
 
 TEST(Data, ACutTransferIsNotTakenForWhatWasThereBefore) {
@@ -847,6 +624,32 @@ TEST(Data, AForcedOneSendsEverythingAgain) {
   EXPECT_EQ(world.objects(), (Names{"data0/x.txt", "data0/y.txt"}));
 }
 
+TEST(Data, WithoutPruneNothingMakesWayForAFolder) {
+  DataWorld world;
+  const TargetId id = world.add("data", {{"files", RuleWorld::glob("data/**")},
+                                         {"prune", RuleWorld::value(false)},
+                                         {"store", RuleWorld::value(std::string("two"))}});
+  ASSERT_TRUE(world.execute(id));
+  world.files.take_away("/w/data/x.txt");
+  world.files.put("/w/data/x.txt/inside", "1");
+  const auto done = world.execute(id);
+  ASSERT_FALSE(done);
+  EXPECT_NE(done.error().message.find("`x.txt`"), std::string::npos) << done.error().message;
+  EXPECT_NE(done.error().hint, "");
+}
+
+TEST(Data, WhatOthersPutIsNotMovedOutOfTheWay) {
+  DataWorld world;
+  ASSERT_TRUE(world.execute(world.mirrored));
+  world.files.put("/w/bucket-one/data0/x.txt", "of somebody else");
+  world.files.take_away("/w/data/x.txt");
+  world.files.put("/w/data/x.txt/inside", "1");
+  const auto done = world.execute(world.mirrored);
+  ASSERT_FALSE(done);
+  EXPECT_NE(done.error().message.find("in the way"), std::string::npos) << done.error().message;
+  EXPECT_EQ(world.files.content("/w/bucket-one/data0/x.txt"), "of somebody else");
+}
+
 TEST(Data, AFileMayBecomeAFolderAndAFolderAFile) {
   DataWorld world;
   ASSERT_TRUE(world.execute(world.mirrored));
@@ -873,6 +676,29 @@ TEST(Data, APrefixIsOnePlaceHoweverItIsWritten) {
     EXPECT_FALSE(world.describe(with("prefix", wrong))) << wrong;
   for (const char* wrong : {"../up", "/abs", ".trainmake", ".trainmake/x", "a/../../b"})
     EXPECT_FALSE(world.describe(with("dest", wrong))) << wrong;
+}
+
+TEST(Data, WhatGoesToAPlatformsBucketStaysOutOfStoresWithinIt) {
+  RuleWorld world;
+  world.environment.variables = {{"AWS_ACCESS_KEY_ID", "KEY"}, {"AWS_SECRET_ACCESS_KEY", "SECRET"}};
+  const auto declare = [&](const char* kind, const char* name, const char* url, int line) {
+    world.space.services.push_back(
+        {kind, name, {{}, {{"url", RuleWorld::value(std::string(url))}}}, {"TRAINSPACE.lua", line}});
+  };
+  declare("platform", "cloud", "", 1);
+  declare("store", "cloud", "s3://bucket", 1);
+  declare("store", "sets", "s3://bucket/our/sets/", 2);
+  const auto refusal_of = [&](const char* store, const char* prefix) {
+    const auto described =
+        world.describe(world.add("data", {{"files", RuleWorld::glob("data/**")},
+                                          {"prefix", RuleWorld::value(std::string(prefix))},
+                                          {"store", RuleWorld::value(std::string(store))}}));
+    return described ? std::string() : described.error().message;
+  };
+  for (const char* prefix : {"our", "our/sets", "our/sets/x"})
+    EXPECT_NE(refusal_of("cloud", prefix).find("where store `sets` is"), std::string::npos) << prefix;
+  for (const char* prefix : {"ours", "our/set", "x"}) EXPECT_EQ(refusal_of("cloud", prefix), "") << prefix;
+  EXPECT_EQ(refusal_of("sets", "our/sets"), "");
 }
 
 TEST(Data, WhatIsThereIsNotToldAgain) {

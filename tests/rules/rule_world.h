@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -47,6 +48,8 @@ struct RuleWorld : Inputs {
   bool afresh = false;
   std::stop_source stop;
   std::map<TargetId, Artifacts> results;
+  std::mutex said_mutex;
+  std::string said;  // every message
   std::map<TargetId, std::any> carries;
   Graph graph;
 
@@ -107,7 +110,10 @@ struct RuleWorld : Inputs {
   Result<Done> execute(TargetId id, const Description& description) {
     const Doing doing{description.manifest.fingerprint(),
                       stop.get_token(),
-                      [](const Event&) {},
+                      [this](const Event& event) {
+                        const std::lock_guard lock(said_mutex);
+                        if (const auto* message = std::get_if<Message>(&event)) said += message->text + "\n";
+                      },
                       tally,
                       [](const std::function<void()>& work) { work(); },
                       afresh};

@@ -1,6 +1,7 @@
 #include "tests/support/fake_bucket.h"
 
 #include <algorithm>
+#include <array>
 #include <ctime>
 
 #include "engine/base/encoding.h"
@@ -11,6 +12,15 @@
 namespace trainmake {
 namespace {
 
+constexpr std::time_t kNow_s = 784'111'777;
+
+std::string http_date(std::time_t time) {
+  std::tm parts{};
+  gmtime_r(&time, &parts);
+  std::array<char, 40> text{};
+  return {text.data(), std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts)};
+}
+
 const std::string* header(const HttpRequest& request, std::string_view name) {
   for (const auto& [known, value] : request.headers) {
     if (known == name) return &value;
@@ -18,7 +28,7 @@ const std::string* header(const HttpRequest& request, std::string_view name) {
   return nullptr;
 }
 
-std::string etag_of(std::string_view bytes) { return cat("\"", digest_of(bytes).hex(), "\""); }
+std::string etag_of(std::string_view bytes) { return cat("\"", hex_of(md5(bytes)), "\""); }
 
 std::string escaped(const std::string& text) {
   std::string out;
@@ -109,6 +119,7 @@ Result<HttpResponse> FakeBucket::answer(const HttpRequest& given) {
         equals < pair.size() ? percent_decoded(pair.substr(equals + 1)) : "";
   }
   HttpResponse response = perform(asked);
+  if (!server.empty()) response.headers.emplace_back("server", server);
   return trouble ? troubled() : Result<HttpResponse>(std::move(response));
 }
 
@@ -143,14 +154,16 @@ HttpResponse FakeBucket::list(const Asked& asked) const {
   std::string entries;
   std::size_t count = 0;
   std::string last;
-  auto at = after.empty() ? objects.lower_bound(prefix) : objects.upper_bound(after);
-  for (; at != objects.end() && at->first.starts_with(prefix) && count < page; ++at, ++count) {
+  const auto is_asked = [&](const std::string& key) { return heeds_prefix ? key.starts_with(prefix) : true; };
+  auto at = !after.empty() ? objects.upper_bound(after)
+                           : objects.lower_bound(heeds_prefix ? prefix : std::string());
+  for (; at != objects.end() && is_asked(at->first) && count < page; ++at, ++count) {
     last = at->first;
     entries +=
         cat("<Contents><Key>", encodes ? percent_encoded(at->first) : escaped(at->first), "</Key><Size>",
             at->second.size(), "</Size><ETag>", etag_of(at->second), "</ETag></Contents>");
   }
-  const bool more = at != objects.end() && at->first.starts_with(prefix);
+  const bool more = at != objects.end() && is_asked(at->first);
   return {200,
           {},
           cat("<?xml version=\"1.0\"?><ListBucketResult>", encodes ? "<EncodingType>url</EncodingType>" : "",
@@ -231,8 +244,8 @@ std::optional<std::string> FakeBucket::copied(const Asked& asked, HttpResponse& 
 HttpResponse FakeBucket::put(const Asked& asked) {
   const HttpRequest& request = asked.request;
   const auto there = objects.find(asked.key);
-  const std::string* none = header(request, "If-None-Match");
-  const std::string* match = header(request, "If-Match");
+  const std::string* none = heeds_conditions ? header(request, "If-None-Match") : nullptr;
+  const std::string* match = heeds_conditions ? header(request, "If-Match") : nullptr;
   if (none != nullptr && there != objects.end()) return refuse(412, "PreconditionFailed");
   if (match != nullptr && there == objects.end()) return refuse(404, "NoSuchKey");
   if (match != nullptr && *match != etag_of(there->second)) return refuse(412, "PreconditionFailed");
@@ -294,12 +307,14 @@ HttpResponse FakeBucket::of_object(const Asked& asked) {
     return {204, {}, ""};
   }
   if (found == objects.end()) return refuse(404, "NoSuchKey");
+  const std::string* match = header(asked.request, "If-Match");
+  if (match != nullptr && *match != etag_of(found->second)) return refuse(412, "PreconditionFailed");
   return {200,
           {{"etag", etag_of(found->second)},
            {"content-length", cat(found->second.size())},
            {"x-amz-meta-trainmake", metadata[asked.key]},
-           {"date", "Sun, 06 Nov 1994 08:49:37 GMT"},
-           {"last-modified", "Sun, 06 Nov 1994 08:49:07 GMT"}},
+           {"date", http_date(kNow_s)},
+           {"last-modified", http_date(kNow_s - age_s)}},
           method == "HEAD" ? "" : found->second};
 }
 

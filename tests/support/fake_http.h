@@ -64,7 +64,7 @@ class FakeHttp final : public Http {
     std::string body = std::exchange(response->body, {});
     const std::size_t most = cuts.empty() ? body.size() : cuts.front();
     if (!cuts.empty()) cuts.erase(cuts.begin());
-    TRY(request.body_to(response->status, std::string_view(body).substr(0, most)));
+    TRY(request.body_to(*response, std::string_view(body).substr(0, most)));
     if (most < body.size()) return fail(user_error("The connection was cut").because(Blame::kRemote));
     return response;
   }

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "engine/base/text.h"
-#include "rules/job/contract.h"
+#include "rules/job/contracts.h"
 #include "rules/job/platform.h"
 
 namespace trainmake {
@@ -20,30 +20,21 @@ namespace trainmake {
 class FakePlatform final : public Platform {
  public:
   explicit FakePlatform(std::string folder, bool reads_stores = false)
-      : Platform({.contract = std::string(kDefaultContract),
+      : Platform({.contract = default_contract(),
                   .reads_in_place = !reads_stores,
                   .reads_stores = reads_stores,
                   .one_node = false,
                   .is_near = true}),
         folder_(std::move(folder)) {}
 
-  Result<std::string> submit(const JobSpec& spec, const Secrets& secrets) override {
+  std::vector<Result<std::string>> submit_all(const std::vector<Submission>& jobs) override {
     std::lock_guard lock(mutex_);
-    if (failing_submits > 0) {
-      --failing_submits;
-      return fail(Error{"The platform refused", "", {}, submit_blame});
-    }
-    const auto [entry, is_new] = jobs_.try_emplace(spec.key);
-    if (!is_new) return entry->second.id;
-    Job& job = entry->second;
-    job.spec = spec;
-    job.secrets = secrets;
-    job.id = cat("fake-", ++starts);
-    job.word = spec.command.empty() ? "succeed" : *spec.command[0].string();
-    return job.id;
+    std::vector<Result<std::string>> answers;
+    for (const Submission& job : jobs) answers.push_back(start(job));
+    return answers;
   }
 
-  Result<JobStatus> poll(const JobHandle& handle) override {
+  Result<JobStatus> look_at(const JobHandle& handle, const Patience&) override {
     std::lock_guard lock(mutex_);
     ++polls;
     if (failing_polls > 0) {
@@ -54,6 +45,7 @@ class FakePlatform final : public Platform {
     if (found == jobs_.end()) {
       JobStatus unknown;
       unknown.known = false;
+      unknown.may_appear = may_appear;
       return unknown;
     }
     Job& job = found->second;
@@ -69,7 +61,12 @@ class FakePlatform final : public Platform {
     return log.substr(static_cast<std::size_t>(from), limit);
   }
 
-  Result<void> cancel(const JobHandle& handle) override {
+  std::vector<Result<void>> cancel_all(const std::vector<JobHandle>& jobs, const Patience&) override {
+    std::vector<Result<void>> answers;
+    for (const JobHandle& job : jobs) answers.push_back(cancel_one(job));
+    return answers;
+  }
+  Result<void> cancel_one(const JobHandle& handle) {
     std::lock_guard lock(mutex_);
     if (failing_cancels > 0) {
       --failing_cancels;
@@ -80,12 +77,17 @@ class FakePlatform final : public Platform {
     return {};
   }
 
-  Result<std::string> outputs(const JobHandle& handle) override { return folder_of(handle.run); }
+  Result<std::string> left(const JobHandle& handle, Left what) override {
+    if (what == Left::kLogs) return std::string();
+    return folder_of(handle.run) + (what == Left::kCheckpoint ? "-checkpoint" : "");
+  }
   Result<void> settled(const JobHandle& handle, RunStatus end, const std::vector<std::string>&) override {
     std::lock_guard lock(mutex_);
     ends.emplace_back(handle.run, end);
     return {};
   }
+
+  Result<void> admits(const Outlook&, Asking) override { return {}; }
 
   void release() {
     std::lock_guard lock(mutex_);
@@ -99,6 +101,10 @@ class FakePlatform final : public Platform {
     std::lock_guard lock(mutex_);
     jobs_.clear();
   }
+  JobSpec spec_of(const std::string& key) {
+    std::lock_guard lock(mutex_);
+    return jobs_[key].spec;
+  }
   Secrets secrets_of(const std::string& key) {
     std::lock_guard lock(mutex_);
     return jobs_[key].secrets;
@@ -108,6 +114,7 @@ class FakePlatform final : public Platform {
   int polls = 0;
   int failing_submits = 0, failing_polls = 0, failing_cancels = 0;
   Blame submit_blame = Blame::kRemote;
+  bool may_appear = false;
   std::vector<std::pair<std::string, RunStatus>> ends;
 
  private:
@@ -118,6 +125,21 @@ class FakePlatform final : public Platform {
     JobStatus status;
   };
 
+  Result<std::string> start(const Submission& asked) {
+    if (failing_submits > 0) {
+      --failing_submits;
+      return fail(Error{"The platform refused", "", {}, submit_blame});
+    }
+    const auto [entry, is_new] = jobs_.try_emplace(asked.spec.key);
+    if (!is_new) return entry->second.id;
+    Job& job = entry->second;
+    job.spec = asked.spec;
+    job.secrets = asked.secrets;
+    job.id = cat("fake-", ++starts);
+    job.word = job.spec.command.empty() ? "succeed" : *job.spec.command[0].string();
+    return job.id;
+  }
+
   std::string folder_of(const std::string& run) const { return cat(folder_, "/", run); }
 
   void end(Job& job, RunStatus status, std::optional<int> code, std::string reason) {
@@ -125,6 +147,10 @@ class FakePlatform final : public Platform {
     job.status.exit_code = code;
     job.status.reason = std::move(reason);
     job.status.ended_ns = 2'000'000'000;
+    if (!job.spec.resume || job.status.started_ns == 0) return;
+    const std::filesystem::path checkpoint = folder_of(job.spec.run) + "-checkpoint";
+    std::filesystem::create_directories(checkpoint);
+    std::ofstream(checkpoint / "step") << (job.spec.resumed ? cat("after ", job.spec.resumed->run) : "first");
   }
 
   static bool is_folder_of_another(const std::map<std::string, std::string>& outputs,

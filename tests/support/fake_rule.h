@@ -58,6 +58,12 @@ class FakeRule final : public Rule {
         during = found->second;
     }
     if (during) during(doing);
+    if (const auto waits = pauses.find(name); waits != pauses.end()) {
+      return pausing({waits->second, [this, name, &doing] { return end(name, doing); }});
+    }
+    return end(name, doing);
+  }
+  Result<Done> end(const std::string& name, const Doing& doing) {
     std::lock_guard lock(mutex_);
     if (failing.contains(name)) return fail(step_error(cat(name, " fails")));
     if (doing.stop.stop_requested() && detaching.contains(name)) return Done{{}, "goes on", true, ""};
@@ -86,6 +92,7 @@ class FakeRule final : public Rule {
   std::map<std::string, std::string> content;
   std::map<std::string, std::string> results;
   std::map<std::string, std::function<void(const Doing&)>> while_executing;
+  std::map<std::string, std::function<void(std::function<void()> wake)>> pauses;  // before its end
   std::set<std::string> bad_input, failing, detaching, lost, failed_earlier;
   bool predicts = false;
   std::vector<std::string> described, expected, executed, restored;

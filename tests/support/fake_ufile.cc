@@ -153,6 +153,7 @@ HttpResponse FakeUfile::of_api(const HttpRequest& request) {
     if (parameters[name].empty()) return say(15002, cat("Missing ", name));
   }
   if (parameters["Type"] != "private" && parameters["Type"] != "public") return say(15003, "Wrong Type");
+  if (is_made_meanwhile) exists = true;
   if (exists || is_taken || parameters["BucketName"] != name_) return say(15000, "bucket name taken");
   exists = true;
   made_with = parameters;
@@ -175,14 +176,16 @@ HttpResponse FakeUfile::list(const Asked& asked) {
   auto at = objects.lower_bound(prefix);
   if (asked.get("marker") >= prefix && !asked.get("marker").empty())
     at = objects.upper_bound(asked.get("marker"));
-  for (; at != objects.end() && at->first.starts_with(prefix); ++at) {
+  const auto is_asked = [&](const std::string& key) { return !heeds_prefix || key.starts_with(prefix); };
+  if (!heeds_prefix) at = objects.upper_bound(asked.get("marker"));
+  for (; at != objects.end() && is_asked(at->first); ++at) {
     if (contents.size() == std::min(page, *most)) break;
     if (marker.empty()) marker = at->first;
     contents.insert(contents.begin(), Json({{"Key", at->first},
                                             {"Size", cat(at->second.size())},
                                             {"ETag", cat("\"", object_tag(at->second), "\"")}}));
   }
-  const bool more = at != objects.end() && at->first.starts_with(prefix);
+  const bool more = at != objects.end() && is_asked(at->first);
   const Json answer = {{"Name", name_},
                        {"IsTruncated", more},
                        {"NextMarker", more ? marker : ""},
@@ -244,6 +247,9 @@ HttpResponse FakeUfile::of_object(const Asked& asked) {
   }
   if (method != "GET" && method != "HEAD")
     return refuse(405, kWrongRequest, "method not allowed", cat(method, " of an object"));
+  const std::optional<std::string> match = header(asked.request, "If-Match");
+  if (match && *match != cat("\"", object_tag(found->second), "\""))
+    return refuse(412, kWrongRequest, "precondition failed");
   return {200,
           {{"etag", cat("\"", object_tag(found->second), "\"")},
            {"content-length", cat(found->second.size())},

@@ -30,8 +30,10 @@ class FakeUfile {
       : name_(std::move(name)), suffix_(std::move(suffix)), keys_(std::move(keys)) {}
 
   bool exists = true;
-  bool is_taken = false;    // its name, by somebody else
-  std::size_t page = 1000;  // keys in an answer
+  bool is_taken = false;           // its name, by somebody else
+  bool is_made_meanwhile = false;  // by another of this account, before who asks for it is heard
+  std::size_t page = 1000;         // keys in an answer
+  bool heeds_prefix = true;        // else its lists are of all there is
   std::uint64_t part_bytes = std::uint64_t{4} << 20U;
   std::function<std::optional<Fault>(const HttpRequest&)> fault;
   std::function<std::string(const HttpRequest&, std::string etag)> say_etag;  // in place of what is right

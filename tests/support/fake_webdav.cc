@@ -173,6 +173,8 @@ HttpResponse FakeWebdav::get(const HttpRequest& request, const std::string& path
   if (folders_.contains(path + "/")) return {301, {{"location", cat(origin_, encoded(path), "/")}}, ""};
   const auto found = objects_.find(path);
   if (found == objects_.end()) return refuse(404);
+  const std::string* match = header(request, "If-Match");
+  if (heeds_conditions && match != nullptr && *match != etag_of(found->second)) return refuse(412);
   return {200,
           {{"etag", etag_of(found->second)},
            {"content-length", cat(found->second.bytes.size())},

@@ -22,7 +22,7 @@ class ForwardingFileSystem : public FileSystem {
   Result<std::vector<FolderEntry>> list(const std::string& folder) override { return inner_.list(folder); }
   Result<std::string> read_link(const std::string& path) override { return inner_.read_link(path); }
   Result<std::unique_ptr<FileReader>> open(const std::string& path) override { return inner_.open(path); }
-  Result<std::unique_ptr<FileWriter>> create(const std::string& path, WriteOptions options) override {
+  Result<std::unique_ptr<FileWriter>> create(const std::string& path, const WriteOptions& options) override {
     return inner_.create(path, options);
   }
   Result<std::unique_ptr<FileWriter>> extend(const std::string& path) override { return inner_.extend(path); }

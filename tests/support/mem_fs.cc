@@ -53,7 +53,7 @@ class MemReader final : public FileReader {
 
 class MemWriter final : public FileWriter {
  public:
-  MemWriter(MemFileSystem& files, std::string path, WriteOptions options)
+  MemWriter(MemFileSystem& files, std::string path, const WriteOptions& options)
       : files_(files), path_(std::move(path)), options_(options) {}
 
   Result<void> append(std::string_view bytes) override {
@@ -348,7 +348,8 @@ Result<std::unique_ptr<FileReader>> MemFileSystem::open(const std::string& path)
   return std::make_unique<MemReader>(*this, path, place.node);
 }
 
-Result<std::unique_ptr<FileWriter>> MemFileSystem::create(const std::string& path, WriteOptions options) {
+Result<std::unique_ptr<FileWriter>> MemFileSystem::create(const std::string& path,
+                                                          const WriteOptions& options) {
   const std::lock_guard lock(mutex_);
   int error = asked("create", path);
   if (error == 0) error = make_folder_locked(std::string(path_folder(path)));

@@ -60,7 +60,8 @@ class MemFileSystem final : public FileSystem {
   Result<std::vector<FolderEntry>> list(const std::string& folder) override;
   Result<std::string> read_link(const std::string& path) override;
   Result<std::unique_ptr<FileReader>> open(const std::string& path) override;
-  Result<std::unique_ptr<FileWriter>> create(const std::string& path, WriteOptions options = {}) override;
+  Result<std::unique_ptr<FileWriter>> create(const std::string& path,
+                                             const WriteOptions& options = {}) override;
   Result<std::unique_ptr<FileWriter>> extend(const std::string& path) override;
   Result<void> make_folder(const std::string& path) override;
   Result<void> make_link(const std::string& target, const std::string& path) override;

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <map>
 #include <string>
-#include <tuple>
 #include <utility>
 
 #include "engine/model/memory.h"
@@ -33,6 +32,8 @@ class MemMemory final : public Memory, public Runs {
 
   Result<void> put(const Run& run) override {
     runs_[run.id] = run;
+    numbers_.emplace(run.id, numbers_.size());
+    if (!run.curves.empty()) curves_[run.id] = run.curves;
     ++writes;
     return {};
   }
@@ -41,10 +42,30 @@ class MemMemory final : public Memory, public Runs {
     return found == runs_.end() ? std::optional<Run>() : found->second;
   }
   Result<std::vector<Run>> of(const Label& label, const Fingerprint& fingerprint) override {
-    return newest_first([&](const Run& run) { return run.label == label && run.fingerprint == fingerprint; });
+    return newest_first([&](const Run& run) {
+      return run.label == label && run.fingerprint == fingerprint && run.repeats.empty();
+    });
+  }
+  Result<std::vector<Run>> of(const Label& label) override {
+    return newest_first([&](const Run& run) { return run.label == label && run.repeats.empty(); });
+  }
+  Result<int> next_attempt(const Label& label, const Fingerprint& fingerprint) override {
+    int attempt = 1;
+    for (const auto& [id, run] : runs_) {
+      if (run.label == label && run.fingerprint == fingerprint) attempt = std::max(attempt, run.attempt + 1);
+    }
+    return attempt;
   }
   Result<std::vector<Run>> all() override {
     return newest_first([](const Run&) { return true; });
+  }
+
+  Result<std::vector<Run>> in_flight() override {
+    return newest_first([](const Run& run) { return !is_over(run.status); });
+  }
+  Result<Curves> curves(std::string_view id) override {
+    const auto found = curves_.find(id);
+    return found == curves_.end() ? Curves() : found->second;
   }
 
   int writes = 0;
@@ -56,14 +77,16 @@ class MemMemory final : public Memory, public Runs {
     for (const auto& [id, run] : runs_) {
       if (fits(run)) runs.push_back(run);
     }
-    const auto age = [](const Run& run) { return std::tuple(-run.created_ns, -run.attempt); };
-    std::stable_sort(runs.begin(), runs.end(), [&](const Run& a, const Run& b) { return age(a) < age(b); });
+    std::sort(runs.begin(), runs.end(),
+              [&](const Run& a, const Run& b) { return numbers_.at(a.id) > numbers_.at(b.id); });
     return runs;
   }
 
   std::map<std::pair<Label, Fingerprint>, Record> records_;
   std::map<Label, Fingerprint> last_;
   std::map<std::string, Run, std::less<>> runs_;
+  std::map<std::string, std::size_t> numbers_;  // in the order in which they were remembered first
+  std::map<std::string, Curves, std::less<>> curves_;
 };
 
 }  // namespace trainmake

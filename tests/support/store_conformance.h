@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,6 +18,7 @@ class StoreConformance : public testing::TestWithParam<MakeStore> {
  protected:
   StoreUnderTest under = GetParam()();
   Store& store = *under.store;
+  std::string came;
 
   std::map<std::string, std::uint64_t> listed(const std::string& prefix) {
     std::map<std::string, std::uint64_t> found;
@@ -32,21 +34,35 @@ class StoreConformance : public testing::TestWithParam<MakeStore> {
     EXPECT_TRUE(found) << key;
     return found && *found ? (*found)->bytes : "(nothing)";
   }
+  // How it ended; what was handed on, whichever way, is in `came`.
+  ReadEnd read_as(const ObjectToRead& object) {
+    came.clear();
+    const Result<ReadEnd> end = store.read(object,
+                                           [&](std::string_view piece) {
+                                             came += piece;
+                                             return Result<void>();
+                                           },
+                                           {});
+    EXPECT_TRUE(end) << (end ? "" : end.error().message);
+    return end.value_or(ReadEnd::kDamaged);
+  }
   std::string read(const std::string& key, const std::string& tag) {
-    std::string bytes;
-    const auto found = store.read({key, tag},
-                                  [&](std::string_view piece) {
-                                    bytes += piece;
-                                    return Result<void>();
-                                  },
-                                  {});
-    EXPECT_TRUE(found) << (found ? "" : found.error().message);
-    return found && *found ? bytes : "(nothing)";
+    return read_as({key, tag}) == ReadEnd::kWhole ? came : "(nothing)";
+  }
+  // Each answer to a read, from the given one on.
+  void change_answers(int from, const std::function<void(HttpResponse&)>& change) {
+    under.http->answer = [from, change, inner = under.http->answer,
+                          reads = 0](const HttpRequest& request) mutable -> Result<HttpResponse> {
+      if (request.method != "GET" || ++reads < from) return inner(request);
+      Result<HttpResponse> response = inner(request);
+      if (response) change(*response);
+      return response;
+    };
   }
   Result<PutFile> put_file(const std::string& key, const std::string& content) {
     return store.put_file({key, "/src/f", digest_of(content)}, {});
   }
-  Result<void> remove(const std::string& key) { return store.remove(std::vector{key}); }
+  Result<void> remove(const std::string& key) { return store.remove(std::vector{key}, {}); }
 };
 
 TEST_P(StoreConformance, WhatWasPutIsThere) {
@@ -110,11 +126,12 @@ TEST_P(StoreConformance, RemovingWhatIsNotThereIsFine) { EXPECT_TRUE(remove("not
 
 TEST_P(StoreConformance, KeysThatLeadOutAreRefused) {
   for (const char* key : {"../x", "/x", "", "/", "a/../../x", "../"}) EXPECT_FALSE(put(key, "x")) << key;
+  EXPECT_FALSE(put(std::string("a\0b", 3), "x"));
 }
 
 TEST_P(StoreConformance, ManyAreRemovedAtOnce) {
   for (const char* key : {"a", "b & <c>", "d\ne", "f"}) ASSERT_TRUE(put(key, "x"));
-  ASSERT_TRUE(store.remove(std::vector<std::string>{"a", "b & <c>", "d\ne", "nothing"}));
+  ASSERT_TRUE(store.remove(std::vector<std::string>{"a", "b & <c>", "d\ne", "nothing"}, {}));
   EXPECT_EQ(listed("").size(), 1U);
 }
 
@@ -190,6 +207,62 @@ TEST_P(StoreConformance, AReadGoesOnWhereItWasCut) {
   std::size_t gets = 0;
   for (const HttpRequest& request : under.http->requests()) gets += request.method == "GET" ? 1 : 0;
   EXPECT_EQ(gets, 4U);
+}
+
+TEST_P(StoreConformance, AReadGoesOnFromWhatCameEarlier) {
+  std::string bytes(10'000, 'r');
+  for (std::size_t i = 0; i < bytes.size(); i += 7) bytes[i] = static_cast<char>(i);
+  const auto tag = put("k", bytes);
+  ASSERT_TRUE(tag && *tag);
+  for (const std::size_t count : {std::size_t{1}, std::size_t{4000}, bytes.size() - 1}) {
+    const auto again = [&](const ByteSink& to) { return to(std::string_view(bytes).substr(0, count)); };
+    EXPECT_EQ(read_as({"k", **tag, bytes.size(), count, again}), ReadEnd::kWhole);
+    EXPECT_TRUE(came == bytes.substr(count));
+  }
+}
+
+TEST_P(StoreConformance, AReadIsOfOneObjectHoweverOftenItIsCut) {
+  if (under.http == nullptr) GTEST_SKIP() << "no connection to cut";
+  const std::string bytes(10'000, 'r');
+  const auto tag = put("k", bytes);
+  ASSERT_TRUE(tag && *tag);
+  for (const int from : {1, 2}) {
+    const auto answer = under.http->answer;
+    change_answers(from, [](HttpResponse& response) {
+      response.body.assign(response.body.size(), 'n');
+      for (auto& [name, value] : response.headers) {
+        if (name == "etag") value = "\"another\"";
+      }
+    });
+    under.http->cuts = {4000};
+    EXPECT_EQ(read_as({"k", **tag}), ReadEnd::kGone);
+    EXPECT_EQ(came, bytes.substr(0, from == 1 ? 0 : 4000)) << "nothing of another object is handed on";
+    under.http->answer = answer;
+  }
+}
+
+TEST_P(StoreConformance, AReadTakesNoMoreThanWasListed) {
+  if (under.http == nullptr) GTEST_SKIP() << "a folder's tag has the size";
+  const auto tag = put("k", std::string(10'000, 'r'));
+  ASSERT_TRUE(tag && *tag);
+  EXPECT_EQ(read_as({"k", **tag, 10'000}), ReadEnd::kWhole);
+  EXPECT_EQ(read_as({"k", **tag, 3}), ReadEnd::kDamaged);
+  EXPECT_EQ(came, "");
+  EXPECT_EQ(read_as({"k", **tag, 20'000}), ReadEnd::kDamaged);
+}
+
+TEST_P(StoreConformance, ARangeThatWasNotAskedForIsNotTaken) {
+  if (under.http == nullptr) GTEST_SKIP() << "no ranges";
+  const auto tag = put("k", std::string(10'000, 'r'));
+  ASSERT_TRUE(tag && *tag);
+  change_answers(1, [](HttpResponse& response) {
+    response.status = 206;
+    response.body.resize(9'900);
+    std::erase_if(response.headers, [](const auto& header) { return header.first == "content-length"; });
+    response.headers.emplace_back("content-range", "bytes 100-9999/10000");
+  });
+  EXPECT_NE(read_as({"k", **tag}), ReadEnd::kWhole);
+  EXPECT_EQ(came, "");
 }
 
 TEST_P(StoreConformance, ALookTellsWhatWasPut) {

@@ -7,6 +7,7 @@
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_http.h"
 #include "tests/support/fake_processes.h"
+#include "tests/support/scratch_folder.h"
 #include "tests/support/store_under_test.h"
 
 namespace trainmake {
@@ -40,7 +41,7 @@ namespace {
 TEST(DirStore, LeavesNoEmptyFolders) {
   const StoreUnderTest under = dir_under_test();
   ASSERT_TRUE(under.store->put("a/b/c", "x", {}));
-  ASSERT_TRUE(under.store->remove(std::vector<std::string>{"a/b/c"}));
+  ASSERT_TRUE(under.store->remove(std::vector<std::string>{"a/b/c"}, {}));
   EXPECT_FALSE(under.files->has("/w/bucket/a"));
 }
 
@@ -48,10 +49,22 @@ TEST(DirStore, WhatComesMeanwhileKeepsItsFolder) {
   const StoreUnderTest under = dir_under_test();
   ASSERT_TRUE(under.store->put("a/b", "x", {}));
   under.files->put_folder("/w/bucket/a/c");
-  ASSERT_TRUE(under.store->remove(std::vector<std::string>{"a/b"}));
+  ASSERT_TRUE(under.store->remove(std::vector<std::string>{"a/b"}, {}));
   EXPECT_TRUE(under.files->has("/w/bucket/a/c"));
   for (const std::string& asked : under.files->take_log())
     EXPECT_NE(asked, "remove /w/bucket/a") << "which would take with it what has just come";
+}
+
+TEST(DirStore, FoldersWithNothingInThemMakeWayForAFile) {
+  const StoreUnderTest under = dir_under_test();
+  under.files->put("/src/f", "content");
+  under.files->put_folder("/w/bucket/k/deep/er");
+  ASSERT_TRUE(under.store->put_file({"k", "/src/f", digest_of("content")}, {}));
+  EXPECT_EQ(under.files->content("/w/bucket/k"), "content");
+  under.files->put_folder("/w/bucket/full/deep");
+  under.files->put("/w/bucket/full/deep/er", "theirs");
+  EXPECT_FALSE(under.store->put_file({"full", "/src/f", digest_of("content")}, {}));
+  EXPECT_EQ(under.files->content("/w/bucket/full/deep/er"), "theirs");
 }
 
 TEST(DirStore, FilesReachTheDiskBeforeWhatIsSaidOfThem) {
@@ -79,7 +92,7 @@ TEST(DirStore, NothingIsWrittenOrRemovedBeyondALink) {
   for (const char* key : {"a/b/x", "a/b/c/x"}) {
     EXPECT_FALSE(under.store->put(key, "ours", {}));
     EXPECT_FALSE(under.store->put_file({key, "/src/f", digest_of("content")}, {}));
-    EXPECT_FALSE(under.store->remove(std::vector<std::string>{key}));
+    EXPECT_FALSE(under.store->remove(std::vector<std::string>{key}, {}));
   }
   EXPECT_EQ(under.files->content("/elsewhere/x"), "theirs");
   EXPECT_FALSE(under.files->has("/elsewhere/c"));
@@ -120,6 +133,46 @@ TEST(DirStore, ListsFoldersWithNothingInThem) {
   std::vector<std::string> keys;
   ASSERT_TRUE(under.store->list("a/", [&](const StoredObject& object) { keys.push_back(object.key); }));
   EXPECT_EQ(keys, (std::vector<std::string>{"a/empty/", "a/full/f"}));
+}
+
+// On a real disk, through which whoever watches it sees what is on its way.
+struct RealDirWorld {
+  ScratchFolder folder;
+  FakeProcesses processes;
+  FakeHttp http;
+  FakeClock clock;
+  Environment environment;
+  Host host{real_file_system(), processes, http, clock, environment};
+  Workspace workspace{folder.path(), folder.path(".trainmake"), ""};
+  Tally tally;
+  std::unique_ptr<Store> store;
+
+  RealDirWorld() {
+    Value url;
+    url.data = std::string("dir:bucket");
+    store = *make_dir_store(host, workspace, {"store", "bucket", {{}, {{"url", url}}}, {}}, tally);
+  }
+};
+
+TEST(DirStore, WhatIsOnItsWayLiesAside) {
+  RealDirWorld world;
+  world.folder.write("src/f", "content");
+  world.folder.write("bucket/.trainmake/.arriving/.tm-tmp-1-1", "of one that was killed");
+  ASSERT_TRUE(world.store->put_file({"a/k", world.folder.path("src/f"), digest_of("content")}, {}));
+  EXPECT_EQ(world.folder.read("bucket/a/k"), "content");
+  std::vector<std::string> keys;
+  ASSERT_TRUE(world.store->list("", [&](const StoredObject& object) { keys.push_back(object.key); }));
+  EXPECT_EQ(keys, (std::vector<std::string>{"a/k"})) << "what is on its way is no object";
+  EXPECT_TRUE(world.folder.has("bucket/.trainmake/.arriving/.tm-tmp-1-1")) << "it may be somebody's yet";
+}
+
+TEST(DirStore, NothingIsWrittenBeyondALinkThatStandsForItsOwnFolder) {
+  const StoreUnderTest under = dir_under_test();
+  under.files->put_folder("/elsewhere");
+  under.files->put("/src/f", "content");
+  under.files->put_link("/w/bucket/.trainmake", "/elsewhere");
+  EXPECT_FALSE(under.store->put_file({"k", "/src/f", digest_of("content")}, {}));
+  EXPECT_FALSE(under.store->put("k", "x", {}));
 }
 
 TEST(DirStore, AFullDiskLeavesNothingHalfWritten) {

@@ -326,7 +326,7 @@ TEST(HttpStore, AFolderIsNoObjectAndIsNotRemoved) {
   ASSERT_TRUE(world.put_file("a/b", "x"));
   EXPECT_FALSE(world.store->get("a").value());
   EXPECT_FALSE(world.store->look("a").value());
-  ASSERT_TRUE(world.store->remove(std::vector<std::string>{"a"}));
+  ASSERT_TRUE(world.store->remove(std::vector<std::string>{"a"}, {}));
   for (const std::string& method : world.asked()) EXPECT_NE(method, "DELETE");
 }
 
@@ -343,6 +343,40 @@ TEST(HttpStore, ListsByEitherWayAndAsksOnceWhichOneThereIs) {
   EXPECT_EQ(other.asked(), (std::vector<std::string>{"PROPFIND", "GET", "GET", "GET"}));
   EXPECT_EQ(other.tally.requests[static_cast<std::size_t>(Method::kList)], 4U);
   EXPECT_TRUE(other.listed("nothing/").empty());
+}
+
+TEST(HttpStore, FoldersInFoldersWithoutEndAreToldOf) {
+  HttpWorld world;
+  int asked = 0;
+  world.http.answer = [&](const HttpRequest& request) {
+    ++asked;
+    return request.method == "PROPFIND"
+               ? HttpResponse{405, {}, ""}
+               : HttpResponse{
+                     200, {}, R"([{"name":"a","type":"directory"},{"name":"b","type":"directory"}])"};
+  };
+  const auto listed = world.store->list("", [](const StoredObject&) {});
+  ASSERT_FALSE(listed);
+  EXPECT_NE(listed.error().message.find("without an end"), std::string::npos);
+  EXPECT_LT(asked, 200);
+}
+
+TEST(HttpStore, AReadThatGoesOnIsOnConditionOfWhatItBeganWith) {
+  HttpWorld world;
+  ASSERT_TRUE(world.put_file("k", std::string(10'000, 'r')));
+  std::string tag;
+  ASSERT_TRUE(world.store->list("k", [&](const StoredObject& object) { tag = object.tag; }));
+  world.http.forget();
+  world.http.cuts = {4000};
+  ASSERT_EQ(world.store->read({"k", tag}, [](auto) { return Result<void>(); }, {}), ReadEnd::kWhole);
+  const std::vector<HttpRequest> requests = world.http.requests();
+  ASSERT_EQ(requests.size(), 2U);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const auto& headers = requests[i].headers;
+    const bool has_condition = std::any_of(headers.begin(), headers.end(),
+                                           [](const auto& header) { return header.first == "If-Match"; });
+    EXPECT_EQ(has_condition, i == 1) << "not before the server has named one";
+  }
 }
 
 TEST(HttpStore, AServerWithoutListsIsToldWhatToSwitchOn) {
@@ -379,7 +413,7 @@ TEST(HttpStore, ARedirectIsNotFollowed) {
   EXPECT_FALSE(world.put_file("k", "x"));
   EXPECT_FALSE(world.store->get("k"));
   EXPECT_FALSE(world.store->look("k"));
-  EXPECT_FALSE(world.store->remove(std::vector<std::string>{"k"}));
+  EXPECT_FALSE(world.store->remove(std::vector<std::string>{"k"}, {}));
   for (const HttpRequest& request : world.http.requests()) EXPECT_TRUE(request.url.starts_with(kUrl));
 }
 
@@ -455,7 +489,7 @@ TEST(HttpLogin, NetrcIsReadAsOthersReadIt) {
       "machine dav.test login second password two default login any password any\n";
   const auto found = [&](std::string_view host, std::string_view user) {
     const std::optional<HttpLogin> login = login_in_netrc(kFile, host, user);
-    return login ? cat(login->user, ":", login->password) : "";
+    return login ? cat(login->user, ":", login->password.reveal()) : "";
   };
   EXPECT_EQ(found("other.test", ""), "a:b");
   EXPECT_EQ(found("dav.test", ""), "first:a \"b\"");
@@ -490,6 +524,18 @@ TEST(HttpAnswers, WhatIsNoListIsNotRead) {
   EXPECT_FALSE(parse_autoindex("[1]"));
   EXPECT_FALSE(parse_autoindex(R"([{"name":"a","type":"file"}])"));
   EXPECT_TRUE(parse_autoindex("[]"));
+}
+
+TEST(HttpAnswers, AFileOfThisVerySecondMayBeAnotherUnderItsTag) {
+  const HttpResponse list{200, {{"date", "Sun, 22 Nov 2026 09:17:08 GMT"}}, ""};
+  const auto shares = [&](const char* changed) {
+    const auto listed =
+        parse_autoindex(cat(R"([{"name":"a","type":"file","mtime":")", changed, R"(","size":4}])"));
+    EXPECT_TRUE(listed);
+    return may_share_their_tags(*listed, list);
+  };
+  EXPECT_FALSE(shares("Sun, 22 Nov 2026 09:17:07 GMT"));
+  EXPECT_TRUE(shares("Sun, 22 Nov 2026 09:17:08 GMT"));
 }
 
 TEST(HttpAnswers, AListOfAnotherFolderIsRefused) {

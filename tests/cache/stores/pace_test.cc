@@ -6,8 +6,11 @@
 #include <thread>
 #include <vector>
 
+#include "cache/stores/sender.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_http.h"
+#include "tests/support/fake_processes.h"
+#include "tests/support/mem_fs.h"
 
 namespace trainmake {
 namespace {
@@ -61,6 +64,71 @@ TEST(Pace, BytesTakeTheirTimeTogether) {
   const std::int64_t begun = clock.steady_ns();
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(paced.send(request, {}));
   EXPECT_EQ(clock.steady_ns() - begun, 2'000'000'000) << "the first of them waits for nothing";
+}
+
+TEST(Pace, NoRequestIsFasterThanAllMayBe) {
+  FakeClock clock;
+  FakeHttp http;
+  http.answer = [](const HttpRequest&) { return HttpResponse{200, {}, ""}; };
+  PacedHttp outer(http, clock, {32, 5000});
+  PacedHttp paced(outer, clock, {32, 1000});
+  HttpRequest request;
+  request.body = "x";
+  ASSERT_TRUE(paced.send(request, {}));
+  EXPECT_EQ(http.requests().back().bytes_a_second, 1000U);
+  ASSERT_TRUE(outer.send_in_turn({1, true}, [&]() -> Result<HttpRequest> { return request; }, {}));
+  EXPECT_EQ(http.requests().back().bytes_a_second, 0U) << "what is urgent is";
+}
+
+TEST(Pace, WhatIsMadeForItsTurnIsMadeAfterAllWaits) {
+  FakeClock clock;
+  FakeHttp http;
+  http.answer = [](const HttpRequest&) { return HttpResponse{200, {}, ""}; };
+  PacedHttp all(http, clock, {32, 1000});
+  MemFileSystem files;
+  FakeProcesses processes;
+  const Environment environment;
+  Host host{files, processes, all, clock, environment};
+  Sender sender(host, {32, 0});
+  std::vector<std::int64_t> made;
+  const std::int64_t begun = clock.steady_ns();
+  for (int i = 0; i < 3; ++i)
+    ASSERT_TRUE(sender.send(
+        [&]() -> Result<HttpRequest> {
+          made.push_back((clock.steady_ns() - begun) / 1'000'000'000);
+          return HttpRequest();
+        },
+        {.turn = {2000}}, {}));
+  EXPECT_EQ(made, (std::vector<std::int64_t>{0, 2, 4})) << "so that a signature is of the time it is sent";
+}
+
+TEST(Pace, WhatIsUrgentWaitsForNobody) {
+  FakeClock clock;
+  const Turn large{60'000, false}, urgent{1000, true};
+  // Sends the urgent one while the other has the only place.
+  class Meanwhile final : public Http {
+   public:
+    std::function<void()> meanwhile;
+    Result<HttpResponse> send(const HttpRequest& request, std::stop_token) override {
+      if (request.body == "large") meanwhile();
+      return HttpResponse{200, {}, ""};
+    }
+  } http;
+  PacedHttp paced(http, clock, {1, 1000});
+  const auto send = [&](const Turn& turn, const char* body) {
+    const auto make = [&]() -> Result<HttpRequest> {
+      HttpRequest request;
+      request.body = body;
+      return request;
+    };
+    return paced.send_in_turn(turn, make, {});
+  };
+  http.meanwhile = [&] { EXPECT_TRUE(send(urgent, "urgent")); };
+  const std::int64_t begun = clock.steady_ns();
+  ASSERT_TRUE(send(large, "large"));
+  EXPECT_EQ(clock.steady_ns() - begun, 0);
+  ASSERT_TRUE(send(large, "large"));
+  EXPECT_EQ(clock.steady_ns() - begun, 61'000'000'000) << "it takes its share all the same";
 }
 
 TEST(Pace, WhoWaitsHearsThatItIsStopped) {

@@ -35,6 +35,12 @@ Service service_of(const std::string& url, std::vector<std::pair<std::string, Va
   return {"store", "bucket", {{}, {attributes.begin(), attributes.end()}}, {"TRAINSPACE.lua", 1}};
 }
 
+Value no() {
+  Value said;
+  said.data = false;
+  return said;
+}
+
 struct S3World {
   std::shared_ptr<MemFileSystem> files = std::make_shared<MemFileSystem>();
   FakeProcesses processes;
@@ -52,7 +58,8 @@ struct S3World {
   std::mutex mutex;  // guards notes
   std::mutex bucket_mutex;
 
-  explicit S3World(const std::string& url = "s3://data/some/prefix", bool create = false) {
+  explicit S3World(const std::string& url = "s3://data/some/prefix", bool create = false,
+                   const Fields& more = {}) {
     http.answer = [this](const HttpRequest& request) {
       const std::lock_guard lock(bucket_mutex);
       return bucket.answer(request);
@@ -61,11 +68,9 @@ struct S3World {
     yes.data = true;
     Value creates;
     creates.data = create;
-    auto made = make_s3_store(
-        host, workspace,
-        service_of(url,
-                   {{"endpoint", value("http://s3.test:9000")}, {"path_style", yes}, {"create", creates}}),
-        tally);
+    Fields said = {{"endpoint", value("http://s3.test:9000")}, {"path_style", yes}, {"create", creates}};
+    said.insert(said.end(), more.begin(), more.end());
+    auto made = make_s3_store(host, workspace, service_of(url, said), tally);
     EXPECT_TRUE(made);
     store = *std::move(made);
   }
@@ -140,6 +145,93 @@ TEST(S3Store, ListsMoreThanOneAnswerHolds) {
   EXPECT_TRUE(seen.contains("k&<7"));
 }
 
+TEST(S3Store, AListOfMoreThanWasAskedForIsTakenAsFarAsItWas) {
+  S3World world;
+  for (const char* key : {"a/1", "b"}) ASSERT_TRUE(world.store->put(key, "x", {}));
+  world.bucket.objects["some/prefixed"] = world.bucket.objects["a"] = "of a neighbour";
+  world.bucket.heeds_prefix = false;
+  std::set<std::string> seen;
+  ASSERT_TRUE(world.store->list("a/", [&](const StoredObject& object) { seen.insert(object.key); }));
+  EXPECT_EQ(seen, (std::set<std::string>{"a/1"}));
+}
+
+TEST(S3Store, AListThatDoesNotGoOnIsToldOf) {
+  const auto page = [](const std::string& more, const std::string& key) {
+    return cat("<ListBucketResult><IsTruncated>true</IsTruncated>", more,
+               key.empty() ? "" : cat("<Contents><Key>some/prefix/", key, "</Key><Size>1</Size></Contents>"),
+               "</ListBucketResult>");
+  };
+  const auto token = [](int number) {
+    return cat("<NextContinuationToken>", number, "</NextContinuationToken>");
+  };
+  const std::vector<std::function<std::string(int)>> services = {
+      [&](int) { return page("<NextMarker>some/prefix/a</NextMarker>", "a"); },
+      [&](int) { return page("", "a"); }, [&](int asked) { return page(token(asked % 2), cat("k", asked)); },
+      [&](int asked) { return page(token(asked), "a"); }, [&](int asked) { return page(token(asked), ""); }};
+  for (const auto& service : services) {
+    S3World world;
+    int asked = 0;
+    world.http.answer = [&](const HttpRequest&) { return HttpResponse{200, {}, service(asked++)}; };
+    const auto listed = world.store->list("", [](const StoredObject&) {});
+    ASSERT_FALSE(listed);
+    EXPECT_EQ(listed.error().blame, Blame::kRemote) << listed.error().message;
+    EXPECT_LT(asked, 200);
+  }
+}
+
+TEST(S3Store, AReadIsOnConditionOfItsTag) {
+  S3World world;
+  ASSERT_TRUE(world.put("k", "one"));
+  const std::string tag = world.last.tag;
+  const auto read = [&] { return world.store->read({"k", tag}, [](auto) { return Result<void>(); }, {}); };
+  ASSERT_EQ(read(), ReadEnd::kWhole);
+  const auto headers = world.http.requests().back().headers;
+  EXPECT_TRUE(std::any_of(headers.begin(), headers.end(), [&](const auto& header) {
+    return header.first == "If-Match" && header.second == cat("\"", tag, "\"");
+  }));
+  ASSERT_TRUE(world.put("k", "two"));
+  EXPECT_EQ(read(), ReadEnd::kGone);
+}
+
+TEST(S3Store, BytesAreHeldAgainstATagThatIsTheirMd5) {
+  const auto read = [](const std::string& tag, const std::string& encryption) {
+    S3World world;
+    world.http.answer = [&](const HttpRequest&) {
+      return HttpResponse{
+          200, {{"etag", cat("\"", tag, "\"")}, {"x-amz-server-side-encryption", encryption}}, "hello"};
+    };
+    return world.store->read({"k", tag}, [](auto) { return Result<void>(); }, {}).value();
+  };
+  EXPECT_EQ(read("5d41402abc4b2a76b9719d911017c592", ""), ReadEnd::kWhole);
+  EXPECT_EQ(read("5D41402ABC4B2A76B9719D911017C592", ""), ReadEnd::kWhole);
+  EXPECT_EQ(read("5d41402abc4b2a76b9719d911017c593", ""), ReadEnd::kDamaged);
+  EXPECT_EQ(read("5d41402abc4b2a76b9719d911017c593", "AES256"), ReadEnd::kDamaged);
+  EXPECT_EQ(read("5d41402abc4b2a76b9719d911017c593", "aws:kms"), ReadEnd::kWhole) << "it is no MD5 then";
+  EXPECT_EQ(read("5d41402abc4b2a76b9719d911017c593-2", ""), ReadEnd::kWhole);
+}
+
+TEST(S3Store, ABucketInTheHostOfAServiceThatKnowsNoneIsAdvisedOn) {
+  for (const Result<HttpResponse>& answer :
+       {Result<HttpResponse>(HttpResponse{400, {}, "<Error><Code>InvalidBucketName</Code></Error>"}),
+        Result<HttpResponse>(
+            fail(user_error("Cannot reach `data.s3.test`: Could not resolve host: data.s3.test", "Look")
+                     .because(Blame::kRemote)
+                     .lasting()))}) {
+    S3World world;
+    world.http.answer = [&](const HttpRequest&) { return answer; };
+    for (const bool says_endpoint : {true, false}) {
+      std::vector<std::pair<std::string, Value>> attributes;
+      if (says_endpoint) attributes.emplace_back("endpoint", value("http://s3.test:9000"));
+      const auto store =
+          make_s3_store(world.host, world.workspace, service_of("s3://data", attributes), world.tally);
+      const auto got = (*store)->get("k");
+      ASSERT_FALSE(got);
+      EXPECT_EQ(got.error().hint.find("path_style = true") != std::string::npos, says_endpoint)
+          << got.error().hint;
+    }
+  }
+}
+
 TEST(S3Store, TroubleThatPassesIsWaitedFor) {
   for (const FakeBucket::Fault& fault : {FakeBucket::Fault{500}, FakeBucket::Fault{503, false, "SlowDown"},
                                          FakeBucket::Fault{0}, FakeBucket::Fault{0, true}}) {
@@ -161,6 +253,84 @@ TEST(S3Store, ARefusalSaysWhatTheServiceSaidAndWhatToDo) {
   EXPECT_NE(put.error().message.find("403, SignatureDoesNotMatch"), std::string::npos) << put.error().message;
   EXPECT_NE(put.error().hint.find("AWS_SECRET_ACCESS_KEY"), std::string::npos);
   EXPECT_EQ(put.error().message.find("WRONG-SECRET"), std::string::npos);
+}
+
+// As of something in between that takes no writes.
+TEST(S3, AServiceThatImplementsNoPutIsRefused) {
+  S3World world;
+  int asked = 0;
+  world.bucket.fault = [&](const HttpRequest& request) -> std::optional<FakeBucket::Fault> {
+    if (request.method != "PUT" || ++asked > 20) return std::nullopt;
+    return FakeBucket::Fault{501, false, "NotImplemented"};
+  };
+  const auto put = world.store->put("k", "x", "");
+  ASSERT_FALSE(put);
+  EXPECT_EQ(put.error().blame, Blame::kRemote);
+  EXPECT_EQ(asked, 2) << "once without a condition";
+}
+
+// What it puts is on its way until that is let go.
+class SlowHttp final : public Http {
+ public:
+  explicit SlowHttp(Http& inner) : inner_(inner) {}
+  Result<HttpResponse> send(const HttpRequest& request, std::stop_token stop) override {
+    if (request.method == "PUT") {
+      is_sending = true;
+      const std::int64_t began = real_clock().steady_ns();
+      while (!may_arrive && real_clock().steady_ns() - began < 5'000'000'000) std::this_thread::yield();
+    }
+    return inner_.send(request, stop);
+  }
+  std::jthread get_ready() override { return {}; }
+
+  std::atomic<bool> is_sending = false, may_arrive = false;
+
+ private:
+  Http& inner_;
+};
+
+// Or a lease could not be held while large objects travel.
+TEST(S3, WhatIsAskedAtOnceWaitsForNoOther) {
+  S3World world;
+  EXPECT_TRUE(world.put("k", "x"));
+  SlowHttp slow(world.http);
+  Host host{*world.files, world.processes, slow, world.clock, world.environment};
+  Value one, yes;
+  one.data = std::int64_t{1};
+  yes.data = true;
+  const auto store = *make_s3_store(
+      host, world.workspace,
+      service_of("s3://data/some/prefix",
+                 {{"endpoint", value("http://s3.test:9000")}, {"path_style", yes}, {"requests", one}}),
+      world.tally);
+  const std::jthread sending([&] { EXPECT_TRUE(store->put("other", "y", {})); });
+  while (!slow.is_sending) std::this_thread::yield();
+  const std::int64_t began = real_clock().steady_ns();
+  EXPECT_TRUE(*store->look_at_once("k"));
+  EXPECT_LT(real_clock().steady_ns() - began, 4'000'000'000);
+  slow.may_arrive = true;
+}
+
+TEST(S3, LongSilenceIsToldOnceForAllThatWait) {
+  S3World world;
+  std::vector<std::string> heard;
+  const auto heeding = world.store->heed({}, [&](const std::string& text) { heard.push_back(text); });
+  int left = 0;
+  world.bucket.fault = [&](const HttpRequest&) -> std::optional<FakeBucket::Fault> {
+    if (left-- <= 0) return std::nullopt;
+    world.clock.advance(std::chrono::seconds(8));
+    return FakeBucket::Fault{503, false, "SlowDown"};
+  };
+  for (const int tries : {1, 4, 4}) {
+    left = tries;
+    EXPECT_TRUE(world.put("k", "x"));
+  }
+  ASSERT_EQ(heard.size(), 1U);
+  EXPECT_NE(heard[0].find("HTTP 503"), std::string::npos) << heard[0];
+  world.clock.advance(std::chrono::minutes(2));
+  left = 4;
+  EXPECT_TRUE(world.put("k", "x"));
+  EXPECT_EQ(heard.size(), 2U);
 }
 
 TEST(S3Store, AnotherRegionAndAWrongClockAreTold) {
@@ -276,6 +446,23 @@ TEST(S3Store, AnUploadThatWasCutIsTakenUp) {
   EXPECT_TRUE(world.bucket.uploads.empty());
 }
 
+TEST(S3Store, AFileThatWasAnotherWhileItWasSentIsSentOnceItIsBack) {
+  S3World world;
+  world.notes_are_kept = true;
+  const std::string bytes = varied(100 * kMiB);
+  ContentHasher hasher;
+  hasher.add(bytes);
+  const Digest128 content = hasher.finish();
+  std::string other = bytes;
+  other[70 * kMiB] = '!';
+  world.files->put("/src/f", other);
+  EXPECT_FALSE(world.put_like("big", content));
+  EXPECT_TRUE(world.bucket.uploads.empty()) << "it has a part that is of no use";
+  world.files->put("/src/f", bytes);
+  ASSERT_TRUE(world.put_like("big", content));
+  EXPECT_TRUE(world.bucket.objects["some/prefix/big"] == bytes);
+}
+
 TEST(S3Store, AnUploadThatIsNoMoreIsBegunAgain) {
   S3World world;
   world.notes_are_kept = true;
@@ -316,7 +503,7 @@ TEST(S3Store, KeysThatXmlHasNoWordsForAreRemovedToo) {
   S3World world;
   const std::vector<std::string> keys = {"a\xef\xbf\xbf", "b\xef\xbf\xbe", "c\n", "d"};
   for (const std::string& key : keys) ASSERT_TRUE(world.put(key, "x"));
-  EXPECT_TRUE(world.store->remove(keys));
+  EXPECT_TRUE(world.store->remove(keys, {}));
   EXPECT_TRUE(world.bucket.objects.empty());
   for (std::size_t i = 0; i + 1 < keys.size(); ++i) EXPECT_FALSE(can_be_in_xml(keys[i]));
 }
@@ -382,6 +569,30 @@ TEST(S3Store, AServiceWithoutConditionsIsLookedAtFirst) {
   EXPECT_FALSE(world.store->put("k", "two", "").value());
   EXPECT_TRUE(world.store->put("k", "two", **first).value());
   EXPECT_EQ(world.bucket.objects["some/prefix/k"], "two");
+}
+
+TEST(S3Store, AServiceThatIgnoresConditionsIsRefusedUntilThatIsSaid) {
+  S3World world;
+  world.bucket.server = "somebody";
+  ASSERT_TRUE(world.store->put("heeds", "one", "")) << "it does";
+  world.bucket.heeds_conditions = false;
+  const auto put = world.store->put("k", "one", "");
+  ASSERT_FALSE(put);
+  EXPECT_NE(put.error().hint.find("`conditional = false`"), std::string::npos);
+  world.bucket.server = "MinIO";
+  const std::size_t before = world.count("PUT");
+  ASSERT_TRUE(world.store->put("known", "one", ""));
+  EXPECT_EQ(world.count("PUT") - before, 1U) << "what is known is not tried";
+}
+
+TEST(S3Store, AServiceThatIsSaidToIgnoreConditionsIsLookedAtFirst) {
+  S3World world("s3://data/some/prefix", false, {{"conditional", no()}});
+  world.bucket.server = "somebody";
+  world.bucket.heeds_conditions = false;
+  const auto first = world.store->put("k", "one", "");
+  ASSERT_TRUE(first && *first);
+  EXPECT_FALSE(world.store->put("k", "two", "").value());
+  EXPECT_EQ(world.count("PUT"), 1U);
 }
 
 TEST(S3Store, PartsAreOfWhatChanged) {

@@ -47,6 +47,16 @@ TEST(MakeStore, ALoginInAnAddressIsRefusedUnseen) {
   EXPECT_EQ(url_made(store_at("b", {{"url", "s3://bucket/a@b"}})), "made");
 }
 
+TEST(MakeStore, AQueryInAnAddressIsRefusedUnseen) {
+  for (const auto& service :
+       {store_at("b", {{"url", "s3://bucket/x?sig=WORD"}}), store_at("b", {{"url", "gopher://x#WORD"}}),
+        store_at("b", {{"endpoint", "https://x/?sig=WORD"}, {"url", "s3://bucket"}})}) {
+    const std::string told = url_made(service);
+    EXPECT_NE(told.find("of store `b` has a query"), std::string::npos) << told;
+    EXPECT_EQ(told.find("WORD"), std::string::npos) << told;
+  }
+}
+
 TEST(ServiceAt, HasWhatIsSaidOfItsBucket) {
   Space space;
   space.services = {store_at("far", {{"endpoint", "http://far"}, {"url", "s3://bucket"}}),

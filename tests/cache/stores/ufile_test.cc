@@ -205,6 +205,46 @@ TEST(UfileStore, ListsMoreThanOneAnswerHolds) {
   EXPECT_EQ(seen.count("k&<7"), 1U);
 }
 
+TEST(UfileStore, AListOfMoreThanWasAskedForIsTakenAsFarAsItWas) {
+  UfileWorld world;
+  for (const char* key : {"a/1", "b"}) ASSERT_TRUE(world.store->put(key, "x", {}));
+  world.bucket.objects["some/prefixed"] = world.bucket.objects["a"] = "of a neighbour";
+  world.bucket.heeds_prefix = false;
+  std::multiset<std::string> seen;
+  ASSERT_TRUE(world.store->list("a/", [&](const StoredObject& object) { seen.insert(object.key); }));
+  EXPECT_EQ(seen, (std::multiset<std::string>{"a/1"}));
+}
+
+TEST(UfileStore, BytesAreHeldAgainstTheirEtag) {
+  for (const std::size_t size : {std::size_t{5}, std::size_t{9} << 20U}) {
+    UfileWorld world;
+    const std::string bytes(size, 'x');
+    const auto tag = world.store->put("k", bytes, {});
+    ASSERT_TRUE(tag && *tag);
+    const auto read = [&](std::string_view other_tag) {
+      return world.store->read({"k", std::string(other_tag)}, [](auto) { return Result<void>(); }, {})
+          .value();
+    };
+    EXPECT_EQ(read(**tag), ReadEnd::kWhole);
+    EXPECT_EQ(read("another"), ReadEnd::kGone);
+    const auto inner = world.http.answer;
+    world.http.answer = [&](const HttpRequest& request) {
+      Result<HttpResponse> response = inner(request);
+      if (response && !response->body.empty()) response->body[size / 2] = 'y';
+      return response;
+    };
+    EXPECT_EQ(read(**tag), ReadEnd::kDamaged);
+  }
+}
+
+TEST(UfileEtag, OfAnotherDoorTellsNothing) {
+  const std::string etag = ufile_etag_of("hello");
+  EXPECT_TRUE(tells_of_bytes(etag, 5));
+  EXPECT_FALSE(tells_of_bytes(etag, std::uint64_t{5} << 20U)) << "of two blocks";
+  EXPECT_FALSE(tells_of_bytes("5d41402abc4b2a76b9719d911017c592", 5));
+  EXPECT_FALSE(tells_of_bytes("", 0));
+}
+
 TEST(UfileStore, TroubleThatPassesIsWaitedFor) {
   for (const Fault& fault : {Fault{500}, Fault{503}, Fault{429}, Fault{408}, Fault{0}, Fault{0, true}}) {
     UfileWorld world;
@@ -307,6 +347,14 @@ TEST(UfileStore, ABucketIsMadeForALargeFileToo) {
   EXPECT_EQ(makes.bucket.objects.size(), 1U);
 }
 
+TEST(UfileStore, ABucketThatAnotherMadeMeanwhileIsGoneOnIn) {
+  UfileWorld makes({{"create", yes()}, {"region", value("cn-bj")}});
+  makes.bucket.exists = false;
+  makes.bucket.is_made_meanwhile = true;
+  ASSERT_TRUE(makes.put("k", "x"));
+  EXPECT_EQ(makes.bucket.objects.size(), 1U);
+}
+
 TEST(UfileStore, ANameThatIsTakenIsTold) {
   UfileWorld makes({{"create", yes()}, {"region", value("cn-bj")}});
   makes.bucket.exists = false;
@@ -326,6 +374,53 @@ TEST(UfileStore, WhatIsThereUnderAnotherKeyIsCopied) {
   EXPECT_EQ(world.last.sent, 0U);
   EXPECT_TRUE(world.object("c") == bytes);
   EXPECT_EQ(world.store->look("c").value()->content, content_of(bytes));
+}
+
+TEST(UfileStore, WhatOthersPutIsNotSentAgain) {
+  UfileWorld world;
+  const std::string bytes = varied(9 * kMiB);
+  for (const std::string& content : {bytes, std::string()}) {
+    world.object("theirs") = content;
+    const std::optional<StoredObject> there = world.store->look("theirs").value();
+    ASSERT_TRUE(there);
+    EXPECT_FALSE(there->content);
+    world.files->put("/src/f", content);
+    FileToPut file{"theirs", "/src/f", content_of(content)};
+    file.there = there;
+    const PutFile found = world.store->put_file(file, {}).value();
+    EXPECT_TRUE(found.found);
+    EXPECT_EQ(found.tag, there->tag);
+    EXPECT_EQ(found.sent, 0U);
+  }
+  EXPECT_EQ(world.count("PUT"), 0U);
+}
+
+TEST(UfileStore, NoCopyGoesOverWhatOthersPut) {
+  UfileWorld world;
+  const std::string bytes = varied(kMiB);
+  world.files->put("/src/f", bytes);
+  const PutFile ours = world.store->put_file({"ours", "/src/f", content_of(bytes)}, {}).value();
+  for (const bool is_same : {true, false}) {
+    world.object("theirs") = bytes;
+    if (!is_same) world.object("theirs")[7] ^= 1;
+    FileToPut file{"theirs", "/src/f", content_of(bytes)};
+    file.like = LikeObject{"ours", ours.tag, bytes.size(), content_of(bytes), {}};
+    file.there = world.store->look("theirs").value();
+    const PutFile done = world.store->put_file(file, {}).value();
+    EXPECT_EQ(done.found, is_same);
+    EXPECT_EQ(done.copied, !is_same);
+    EXPECT_EQ(world.object("theirs"), bytes);
+  }
+}
+
+TEST(UfileStore, WhatOthersPutIsReplacedWhereItIsAnother) {
+  UfileWorld world;
+  world.object("theirs") = "abc";
+  world.files->put("/src/f", "abd");
+  FileToPut file{"theirs", "/src/f", content_of("abd")};
+  file.there = world.store->look("theirs").value();
+  EXPECT_FALSE(world.store->put_file(file, {}).value().found);
+  EXPECT_EQ(world.object("theirs"), "abd");
 }
 
 TEST(UfileStore, WhatIsAnotherByNowIsSentInPlaceOfCopied) {

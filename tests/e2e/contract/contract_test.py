@@ -87,7 +87,8 @@ class Contract(Story):
         self.assertEqual(place.pull("job:eval", "score.txt").strip(), "4")
 
     def test_dir_functions_are_completed_by_the_contract(self):
-        self.show("args = { data = data_dir 'x/y', out = output_dir 'z', code = code_dir 'show.sh' }")
+        self.show("data = { x = 'data:d' }, args = { data = data_dir 'x/y', out = output_dir 'z', code = code_dir 'show.sh' }",
+                  'data "d" { files = { "y" } }', y="data")
         values = dict(zip(self.all_of("arg")[::2], self.all_of("arg")[1::2]))
         self.assertEqual(values["--data"], self.env("TRAINMAKE_DATA_DIR") + "/x/y")
         self.assertEqual(values["--out"], self.env("TRAINMAKE_OUTPUT_DIR") + "/z")

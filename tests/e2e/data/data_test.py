@@ -12,7 +12,7 @@ import time
 
 from buckets import BOTO3, ENV, KEY, REGION, SECRET, Bucket, Proxy, python_with, sent, service
 from registries import DEADLINE_S, free_port
-from story import Story
+from story import Story, eventually
 
 MIB = 1 << 20
 AT_ONCE = 8  # parts of one object
@@ -124,6 +124,8 @@ class Buckets:
         place.remove("in/a.txt")
         place.remove("in/sub/c.txt")
         place.write("in/new.txt", "new")
+        planned = place.plan("data:d")
+        self.assertEqual((planned["steps"][0]["removals"], planned["totals"]["removals"]), ({"objects": 2}, 2))
         answer = place.make("data:d")
         requests = hub.take()
         self.assertEqual(answer.finished["deleted"], {"objects": 2})
@@ -137,6 +139,22 @@ class Buckets:
         place.remove("in/a.txt")
         place.make("data:d")
         self.assertIn("prefix/d/a.txt", bucket.keys())
+        place.replace("TRAINFILE.lua", "prune = false", "prune = true")
+        self.assert_told(place.ask("data:d").exits(0), "0 objects, 0 B to b, 1 removed")
+        self.assertNotIn("prefix/d/a.txt", bucket.keys())
+
+    def test_what_another_target_has_is_copied_whoever_is_asked_for(self):
+        bucket, hub = self.bucket()
+        place = self.project(bucket, hub, {"large.bin": os.urandom(12 * MIB)})
+        place.make("data:d")
+        # One that reads the same, and one that took its place under another name.
+        for name in ("other", "renamed"):
+            place.write("TRAINFILE.lua", f'data "{name}" {{ files = glob "in/**" }}\n')
+            hub.take()
+            answer = place.ask(f"data:{name}").exits(0)
+            self.assertLess(sent(hub.take()), 100_000)
+            self.assert_told(answer, "0 objects, 0 B to b, 1 copied there")
+            self.assertEqual(bucket.read(f"prefix/{name}/large.bin"), place.path("in/large.bin").read_bytes())
 
     def test_a_renamed_file_is_copied_by_the_service(self):
         bucket, hub = self.bucket()
@@ -180,7 +198,7 @@ class Buckets:
         place.write("in/007.txt", "7\n" * 100)
         hub.take()
         place.make("data:d")
-        self.assertEqual(hub.take(), [])
+        self.assertEqual([request.method for request in hub.take()], ["HEAD"], "whether it is there still")
 
     def test_what_another_target_has_is_copied(self):
         bucket, hub = self.bucket()
@@ -240,7 +258,7 @@ class Buckets:
 
     def test_limits_hold_for_all_stores_together(self):
         bucket, hub = self.bucket()
-        place = self.project(bucket, hub, {"a.bin": bytes(MIB), "b.bin": bytes(MIB)})
+        place = self.project(bucket, hub, {"a.bin": bytes(MIB), "b.bin": b"b" * MIB})
         place.append("TRAINSPACE.lua", f'store "c" {{ url = "s3://{bucket.name}/second", endpoint = "http://127.0.0.1:{hub.port}", path_style = true }}\n'
                                        'limits { requests = 4, bandwidth = "2MiB/s" }\n')
         place.append("TRAINFILE.lua", 'data "e" { files = glob "in/**", store = "c" }\n')
@@ -305,6 +323,147 @@ class Buckets:
         ours.remove("in/new.txt")
         self.assertEqual(ours.make("data:d").finished["deleted"], {"objects": 1}, "it is known here by now")
 
+    def test_what_a_cut_run_never_came_to_is_left_alone(self):
+        bucket, hub = self.bucket()
+        bucket.write("prefix/d/z.txt", b"somebody else's notes")
+        place = self.project(bucket, hub, {"z.txt": b"mine", **{f"{number:02}.bin": os.urandom(300_000) for number in range(12)}}, space=', requests = 1, bandwidth = "500KB"')
+        going = place.start("data:d")
+        eventually(lambda: len(bucket.keys()) > 4, "few objects came")
+        going.interrupt()
+        going.end().exits(130)
+        place.remove("in/z.txt")
+        place.replace("TRAINSPACE.lua", "500KB", "1GB")
+        place.make("data:d")
+        self.assert_holds(bucket, {**self.files_of(place), "prefix/d/z.txt": b"somebody else's notes"})
+
+    def stopped_while_it_is_late(self, kind, edit):
+        """What a project that has sent a.txt has in its bucket after it was stopped while its service was slow with a request of that kind, and ran once more."""
+        bucket, hub = self.bucket()
+        place = self.project(bucket, hub, {"a.txt": "first", "b.txt": "b"})
+        place.make("data:d")
+        late, passed = threading.Event(), threading.Event()
+
+        def fault(request, _):
+            if request.method == kind and not request.is_kept_for_itself and not late.is_set():
+                late.set()
+                threading.Event().wait(3)
+                passed.set()
+            return None
+        edit(place)
+        hub.fault = fault
+        going = place.start("data:d")
+        self.assertTrue(late.wait(DEADLINE_S))
+        going.interrupt().end()
+        return bucket, place, passed
+
+    def test_what_arrives_late_does_not_replace_what_was_sent_after_it(self):
+        bucket, place, passed = self.stopped_while_it_is_late("PUT", lambda place: place.write("in/a.txt", "second"))
+        place.write("in/a.txt", "third")
+        self.assert_told(place.ask("data:d", "--no-wait").exits(4), "may still arrive", "Run it again in")
+        self.assert_told(place.make("data:d"), "Waiting", "before that was stopped")
+        self.assertTrue(passed.is_set())
+        self.assertEqual(bucket.objects(), self.files_of(place))
+
+    def test_a_removal_that_arrives_late_does_not_take_what_was_sent_after_it(self):
+        bucket, place, passed = self.stopped_while_it_is_late("DELETE", lambda place: place.remove("in/a.txt"))
+        place.write("in/a.txt", "first")
+        place.make("data:d")
+        self.assertTrue(passed.is_set())
+        self.assertEqual(bucket.objects(), self.files_of(place))
+
+    def test_what_is_the_same_as_arrives_late_is_not_waited_for(self):
+        bucket, place, passed = self.stopped_while_it_is_late("PUT", lambda place: place.write("in/a.txt", "second"))
+        place.make("data:d")
+        self.assertFalse(passed.is_set())
+        self.assertEqual(bucket.objects(), self.files_of(place))
+
+    def test_who_was_stopped_is_not_waited_for_as_if_at_work(self):
+        bucket, hub = self.bucket()
+        one = self.project(bucket, hub, {f"{number:02}.bin": os.urandom(300_000) for number in range(12)}, space=', requests = 2, bandwidth = "500KB"')
+        going = one.start("data:d")
+        eventually(lambda: len(bucket.keys()) > 4, "few objects came")
+        going.interrupt()
+        going.end().exits(130)
+        two = self.clone_of(one)
+        two.replace("TRAINSPACE.lua", "500KB", "1GB")
+        self.assert_told(two.ask("data:d", "--no-wait").exits(4), "was stopped while it sent to `b/d`", "Run it again in ")
+        begun = time.monotonic()
+        two.make("data:d")
+        self.assertLess(time.monotonic() - begun, 25)
+        self.assert_same(bucket, two)
+
+    def test_verify_does_not_break_in_on_who_sends(self):
+        bucket, hub = self.bucket()
+        one = self.project(bucket, hub, {f"{number:02}.bin": os.urandom(300_000) for number in range(12)})
+        one.make("data:d")
+        two = self.clone_of(one)
+        two.make("data:d")
+        for heals in (False, True):
+            for place in (one, two):
+                for number in range(12):
+                    place.write(f"in/{number:02}.bin", os.urandom(300_000))
+            one.replace("TRAINSPACE.lua", "path_style = true", 'path_style = true, requests = 1, bandwidth = "500KB"')
+            hub.take()
+            going = one.start("data:d")
+            eventually(lambda: [request for request in hub.take() if request.method == "PUT" and not request.is_kept_for_itself], "nothing came")
+            if heals:
+                two.ask("data", "verify", "--heal", "data:d").exits(0)
+            else:
+                told = two.ask("data", "verify", "data:d").exits(1)
+                self.assert_told(told, "somebody else sends there now", "`--heal` waits for that")
+                self.assertNotIn("is not what was being sent", str(told))
+                two.make("data:d")
+            going.end().exits(0)
+            self.assert_same(bucket, two)
+            self.assert_told(two.ask("data", "verify", "data:d").exits(0), "fine: 12 objects")
+            one.replace("TRAINSPACE.lua", ', requests = 1, bandwidth = "500KB"', "")
+
+    def test_a_snapshot_that_somebody_removed_is_sent_again(self):
+        bucket, hub = self.bucket()
+        place = self.project(bucket, hub, {"a.txt": "first", "b.txt": "b"}, more=", snapshot = true")
+        place.make("data:d")
+        first = sorted(bucket.objects())
+        place.write("in/a.txt", "second")
+        place.make("data:d")
+        for key in first:
+            bucket.remove(key)
+        place.write("in/a.txt", "first")
+        place.make("data:d")
+        self.assertEqual([key for key in first if key not in bucket.objects()], [])
+        place.ask("data", "verify", "data:d").exits(0)
+
+    def test_a_manifest_object_that_cannot_be_read_is_told_and_healed(self):
+        bucket, hub = self.bucket()
+        place = self.project(bucket, hub, ABC)
+        place.make("data:d")
+        key = "prefix/.trainmake/d/.mirror.json"
+        whole = bucket.read(key)
+        place.write("in/a.txt", "changed")
+        bucket.write(key, whole.replace(b'"format":2', b'"format":3'))
+        for _ in range(2):
+            self.assert_told(place.ask("data:d").exits(3), "made by a newer trainmake")
+        bucket.write(key, whole[:100])
+        for _ in range(2):
+            self.assert_told(place.ask("data:d").exits(3), "is damaged", "data verify --heal")
+        self.assertEqual(bucket.read("prefix/d/a.txt"), b"aaa")
+        place.remove("in/b.txt")
+        place.ask("data", "verify", "--heal", "data:d").exits(0)
+        self.assert_same(bucket, place)
+        self.assert_told(self.clone_of(place).ask("data", "verify", "data:d").exits(0), "fine: 2 objects")
+
+    def test_a_place_of_another_project_is_refused(self):
+        bucket, hub = self.bucket()
+        one, other = (self.project(bucket, hub, {"a.txt": f"of {name}"}) for name in "AB")
+        for place, name in ((one, "ours"), (other, "theirs")):
+            place.write("TRAINFILE.lua", f'project {{ name = "{name}" }}\n{place.read("TRAINFILE.lua")}')
+        one.make("data:d")
+        self.assert_told(other.ask("data:d").exits(2), "holds the files of `//data:d` of project `ours`", "this is project `theirs`", "prefix")
+        self.assert_same(bucket, one)
+        one.replace("TRAINFILE.lua", "ours", "of another name")
+        one.write("in/a.txt", "changed")
+        one.make("data:d")
+        self.assert_same(bucket, one)
+
     def test_what_others_put_where_one_was_removed_stays(self):
         bucket, hub = self.bucket()
         one = self.project(bucket, hub, ABC)
@@ -347,14 +506,13 @@ class Buckets:
             if what == "the manifest and one":
                 bucket.remove("prefix/d/a.txt")
             bucket.remove("prefix/.trainmake/d/.mirror.json")
-            answer = place.ask("data", "verify", "data:d").exits(0 if what == "the manifest" else 1)
-            self.assert_told(answer, {"all": "3 wrong", "the manifest": "fine: 3 objects", "the manifest and one": "1 wrong"}[what])
-            if what != "the manifest":
-                place.ask("data", "verify", "data:d", "--heal").exits(0)
-                self.assert_same(bucket, place)
+            answer = place.ask("data", "verify", "data:d").exits(1)
+            self.assert_told(answer, {"all": "4 wrong", "the manifest": "1 wrong: 3 objects", "the manifest and one": "2 wrong"}[what])
             fresh = self.clone_of(place)
-            if what == "the manifest":
-                self.assert_told(fresh.ask("data", "verify", "data:d").exits(1), "Nothing is known of")
+            self.assert_told(fresh.ask("data", "verify", "data:d").exits(1), "Nothing is known of")
+            place.ask("data", "verify", "data:d", "--heal").exits(0)
+            self.assert_same(bucket, place)
+            self.assert_told(fresh.ask("data", "verify", "data:d").exits(0), "fine: 3 objects")
 
     def test_verify_asks_for_what_another_clone_sent_last(self):
         bucket, hub = self.bucket()
@@ -364,7 +522,12 @@ class Buckets:
         two.write("in/a.txt", "another")
         two.make("data:d")
         hub.take()
+        self.assert_told(one.ask("data", "verify", "data:d").exits(1), "is not what was last sent from here")
+        one.write("in/a.txt", "another")
+        self.assertEqual(one.make("data:d").finished["uploaded"]["objects"], 0)
         self.assert_told(one.ask("data", "verify", "data:d").exits(0), "fine: 3 objects")
+        hub.take()
+        one.ask("data", "verify", "data:d").exits(0)
         self.assertEqual([request for request in hub.take() if request.method == "PUT"], [])
 
     def test_verify_finds_what_is_wrong_and_heals(self):
@@ -388,7 +551,12 @@ class Buckets:
         place = self.project(bucket, hub, ABC)
         place.make("data:d")
         bucket.write("prefix/d/b.txt", b"BBB")
-        self.assert_told(self.clone_of(place).ask("data", "verify", "data:d").exits(1), "b.txt")
+        clone = self.clone_of(place)
+        self.assert_told(clone.ask("data", "verify", "data:d").exits(1), "b.txt")
+        hub.take()
+        clone.ask("data", "verify", "data:d").exits(1)
+        asked = [request.path for request in hub.take() if request.method == "HEAD"]
+        self.assertEqual([path for path in asked if not path.endswith("b.txt")], [], "what was right is known by its tag")
 
     # What cannot be.
 

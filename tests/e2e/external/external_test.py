@@ -1,13 +1,14 @@
 """Data that lies somewhere already: in a bucket that others fill, or in a folder outside the workspace."""
 
 import hashlib
+import itertools
 import os
 import pathlib
 import threading
 
 from buckets import ENV, Bucket, Proxy, service
 from registries import DEADLINE_S, free_port
-from story import Story
+from story import Story, eventually
 
 MIB = 1 << 20
 SPACE = 'store "elsewhere" {{ url = "s3://{bucket}", endpoint = "http://127.0.0.1:{port}", path_style = true }}\n'
@@ -62,6 +63,16 @@ class InABucket(Story):
         self.assertEqual(answer.finished["uploaded"], {"objects": 0, "bytes": 0})
         self.assert_nothing_ran(place.make("job:j"))
         self.assertEqual(self.kinds(hub), ["list"], "only whoever is asked knows")
+
+    def test_however_quiet_it_was_a_run_asks(self):
+        bucket, hub, place = self.project()
+        place.make("job:j")
+        for content in (b"second", b"third"):
+            for _ in range(3):
+                self.assert_nothing_ran(place.make("job:j"))
+            bucket.write("their/set/a.txt", content)
+            self.assertEqual(place.make("job:j").ran, ["//data:set", "//job:j"])
+            self.assertEqual(place.pull("job:j", "seen.txt"), seen({**SET, "a.txt": content}))
 
     def test_what_changes_there_comes_and_nothing_else(self):
         bucket, hub, place = self.project()
@@ -152,6 +163,44 @@ class InABucket(Story):
         self.assertLess(len(came & again), 33, "no more than were on their way")
         self.assertEqual(place.pull("job:j", "seen.txt"), seen(files))
 
+    def killed_half_way(self, content):
+        """A project whose one large object had come half way when its trainmake was killed, and the file that it left."""
+        gets = itertools.count()
+        _, hub, place = self.project({"large.bin": content}, fault=lambda request, _: None if request.kind != "get" else 503 if next(gets) else "half")
+        going = place.start("job:j")
+        folder = place.path(".trainmake/listed")
+        eventually(lambda: [part for part in folder.glob(".part-*") if part.stat().st_size == len(content) // 2], "it does not come")
+        going.kill().end()
+        hub.fault = None
+        hub.take()
+        (part,) = folder.glob(".part-*")
+        return hub, place, part
+
+    def test_killed_in_a_large_object_it_goes_on_in_there(self):
+        content = os.urandom(8 * MIB)
+        hub, place, part = self.killed_half_way(content)
+        place.make("job:j")
+        self.assertEqual([request.range for request in hub.take() if request.kind == "get"], [f"bytes={4 * MIB}-"])
+        self.assertEqual(place.pull("job:j", "seen.txt"), seen({"large.bin": content}))
+        self.assertFalse(part.exists())
+
+    def test_what_came_before_the_kill_is_held_against_its_tag(self):
+        content = os.urandom(8 * MIB)
+        hub, place, part = self.killed_half_way(content)
+        with part.open("r+b") as file:
+            file.write(bytes(4096))
+        place.make("job:j")
+        self.assertEqual([request.range for request in hub.take() if request.kind == "get"], [f"bytes={4 * MIB}-", None])
+        self.assertEqual(place.pull("job:j", "seen.txt"), seen({"large.bin": content}))
+
+    def test_one_that_had_come_whole_is_asked_for_its_last_byte(self):
+        content = os.urandom(8 * MIB)
+        hub, place, part = self.killed_half_way(content)
+        part.write_bytes(content)
+        place.make("job:j")
+        self.assertEqual([request.range for request in hub.take() if request.kind == "get"], [f"bytes={8 * MIB - 1}-"])
+        self.assertEqual(place.pull("job:j", "seen.txt"), seen({"large.bin": content}))
+
     def test_what_changes_between_list_and_read_is_not_taken(self):
         bucket, hub, place = self.project()
         changed = []
@@ -169,6 +218,87 @@ class InABucket(Story):
             self.assert_told(answer.exits(3), "changed since it was listed")
             answer = place.make("job:j")
         self.assertEqual(place.pull("job:j", "seen.txt"), seen({**SET, "a.txt": b"meanwhile"}))
+
+    def test_an_object_that_is_another_while_it_comes_is_no_mixture(self):
+        ours, other = os.urandom(3 * MIB), os.urandom(3 * MIB)
+        bucket, hub, place = self.project({"x.bin": ours})
+        reads = itertools.count(1)
+
+        def fault(request, _):
+            if request.kind != "get":
+                return None
+            number = next(reads)
+            if number == 1:
+                bucket.write("their/set/x.bin", other)
+                return "half"
+            bucket.write("their/set/x.bin", ours)
+            return None
+        hub.fault = fault
+        answer = place.ask("job:j")
+        if answer.code:
+            self.assert_told(answer.exits(3), "changed since it was listed", "Run it again")
+        place.make("job:j")
+        self.assertEqual(place.pull("job:j", "seen.txt"), seen({"x.bin": ours}))
+
+    def test_what_is_damaged_on_its_way_is_never_kept(self):
+        _, hub, place = self.project({"x.bin": b"0123456789"})
+        damaged = []
+        hub.change = lambda request, content: damaged.append(request) or b"0123456780" if request.kind == "get" else content
+        self.assert_told(place.ask("job:j").exits(3), "x.bin", "damaged", "Is there a proxy in between")
+        self.assertEqual(len(damaged), 3)
+        hub.change = None
+        place.make("job:j")
+        self.assertEqual(place.pull("job:j", "seen.txt"), seen({"x.bin": b"0123456789"}))
+
+    def test_what_rotted_here_is_found_and_comes_again(self):
+        _, hub, place = self.project({"x.bin": b"x" * 100, "y.bin": b"y"})
+        place.make("job:j")
+        blob = place.path(".trainmake/blobs/sha256") / hashlib.sha256(b"x" * 100).hexdigest()[:2] / hashlib.sha256(b"x" * 100).hexdigest()
+        self.assertEqual(place.ask("data", "verify", "data:set", "--json").exits(0).only["here"], 2)
+        blob.chmod(0o600)
+        blob.write_bytes(b"z" * 100)
+        self.assert_told(place.ask("data", "verify", "data:set").exits(1), "x.bin was damaged here", "`trainmake data:set` reads it again")
+        hub.take()
+        place.make("data:set")
+        self.assertEqual(self.kinds(hub), ["get", "list"])
+        place.ask("data", "verify", "data:set").exits(0)
+        hub.take()
+        place.ask("data:set", "--force").exits(0)
+        self.assertEqual(self.kinds(hub), ["get", "get", "list"], "all of it is read anew")
+
+    def test_targets_of_one_url_are_listed_once_and_each_object_comes_once(self):
+        _, hub, place = self.project()
+        declared = next(line for line in place.read("TRAINFILE.lua").splitlines() if line.startswith("data "))
+        place.append("TRAINFILE.lua", declared.replace('"set"', '"twin"').replace(" }", ', dest = "d" }') + "\n")
+        place.make("data:set", "data:twin")
+        self.assertEqual(self.kinds(hub), ["get"] * len(SET) + ["list"])
+
+    def test_a_query_is_refused_and_shown_nowhere(self):
+        bucket, hub, place = self.project()
+        place.replace("TRAINFILE.lua", f"s3://{bucket.name}/their/set", f"s3://{bucket.name}/their/set?sig=a-secret")
+        for words in (["job:j"], ["plan", "job:j"], ["data", "verify", "data:set"]):
+            answer = place.ask(*words).exits(2)
+            self.assert_told(answer, "`url` has a query", "TRAINFILE.lua:4")
+            self.assertNotIn("a-secret", answer.text)
+        self.assertEqual([name for name in place.files_below(".trainmake") if b"a-secret" in place.path(f".trainmake/{name}").read_bytes()], [])
+
+    def test_a_download_that_was_killed_is_tidied_up(self):
+        content = os.urandom(8 * MIB)
+        come = threading.Event()
+
+        def fault(request, _):
+            if request.kind == "get":
+                come.set()
+                return "half"
+            return None
+        _, hub, place = self.project({"large.bin": content}, fault=fault)
+        going = place.start("job:j")
+        self.assertTrue(come.wait(DEADLINE_S))
+        eventually(lambda: list(place.path(".trainmake/listed").glob(".part-*")), "nothing came")
+        going.kill().end()
+        self.assertTrue(list(place.path(".trainmake/listed").glob(".part-*")))
+        place.ask("gc").exits(0)
+        self.assertEqual(list(place.path(".trainmake/listed").glob(".part-*")), [])
 
     def test_what_cannot_be_is_told_before_anything_runs(self):
         bucket, hub, place = self.project()
@@ -227,6 +357,35 @@ class InAFolder(Story):
         answer = place.make("job:j")
         self.assertEqual(answer.finished["uploaded"], {"objects": 0, "bytes": 0})
         self.assertFalse(place.path("bucket").exists())
+
+    def test_it_goes_to_a_store_that_it_names(self):
+        outside, place = self.project(more=', store = "b", prefix = "p"')
+        with service("minio") as port:
+            bucket = Bucket(port, "ours")
+            place.write("TRAINSPACE.lua", f'store "b" {{ url = "s3://ours", endpoint = "http://127.0.0.1:{port}", path_style = true }}\n')
+            place.env.update(ENV)
+            place.make("job:j")
+            self.assertEqual(place.pull("job:j", "seen.txt"), seen(SET))
+            self.assertEqual(bucket.objects(), {f"p/{name}": content for name, content in SET.items()})
+            outside.remove("their/a.txt")
+            place.make("data:set")
+            self.assertEqual(sorted(bucket.keys()), ["p/deep/b.txt", "p/ü n.txt"])
+            place.ask("data", "verify", "data:set").exits(0)
+
+    def test_it_may_be_a_link_in_the_project(self):
+        outside, place = self.project()
+        place.path("linked").symlink_to(outside.path("their"))
+        place.replace("TRAINFILE.lua", f'url = "dir:{outside.path("their")}"', 'files = glob "linked/**"')
+        self.assert_told(place.ask("job:j").exits(2), "`linked` is a link to a folder", '`url = "dir:linked"`')
+        place.replace("TRAINFILE.lua", 'files = glob "linked/**"', 'url = "dir:linked"')
+        place.make("job:j")
+        self.assertEqual(place.pull("job:j", "seen.txt"), seen(SET))
+
+    def test_an_empty_one_is_perhaps_not_mounted(self):
+        outside, place = self.project()
+        outside.remove("their")
+        outside.path("their").mkdir()
+        self.assert_told(place.ask("job:j").exits(2), "TRAINFILE.lua:4", "Nothing lies in the folder", "Is it mounted?")
 
     def test_one_that_is_not_there_is_told(self):
         outside, place = self.project()

@@ -41,6 +41,13 @@ class Files(Story):
         place = self.listing(data='glob { "data/**", exclude = { "**/tmp/**", "**/*.bak" } }', **{"data/tmp/x": "1", "data/y.bak": "1"})
         self.assertEqual(list(self.seen(place)[1]), ["plain.txt"])
 
+    def test_a_pattern_that_means_a_name_is_told_where_it_leaves_one_in(self):
+        place = self.place({"TRAINFILE.lua": 'data "d" { files = glob "data/**", exclude = { "*.tmp" } }\n', "data/sub/q.tmp": "1"})
+        self.assert_told(place.ask("data:d").exits(0), "leaves `data/sub/q.tmp` in", "`**/*.tmp` is of all folders")
+        place.write("TRAINFILE.lua", 'data "d" { files = glob "data/**", exclude = { "**/*.tmp" } }\n')
+        place.write("data/a", "1")
+        self.assertNotIn("leaves", place.ask("data:d").exits(0).err)
+
     def test_dotfiles_match_and_git_never(self):
         place = self.listing(**{"code/.hidden": "1", "data/.git/config": "1", "data/.trainmake/x": "1"})
         code, data = self.seen(place)

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import time
@@ -268,6 +269,28 @@ class WhileItRuns(Story):
         self.assertEqual(again.end().exits(0).finished["submitted"], 1)
 
 
+class Away(Story):
+    def test_while_the_folder_of_runs_is_away_nothing_is_lost_or_begun_anew(self):
+        place, gate = self.waiting(then='printf x >>"$HERE/starts"')
+        place.replace("TRAINFILE.lua", "env = {", f'env = {{ HERE = "{place.root}",')
+        going = place.start("job:slow", "--json").until("at the gate")
+        place.path(".trainmake/runs").rename(place.path("elsewhere"))
+        going.until("will ask again: What runs here is not to be seen")
+        self.assertEqual([run["status"] for run in place.ask("ps", "--json").exits(0).lines], ["unknown"])
+        gate.open()
+        place.path("elsewhere").rename(place.path(".trainmake/runs"))
+        going.end().exits(0)
+        self.assertEqual((place.read("starts"), len(place.runs())), ("x", 1))
+
+    def test_when_it_is_gone_for_good_that_can_be_said(self):
+        place, gate = self.waiting()
+        place.ask("job:slow", "--no-wait").exits(0)
+        place.path(".trainmake/runs").rename(place.path("elsewhere"))
+        place.path(".trainmake/runs").mkdir()
+        self.assertEqual([run["status"] for run in place.ask("runs", "--json").exits(0).lines], ["lost"])
+        gate.open()
+
+
 class Leftovers(Story):
     """What a job started and did not wait for, when the job ends or its supervisor is killed."""
 
@@ -340,6 +363,25 @@ echo done >"$TRAINMAKE_OUTPUT_DIR/out.txt"
         place.ask("cancel", "job:train").exits(0)
         self.assertEqual(self.living(place), [])
         self.assertEqual(place.ask("ps", "--json").exits(0).lines, [])
+
+    def test_when_only_its_folder_was_removed_they_are_gone_before_the_next_run_starts(self):
+        place, gate = self.with_children()
+        place.start("job:train", "--json").until("at the gate").kill().end()
+        shutil.rmtree(place.path(".trainmake/runs") / place.runs()[0]["run"])
+        again = place.start("job:train", "--json")
+        eventually(lambda: len([child for child in place.root.glob("child-*") if child.read_text()]) == 4, "the second run never came")
+        self.assertEqual(len(self.living(place)), 2, "those of the second run alone")
+        self.assertFalse(place.path("doubled").exists(), "two ran at once")
+        gate.open()
+        again.end().exits(0)
+        self.assertEqual([run["status"] for run in place.runs()], ["succeeded", "lost"])
+
+    def test_cancel_of_one_whose_folder_was_removed_ends_them(self):
+        place, _ = self.with_children()
+        place.start("job:train", "--json").until("at the gate").kill().end()
+        shutil.rmtree(place.path(".trainmake/runs") / place.runs()[0]["run"])
+        place.ask("cancel", "job:train").exits(0)
+        self.assertEqual(self.living(place), [])
 
     def test_looking_ends_nothing(self):
         place, _ = self.abandoned()
@@ -495,6 +537,19 @@ class Secrets(Story):
             for path in top.rglob("*"):
                 if path.is_file():
                     self.assertNotIn(self.SECRET.encode(), path.read_bytes(), str(path))
+
+    def test_one_of_several_lines_is_hidden_whole_and_by_its_lines(self):
+        place = self.tiny()
+        place.write("code/train.sh", 'echo "key: $TOKEN"\necho "$TOKEN" | sed -n 2p\necho "$TOKEN" | head -n 2 >&2\necho "loss=1" >&2\nexit 3\n')
+        place.write("TRAINFILE.lua", 'code "c" { srcs = glob "code/**", main = "train.sh" }\nimage "i" { code = "code:c", base = "scratch" }\n'
+                    'job "j" { image = "image:i", secrets = { "TOKEN" }, metrics = { loss = "loss=([%d.]+)" } }\n')
+        key = {"TOKEN": "-----BEGIN KEY-----\nMIIEabc\nA==\n"}
+        failed = place.ask("job:j", env=key).exits(1)
+        logs = place.ask("logs", "job:j").exits(0)
+        self.assertEqual(sorted(logs.out.splitlines()), ["", "***", "***", "***", "key: ***", "loss=1"])
+        for answer in (failed, logs, place.ask("job:j", "--json", env=key).exits(1)):
+            for line in key["TOKEN"].splitlines()[:2]:
+                self.assertNotIn(line, answer.text)
 
     def test_an_error_does_not_tell_it_either(self):
         place = self.tiny()

@@ -5,6 +5,7 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import subprocess
 import unittest
 
@@ -18,8 +19,12 @@ SPACE = 'platform "lab" {{ type = "slurm", shared_dir = "{shared}", {more} }}\nd
 class OnSlurm(Story):
     @classmethod
     def setUpClass(cls):
+        cls.start_cluster()
+
+    @classmethod
+    def start_cluster(cls, **more):
         try:
-            cls.cluster = slurm_cluster.SlurmCluster()
+            cls.cluster = slurm_cluster.SlurmCluster(**more)
         except slurm_cluster.CannotStart as error:
             raise unittest.SkipTest(f"no Slurm can be started here: {error}") from None
         cls.addClassCleanup(cls.cluster.stop)
@@ -56,10 +61,19 @@ class OnSlurm(Story):
         return run
 
     def wrapped_sbatch(self, place, script):
-        """An `sbatch` that does more than Slurm's; `real "$@"` is that one."""
-        real = shutil.which("sbatch", path=slurm_cluster.FOLDERS)
-        place.write("bin/sbatch", f'#!/bin/sh\nreal() {{ {real} "$@"; }}\n{script}\n', 0o755)
+        return self.wrapped(place, "sbatch", script)
+
+    def wrapped(self, place, program, script):
+        """A command that does more than Slurm's; `real "$@"` is that one."""
+        real = shutil.which(program, path=slurm_cluster.FOLDERS)
+        place.write(f"bin/{program}", f'#!/bin/sh\nreal() {{ {real} "$@"; }}\n{script}\n', 0o755)
         return {"PATH": f"{place.path('bin')}:{place.env['PATH']}"}
+
+    def begun_long_ago(self, place):
+        """What tells that a run was handed over a moment ago, tells so no longer."""
+        for run in place.path("shared/runs").glob("*/*"):
+            for name in ("number", "owner"):
+                os.utime(run / name, (1, 1), follow_symlinks=False)
 
 
 class Results(OnSlurm):
@@ -105,10 +119,18 @@ class Results(OnSlurm):
         gate.open()
         going.end().exits(0)
 
+    def test_a_timeout_as_long_as_its_partition_gives_is_taken(self):
+        place, gate = self.waiting(job="timeout = 60", more='partition = "short"')
+        going = place.start("job:slow", "--json").until("at the gate")
+        self.assert_told(self.slurm("scontrol", "show", "job", "--oneliner", eventually(lambda: place.runs()[0]["job"], "no number")), "TimeLimit=00:01:00")
+        gate.open()
+        going.end().exits(0)
+
     def test_a_refusal_is_told_and_the_next_try_is_made(self):
-        place, gate = self.waiting(more='partition = "nowhere"')
-        self.assert_told(place.ask("job:slow").exits(1), "Slurm did not take the job: Invalid partition name specified")
-        place.replace("TRAINSPACE.lua", "nowhere", "main")
+        nowhere = 'extra = { constraint = "nowhere" }'
+        place, gate = self.waiting(more=nowhere)
+        self.assert_told(place.ask("job:slow").exits(1), "Slurm did not take the job: Invalid feature specification")
+        place.replace("TRAINSPACE.lua", nowhere, "")
         going = place.start("job:slow", "--json").until("at the gate")
         gate.open()
         going.end().exits(0)
@@ -148,15 +170,28 @@ echo "this is $RANK"''')
 
     def test_when_one_fails_the_others_end(self):
         place = self.nodes('[ "$RANK" = 1 ] && exit 7\nexec sleep 60\n')
-        self.assert_told(place.ask("job:j", env={"TOKEN": "open sesame"}).exits(1), "exit code")
+        self.assert_told(place.ask("job:j", env={"TOKEN": "open sesame"}).exits(1), "process `1`: exit code 7")
 
-    def test_more_than_there_are_wait_and_say_so(self):
+    def test_what_no_node_would_ever_start_is_told_before_anything_is_done(self):
         place = self.nodes("true")
-        place.replace("TRAINFILE.lua", "nodes = 2", "nodes = 3")
-        place.ask("job:j", "--no-wait", env={"TOKEN": "open sesame"}).exits(0)
-        eventually(lambda: [job["reason"] for job in place.ask("ps", "--json").exits(0).lines] == ["PartitionConfig"], "it says no reason")
-        place.ask("cancel", "job:j").exits(0)
-        self.assertEqual([run["status"] for run in place.runs()], ["cancelled"])
+        more = 'shared_dir = "' + str(place.path("shared")) + '", '
+        for old, new, told in (
+            ("nodes = 2", "nodes = 3", "It would wait for ever: partition `main` has 2 nodes for a job, and this one asks for 3"),
+            ("nodes = 3, cpus = 1", "nodes = 2, cpus = 5", "partition `main` has no node with 5 cpus; the largest has 4 cpus"),
+            ("cpus = 5", 'gpus = 1, memory = "8G"', "has no node with 1 of `gpu` and 8.0 GiB of memory; the largest has 2 of `gpu` and 3.9 GiB"),
+            ('memory = "8G"', "cpus = 1", ""),
+            (more, more + 'gres = "gpu:a100", ', "has no node with 1 of `gpu:a100` and 1 cpu; the largest has no `gpu:a100` and 4 cpus"),
+            ('gres = "gpu:a100", ', "", ""),
+            ("nodes = 2, gpus = 1", "nodes = 1", ""),
+            (more, more + 'partition = "short", ', ""),
+            ("image =", 'timeout = "1h", image =', "partition `short` gives a job 1 min 0 s, and the `timeout` of this one is 1 h 0 min"),
+            ('"short"', '"shrot"', "Slurm has no partition `shrot`"),
+            (str(place.path("shared")), "/nowhere", "There is no folder `/nowhere`"),
+        ):
+            place.replace("TRAINFILE.lua" if old in place.read("TRAINFILE.lua") else "TRAINSPACE.lua", old, new)
+            if told:
+                self.assert_told(place.ask("job:j", env={"TOKEN": "open sesame"}).exits(2), told)
+        self.assertEqual((place.runs(), place.path(".trainmake/images").exists()), ([], False))
 
 
 class Ends(OnSlurm):
@@ -167,6 +202,23 @@ class Ends(OnSlurm):
         self.assert_told(going.end().exits(1).messages, "exit code 3", "no luck")
         self.assert_told(place.ask("job:slow").exits(1), "not tried again")
         self.assertEqual(self.starts(place), 1)
+
+    def test_while_the_shared_folder_is_away_nothing_is_lost_or_cancelled(self):
+        place, gate = self.waiting()
+        place.start("job:slow", "--json").until("at the gate").kill()
+        shared, elsewhere = place.path("shared"), place.path("elsewhere")
+        for is_there in (True, False):
+            shared.rename(elsewhere)
+            if is_there:
+                shared.mkdir()
+            self.assertEqual([run["status"] for run in place.ask("ps", "--json").exits(0).lines], ["unknown"])
+            self.assert_told(place.ask("cancel", "job:slow").exits(3), "`shared_dir`")
+            if is_there:
+                self.assertEqual(os.listdir(shared), [])
+                shared.rmdir()
+            elsewhere.rename(shared)
+        gate.open()
+        self.assertEqual((self.await_end(place)["status"], self.starts(place)), ("succeeded", 1))
 
     def test_one_that_takes_too_long_is_ended(self):
         place, _ = self.waiting(job="timeout = 1")
@@ -187,6 +239,21 @@ class Ends(OnSlurm):
         self.assertEqual(self.states(place), ["CANCELLED"])
         place.ask("cancel", place.runs()[0]["run"])
         self.assertEqual([run["status"] for run in place.runs()], ["cancelled"])
+
+    def test_one_whose_comment_somebody_wrote_over_is_the_same(self):
+        for comment in ("night-shift", ""):
+            with self.subTest(comment=comment):
+                place, _ = self.waiting()
+                place.ask("job:slow", "--no-wait").exits(0)
+                eventually(lambda place=place: self.starts(place) == 1, "it does not start")
+                self.begun_long_ago(place)
+                self.slurm("scontrol", "update", f"JobId={place.runs()[0]['job']}", f"Comment={comment}")
+                self.assertEqual([job["status"] for job in place.ask("ps", "--json").exits(0).lines], ["running"])
+                place.ask("job:slow", "--no-wait").exits(0)
+                self.assertEqual((self.starts(place), len(place.runs())), (1, 1))
+                place.ask("cancel", "job:slow").exits(0)
+                self.assertEqual(self.await_end(place)["status"], "cancelled")
+                eventually(lambda place=place: self.states(place) == ["CANCELLED"], "it goes on")
 
     def test_what_somebody_else_cancels_is_cancelled(self):
         place, _ = self.waiting()
@@ -240,6 +307,57 @@ class Ends(OnSlurm):
             self.slurm("scontrol", "update", f"nodename={node}", "state=resume")
             self.cluster.await_nodes()
         self.assertEqual(([run["status"] for run in place.runs()], self.states(place)), (["succeeded"], ["COMPLETED"]))
+
+
+class Resumed(OnSlurm):
+    """`resume = true` where the checkpoint lies in the shared folder."""
+
+    def counting(self):
+        """Counts on from where it was, and says how far it came before it waits."""
+        place, gate = self.waiting(job="resume = true")
+        place.write("code/slow.sh", 'at=$(cat "$TRAINMAKE_CHECKPOINT_DIR/step" || echo 0)\necho $((at + 1)) >"$TRAINMAKE_CHECKPOINT_DIR/step"\n'
+                                    'echo "began at $at"\n' + place.read("code/slow.sh"))
+        return place, gate
+
+    def test_it_goes_on_after_a_requeue_and_so_does_the_next_run_wherever_that_is(self):
+        place, gate = self.counting()
+        going = place.start("job:slow", "--json").until("began at 0")
+        number = eventually(lambda: place.runs()[0]["job"], "no number")
+        # The node that it was on would not take it for two minutes, which is what Slurm waits.
+        node = self.slurm("squeue", "--noheader", f"--jobs={number}", "--format=%N").strip()
+        self.slurm("scontrol", "update", f"nodename={node}", "state=drain", "reason=story")
+        self.slurm("scontrol", "requeue", number)
+
+        def goes_on():
+            self.cluster.ask("scontrol", "update", f"jobid={number}", "starttime=now")
+            return "began at 1" in place.ask("logs", "job:slow").text
+
+        try:
+            eventually(goes_on, "it does not go on")
+            gate.open()
+            going.end().exits(0)
+        finally:
+            self.slurm("scontrol", "update", f"nodename={node}", "state=resume")
+            self.cluster.await_nodes()
+        (first,) = place.runs()
+        place.replace("TRAINFILE.lua", "resume = true", "resume = true, params = { more = 1 }")
+        going = place.start("job:slow", "--json").until("began at 2")
+        gate.open()
+        going.end().exits(0)
+        self.assert_told(place.ask("show", "job:slow").exits(0).out, f"from run {first['run']}: 1 file")
+        place.replace("TRAINFILE.lua", "more = 1", "more = 2")
+        going = place.start("--platform", "local", "job:slow", "--json").until("began at 3")
+        gate.open()
+        going.end().exits(0)
+
+    def test_one_that_was_cancelled_there(self):
+        place, gate = self.counting()
+        going = place.start("job:slow", "--json").until("began at 0")
+        place.ask("cancel", "job:slow").exits(0)
+        going.end()
+        going = place.start("job:slow", "--retry", "--json").until("began at 1")
+        gate.open()
+        going.end().exits(0)
 
 
 class Once(OnSlurm):
@@ -298,6 +416,24 @@ class Once(OnSlurm):
         self.assertEqual(sorted(map(int, place.read("starts").split())), list(range(1, 21)))
         self.assertEqual([run["status"] for run in place.runs()], ["succeeded"] * 20)
 
+    def test_a_shared_folder_that_is_another_one_meanwhile(self):
+        for is_killed in (False, True):
+            with self.subTest(is_killed=is_killed):
+                place, gate = self.waiting()
+                env = self.wrapped_sbatch(place, f'real "$@" >/dev/null && : >{place.path("through")} && exec sleep 60') if is_killed else {}
+                going = place.start("job:slow", "--json", env=env)
+                if is_killed:
+                    eventually(place.path("through").exists, "it was not submitted")
+                else:
+                    going.until("at the gate")
+                going.kill().end()
+                place.path("shared2").mkdir()
+                place.replace("TRAINSPACE.lua", "/shared", "/shared2")
+                again = place.start("job:slow", "--json").until("at the gate")
+                gate.open()
+                again.end().exits(0)
+                self.assertEqual(([run["status"] for run in place.runs()], self.starts(place), self.states(place)), (["succeeded"], 1, ["COMPLETED"]))
+
     def test_two_trainmakes_at_once(self):
         place, gate = self.waiting()
         both = [place.start("job:slow", "--no-wait") for _ in range(2)]
@@ -325,7 +461,50 @@ class Once(OnSlurm):
         self.assertEqual(self.starts(place), 1)
 
 
+class Anew(OnSlurm):
+    """A cluster that was made anew, with nothing of the old one: its numbers begin again."""
+
+    def test_whoever_has_the_number_of_a_job_by_now_is_let_be(self):
+        place, gate = self.waiting()
+        place.ask("job:slow", "--no-wait").exits(0)
+        eventually(lambda: self.starts(place) == 1, "it does not start")
+        cluster = self.cluster
+        number = place.runs()[0]["job"]
+        cluster.kill_controller()
+        for node in slurm_cluster.NODES:
+            cluster.kill(f"slurmd-{node}")
+        shutil.rmtree(cluster.folder / "state")
+        (cluster.folder / "state").mkdir()
+        cluster.start_controller("-c")
+        for node in slurm_cluster.NODES:
+            cluster.start_node(node)
+        cluster.await_nodes()
+        others = [self.slurm("sbatch", "--parsable", "--job-name=precious", "--output=/dev/null", "--wrap=sleep 300").strip() for _ in range(int(number))]
+        self.assertIn(number, others)
+        self.begun_long_ago(place)
+        gate.path.unlink()
+        place.write("gate", "")
+        place.ask("job:slow").exits(0)
+        self.assertEqual([run["status"] for run in place.runs()], ["succeeded", "lost"])
+        states = [state for name, state in cluster.jobs() if name == "precious"]
+        self.assertNotIn("CANCELLED", states)
+        self.slurm("scancel", *others)
+
+
 class Watching(OnSlurm):
+    def test_one_empty_answer_ends_nothing(self):
+        place, gate = self.waiting()
+        place.ask("job:slow", "--no-wait").exits(0)
+        eventually(lambda: self.starts(place) == 1, "it does not start")
+        self.begun_long_ago(place)
+        env = self.wrapped(place, "squeue", f'rm {place.path("blip")} 2>/dev/null && exit 0\nreal "$@"')
+        place.write("blip", "")
+        going = place.start("job:slow", "--json", env=env).until("at the gate")
+        gate.open()
+        going.end().exits(0)
+        self.assertEqual(([run["status"] for run in place.runs()], self.starts(place)), (["succeeded"], 1))
+        self.assertFalse(place.path("blip").exists())
+
     def test_from_another_shell(self):
         place, gate = self.waiting(then="echo past the gate")
         place.start("job:slow", "--json").until("at the gate").kill().end()
@@ -352,6 +531,7 @@ class Watching(OnSlurm):
         place, gate = self.waiting(then="kill -9 $$")  # an end of which Slurm is asked
         going = place.start("job:slow", "--json").until("at the gate")
         eventually(lambda: place.runs()[0]["job"], "no number")
+        self.cluster.await_saved()
         self.cluster.kill_controller()
         try:
             self.assertEqual([job["status"] for job in place.ask("ps", "--json").exits(0).lines], ["unknown"])
@@ -366,6 +546,7 @@ class Watching(OnSlurm):
         place, gate = self.waiting()
         going = place.start("job:slow", "--json").until("at the gate")
         eventually(lambda: place.runs()[0]["job"], "no number")
+        self.cluster.await_saved()
         self.cluster.kill_controller()
         try:
             gate.open()
@@ -375,15 +556,54 @@ class Watching(OnSlurm):
 
     def test_slurmctld_that_is_away_at_first(self):
         place, gate = self.waiting()
+        self.cluster.await_saved()
         self.cluster.kill_controller()
         try:
-            self.assert_told(place.ask("job:slow").exits(3), "Slurm did not take the job")
+            self.assert_told(place.ask("job:slow").exits(3), "Slurm did not take the job", "`scontrol ping`")
         finally:
             self.cluster.start_controller()
         going = place.start("job:slow", "--json").until("at the gate")
         gate.open()
         going.end().exits(0)
         self.assertEqual((self.starts(place), self.states(place)), (1, ["COMPLETED"]))
+
+    def test_slurmctld_that_does_not_answer_at_first(self):
+        place, gate = self.waiting()
+        slurmctld = self.cluster.daemons["slurmctld"]
+        slurmctld.send_signal(signal.SIGSTOP)
+        try:
+            going = place.start("job:slow", "--json").until("Slurm has not answered `sbatch` yet")
+            going.interrupt()
+            going.process.wait(10)
+            going.end()
+        finally:
+            slurmctld.send_signal(signal.SIGCONT)
+        eventually(lambda: self.cluster.ask("scontrol", "ping").returncode == 0, "slurmctld does not come back")
+        going = place.start("job:slow", "--json").until("at the gate")
+        gate.open()
+        going.end().exits(0)
+        self.assertEqual(self.starts(place), 1)
+
+    def test_whoever_stops_waits_for_no_command_that_hangs(self):
+        place, gate = self.waiting()
+        place.start("job:slow", "--json").until("at the gate").interrupt().end()
+        env = self.wrapped(place, "squeue", f"echo x >>{place.path('asked')}; exec sleep 600")
+        for words in (["job:slow", "--json"], ["attach", "job:slow", "--json"]):
+            going = place.start(*words, env=env).until("Slurm has not answered `squeue` yet").interrupt()
+            going.process.wait(10)
+            self.assertEqual(going.end().code, 130)
+        place.path("asked").unlink()
+        going = place.start("cancel", "job:slow", env=env)
+        eventually(place.path("asked").exists, "it does not ask")
+        going.interrupt().process.wait(10)
+        self.assertEqual(going.end().code, 130)
+        gate.open()
+        self.assertEqual(self.await_end(place)["status"], "succeeded")
+        self.assertEqual(self.starts(place), 1)
+
+    def test_a_configuration_that_is_not_there(self):
+        place, _ = self.waiting()
+        self.assert_told(place.ask("job:slow", env={"SLURM_CONF": "/no/slurm.conf"}).exits(2), "`/no/slurm.conf`, which `SLURM_CONF` names")
 
     def test_a_slurm_that_forgot_everything(self):
         place, gate = self.waiting()
@@ -398,7 +618,64 @@ class Watching(OnSlurm):
         self.assertEqual(self.starts(place), 1)
 
 
+class SharedContent(OnSlurm):
+    """What others did to code and data in the shared folder since a job was given them."""
+
+    def reading(self, **more):
+        place = self.place({
+            "code/read.sh": 'cat "$TRAINMAKE_DATA_DIR"/* conf >"$TRAINMAKE_OUTPUT_DIR/r.txt"; ls "$TRAINMAKE_DATA_DIR" >>"$TRAINMAKE_OUTPUT_DIR/r.txt"\n',
+            "code/conf": "lr 1\n", "data/a.txt": "aaa\n", "data/b.txt": "bbb\n",
+            "TRAINFILE.lua": 'code "c" { srcs = glob "code/**", main = "read.sh" }\nimage "i" { code = "code:c", base = "scratch" }\ndata "d" { files = glob "data/**" }\n'
+                             'for n = 1, 3 do job("j" .. n) { image = "image:i", data = "data:d", params = { n = n }, outputs = { r = "r.txt" } } end\n', **more})
+        return self.on_slurm(place)
+
+    def read(self, place, job):
+        told = place.ask(job, "--force").exits(0)
+        self.assertEqual(place.pull(job, "r.txt"), "aaa\nbbb\nlr 1\na.txt\nb.txt\n")
+        return told
+
+    def test_a_job_that_changes_its_data_changes_that_of_no_other(self):
+        place = self.reading(**{"code/wild.sh": 'cd "$TRAINMAKE_DATA_DIR" || exit 1\nchmod u+w . a.txt\necho index >labels.cache\necho evil >a.txt\nrm b.txt\necho x >"$TRAINMAKE_OUTPUT_DIR/r.txt"\n'})
+        place.write("TRAINFILE.lua", place.read("TRAINFILE.lua") + 'job "wild" { image = "image:i", main = "wild.sh", data = "data:d", outputs = { r = "r.txt" } }\n')
+        place.make("job:wild")
+        self.assertEqual(len(list(place.path("shared/trees").glob("data-*/labels.cache"))), 1)
+        self.assert_told(self.read(place, "job:j1"), "was no longer what was placed there: 2 files placed again, 1 file removed")
+        self.assertNotIn("no longer", str(self.read(place, "job:j2")))
+
+    def test_a_job_as_a_usual_person_cannot_write_among_its_data(self):
+        place = self.reading(**{"code/read.sh": 'for path in "$TRAINMAKE_DATA_DIR" "$PWD" "$TRAINMAKE_DATA_DIR/a.txt"; do ls -ldL "$path" | cut -c1-10; done; echo x >"$TRAINMAKE_OUTPUT_DIR/r.txt"\n'})
+        place.make("job:j1")
+        self.assertEqual(place.ask("logs", "job:j1").exits(0).out.split(), ["dr-xr-xr-x", "drwxr-xr-x", "-r--r--r--"])
+
+    def test_what_was_purged_is_there_again(self):
+        place = self.reading()
+        self.read(place, "job:j1")
+        for path in [*place.path("shared/content").rglob("*"), *place.path("shared/trees").glob("code-*/conf")]:
+            if path.is_file():
+                path.unlink()
+        self.assert_told(self.read(place, "job:j2"), "1 file placed again", "2 files placed again")
+        shutil.rmtree(place.path("shared/content"))
+        shutil.rmtree(place.path("shared/trees"))
+        self.read(place, "job:j3")
+
+    def test_gc_removes_what_nobody_may_write_to(self):
+        place = self.reading()
+        self.read(place, "job:j1")
+        for path in [*place.path("shared/trees").iterdir(), *place.path("shared/runs").rglob("uses"), *place.path("shared/runs").rglob("settled")]:
+            os.utime(path, (0, 0))
+        place.ask("gc").exits(0)
+        self.assertEqual([path for name in ("trees", "content") for path in place.path(f"shared/{name}").rglob("*") if not path.is_dir()], [])
+        self.read(place, "job:j2")
+
+
 class Secrets(OnSlurm):
+    def test_one_of_several_lines_is_hidden_on_the_node(self):
+        place, gate = self.waiting(then='echo "$TOKEN" | sed -n 2p; echo "it is $TOKEN"', job='secrets = { "TOKEN" }')
+        going = place.start("job:slow", "--json", env={"TOKEN": "first line\nsecond line"}).until("at the gate")
+        gate.open()
+        going.end().exits(0)
+        self.assertEqual(place.ask("logs", "job:slow").exits(0).out.splitlines()[-2:], ["***", "it is ***"])
+
     def test_a_secret_lies_nowhere_afterwards(self):
         place, gate = self.waiting(then='test ${#TOKEN} = 11 && echo "it is $TOKEN"', job='secrets = { "TOKEN" }')
         going = place.start("job:slow", "--json", env={"TOKEN": "open sesame"}).until("at the gate")
@@ -408,4 +685,8 @@ class Secrets(OnSlurm):
                     self.assertNotIn(b"open sesame", path.read_bytes(), path)
         gate.open()
         self.assert_told(going.end().exits(0), "it is ***")
+        self.assertIn("it is ***", place.ask("logs", "job:slow").exits(0).out, "without the secret in the environment")
+        for path in place.path("shared").rglob("*"):
+            if path.is_file():
+                self.assertNotIn(b"open sesame", path.read_bytes(), path)
 

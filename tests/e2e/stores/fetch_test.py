@@ -5,14 +5,14 @@ import hashlib
 import http.server
 import threading
 
-from story import Story
+from story import Story, eventually
 
 CONTENT = b"points\n" * 50_000
 
 
 @contextlib.contextmanager
-def public(fault=None):
-    """Serves /set.bin, and /moved, which is there. `fault(path, number)` may say a status, "cut" or bytes in its place. Gives the address and the
+def public(fault=None, tagged=False, if_range=True):
+    """Serves /set.bin, with ranges when it is tagged, and /moved, which is there. `fault(path, number)` may say a status, "cut", "stuck" or bytes in its place. Gives the address and the
     paths that were asked for."""
     asked = []
 
@@ -29,12 +29,24 @@ def public(fault=None):
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
+            begin = 0
+            if tagged and (wanted := self.headers.get("Range")):
+                assert self.headers["If-Range"] == ('"one"' if if_range else None)
+                begin = int(wanted.removeprefix("bytes=").rstrip("-"))
+                asked[-1] += f" from {begin}"
             status = trouble if isinstance(trouble, int) else 200 if self.path == "/set.bin" else 404
             content = trouble if isinstance(trouble, bytes) else CONTENT if status == 200 else b""
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
+            self.send_response(206 if begin and status == 200 else status)
+            self.send_header("Content-Length", str(len(content) - begin))
+            if begin:
+                self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
+            if tagged:
+                self.send_header("ETag", '"one"')
             self.end_headers()
-            self.wfile.write(content[:1000] if trouble == "cut" else content)
+            self.wfile.write(content[begin:begin + 1000] if trouble in ("cut", "stuck") else content[begin:])
+            if trouble == "stuck":
+                self.wfile.flush()
+                self.rfile.read(1)  # until who asked is gone
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -64,6 +76,61 @@ class Fetching(Story):
             place.ask("pull", "job:j", "--to", "out").exits(0)
             self.assertEqual(place.read("out/n.txt"), str(len(CONTENT)))
             self.assertTrue(place.ask("job:j").exits(0).text.endswith("nothing to do\n"))
+            self.assertEqual(asked, ["/set.bin"])
+
+    def test_what_was_cut_is_gone_on_from(self):
+        with public(lambda _, number: "cut" if number < 20 else None, tagged=True) as (address, asked):
+            place = self.project(address)
+            place.make("data:d")
+            self.assertEqual(asked, ["/set.bin", *(f"/set.bin from {1000 * number}" for number in range(1, 20))])
+
+    def killed(self, place):
+        going = place.start("data:d")
+        folder = place.path(".trainmake/fetched")
+        eventually(lambda: [part for part in folder.glob(".part-*") if part.stat().st_size == 1000], "it does not come")
+        going.kill().end()
+        (part,) = folder.glob(".part-*")
+        return part
+
+    def test_what_was_killed_is_gone_on_from(self):
+        with public(lambda _, number: "stuck" if number == 1 else None, tagged=True, if_range=False) as (address, asked):
+            place = self.project(address)
+            part = self.killed(place)
+            place.make("data:d")
+            self.assertEqual(asked, ["/set.bin", "/set.bin from 1000"])
+            self.assertFalse(part.exists())
+
+    def test_what_came_of_another_file_before_the_kill_is_forgotten(self):
+        with public(lambda _, number: "stuck" if number == 1 else None, tagged=True, if_range=False) as (address, asked):
+            place = self.project(address)
+            self.killed(place).write_bytes(b"x" * 1000)
+            place.make("data:d")
+            self.assertEqual(asked, ["/set.bin", "/set.bin from 1000", "/set.bin"])
+
+    def test_a_server_without_ranges_sends_all_of_it_again(self):
+        with public(lambda _, number: "stuck" if number == 1 else None) as (address, asked):
+            place = self.project(address)
+            self.killed(place)
+            place.make("data:d")
+            self.assertEqual(asked, ["/set.bin", "/set.bin"])
+
+    def test_two_trainmakes_fetch_it_once(self):
+        with public(lambda _, number: "stuck" if number == 1 else None) as (address, asked):
+            place = self.project(address)
+            place.append("TRAINFILE.lua", place.read("TRAINFILE.lua").splitlines()[0].replace('data "d"', 'data "e"') + "\n")
+            first = place.start("data:d")
+            eventually(lambda: asked, "it does not begin")
+            second = place.start("data:e", "--json")
+            second.until("waiting for it")
+            first.kill().end()
+            second.end().exits(0)
+            self.assertEqual(asked, ["/set.bin", "/set.bin"])
+
+    def test_two_targets_that_name_one_file_fetch_it_once(self):
+        with public() as (address, asked):
+            place = self.project(address)
+            place.append("TRAINFILE.lua", place.read("TRAINFILE.lua").splitlines()[0].replace('data "d"', 'data "e"') + "\n")
+            place.make("data:d", "data:e")
             self.assertEqual(asked, ["/set.bin"])
 
     def test_beside_files_and_under_a_name(self):
@@ -137,7 +204,10 @@ class Snapshots(Story):
         place.write("in/x.txt", "1")
         self.assertEqual(place.make("data:d").finished["uploaded"]["objects"], 0)
         place.path(f"bucket/{first}").unlink()
-        place.ask("data", "verify", "data:d").exits(0)  # the newest is whole
+        # It is what the files are now, if not what was made last.
+        self.assert_told(place.ask("data", "verify", "data:d").exits(1).out, "x.txt is not there")
+        place.ask("data", "verify", "--heal", "data:d").exits(0)
+        self.assertEqual(place.objects(), both)
 
     def test_verify_finds_and_heals(self):
         place = self.place({"TRAINSPACE.lua": 'store "bucket" { url = "dir:bucket" }\ndefault_store "bucket"\n',

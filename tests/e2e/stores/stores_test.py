@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 
-from story import Story
+from story import Story, eventually
 
 
 class Stores(Story):
@@ -51,6 +51,13 @@ class Stores(Story):
         for label, url in (("data:letters", "bucket/sub"), ("data:o", "./bucket/sub"), ("data:o", "bucket/../bucket/sub/")):
             place.write("TRAINSPACE.lua", f'store "bucket" {{ url = "dir:./bucket/" }}\nstore "inner" {{ url = "dir:{url}" }}\ndefault_store "bucket"\n')
             self.assert_told(place.ask(label).exits(2).err, "Store `inner` lies within store `bucket`", "TRAINSPACE.lua:")
+
+    def test_so_are_buckets_within_buckets(self):
+        place = self.tiny()
+        place.append("TRAINFILE.lua", 'data "o" { files = { "data/a.txt" }, store = "team" }\n')
+        place.write("TRAINSPACE.lua", 'store "all" { url = "s3://data/" }\nstore "team" { url = "s3://data/team" }\ndefault_store "all"\n')
+        for label in ("data:letters", "data:o"):
+            self.assert_told(place.ask(label).exits(2).err, "Store `team` lies within store `all`", "TRAINSPACE.lua:")
 
     def test_what_was_cut_short_takes_nothing_of_a_neighbour_away(self):
         place = self.place({
@@ -163,6 +170,45 @@ class Stores(Story):
         place.write("bucket/letters/a.txt", "spoilt\n")
         place.make("job:train")
         self.assertIn("aaa", place.pull("job:train", "model.txt"))
+
+    def test_killed_while_it_sends_it_leaves_nothing_among_the_data(self):
+        place = self.tiny()
+        place.append("TRAINFILE.lua", 'data "large" { files = glob "large/**" }\n')
+        for attempt in range(20):
+            place.write("large/x.bin", os.urandom(96 << 20))
+            going = place.start("data:large")
+            eventually(lambda: list(place.path("bucket").rglob(".tm-tmp*")) or going.process.poll() is not None, "nothing was written")
+            going.kill().end()
+            left = list(place.path("bucket").rglob(".tm-tmp*"))
+            if left:
+                break
+        self.assertEqual({path.parent for path in left}, {place.path("bucket/.trainmake/.arriving")})
+        place.make("data:large")
+        self.assertEqual(place.objects(), ["large/x.bin"])
+        for path in left:
+            os.utime(path, (0, 0))
+        place.write("large/y.bin", "y")
+        place.make("data:large")
+        self.assertEqual(list(place.path("bucket").rglob(".tm-tmp*")), [])
+
+    def test_no_lock_is_made_beyond_a_link(self):
+        place, outside = self.tiny(), self.place({"theirs/x": "x"})
+        place.path("bucket").mkdir()
+        place.path("bucket/.trainmake").symlink_to(outside.path("theirs"))
+        self.assert_told(place.ask("data:letters").exits(2), "bucket/.trainmake", "is a link", "Nothing is written beyond it")
+        self.assertEqual(outside.files_below("theirs"), ["x"])
+
+    def test_a_store_among_its_own_files_is_refused(self):
+        place = self.place({"TRAINSPACE.lua": 'store "b" { url = "dir:d" }\ndefault_store "b"\n',
+                            "TRAINFILE.lua": 'data "d" { files = glob "d/**" }\n', "d/x.txt": "x"})
+        self.assert_told(place.ask("data:d").exits(2), "`d/x.txt` lies in store `b`", "TRAINFILE.lua:1")
+        self.assertEqual(place.files_below("d"), ["x.txt"])
+
+    def test_what_is_excluded_is_not_sent(self):
+        place = self.tiny()
+        place.append("TRAINFILE.lua", 'data "some" { files = glob "data/**", exclude = { "**/b.*" } }\n')
+        place.make("data:some")
+        self.assertEqual(place.objects(), ["some/a.txt", "some/solver.json"])
 
     def test_a_large_file_is_copied_whole_and_each_of_many_too(self):
         content = bytes(range(256)) * 4096

@@ -47,11 +47,11 @@ class Wrong(Story):
         self.place({"TRAINFILE.lua": self.JOB % "retries = 0, resources = { nodes = 1, gpus = 0, cpus = 0.5, memory = '64G' }", "code/a.sh": ""}).plan("//...")
 
     def test_unknown_fields_of_resources_and_distribution_are_errors(self):
-        errors = self.errors(self.JOB % 'resources = { gpus = 8, memory = "9T",\n memroy = "9T", foo = 1 },\ndistribution = { x = 1, mpi = { procs = 2 } }')
+        errors = self.errors(self.JOB % 'resources = { gpus = 8, memory = "9T",\n memroy = "9T", foo = 1 },\ndistribution = { kind = "mpi", x = 1, processes = "two" }')
         told = [f"{error['line']} {error['message']} {error['hint'] or ''}" for error in errors]
         self.assertEqual(len(told), 4, told)
         self.assert_told(told, "5 `memroy` is not a field of `resources` Did you mean `memory`?", "5 `foo` is not a field", "6 `x` is not a field of `distribution`",
-                         "6 `procs` is not a field of `distribution.mpi`")
+                         "6 `processes` is not a field of `distribution`")
 
     def test_a_wrong_type_in_resources_names_the_field(self):
         _, told = self.error(self.JOB % 'resources = { gpus = "8" }')

@@ -109,6 +109,81 @@ class Stories(Bucket):
         server.metadata.clear()
         self.assert_told(place.ask("data", "verify", "data:d"), "3.txt", "5.txt", "large.bin")
 
+    def test_what_others_put_is_known_by_its_tags(self):
+        server = self.service()
+        contents = {f"{number}.txt": f"{number}\n".encode() for number in range(20)} | {"empty": b"", "large.bin": pattern(70 * MIB)}
+        server.buckets["data"] = {f"pre/d/{name}": content for name, content in contents.items()} | {"pre/d/3.txt": b"!\n"}
+        place = self.project(server, {f"in/{name}": content for name, content in contents.items()})
+        made = place.ask("data:d").exits(0)
+        self.assert_told(made, "1 object, 2 B to bucket, 21 found there")
+        asked = server.take()[0]
+        self.assertEqual([target for method, target in asked if method == "PUT" and ".trainmake" not in target], ["/pre/d/3.txt"])
+        self.assertEqual([target for method, target in asked if method == "HEAD" and ".trainmake" not in target], [])
+        place.ask("data", "verify", "data:d").exits(0)
+        place.ask("data", "verify", "--audit", "100%", "data:d").exits(0)
+        # Those stay when their files go; what was sent since goes with its file.
+        place.write("in/4.txt", "mine\n")
+        place.make("data:d")
+        for name in ("3.txt", "4.txt", "5.txt"):
+            place.remove(f"in/{name}")
+        self.assertEqual(place.make("data:d").finished["deleted"], {"objects": 2})
+        left = server.objects("data")
+        self.assertNotIn("pre/d/3.txt", left)
+        self.assertNotIn("pre/d/4.txt", left)
+        self.assertEqual(left["pre/d/5.txt"], b"5\n")
+
+    def test_what_others_put_stays_whatever_is_doubted(self):
+        for words in (("--force", "data:d"), ("data", "verify", "--heal", "data:d")):
+            server = self.service()
+            contents = {f"{number}.txt": f"{number}\n".encode() for number in range(12)}
+            server.buckets["data"] = {f"pre/d/{name}": content for name, content in contents.items()}
+            place = self.project(server, {f"in/{name}": content for name, content in contents.items()})
+            place.make("data:d")
+            place.remove("in/3.txt")
+            place.make("data:d")
+            server.buckets["data"]["pre/d/3.txt"] = b"their newer words\n"
+            place.ask(*words).exits(0)
+            self.assertEqual(server.objects("data")["pre/d/3.txt"], b"their newer words\n")
+            self.assert_told(place.ask("data", "verify", "data:d").exits(0), "fine: 11 objects")
+
+    def test_what_is_ours_stays_ours_whoever_goes_on(self):
+        server = self.service()
+        place = self.project(server, {f"in/{number}.txt": f"content {number}\n" * 100 for number in range(60)}, ', requests = 1, bandwidth = "20KB"')
+        going = place.start("data:d")
+        eventually(lambda: len(server.objects("data")) > 20, "few objects came")
+        going.interrupt().end()
+        self.assertLess(len(server.objects("data")), 60)
+        place.replace("TRAINSPACE.lua", "20KB", "1GB")
+        clone = place.clone()
+        self.addCleanup(clone.close)
+        clone.env.update(ENV)
+        clone.make("data:d")
+        for again in range(2):
+            for number in range(again * 20, again * 20 + 20):
+                clone.remove(f"in/{number}.txt")
+            if again:
+                clone.ask("--force", "data:d").exits(0)
+            else:
+                self.assertEqual(clone.make("data:d").finished["deleted"], {"objects": 20})
+            self.assertEqual(len(server.objects("data")), 40 - again * 20)
+        manifest = json.loads(server.buckets["data"]["pre/.trainmake/d/.mirror.json"])
+        self.assertEqual([entry for entry in manifest["objects"] if entry.get("found")], [])
+
+    def test_a_large_file_that_others_put_is_asked_for_alone(self):
+        server = self.service()
+        place = self.project(server, {"in/a.txt": "a\n"})
+        place.make("data:d")
+        content = pattern(5 * MIB)
+        server.buckets["data"]["pre/d/large.bin"] = content
+        place.write("in/large.bin", content)
+        server.take()
+        self.assertEqual(place.make("data:d").finished["uploaded"]["objects"], 0)
+        self.assertFalse([target for _, target in server.take()[0] if "listobjects" in target])
+        clone = place.clone()
+        self.addCleanup(clone.close)
+        clone.env.update(ENV)
+        self.assertEqual(clone.make("data:d").finished["uploaded"]["objects"], 0)
+
     def test_wrong_keys_are_told_and_never_shown(self):
         server = self.service()
         place = self.project(server, {"in/a.txt": "aaa\n"})
@@ -243,6 +318,18 @@ class Referee(Bucket):
         server = self.vendors_service()
         said = self.sdk(server, ["put", "nobodys", "k", self.file("x")])[0]
         self.assertEqual((said["status"], said["code"], said["error"]), (404, -30010, "bucket not exist"))
+
+    def test_what_the_vendors_client_put_is_not_sent_again(self):
+        server = self.vendors_service()
+        large = pattern(9 * MIB + 5)
+        self.sdk(server, ["put", "data", "pre/d/a b.txt", self.file(b"hello world")], ["put_parts", "data", "pre/d/large.bin", self.file(large)])
+        place = self.project(server, {"in/a b.txt": "hello world", "in/large.bin": large})
+        server.suffix = f"127.0.0.1:{server.port}"
+        server.take()
+        place.make("data:d")
+        # One of eleven bytes is as dear asked for as sent.
+        self.assertLess(server.take()[1], MIB)
+        self.assertEqual(server.objects("data"), {"pre/d/a b.txt": b"hello world", "pre/d/large.bin": large})
 
     def test_the_vendor_reads_what_trainmake_wrote(self):
         server = self.vendors_service()

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <latch>
 #include <thread>
 
@@ -83,20 +84,32 @@ TEST(Http, AnAnswerMayBeTakenPieceByPieceWhenItIsGood) {
     });
     std::string taken;
     HttpRequest request{"GET", server.url("/a"), {}, ""};
-    request.body_to = [&](int told, std::string_view bytes) {
-      EXPECT_EQ(told, 200);
+    request.body_to = [&](const HttpResponse& head, std::string_view bytes) {
+      EXPECT_EQ(head.status, 200);
+      EXPECT_FALSE(head.headers.empty());
       taken += bytes;
       return Result<void>();
     };
     const HttpResponse response = real_http().send(request, {}).value();
     EXPECT_EQ(taken, status == 200 ? "body" : "");
     EXPECT_EQ(response.body, status == 200 ? "" : "body");
-    request.body_to = [](int, std::string_view) -> Result<void> {
+    request.body_to = [](const HttpResponse&, std::string_view) -> Result<void> {
       return fail(step_error("The disk is full"));
     };
     const auto refused = real_http().send(request, {});
     EXPECT_EQ(refused.has_value(), status == 404);
   }
+}
+
+TEST(Http, AProxyThatCannotBeReachedIsNamedWithoutItsLogin) {
+  ::setenv("http_proxy", "http://me:WORD@127.0.0.1:1", 1);
+  const auto refused = real_http().send({"GET", "http://a.example/", {}, ""}, {});
+  ::unsetenv("http_proxy");
+  ASSERT_FALSE(refused);
+  const std::string told = cat(refused.error().message, " ", refused.error().hint);
+  EXPECT_NE(told.find("Cannot reach `a.example` through the proxy `127.0.0.1:1`"), told.npos) << told;
+  EXPECT_NE(told.find("http_proxy in the environment"), told.npos) << told;
+  EXPECT_EQ(told.find("WORD"), told.npos);
 }
 
 TEST(Http, KnowsTheOtherMethods) {

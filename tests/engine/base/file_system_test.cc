@@ -35,7 +35,7 @@ template <typename Place>
 class FileSystemConformance : public testing::Test {
  protected:
   std::string at(std::string_view path) const { return path_join(place_.root, path); }
-  void write(std::string_view path, std::string_view content, WriteOptions options = {}) {
+  void write(std::string_view path, std::string_view content, const WriteOptions& options = {}) {
     ASSERT_TRUE(write_file(files(), at(path), content, options).has_value());
   }
   std::string read(std::string_view path) { return read_file(files(), at(path)).value_or("<error>"); }

@@ -4,8 +4,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <filesystem>
+
 #include "engine/base/file_lock.h"
 #include "engine/base/file_system.h"
+#include "engine/base/text.h"
 #include "tests/support/scratch_folder.h"
 
 namespace trainmake {
@@ -66,6 +70,44 @@ TEST(FileLock, GoesWithTheProcessThatHeldIt) {
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   ASSERT_EQ(status, 0);
   EXPECT_TRUE(try_lock(path, FileLock::Mode::kExclusive).value().has_value());
+}
+
+std::size_t count_below(const std::string& folder) {
+  const auto all = std::filesystem::recursive_directory_iterator(folder);
+  return static_cast<std::size_t>(
+      std::count_if(begin(all), end(all), [](const auto& entry) { return entry.is_regular_file(); }));
+}
+
+TEST(RealFileSystem, WhatIsWrittenAsideIsNotSeenBesideItsName) {
+  const ScratchFolder scratch;
+  scratch.write("data/x", "x");
+  const auto writer =
+      real_file_system().create(scratch.path("data/new/f"), {0644, true, false, scratch.path("aside/deep")});
+  ASSERT_TRUE(writer);
+  ASSERT_TRUE((*writer)->append("content"));
+  EXPECT_EQ(count_below(scratch.path("data")), 1U);
+  EXPECT_EQ(count_below(scratch.path("aside")), 1U);
+  ASSERT_TRUE((*writer)->commit());
+  EXPECT_EQ(scratch.read("data/new/f"), "content");
+  EXPECT_EQ(count_below(scratch.path("aside")), 0U);
+}
+
+TEST(RealFileSystem, WhatWasWrittenAsideMayTurnOutToBeOnAnotherDisk) {
+  const ScratchFolder scratch;
+  struct ::stat here {
+  }, there{};
+  if (::stat(scratch.path().c_str(), &here) != 0 || ::stat("/dev/shm", &there) != 0 ||
+      here.st_dev == there.st_dev)
+    GTEST_SKIP() << "no second file system";
+  const std::string aside = cat("/dev/shm/trainmake-test-", ::getpid());
+  const std::string content(10'000'000, 'c');
+  ASSERT_TRUE(write_file(real_file_system(), scratch.path("f"), content, {0600, true, false, aside}));
+  EXPECT_EQ(scratch.read("f"), content);
+  EXPECT_EQ(std::filesystem::status(scratch.path("f")).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  EXPECT_EQ(count_below(aside), 0U);
+  EXPECT_EQ(count_below(scratch.path()), 1U);
+  std::filesystem::remove_all(aside);
 }
 
 TEST(FileLock, MovesWithoutBeingFreed) {

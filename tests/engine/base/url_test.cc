@@ -13,6 +13,12 @@ TEST(Url, HasAHostAndPerhapsALogin) {
   EXPECT_FALSE(holds_login("https://a.example/@scope/x?mail=a@b"));
 }
 
+TEST(Url, MayHaveAQuery) {
+  EXPECT_TRUE(holds_query("https://a/b?c"));
+  EXPECT_TRUE(holds_query("s3://a#b"));
+  EXPECT_FALSE(holds_query("s3://a/b"));
+}
+
 TEST(Url, AQueryIsNotShown) {
   EXPECT_EQ(without_query("https://a/b?X-Amz-Signature=00"), "https://a/b?...");
   EXPECT_EQ(without_query("https://a/b#c"), "https://a/b?...");

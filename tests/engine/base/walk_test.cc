@@ -151,6 +151,9 @@ TEST_F(Walk, NeverGoesIntoGitOrOurOwnState) {
   put({".git/config", "a/.trainmake/state.db", "a/.gitignore", "b/.git"});
   EXPECT_EQ(found({"**"}), Texts{"a/.gitignore"});
   EXPECT_EQ(found({".git/*", ".git/config", "b/.git"}), Texts{});
+  request_.all_names = true;
+  EXPECT_EQ(found({"**"}), (Texts{".git/config", "a/.gitignore", "a/.trainmake/state.db", "b/.git"}));
+  EXPECT_EQ(found({"b/.git"}), Texts{"b/.git"});
 }
 
 TEST_F(Walk, NeverGoesIntoAFolderThatIsKeptOut) {

@@ -17,12 +17,13 @@ struct Gc : testing::Test, LookingBack {
   FakeHttp http;
   Environment environment;
   Host host{real_file_system(), processes, http, clock, environment};
+  Space space;
   Workspace workspace{folder.path("workspace"), folder.path(), ""};
   Blobs blobs{host.files, folder.path()};
   std::int64_t old_ns = clock.now_ns() - 100 * kDay_ns;
 
   Removed collect(KeepOptions keep = {}) {
-    const auto removed = collect_garbage({host, workspace, *state, blobs}, keep);
+    const auto removed = collect_garbage({host, workspace, space, *state, blobs}, keep);
     EXPECT_TRUE(removed) << removed.error().message;
     return removed ? *removed : Removed();
   }
@@ -75,6 +76,20 @@ TEST_F(Gc, KeepsWhatARunLeft) {
   put(run);
   collect();
   EXPECT_TRUE(has("model"));
+}
+
+TEST_F(Gc, OfEachLabelKeepsTheLastCheckpoint) {
+  std::string kept;
+  for (const char* content : {"before", "last"}) {
+    const std::string listing = encode({{"step", "", "", 4, 0644, {}, blob(content)}});
+    auto run = run_of({cat(content, "00"), job("x"), RunStatus::kFailed, kept.empty() ? old_ns : old_ns + 1});
+    run.provenance_json = cat(R"({"checkpoint":{"listing":")", blob(listing).hex(), R"("}})");
+    put(run);
+    kept = listing;
+  }
+  collect();
+  EXPECT_TRUE(has(kept) && has("last"));
+  EXPECT_FALSE(has("before"));
 }
 
 TEST_F(Gc, ForgetsOldResultsBeyondTheNewestFew) {

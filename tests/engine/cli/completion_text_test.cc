@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/cli/flags.h"
+#include "engine/cli/templates.h"
 
 namespace trainmake {
 namespace {
@@ -27,6 +28,20 @@ TEST(Completion, OffersWhatAnImageCanDoBeforeItsLabels) {
   const std::string script = completion_text("bash").value();
   EXPECT_NE(script.find("'image') echo 'export load check'"), std::string::npos);
   EXPECT_NE(script.find("'image'|"), std::string::npos) << "among those that take labels";
+}
+
+TEST(Completion, OffersEveryTemplate) {
+  EXPECT_GE(template_names().size(), 4U);
+  EXPECT_EQ(template_names().front(), "basic");
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    for (const std::string& name : template_names())
+      EXPECT_NE(completion_text(shell).value().find(name), std::string::npos) << shell << " " << name;
+  }
+  for (const FlagSpec& flag : all_flags()) {
+    if (flag.name != "--template") continue;
+    for (const std::string& name : template_names())
+      EXPECT_NE(flag.doc.find(name), std::string::npos) << name;
+  }
 }
 
 TEST(Completion, KnowsNoOtherShell) { EXPECT_FALSE(completion_text("tcsh")); }

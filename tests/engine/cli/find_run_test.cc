@@ -29,8 +29,8 @@ TEST_F(FindRun, ByItsIdOrAUniqueStartOfIt) {
 }
 
 TEST_F(FindRun, AStartOfSeveralListsThem) {
-  put(run_of({"abc000000000", job("x"), RunStatus::kSucceeded, 2}));
   put(run_of({"abd000000000", job("y"), RunStatus::kSucceeded, 1}));
+  put(run_of({"abc000000000", job("x"), RunStatus::kSucceeded, 2}));
   EXPECT_EQ(of_id("ab"),
             "More than one run begins with `ab`: `abc000000000` (job:x), `abd000000000` (job:y) | Give some "
             "more of it");
@@ -68,7 +68,7 @@ TEST_F(FindRun, InFlightIsPreferredWhenThatIsWhatIsWanted) {
   EXPECT_EQ(of_label(job("x"), WhichRun::kLatest), "aaa000000000");
   put(run_of({"bbb000000000", job("x"), RunStatus::kRunning, 0, "b"}));
   EXPECT_EQ(of_label(job("x")), "aaa000000000");
-  EXPECT_EQ(of_label(job("x"), WhichRun::kLatest), "aaa000000000") << "it ended, and was not looked at since";
+  EXPECT_EQ(of_label(job("x"), WhichRun::kLatest), "bbb000000000") << "it ended, and was not looked at since";
   EXPECT_EQ(of_label(job("x"), WhichRun::kUnfinished), "bbb000000000");
   going_on.insert("bbb000000000");
   EXPECT_EQ(of_label(job("x"), WhichRun::kLatest), "bbb000000000");
@@ -81,6 +81,16 @@ TEST_F(FindRun, OneThatJustFailedIsNotTakenForAnEarlierSuccess) {
   put(run_of({"bbb000000000", job("x"), RunStatus::kFailed, 2, "b"}));
   EXPECT_EQ(of_label(job("x"), WhichRun::kLatest), "bbb000000000");
   EXPECT_EQ(of_label(job("x")), "aaa000000000");
+}
+
+TEST_F(FindRun, OneThatFailedAfterTheClockWasSetBackIsTheLatestToo) {
+  const auto done = run_of({"aaa000000000", job("x"), RunStatus::kSucceeded, 1000});
+  put(done);
+  remember(done);
+  put(run_of({"bbb000000000", job("x"), RunStatus::kFailed, 2, "b"}));
+  EXPECT_EQ(of_label(job("x"), WhichRun::kLatest), "bbb000000000");
+  remember(done);  // an edit undone
+  EXPECT_EQ(of_label(job("x"), WhichRun::kLatest), "aaa000000000");
 }
 
 TEST_F(FindRun, ALabelThatNeverRanSaysHowToRunIt) {

@@ -25,7 +25,7 @@ struct Somebody {
   }
   std::string found(const std::string& profile = "") {
     const Result<UCloudAccount> account = find_ucloud_account(host, profile);
-    return account ? account->keys.public_key + account->keys.private_key : account.error().message;
+    return account ? account->keys.public_key + account->keys.private_key.reveal() : account.error().message;
   }
 };
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 
+#include "engine/base/resource_limits.h"
 #include "engine/base/text.h"
 #include "engine/container/runtime.h"
 #include "tests/support/scratch_folder.h"
@@ -24,13 +25,13 @@ class Containers : public testing::Test {
  protected:
   void SetUp() override {
     if (!std::filesystem::exists(kBusybox)) GTEST_SKIP() << "there is no busybox-static";
-    const Result<RuntimeSearch> search = search_runtime(host_, scratch_.path("try"));
+    const Result<RuntimeSearch> search = search_runtime(host_, scratch_.path("try"), Tried::kUntilOneWorks);
     ASSERT_TRUE(search) << search.error().message;
     if (!search->found) GTEST_SKIP() << why(*search);
     runtime_ = *search->found;
     std::filesystem::create_directories(scratch_.path("base/bin"));
     std::filesystem::copy_file(kBusybox, scratch_.path("base/bin/busybox"));
-    for (const char* name : {"sh", "cat", "id", "rm", "ls", "mkdir", "sleep", "touch", "ip", "chown"})
+    for (const char* name : {"sh", "cat", "id", "rm", "ls", "mkdir", "sleep", "touch", "ip", "chown", "grep"})
       std::filesystem::create_symlink("busybox", scratch_.path(cat("base/bin/", name)));
   }
 
@@ -78,23 +79,79 @@ TEST_F(Containers, RunACommandAsRootOfTheirOwn) {
 }
 
 TEST_F(Containers, EveryRuntimeThatIsInstalledRunsTheSame) {
-  ContainerRequest what = request("echo $A; cat /in; cat /run/secrets/S; id -u; rm /bin/rm");
+  ContainerRequest what =
+      request("echo $A; cat /in; cat /run/secrets/S; id -u; rm /bin/rm; echo made > /out/made");
   scratch_.write("input", "from outside\n");
   what.environment["A"] = "b c";
   what.mounts.push_back({scratch_.path("input"), "/in"});
+  std::filesystem::create_directory(scratch_.path("to"));
+  what.mounts.push_back({scratch_.path("to"), "/out", true});
   what.secrets["S"] = "s3cr3t\n";
   int ran = 0;
+  for (const auto& [kind, program] :
+       {std::pair(Runtime::Kind::kCrun, "/usr/bin/crun"), std::pair(Runtime::Kind::kRunc, "/usr/sbin/runc"),
+        std::pair(Runtime::Kind::kBubblewrap, "/usr/bin/bwrap"),
+        std::pair(Runtime::Kind::kApptainer, "/usr/bin/apptainer")}) {
+    if (!std::filesystem::exists(program)) continue;
+    runtime_ = {kind, program};
+    for (const bool is_first : {true, false}) {
+      if (is_first && kind == Runtime::Kind::kApptainer) continue;  // it is for jobs alone
+      what.is_first = is_first;
+      const Ended ended = run(what);
+      EXPECT_EQ(ended.output, "b c\nfrom outside\ns3cr3t\n0\n") << program;
+      EXPECT_EQ(ended.exit_code, 0) << program;
+      EXPECT_EQ(scratch_.read("to/made"), "made\n") << program;
+      std::filesystem::remove(scratch_.path("to/made"));
+    }
+    ++ran;
+  }
+  EXPECT_GE(ran, 1);
+}
+
+TEST_F(Containers, EndWithTheirCommandWhateverThatLeft) {
+  const auto cgroups = [] {
+    std::vector<std::string> ours;
+    for (const CgroupPlace& place :
+         cgroup_places(*read_file(real_file_system(), "/proc/self/cgroup"), "pids"))
+      for (const auto& entry : std::filesystem::directory_iterator(place.own))
+        if (entry.path().filename().string().starts_with(cat("trainmake-", process_id(), "-")))
+          ours.push_back(entry.path());
+    return ours;
+  };
   for (const auto& [kind, program] :
        {std::pair(Runtime::Kind::kCrun, "/usr/bin/crun"), std::pair(Runtime::Kind::kRunc, "/usr/sbin/runc"),
         std::pair(Runtime::Kind::kBubblewrap, "/usr/bin/bwrap")}) {
     if (!std::filesystem::exists(program)) continue;
     runtime_ = {kind, program};
-    const Ended ended = run(what);
-    EXPECT_EQ(ended.output, "b c\nfrom outside\ns3cr3t\n0\n") << program;
-    EXPECT_EQ(ended.exit_code, 0) << program;
-    ++ran;
+    for (const auto& [command, exit_code] :
+         {std::pair("sleep 60 & echo ends; exit 3", 3), std::pair("sleep 60 & echo ends; kill -9 $$", 137)}) {
+      ContainerRequest what = request(command);
+      what.is_first = false;
+      const std::int64_t began = host_.clock.steady_ns();
+      const Ended ended = run(what);
+      EXPECT_EQ(ended.output, "ends\n") << program;
+      EXPECT_EQ(ended.exit_code, exit_code) << program;
+      EXPECT_LT(host_.clock.steady_ns() - began, 30'000'000'000) << program;
+      EXPECT_EQ(cgroups(), std::vector<std::string>()) << program;
+    }
   }
-  EXPECT_GE(ran, 1);
+}
+
+TEST_F(Containers, HaveTheDevicesThatTheyAreGivenAndWhatGoesWithThem) {
+  ContainerRequest what = request(
+      "echo gone > /dev/given; ls /dev | grep -c given; cat /usr/lib/driver.so.1 /usr/lib/theirs; "
+      "(echo x > /usr/lib/driver.so.1) 2>/dev/null || echo read-only; driver");
+  scratch_.write("driver.so.1.2", "library\n");
+  scratch_.write("base/usr/lib/theirs", "of the image\n");
+  scratch_.write("driver", "#!/bin/sh\necho program\n");
+  std::filesystem::permissions(scratch_.path("driver"), std::filesystem::perms(0755));
+  what.devices.nodes = {{"/dev/null", "/dev/given"}};
+  what.devices.mounts = {{scratch_.path("driver.so.1.2"), "/usr/lib/driver.so.1.2"},
+                         {scratch_.path("driver"), "/usr/bin/driver"}};
+  what.devices.links = {{"/usr/lib/driver.so.1", "driver.so.1.2"}, {"/usr/lib/theirs", "driver.so.1.2"}};
+  EXPECT_EQ(run(what).output, "1\nlibrary\nof the image\nread-only\nprogram\n");
+  what.arguments = {"driver"};
+  EXPECT_EQ(run(what).output, "program\n");
 }
 
 TEST_F(Containers, KeepWhatTheyChangeApart) {
@@ -176,6 +233,16 @@ TEST_F(Containers, NeedAShell) {
   EXPECT_EQ(run(what).output, "The image has no `/bin/sh` to run a command with");
 }
 
+TEST_F(Containers, LookTheirProgramUpInTheirPath) {
+  ContainerRequest what = request("");
+  what.arguments = {"echo-no", "a"};
+  EXPECT_EQ(run(what).output.substr(0, 49), "The image has no program `echo-no` in its PATH `/");
+  what.arguments = {"ls", "/bin/sh"};
+  EXPECT_EQ(run(what).output, "/bin/sh\n");
+  what.environment["PATH"] = "/nowhere";
+  EXPECT_EQ(run(what).exit_code, -1);
+}
+
 TEST_F(Containers, LieOnManyLayers) {
   ContainerRequest what = request("cat /f0 /f129");
   for (int i = 0; i < 130; ++i) {
@@ -197,6 +264,49 @@ TEST_F(Containers, RunAsTheUserOfTheImage) {
   }
 }
 
+// By name, why the first that works is not this one.
+std::map<std::string, std::string> others_of(const RuntimeSearch& search) {
+  std::map<std::string, std::string> others;
+  for (const RuntimeSearch::Other& other : search.others) others[other.name] = other.why_not;
+  return others;
+}
+
+TEST_F(Containers, EachRuntimeSaysWhyItIsNotTheOne) {
+  Environment environment{{{"PATH", scratch_.path("programs")}}};
+  Host host{host_.files, host_.processes, host_.http, host_.clock, environment};
+  scratch_.write("programs/docker", "#!/bin/sh\n");
+  std::filesystem::permissions(scratch_.path("programs/docker"), std::filesystem::perms::owner_all);
+  const Result<RuntimeSearch> all = search_runtime(host, scratch_.path("try"), Tried::kAll);
+  ASSERT_TRUE(all) << all.error().message;
+  const std::map<std::string, std::string> others = others_of(*all);
+  EXPECT_EQ(others.size() + 1, 5U);  // crun, runc, bubblewrap, podman and docker, less the one that works
+  EXPECT_NE(others.at("docker").find("what a daemon started outlives whoever asked"), std::string::npos);
+  const Result<RuntimeSearch> first = search_runtime(host, scratch_.path("try"), Tried::kUntilOneWorks);
+  ASSERT_TRUE(first) << first.error().message;
+  EXPECT_FALSE(others_of(*first).contains("docker"));
+}
+
+TEST_F(Containers, WhatPodmanStartsThemWithIsTriedWithoutPodman) {
+  if (runtime_.kind == Runtime::Kind::kBubblewrap) GTEST_SKIP() << "podman starts crun or runc";
+  Environment environment{{{"PATH", scratch_.path("programs")}}};
+  Host host{host_.files, host_.processes, host_.http, host_.clock, environment};
+  const std::string name(name_of(runtime_.kind));
+  const std::string hidden = scratch_.path(cat("hidden/", name));
+  std::filesystem::create_directories(scratch_.path("hidden"));
+  std::filesystem::copy_file(runtime_.program, hidden);
+  const auto podman_says = [&](const std::string& text) {
+    scratch_.write("programs/podman", cat("#!/bin/sh\n", text, "\n"));
+    std::filesystem::permissions(scratch_.path("programs/podman"), std::filesystem::perms::owner_all);
+    return others_of(*search_runtime(host, scratch_.path("try"), Tried::kAll));
+  };
+  EXPECT_EQ(podman_says(cat("echo ", hidden)).at(cat("podman's ", name)), "works, too");
+  EXPECT_EQ(podman_says(cat("echo ", runtime_.program)).at("podman"),
+            cat("starts ", runtime_.program, ", as is done without it"));
+  EXPECT_EQ(podman_says("echo /opt/kata").at("podman"), "starts /opt/kata, which is neither crun nor runc");
+  EXPECT_EQ(podman_says("echo no home >&2; exit 125").at("podman"),
+            "does not say what it starts containers with: no home");
+}
+
 TEST_F(Containers, TheRuntimeThatWorksIsRemembered) {
   const std::string memo = scratch_.path("runtime.json");
   const Result<Runtime> first = find_runtime(host_, scratch_.path("search"), memo);
@@ -204,6 +314,35 @@ TEST_F(Containers, TheRuntimeThatWorksIsRemembered) {
   const Result<Runtime> second = find_runtime(host_, "/nowhere/that/can/be/written", memo);
   ASSERT_TRUE(second) << second.error().message;
   EXPECT_EQ(first->program, second->program);
+}
+
+TEST_F(Containers, OneThatIsWishedForIsTheOnlyOneThatWillDo) {
+  const std::string memo = scratch_.path("runtime.json");
+  ASSERT_TRUE(find_runtime(host_, scratch_.path("search"), memo));
+  Environment environment{{{"PATH", scratch_.path("programs")}}};
+  Host host{host_.files, host_.processes, host_.http, host_.clock, environment};
+  scratch_.write("programs/apptainer", "#!/bin/sh\necho it is broken; exit 3\n");
+  std::filesystem::permissions(scratch_.path("programs/apptainer"), std::filesystem::perms::owner_all);
+  const auto wished = find_runtime(host, scratch_.path("search"), memo, {"apptainer", true});
+  ASSERT_FALSE(wished);
+  EXPECT_EQ(wished.error().message,
+            "No container can be run here: apptainer does not work here: it is broken");
+  const auto first =
+      find_runtime(host_, scratch_.path("search"), memo, {std::string(name_of(runtime_.kind)), true});
+  ASSERT_TRUE(first) << first.error().message;
+  EXPECT_EQ(first->kind, runtime_.kind);
+}
+
+TEST_F(Containers, ApptainerIsForJobsAlone) {
+  Environment environment{{{"PATH", scratch_.path("programs")}}};
+  Host host{host_.files, host_.processes, host_.http, host_.clock, environment};
+  scratch_.write("programs/apptainer", "#!/bin/sh\nexit 0\n");
+  std::filesystem::permissions(scratch_.path("programs/apptainer"), std::filesystem::perms::owner_all);
+  const auto others = [&](const RuntimeWish& wish) {
+    return others_of(*search_runtime(host, scratch_.path("try"), Tried::kAll, wish));
+  };
+  EXPECT_FALSE(others({}).contains("apptainer"));
+  EXPECT_EQ(others({.for_jobs = true}).at("apptainer"), "works, too");
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <mutex>
+#include <thread>
 
 #include "engine/base/file_lock.h"
 #include "tests/support/engine_world.h"
@@ -131,6 +133,31 @@ TEST(Run, AFailureSkipsWhatNeedsItAndWhatWasNotStarted) {
   EXPECT_EQ(summary.exit_code, 1);
   EXPECT_FALSE(*world.memory.last(EngineWorld::label("a")));
   EXPECT_FALSE(*world.memory.last(EngineWorld::label("b")));
+}
+
+TEST(Run, StepsThatPauseNeedNoWorker) {
+  RunWorld world{{"a", {}}, {"b", {}}, {"c", {}}, {"all", {"a", "b", "c"}}};
+  std::mutex mutex;
+  std::vector<std::function<void()>> waiting;
+  for (const char* name : {"a", "b", "c"}) {
+    world.rule.pauses[name] = [&](std::function<void()> wake) {
+      const std::lock_guard lock(mutex);
+      waiting.push_back(std::move(wake));
+      if (waiting.size() < 3) return;
+      for (const auto& each : waiting) each();
+    };
+  }
+  const Summary summary = world.run_all({.parallel = 1});
+  EXPECT_EQ(names(summary, Outcome::kRan), (Names{"a", "all", "b", "c"}));
+}
+
+TEST(Run, AStepThatFailsAfterItsPauseHasFailed) {
+  RunWorld world{{"a", {}}, {"b", {"a"}}};
+  world.rule.pauses["a"] = [&](std::function<void()> wake) { std::thread(std::move(wake)).detach(); };
+  world.rule.failing.insert("a");
+  const Summary summary = world.run_all();
+  EXPECT_EQ(names(summary, Outcome::kFailed), Names{"a"});
+  EXPECT_EQ(names(summary, Outcome::kSkipped), Names{"b"});
 }
 
 TEST(Run, KeepGoingDoesWhatDoesNotNeedTheFailure) {

@@ -253,7 +253,7 @@ TEST(ImageInput, ABaseIsPinnedOnlyWhenItCanBeBuiltOn) {
     world.fake.manifests["b"][digest_text(sha256_of(manifest))] = manifest;
     world.fake.tags["b"]["1"] = digest_text(sha256_of(manifest));
     world.image_of({{"base", text("registry.example.com/b:1")}});
-    const auto errors = world.image.settle(world.graph, [](const Event&) {});
+    const auto errors = world.image.before_run(world.graph, [](const Event&) {});
     EXPECT_EQ(errors.empty(), os == "linux");
     return world.files.has("/w/TRAINFILE.lock");
   };
@@ -270,7 +270,7 @@ TEST(ImageInput, WhyARegistryIsWaitedForIsTold) {
   };
   std::vector<std::string> messages;
   world.image_of({{"base", text("registry.example.com/b:1")}});
-  (void)world.image.settle(world.graph, [&](const Event& event) {
+  (void)world.image.before_run(world.graph, [&](const Event& event) {
     if (const auto* message = std::get_if<Message>(&event)) messages.push_back(message->text);
   });
   EXPECT_EQ(messages, (std::vector<std::string>{"Asking what `registry.example.com/b:1` stands for",

@@ -25,7 +25,7 @@ struct LoginWorld {
 
   std::string user_of(const std::string& registry) {
     const auto login = login_for(host, registry, {});
-    return login && *login ? cat((*login)->user, " ", (*login)->password) : std::string();
+    return login && *login ? cat((*login)->user, " ", (*login)->password.reveal()) : std::string();
   }
   Result<bool> check(const std::string& password) {
     return check_login(host, {"r.example.com"}, {"me", password}, tally, {});

@@ -1,4 +1,4 @@
-#include "rules/job/contract.h"
+#include "rules/job/contracts.h"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@ namespace {
 const Folders kFolders{"/c", "/d", "/o", "/k", "/l", "/h", "/p.json"};
 
 std::vector<std::string> arguments_of(const JobSpec& spec) {
-  return render(spec, kFolders, "/bin").arguments;
+  return render(default_contract(), spec, kFolders, "/bin").arguments;
 }
 
 TEST(Contract, ArgsThenParamsEachAsAFlag) {
@@ -45,7 +45,7 @@ TEST(Contract, TheEnvironmentIsWhatIsSaidAndNothingElse) {
   spec.run = "r1";
   spec.label = "//job:j";
   spec.environment = {{"MODE", "fast"}, {"HOME", "/mine"}};
-  const RenderedJob job = render(spec, kFolders, "/bin");
+  const RenderedJob job = render(default_contract(), spec, kFolders, "/bin");
   EXPECT_EQ(job.environment, (std::map<std::string, std::string>{{"MODE", "fast"},
                                                                  {"HOME", "/mine"},
                                                                  {"PATH", "/bin"},
@@ -81,14 +81,15 @@ TEST(Contract, PythonPrintsAtOnceUnlessToldOtherwise) {
     JobSpec spec;
     spec.main = "main";
     spec.starter = {each.before};
-    EXPECT_EQ(render(spec, kFolders, "/bin").environment.contains("PYTHONUNBUFFERED"), each.at_once)
+    EXPECT_EQ(render(default_contract(), spec, kFolders, "/bin").environment.contains("PYTHONUNBUFFERED"),
+              each.at_once)
         << join(each.before, " ");
     spec.environment = {{"PYTHONUNBUFFERED", ""}};
-    EXPECT_EQ(render(spec, kFolders, "/bin").environment.at("PYTHONUNBUFFERED"), "");
+    EXPECT_EQ(render(default_contract(), spec, kFolders, "/bin").environment.at("PYTHONUNBUFFERED"), "");
   }
   JobSpec spec;
   spec.command = {value_of(std::string("python3")), value_of(std::string("main.py"))};
-  EXPECT_EQ(render(spec, kFolders, "/bin").environment.at("PYTHONUNBUFFERED"), "1");
+  EXPECT_EQ(render(default_contract(), spec, kFolders, "/bin").environment.at("PYTHONUNBUFFERED"), "1");
 }
 
 TEST(Contract, ParamsAreAJsonObject) {

@@ -21,6 +21,9 @@ std::map<std::string, std::pair<Value, Value>> changes() {
       {"command", {list_of({"a"}), list_of({"b"})}},
       {"args", {table_of({{"a", text("1")}}), table_of({{"a", text("2")}})}},
       {"params", {table_of({{"lr", value_of(0.1)}}), table_of({{"lr", value_of(0.2)}})}},
+      {"solver", {text("a.prototxt"), text("b.prototxt")}},
+      {"snapshot", {text("a.solverstate"), text("b.solverstate")}},
+      {"train_params", {text("--step=1"), text("--step=2")}},
       {"env", {table_of({{"MODE", text("fast")}}), table_of({{"MODE", text("slow")}})}},
       {"secrets", {list_of({"A"}), list_of({"B"})}},
       {"resources",
@@ -29,9 +32,12 @@ std::map<std::string, std::pair<Value, Value>> changes() {
       {"metrics", {table_of({{"m", text("a=(%d)")}}), table_of({{"m", text("b=(%d)")}})}},
       {"retries", {value_of(std::int64_t{1}), value_of(std::int64_t{2})}},
       {"timeout", {text("1h"), text("2h")}},
-      {"preflight", {table_of({{"a", text("1")}}), table_of({{"a", text("2")}})}},
-      {"distribution", {table_of({{"a", text("1")}}), table_of({{"a", text("2")}})}},
+      {"resume", {value_of(true), value_of(false)}},
+      {"preflight",
+       {table_of({{"steps", value_of(std::int64_t{1})}}), table_of({{"steps", value_of(std::int64_t{2})}})}},
+      {"distribution", {text("torchrun"), text("tf_config")}},
       {"tags", {list_of({"a"}), list_of({"b"})}},
+      {"memo", {text("a"), text("b")}},
       {"notes", {text("a"), text("b")}},
   };
 }
@@ -40,8 +46,7 @@ std::map<std::string, std::pair<Value, Value>> changes() {
 TEST(JobManifest, AnAttributeCountsExactlyWhenTheSchemaSaysSo) {
   const auto table = changes();
   for (const Attribute& attribute : job_schema().attributes) {
-    if (!attribute.labels.empty()) continue;      // what is needed: below
-    if (attribute.name == "preflight") continue;  // refused, whatever it says
+    if (!attribute.labels.empty()) continue;  // what is needed: below
     const auto found = table.find(attribute.name);
     ASSERT_NE(found, table.end()) << "say in changes() how `" << attribute.name << "` may change";
     JobWorld world;
@@ -142,6 +147,17 @@ TEST(JobManifest, OfResourcesOnlyNodesAndGpusCount) {
   EXPECT_NE(world.manifest().fingerprint(), nothing_said);
 }
 
+TEST(JobManifest, OfAKindOfMachineItsAcceleratorsCount) {
+  JobWorld world;
+  const auto with = [&](const char* type, std::int64_t hours) {
+    world.set("resources",
+              table_of({{"hours", value_of(hours)}, {"node_type", value_of(std::string(type))}}));
+    return world.manifest().fingerprint();
+  };
+  EXPECT_EQ(with("1-P40", 6), with("1-K80", 7));
+  EXPECT_NE(with("1-P40", 6), with("4-P40", 6));
+}
+
 TEST(JobManifest, AParameterIsALineOfItsOwn) {
   JobWorld world;
   world.set("params", table_of({{"lr", value_of(0.1)}, {"epochs", value_of(std::int64_t{5})}}));
@@ -180,12 +196,6 @@ TEST(JobManifest, WhatIsNotKnownIsNotCertain) {
   world.inputs.known.erase(JobWorld::kImage);
   ASSERT_TRUE(world.describe());
   EXPECT_FALSE(world.describe()->certain);
-}
-
-TEST(JobErrors, WhatIsNotDoneYetIsRefused) {
-  JobWorld world;
-  world.set("preflight", table_of({{"a", value_of(std::string("1"))}}));
-  EXPECT_NE(world.describe_error().find("`preflight`"), std::string::npos);
 }
 
 TEST(JobErrors, MoreNodesThanThePlatformHasAreRefused) {
@@ -305,6 +315,22 @@ TEST(JobErrors, AVariableHasANameThatOneCanHave) {
   EXPECT_NE(told_alone("env", table_of({{"A=B", value_of(true)}})).find("`A=B`"), std::string::npos);
   EXPECT_NE(told_alone("secrets", list_of({"TOKEN", ""})).find("variable"), std::string::npos);
   EXPECT_NE(told_alone("secrets", value_of(std::string("A=B"))).find("`A=B`"), std::string::npos);
+}
+
+TEST(JobErrors, TypedArgumentsAreARowOfWords) {
+  EXPECT_EQ(told_of({{"train_params", value_of(std::string("--name 'a b' -v"))}}).size(), 0U);
+  for (const char* text : {"--name 'a", "--out $HOME", "a; b"}) {
+    const std::string told = told_alone("train_params", value_of(std::string(text)));
+    EXPECT_NE(told.find("`train_params` is no row of words"), std::string::npos) << told;
+  }
+}
+
+TEST(JobErrors, ASolverIsSaidOnce) {
+  JobWorld world;
+  world.set("solver", value_of(std::string("a.prototxt")));
+  EXPECT_TRUE(world.describe());
+  world.set("args", table_of({{"solver", value_of(std::string("b.prototxt"))}}));
+  EXPECT_NE(world.describe_error().find("`solver` is said twice"), std::string::npos);
 }
 
 TEST(JobErrors, AChannelIsAFolderOfTheData) {

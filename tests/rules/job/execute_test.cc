@@ -1,4 +1,5 @@
 // Runs of a job against the fake platform: what is asked of it and remembered, whatever happens in between.
+#include "rules/job/readers.h"
 #include "rules/job/runs.h"
 #include "tests/rules/job/job_world.h"
 
@@ -165,7 +166,46 @@ TEST(JobRun, AFailureIsNotTriedAgainAndSaysWhy) {
   const auto before = world.rule().failed_before(world.subject(), *world.describe());
   ASSERT_TRUE(before && *before);
   EXPECT_NE((*before)->message.find("a bad word"), std::string::npos);
-  EXPECT_NE((*before)->hint.find("trainmake job:j --retry"), std::string::npos) << (*before)->hint;
+  EXPECT_NE((*before)->message.find("nothing changed since"), std::string::npos);
+  EXPECT_NE((*before)->hint.find("`trainmake job:j --platform fake --retry`"), std::string::npos)
+      << (*before)->hint;
+  EXPECT_NE(done.error().hint.find("`trainmake job:j --platform fake --retry`"), std::string::npos);
+  world.space.default_platform = "fake";
+  EXPECT_NE((*world.rule().failed_before(world.subject(), *world.describe()))
+                ->hint.find("`trainmake job:j --retry`"),
+            std::string::npos);
+}
+
+TEST(JobRun, AFailureIsToldWithTheLimitsThatWereEditedSince) {
+  JobWorld world;
+  const auto give = [&](const char* memory, Value timeout) {
+    world.set("resources", table_of({{"memory", value_of(std::string(memory))}}));
+    world.set("timeout", std::move(timeout));
+  };
+  world.set("command", command({"fail"}));
+  give("100M", Value());
+  ASSERT_FALSE(world.execute());
+  give("1G", value_of(std::string("2m")));
+  const auto before = world.rule().failed_before(world.subject(), *world.describe());
+  ASSERT_TRUE(before && *before);
+  EXPECT_NE((*before)->message.find(
+                "; memory is 1G now, was 100M, timeout is 2 min 0 s now, was not limited, but limits "
+                "are no part of a result, so it was not tried again"),
+            std::string::npos)
+      << (*before)->message;
+  EXPECT_NE((*before)->hint.find("--retry` tries with that"), std::string::npos) << (*before)->hint;
+}
+
+TEST(JobRun, OptionsOfAnotherPlatformAreToldToBeWithoutEffect) {
+  JobWorld world;
+  world.set("resources",
+            table_of({{"node_type", value_of(std::string("1-P40"))}, {"hours", value_of(std::int64_t{2})}}));
+  ASSERT_TRUE(world.execute());
+  EXPECT_NE(
+      world.messages().find("`node_type` is an option of uai, and without effect on platform `fake`; `gpus`"),
+      std::string::npos)
+      << world.messages();
+  EXPECT_NE(world.messages().find("`hours` is an option of uai"), std::string::npos);
 }
 
 TEST(JobRun, RetriesAreNewAttempts) {
@@ -494,11 +534,25 @@ struct StoreWorld : JobWorld {
   FakePlatform far{folder.path("far"), true};
   std::vector<std::string> checked;
   bool is_as_sent = true;
+  std::string mark;  // of what lies there
+  Result<bool> is_as_marked = true;
+  std::string compared;
 
   StoreWorld() {
     give_data(kData, {{"a", "a"}});
     inputs.known[kData].push_back({"store", "b/d", "", 0, "store:b/d"});
     need("data", kData);
+  }
+  bool is_held = false;  // the job's step, by another trainmake
+  std::optional<Run> reader(const std::string& store, const std::string& of_platform) {
+    const auto hold = [&](const Label&) -> Result<std::optional<FileLock>> {
+      if (is_held) return std::optional<FileLock>();
+      return real_file_system().lock(folder.path("step"), FileLock::Mode::kExclusive);
+    };
+    const Doing doing{{}, {}, [](const Event&) {}, tally, [](const auto& work) { work(); }};
+    const auto found = reader_of({runs, clock, of_platform, far, hold}, store, doing);
+    EXPECT_TRUE(found);
+    return found.value_or(std::nullopt);
   }
   Result<Done> submit() {
     JobServices services{host,
@@ -510,9 +564,13 @@ struct StoreWorld : JobWorld {
                          runs,
                          far,
                          "1",
-                         [this](const Target& data, const std::string& root) {
+                         [this](const Target& data, const std::string& root, const Doing&) {
                            checked.push_back(cat(data.label.text(), " ", root));
-                           return is_as_sent ? Result<void>() : fail(step_error("It is another"));
+                           return is_as_sent ? Result<std::string>(mark) : fail(step_error("It is another"));
+                         },
+                         [this](const GivenTree& given) {
+                           compared += cat(given.store, " ", given.mark, " ", given.files->size(), "\n");
+                           return is_as_marked;
                          }};
     JobRule the_rule(services);
     TRY_ASSIGN(const Description description, the_rule.describe(subject()));
@@ -540,13 +598,37 @@ TEST(JobRun, WhatLiesInAStoreIsLookedAtBeforeAJobIsSubmittedThatReadsIt) {
   EXPECT_EQ(world.checked.size(), 2U);
 }
 
+TEST(JobRun, DataThatWasReplacedInItsStoreMakesAResultNobodys) {
+  StoreWorld world;
+  world.mark = "first";
+  world.is_as_marked = false;
+  const auto done = world.submit();
+  ASSERT_FALSE(done);
+  EXPECT_NE(done.error().hint.find("snapshot = true"), std::string::npos);
+  EXPECT_EQ(world.runs.runs[0].status, RunStatus::kSucceeded);
+  EXPECT_FALSE(world.runs.runs[0].reusable);
+  EXPECT_EQ(world.runs.runs[0].reason, "`//data:d` was replaced in `b/d` while the job could read it");
+  EXPECT_EQ(world.compared, "store:b/d first 1\n");
+
+  world.mark = "second";
+  world.is_as_marked = fail(user_error("Nobody answers").because(Blame::kRemote));
+  const auto unknown = world.submit();
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().blame, Blame::kRemote);
+  world.mark = "third";  // by now: what it was given is on its record
+  world.is_as_marked = true;
+  EXPECT_TRUE(world.submit());
+  EXPECT_EQ(world.far.starts, 2) << "the second one was only concluded";
+  EXPECT_EQ(world.compared, "store:b/d first 1\nstore:b/d second 1\nstore:b/d second 1\n");
+}
+
 TEST(JobRun, ARunInFlightIsKnownByWhatItReads) {
   StoreWorld world;
   world.set("command", list_of({"wait"}));
   world.wait = false;
   ASSERT_TRUE(world.submit());
   const auto reader = [&](const std::string& store, const std::string& platform) {
-    return reader_of(store, world.runs.runs, platform, world.far, world.clock);
+    return world.reader(store, platform);
   };
   ASSERT_TRUE(reader("store:b/d", "far"));
   EXPECT_EQ(reader("store:b/d", "far")->id, world.runs.runs[0].id);
@@ -554,6 +636,25 @@ TEST(JobRun, ARunInFlightIsKnownByWhatItReads) {
   EXPECT_TRUE(reader("store:b/d", "another")) << "nobody can tell that it ended";
   ASSERT_TRUE(world.far.cancel(JobHandle::of(world.runs.runs[0])));
   EXPECT_FALSE(reader("store:b/d", "far")) << "it ended while nobody looked";
+}
+
+TEST(JobRun, ARunThatNeverStartedReadsNothing) {
+  StoreWorld world;
+  world.set("command", list_of({"wait"}));
+  world.far.failing_submits = 1;
+  ASSERT_FALSE(world.submit()) << "nobody knows whether it started";
+  world.far.may_appear = true;
+  EXPECT_TRUE(world.reader("store:b/d", "far")) << "it may still come";
+  world.far.may_appear = false;
+  world.is_held = true;
+  EXPECT_TRUE(world.reader("store:b/d", "far")) << "another trainmake is about to start it";
+  world.is_held = false;
+  EXPECT_FALSE(world.reader("store:b/d", "far"));
+  EXPECT_EQ(world.runs.runs[0].status, RunStatus::kLost);
+  EXPECT_EQ(world.far.starts, 0);
+  world.wait = false;
+  EXPECT_TRUE(world.submit());
+  EXPECT_EQ(world.runs.runs.size(), 2U) << "what is asked for again is a run of its own";
 }
 
 TEST(JobRun, OnlyDataThatIsSaidToLieElsewhereIsReadFromElsewhere) {
@@ -602,8 +703,38 @@ TEST(JobRun, ARunThatNobodyWatchesTellsItsMetricsFromItsLog) {
   world.wait = false;
   ASSERT_TRUE(world.execute());
   const Value declared = table_of({{"loss", value_of(std::string("loss=([%d.]+)"))}});
-  EXPECT_EQ(metrics_told(world.platform, world.runs.runs[0], Metrics::of(&declared)),
-            (std::map<std::string, double>{{"loss", 0.25}}));
+  EXPECT_EQ(
+      metrics_told(world.platform, world.host.files, world.space, world.runs.runs[0], Metrics::of(&declared))
+          .values(),
+      (std::map<std::string, double>{{"loss", 0.25}}));
+}
+
+TEST(JobRun, AFewStepsThatFailHereSubmitNothing) {
+  JobWorld world;
+  auto here = std::make_shared<FakePlatform>(world.folder.path("here"));
+  world.rehearsal = here;
+  world.set("command", command({"fail", "oh dear"}));
+  world.set("preflight", table_of({{"steps", value_of(std::int64_t{1})}}));
+  const auto done = world.execute();
+  ASSERT_FALSE(done);
+  EXPECT_NE(done.error().message.find("Preflight of `job:j` failed: exit code 3"), std::string::npos);
+  EXPECT_NE(done.error().message.find("oh dear"), std::string::npos);
+  EXPECT_EQ((std::pair(here->starts, world.platform.starts)), (std::pair(1, 0)));
+  EXPECT_TRUE(world.runs.runs.empty());
+}
+
+TEST(JobRun, AFewStepsThatPassedAreNotDoneAgain) {
+  JobWorld world;
+  auto here = std::make_shared<FakePlatform>(world.folder.path("here"));
+  world.rehearsal = here;
+  world.set("preflight", table_of({{"steps", value_of(std::int64_t{1})}}));
+  ASSERT_TRUE(world.execute());
+  world.retry = true;  // afresh
+  ASSERT_TRUE(world.execute());
+  EXPECT_EQ((std::pair(here->starts, world.platform.starts)), (std::pair(1, 2)));
+  world.set("preflight", table_of({{"steps", value_of(std::int64_t{2})}}));
+  ASSERT_TRUE(world.execute());
+  EXPECT_EQ(here->starts, 2);
 }
 
 TEST(JobRun, AMetricThatFoundNothingIsTold) {

@@ -14,8 +14,8 @@ namespace trainmake {
 
 class ForkingProcesses final : public Processes {
  public:
-  Result<ProcessResult> run(const Command&, std::stop_token) override {
-    return fail(step_error("Nothing is run here"));
+  Result<ProcessResult> run(const Command& command, std::stop_token stop) override {
+    return real_processes().run(command, std::move(stop));
   }
 
   Result<int> start_detached(const Command& command) override {

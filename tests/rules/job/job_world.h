@@ -51,11 +51,34 @@ class FakeRuns final : public Runs {
   Result<std::vector<Run>> of(const Label& label, const Fingerprint& fingerprint) override {
     std::vector<Run> found;
     for (const Run& run : runs) {
-      if (run.label == label && run.fingerprint == fingerprint) found.push_back(run);
+      if (run.label == label && run.fingerprint == fingerprint && run.repeats.empty()) found.push_back(run);
     }
     return found;
   }
+  Result<std::vector<Run>> of(const Label& label) override {
+    std::vector<Run> found = runs;
+    std::erase_if(found, [&](const Run& run) { return run.label != label || !run.repeats.empty(); });
+    return found;
+  }
+  Result<int> next_attempt(const Label& label, const Fingerprint& fingerprint) override {
+    int attempt = 1;
+    for (const Run& run : runs) {
+      if (run.label == label && run.fingerprint == fingerprint) attempt = std::max(attempt, run.attempt + 1);
+    }
+    return attempt;
+  }
   Result<std::vector<Run>> all() override { return runs; }
+  Result<std::vector<Run>> in_flight() override {
+    std::vector<Run> found = runs;
+    std::erase_if(found, [](const Run& run) { return is_over(run.status); });
+    return found;
+  }
+  Result<Curves> curves(std::string_view id) override {
+    for (const Run& run : runs) {
+      if (run.id == id) return run.curves;
+    }
+    return Curves();
+  }
 
   std::vector<Run> runs;  // the newest first
   bool failing = false;
@@ -112,6 +135,7 @@ struct JobWorld {
   std::vector<Event> events;
   std::stop_source stop;
   bool retry = false, wait = true;
+  std::shared_ptr<Platform> rehearsal;
 
   JobWorld() {
     for (const char* name : {"code:c", "image:i", "data:d", "data:more", "job:other", "job:j"}) {
@@ -194,7 +218,9 @@ struct JobWorld {
   }
 
   JobRule rule() {
-    return JobRule({host, workspace, space, platform_name, blobs, digests, runs, platform, "1"});
+    JobServices services{host, workspace, space, platform_name, blobs, digests, runs, platform, "1"};
+    services.rehearsal = rehearsal;
+    return JobRule(services);
   }
   Result<Description> describe() { return rule().describe(subject()); }
   Manifest manifest() {

@@ -105,6 +105,26 @@ TEST(LocalPlatform, ADamagedBlobIsAnErrorBeforeAnythingStarts) {
   EXPECT_EQ(world.processes.started, 0);
 }
 
+TEST(LocalPlatform, OneThatIsInterruptedWhileItIsLaidOutIsNotStartedUntilTheNextAsks) {
+  LocalWorld world;
+  JobSpec spec = script_spec(1, "cat \"$TRAINMAKE_DATA_DIR/model/m.txt\"");
+  spec.data = {
+      {"//job:other", "model", std::make_shared<const Listing>(Listing{world.stored("m.txt", "weights")})}};
+  std::stop_source stop;
+  stop.request_stop();
+  std::vector<std::string> told;
+  const auto answers = world.platform.submit_all(
+      {{spec, {}, stop.get_token(), [&](std::string text) { told.push_back(std::move(text)); }}});
+  ASSERT_FALSE(answers.front());
+  EXPECT_EQ(answers.front().error().blame, Blame::kInterrupted);
+  EXPECT_EQ(told,
+            std::vector<std::string>{"Interrupted while its files were copied: nothing of it was started"});
+  EXPECT_EQ(world.processes.started, 0);
+  EXPECT_FALSE(world.folder.has("cache/runs/run1/data/model/m.txt"));
+  EXPECT_EQ(world.run(spec).status, RunStatus::kSucceeded);
+  EXPECT_EQ(world.log(spec), "weights");
+}
+
 TEST(LocalPlatform, ASecretReachesTheJobAndNoFile) {
   LocalWorld world;
   const std::string secret = "s3cr3t-value";
@@ -127,6 +147,47 @@ TEST(LocalPlatform, AJobThatTakesTooLongIsEnded) {
 TEST(LocalPlatform, ASignalIsNamed) {
   LocalWorld world;
   EXPECT_EQ(world.run(script_spec(1, "kill -9 $$")).reason, "killed by signal 9 (out of memory?)");
+}
+
+JobSpec with_resource(JobSpec spec, const char* name, Value value) {
+  spec.resources.fields.push_back({name, std::move(value)});
+  return spec;
+}
+
+TEST(LocalPlatform, AJobThatNeedsMoreMemoryThanItAskedForIsOutOfMemory) {
+  LocalWorld world;
+  // A line is kept as a whole.
+  const JobSpec spec =
+      with_resource(script_spec(1, "head -c 200000000 /dev/zero | exec tail -n 1 > /dev/null; exit $?"),
+                    "memory", text_value("50M"));
+  const JobStatus status = world.run(spec);
+  EXPECT_EQ(status.status, RunStatus::kFailed) << world.log(spec);
+  const LimitedResources limited(real_file_system(), {1U << 30U, 0}, "probe");
+  if (limited.memory_by() != "a cgroup") GTEST_SKIP() << "no cgroup can be made here";
+  EXPECT_EQ(status.reason, "out of memory: it may use 50.0 MiB");
+}
+
+TEST(LocalPlatform, AJobHasTheProcessorsItAskedFor) {
+  LocalWorld world;
+  Value one;
+  one.data = std::int64_t{1};
+  const LimitedResources limited(real_file_system(), {0, 1}, "probe");
+  const bool by_group = limited.cpus_by() == "a cgroup";
+  const JobSpec spec = with_resource(
+      script_spec(1, by_group
+                         ? "cat /sys/fs/cgroup/cpu*/trainmake-*-run1/cpu.cfs_quota_us "
+                           "/sys/fs/cgroup/trainmake-*-run1/cpu.max 2>/dev/null | cut -d' ' -f1 | sort -u"
+                         : "nproc"),
+      "cpus", one);
+  world.run(spec);
+  EXPECT_EQ(world.log(spec), by_group ? "100000\n" : "1\n");
+}
+
+TEST(LocalPlatform, ASizeThatIsNoneIsAnError) {
+  LocalWorld world;
+  const JobSpec spec = with_resource(script_spec(1, "true"), "memory", text_value("plenty"));
+  EXPECT_FALSE(world.platform.admits({spec.resources}, Asking::kNobody));
+  EXPECT_FALSE(world.platform.submit(spec, {}));
 }
 
 TEST(LocalPlatform, AProgramThatIsNotThereIsAReason) {
@@ -298,8 +359,9 @@ TEST(LocalPlatform, AFullDiskDoesNotEndAJobThatPrints) {
   LocalWorld world;
   const JobSpec spec = script_spec(1, "echo to nobody; printf r > \"$TRAINMAKE_OUTPUT_DIR/o.txt\"");
   const RunFolder run = world.platform.folder_of(spec.run);
-  ASSERT_TRUE(prepare(real_file_system(), world.blobs, spec, run,
-                      {world.folder.path(), world.folder.path("cache/checkpoints/c"), "/usr/bin:/bin"}));
+  ASSERT_TRUE(prepare(
+      real_file_system(), world.blobs, spec, run,
+      {default_contract(), world.folder.path(), world.folder.path("cache/checkpoints/c"), "/usr/bin:/bin"}));
   std::filesystem::create_symlink("/dev/full", run.log());
   EXPECT_EQ(world.run(spec).status, RunStatus::kSucceeded);
   EXPECT_TRUE(world.folder.has("cache/runs/run1/output/o.txt"));
@@ -324,6 +386,11 @@ TEST(RunFolder, AnOrderSurvivesTheDisk) {
   order.read_only = {{"/in", "/ro/0"}};
   order.secrets = {"TOKEN"};
   order.timeout_s = 7;
+  order.container = ContainerOrder{
+      {Runtime::Kind::kRunc, "/usr/sbin/runc"}, "/layers", {"ab", "cd"}, "1000", true, {{"/a", "/b", true}}};
+  order.container->gpus = ContainerGpus{"/cdi"};
+  order.container->wanted = "apptainer";
+  order.gpus = GpuRequest{2, "/bin", "0,1", "/queue"};
   const auto read = parse_order(render(order));
   ASSERT_TRUE(read);
   EXPECT_EQ(read->job.arguments, order.job.arguments);
@@ -331,8 +398,35 @@ TEST(RunFolder, AnOrderSurvivesTheDisk) {
   EXPECT_EQ(read->read_only, order.read_only);
   EXPECT_EQ(read->secrets, order.secrets);
   EXPECT_EQ(read->timeout_s, 7);
+  EXPECT_EQ(read->gpus->count, 2U);
+  EXPECT_EQ(read->gpus->path, "/bin");
+  EXPECT_EQ(read->gpus->visible, "0,1");
+  EXPECT_EQ(read->gpus->queue, "/queue");
+  EXPECT_EQ(read->container->runtime.program, "/usr/sbin/runc");
+  EXPECT_EQ(read->container->layers, order.container->layers);
+  EXPECT_EQ(read->container->user, "1000");
+  EXPECT_TRUE(read->container->network);
+  EXPECT_EQ(read->container->gpus->cdi, "/cdi");
+  EXPECT_EQ(read->container->wanted, "apptainer");
+  EXPECT_EQ(read->container->mounts, order.container->mounts);
   EXPECT_FALSE(parse_order(render(order).substr(0, 40)));
   EXPECT_FALSE(parse_order(""));
+}
+
+TEST(RunFolder, AnOrderOfSeveralProcessesSurvivesTheDisk) {
+  Order order;
+  order.job.arguments = {"a"};
+  order.distribution = Distribution{.kind = Distribution::Kind::kTfConfig, .servers = 1, .chief = "chief"};
+  order.tasks = {{{"a", "b"}, {{"A", "1"}}, "/f"}, {{"c"}, {}, "/g"}};
+  const std::string bytes = render(order);
+  const auto read = parse_order(bytes);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->distribution, order.distribution);
+  ASSERT_EQ(read->tasks.size(), 2U);
+  EXPECT_EQ(read->tasks[0].arguments, order.tasks[0].arguments);
+  EXPECT_EQ(read->tasks[1].folder, "/g");
+  for (std::size_t size = bytes.size() - 1; size > bytes.size() - 60; --size)
+    EXPECT_FALSE(parse_order(std::string_view(bytes).substr(0, size))) << size;
 }
 
 TEST(RunFolder, AStartSurvivesTheDisk) {

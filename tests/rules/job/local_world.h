@@ -53,6 +53,9 @@ inline JobSpec script_spec(int number, const std::string& script) {
 }
 
 struct LocalWorld {
+  explicit LocalWorld(LocalOptions options = {}, Contract contract = default_contract())
+      : platform(host, workspace, blobs, options, contract_with(options, std::move(contract))) {}
+
   ScratchFolder folder;
   ForkingProcesses processes;
   NoHttp http;
@@ -60,7 +63,7 @@ struct LocalWorld {
   Host host{real_file_system(), processes, http, real_clock(), environment};
   Workspace workspace{folder.path(), folder.path("cache"), ""};
   Blobs blobs{real_file_system(), folder.path("cache")};
-  LocalPlatform platform{host, workspace, blobs};
+  LocalPlatform platform;
 
   JobHandle submit(const JobSpec& spec, const Secrets& secrets = {}) {
     auto job = platform.submit(spec, secrets);

@@ -1,44 +1,15 @@
-// What is done with a job's log: secrets, lines, metrics.
+// What is done with a job's log: lines, metrics.
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
 
 #include "engine/base/log_lines.h"
-#include "engine/base/redactor.h"
+#include "rules/job/left_files.h"
 #include "tests/rules/job/job_world.h"
 
 namespace trainmake {
 namespace {
-
-TEST(Redactor, FindsASecretHoweverItIsCut) {
-  const std::string text = "a secret, a secretsecret, sec, secre";
-  for (std::size_t size = 1; size <= text.size(); ++size) {
-    Redactor redactor({"secret"});
-    std::string out;
-    for (std::size_t at = 0; at < text.size(); at += size)
-      out += redactor.pass(std::string_view(text).substr(at, size));
-    out += redactor.finish();
-    EXPECT_EQ(out, "a ***, a ******, sec, secre") << size;
-  }
-}
-
-TEST(Redactor, TakesTheLongestOfTwoThatBeginAlike) {
-  Redactor redactor({"ab", "abcd"});
-  EXPECT_EQ(redactor.redact("abcd abc ab a"), "*** ***c *** a");
-  EXPECT_EQ(redactor.pass("xab"), "x");
-  EXPECT_EQ(redactor.pass("c"), "");
-  EXPECT_EQ(redactor.pass("d."), "***.");
-  EXPECT_EQ(redactor.pass("ab"), "");
-  EXPECT_EQ(redactor.finish(), "***");
-}
-
-TEST(Redactor, LetsThroughWhatIsNoSecretAtOnce) {
-  Redactor redactor({"token", ""});
-  EXPECT_EQ(redactor.pass("epoch 1\nto"), "epoch 1\n");
-  EXPECT_EQ(redactor.pass("day"), "today");
-  EXPECT_EQ(Redactor({}).redact("as it is"), "as it is");
-}
 
 std::vector<std::string> lines_of(const std::vector<std::string>& pieces) {
   LogLines lines;
@@ -73,16 +44,52 @@ TEST(Metrics, TheLastMatchThatIsANumberCounts) {
   Metrics metrics = Metrics::of(&declared);
   for (const char* line : {"epoch 1 loss=0.5", "epoch 2 loss=2.5e-1", "loss=...", "xy"}) metrics.line(line);
   EXPECT_EQ(metrics.values(), (std::map<std::string, double>{{"loss", 0.25}, {"epoch", 2}}));
+  EXPECT_EQ(to_json(metrics.curves().at("loss")), "[[1.0,0.5],[2.0,0.25]]");
   EXPECT_TRUE(Metrics::of(nullptr).values().empty());
+}
+
+TEST(Metrics, AFileTellsThemByItsRows) {
+  ScratchFolder folder;
+  folder.write("m.jsonl",
+               "{\"epoch\": 5, \"eval\": {\"acc\": 0.5}, \"note\": \"acc: NaN\"}\nno JSON\n"
+               "{\"epoch\": 10, \"eval\": {\"acc\": NaN}, \"loss\": -Infinity}\n{\"epoch\": 15, "
+               "\"eval\": {\"acc\": 0.75}}");
+  folder.write("rows.csv", "step,\"loss, mean\"\n1,0.5\n2,\n3,0.125\n");
+  const auto file = [](const char* path, const char* field, const char* step) {
+    return table_of({{"file", value_of(std::string(path))},
+                     {"field", value_of(std::string(field))},
+                     {"step", value_of(std::string(step))}});
+  };
+  const Value declared = table_of({{"acc", file("./m.jsonl", "eval.acc", "epoch")},
+                                   {"loss", file("rows.csv", "loss, mean", "step")},
+                                   {"gone", file("none.csv", "x", "step")}});
+  ASSERT_TRUE(Metrics::wrong(declared).empty());
+  Metrics metrics = Metrics::of(&declared);
+  metrics.read_files(*LeftFiles::by_process(real_file_system(), {folder.path()}));
+  EXPECT_EQ(metrics.values(), (std::map<std::string, double>{{"acc", 0.75}, {"loss", 0.125}}));
+  EXPECT_EQ(to_json(metrics.curves().at("acc")), "[[5.0,0.5],[10.0,null],[15.0,0.75]]");
+  EXPECT_EQ(to_json(metrics.curves().at("loss")), "[[1.0,0.5],[3.0,0.125]]");
+  EXPECT_EQ(metrics.silent(),
+            std::vector<std::string>{"`gone` found no number as `x` in output file `none.csv`"});
+}
+
+TEST(Metrics, WhatNamesNoFileIsAnError) {
+  for (const Value& said :
+       {table_of({}), table_of({{"file", value_of(std::string("../x"))}}),
+        table_of({{"file", value_of(std::string("x"))}, {"feild", value_of(std::string("x"))}}),
+        table_of({{"file", value_of(std::int64_t{3})}}), value_of(std::int64_t{3})}) {
+    EXPECT_EQ(Metrics::wrong(table_of({{"m", said}})).size(), 1U);
+  }
+  EXPECT_EQ(Metrics::wrong(list_of({"loss"})).size(), 1U);
 }
 
 TEST(Metrics, ThoseThatFoundNothingAreNamed) {
   const Value declared = table_of(
       {{"loss", value_of(std::string("loss=(%d)"))}, {"word", value_of(std::string("loss=%d (%a+)"))}});
   Metrics metrics = Metrics::of(&declared);
-  EXPECT_EQ(metrics.silent(), (std::vector<std::string>{"loss", "word"}));
+  EXPECT_EQ(metrics.silent().size(), 2U);
   metrics.line("loss=1 nothing");
-  EXPECT_EQ(metrics.silent(), std::vector<std::string>{"word"});
+  EXPECT_EQ(metrics.silent(), std::vector<std::string>{"`word` found no number in the log"});
 }
 
 TEST(Metrics, AMatchWithinANumberStandsForAllOfIt) {
@@ -129,8 +136,9 @@ TEST(Metrics, AMatchWithinANumberStandsForAllOfIt) {
     const Value declared = table_of({{"m", value_of(std::string(each.pattern))}});
     Metrics metrics = Metrics::of(&declared);
     metrics.line(each.line);
-    const auto found = metrics.values().find("m");
-    const auto number = found != metrics.values().end() ? std::optional(found->second) : std::nullopt;
+    const std::map<std::string, double> values = metrics.values();
+    const auto found = values.find("m");
+    const auto number = found != values.end() ? std::optional(found->second) : std::nullopt;
     if (each.number && std::isnan(*each.number)) {
       EXPECT_TRUE(number && std::isnan(*number)) << each.pattern << " in " << each.line;
       continue;

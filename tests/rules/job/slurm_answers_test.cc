@@ -1,15 +1,11 @@
-// What Slurm's commands say, and what that means for a run.
+// What Slurm's commands say.
 #include <gtest/gtest.h>
 
 #include "engine/base/text.h"
 #include "rules/job/platforms/slurm/slurm_answers.h"
-#include "rules/job/platforms/slurm/slurm_run.h"
 
 namespace trainmake {
 namespace {
-
-constexpr std::int64_t kSecond_ns = 1'000'000'000;
-constexpr std::int64_t kNow_ns = 2000 * kSecond_ns;
 
 std::string padded(std::string text, std::size_t width) {
   text.resize(width, ' ');
@@ -17,34 +13,16 @@ std::string padded(std::string text, std::size_t width) {
 }
 
 std::string line_of(const SlurmJob& job) {
-  return cat(padded(job.number, 20), padded(job.state, 24), padded(cat(job.restarts), 10),
-             padded(job.started_s == 0 ? "N/A" : cat(job.started_s), 20),
+  const std::string element(job.element());
+  return cat(padded(job.number.substr(0, job.number.find('_')), 20),
+             padded(element.empty() ? "N/A" : element, 20), padded(job.state, 24),
+             padded(cat(job.restarts), 10), padded(job.started_s == 0 ? "N/A" : cat(job.started_s), 20),
              padded(job.ended_s == 0 ? "N/A" : cat(job.ended_s), 20), padded(job.name, 64),
              padded(job.comment, 64), padded(job.reason, 128), "\n");
 }
 
 SlurmJob job_in(const std::string& state, const std::string& reason = "None") {
   return {"12", state, "trainmake-a", reason, "trainmake 00ff", 0, 1900, 1990};
-}
-
-SlurmTraces handed_over() {
-  SlurmTraces traces;
-  traces.ticket = "trainmake 00ff";
-  traces.number = "12";
-  return traces;
-}
-
-SlurmTraces started() {
-  SlurmTraces traces = handed_over();
-  traces.owner = "12";
-  traces.started_ns = 1900 * kSecond_ns;
-  return traces;
-}
-
-SlurmTraces ended(int exit_code, bool asked = false) {
-  SlurmTraces traces = started();
-  traces.exit = SlurmExit{exit_code, asked, 1900 * kSecond_ns, 1990 * kSecond_ns};
-  return traces;
 }
 
 TEST(SlurmAnswers, SqueueTellsOneJobALine) {
@@ -64,6 +42,34 @@ TEST(SlurmAnswers, SqueueTellsOneJobALine) {
   EXPECT_EQ((*jobs)[1].ended_s, 1990);
 }
 
+TEST(SlurmAnswers, SqueueTellsTheElementsOfAnArrayByTheirIndex) {
+  SlurmJob element = job_in("PENDING");
+  element.number = "12_17";
+  const auto jobs = parse_squeue(line_of(element));
+  ASSERT_TRUE(jobs);
+  EXPECT_EQ((*jobs)[0].number, "12_17");
+  EXPECT_EQ((*jobs)[0].element(), "17");
+  EXPECT_EQ(job_in("PENDING").element(), "");
+}
+
+TEST(SlurmAnswers, ATicketTellsTheCommentAndTheIndex) {
+  const SlurmTicket single = SlurmTicket::of("trainmake 00ff"), one = SlurmTicket::of("trainmake 00ff 17");
+  EXPECT_EQ(single.comment, "trainmake 00ff");
+  EXPECT_EQ(single.element, "");
+  EXPECT_EQ(single.name("trainmake-a"), "trainmake-a");
+  EXPECT_EQ(one.comment, "trainmake 00ff");
+  EXPECT_EQ(one.element, "17");
+  EXPECT_EQ(one.name("trainmake-a"), "trainmake-00ff");
+  EXPECT_EQ(one.text(), "trainmake 00ff 17");
+  EXPECT_EQ(SlurmTicket::of("").comment, "");
+}
+
+TEST(SlurmAnswers, TheArrayLimitIsTold) {
+  EXPECT_EQ(parse_array_limit("MaxArraySize            = 20001\nMaxJobCount = 5\n"), 20000);
+  EXPECT_EQ(parse_array_limit("MaxArraySize = 0\n"), 0);
+  EXPECT_EQ(parse_array_limit(""), 1000);
+}
+
 TEST(SlurmAnswers, NothingInTheQueueIsAnAnswer) { EXPECT_EQ(parse_squeue("")->size(), 0U); }
 
 TEST(SlurmAnswers, WhatIsNoAnswerOfSqueueIsTold) {
@@ -76,6 +82,17 @@ TEST(SlurmAnswers, SqueueIsAskedForNames) {
   EXPECT_EQ(squeue_words({}).back().substr(0, 9), "--Format=");
 }
 
+TEST(SlurmAnswers, SacctTellsElementsAndThoseThatNeverStartedTogether) {
+  const auto jobs = parse_sacct(
+      "12_17|TIMEOUT|1900|1990|x\n12_[18-20,25%4]|CANCELLED by 0|None|1990|x\n12_[18...]|PENDING|||x\n");
+  ASSERT_TRUE(jobs);
+  std::vector<std::string> numbers;
+  for (const SlurmJob& job : *jobs) numbers.push_back(job.number);
+  EXPECT_EQ(numbers, (std::vector<std::string>{"12_17", "12_18", "12_19", "12_20", "12_25"}));
+  EXPECT_EQ((*jobs)[4].state, "CANCELLED");
+  EXPECT_EQ((*jobs)[4].ended_s, 1990);
+}
+
 TEST(SlurmAnswers, SacctTellsAJobThatSlurmctldForgot) {
   const auto jobs = parse_sacct("12|CANCELLED by 1000|1900|1990|trainmake-a\n13|TIMEOUT|Unknown|1991|x\n");
   ASSERT_TRUE(jobs);
@@ -86,8 +103,10 @@ TEST(SlurmAnswers, SacctTellsAJobThatSlurmctldForgot) {
 }
 
 TEST(SlurmAnswers, SbatchAnswersWithANumber) {
-  EXPECT_EQ(parse_sbatch("12\n"), "12");
-  EXPECT_EQ(parse_sbatch("12;cluster\n"), "12");
+  EXPECT_EQ(parse_sbatch("12\n")->number, "12");
+  EXPECT_EQ(parse_sbatch("12\n")->cluster, "");
+  EXPECT_EQ(parse_sbatch("12;other\n")->number, "12");
+  EXPECT_EQ(parse_sbatch("12;other\n")->cluster, "other");
   EXPECT_FALSE(parse_sbatch(""));
   EXPECT_FALSE(parse_sbatch("Submitted\n"));
 }
@@ -104,154 +123,84 @@ TEST(SlurmAnswers, ARefusalIsToldFromAnAnswerThatWasLost) {
     EXPECT_TRUE(leaves_open(complaint_of(text))) << text;
 }
 
-TEST(SlurmAnswers, AnExitIsReadAndAnythingElseIsNone) {
-  const auto exit = parse_slurm_exit(R"({"exit_code":3,"asked":true,"started_ns":5,"ended_ns":7})");
-  ASSERT_TRUE(exit);
-  EXPECT_EQ(exit->exit_code, 3);
-  EXPECT_TRUE(exit->asked);
-  EXPECT_EQ(exit->ended_ns, 7);
-  for (const char* text : {"", "{", "[]", "{}", R"({"exit_code":"3"})"})
-    EXPECT_FALSE(parse_slurm_exit(text)) << text;
+std::string numbers_shown(std::string_view output, std::string_view errors) {
+  const auto jobs = parse_scontrol(output, errors);
+  if (!jobs) return "says nothing";
+  std::vector<std::string> numbers;
+  for (const SlurmJob& job : *jobs)
+    numbers.push_back(cat(job.number, " ", job.state, " ", job.name, "/", job.comment));
+  return join(numbers, "; ");
 }
 
-TEST(SlurmAnswers, AnEndSurvivesItsFile) {
-  JobStatus status;
-  status.status = RunStatus::kFailed;
-  status.started_ns = 5;
-  status.ended_ns = 7;
-  status.exit_code = 3;
-  status.reason = "exit code 3";
-  const auto read = parse_end(render_end(status));
-  ASSERT_TRUE(read);
-  EXPECT_EQ(read->status, status.status);
-  EXPECT_EQ(read->ended_ns, 7);
-  EXPECT_EQ(read->exit_code, 3);
-  EXPECT_EQ(read->reason, "exit code 3");
-  status.exit_code.reset();
-  EXPECT_FALSE(parse_end(render_end(status))->exit_code);
-  status.status = RunStatus::kRunning;
-  EXPECT_FALSE(parse_end(render_end(status)));
-  EXPECT_FALSE(parse_end(""));
+TEST(SlurmAnswers, ScontrolShowsJobsByTheirElements) {
+  EXPECT_EQ(numbers_shown("JobId=7 JobName=trainmake-1 UserId=me(1) JobState=RUNNING Reason=None WorkDir=/w "
+                          "Comment=trainmake 00ff  StdErr=/dev/null Power= \n",
+                          ""),
+            "7 RUNNING trainmake-1/trainmake 00ff");
+  EXPECT_EQ(
+      numbers_shown(
+          "JobId=9 ArrayJobId=7 ArrayTaskId=1-2,5%3 JobName=a UserId=me(1) JobState=PENDING Reason=None\n"
+          "JobId=8 ArrayJobId=7 ArrayTaskId=3 JobName=a UserId=me(1) JobState=RUNNING Reason=None\n",
+          ""),
+      "7_1 PENDING a/; 7_2 PENDING a/; 7_5 PENDING a/; 7_3 RUNNING a/");
+  EXPECT_EQ(numbers_shown("", "slurm_load_jobs error: Invalid job id specified\n"), "");
+  for (const auto& [output, errors] :
+       {std::pair("", "slurm_load_jobs error: Unable to contact slurm controller (connect failure)\n"),
+        {"", ""},
+        {"No jobs in the system\n", ""},
+        {"what is this\n", "Invalid job id specified"}})
+    EXPECT_EQ(numbers_shown(output, errors), "says nothing") << output << errors;
 }
 
-TEST(SlurmAnswers, AnEndByItselfNeedsNoSlurm) {
-  EXPECT_EQ(end_told_by(ended(0))->status, RunStatus::kSucceeded);
-  const auto failed = end_told_by(ended(3));
-  ASSERT_TRUE(failed);
-  EXPECT_EQ(failed->status, RunStatus::kFailed);
-  EXPECT_EQ(failed->reason, "exit code 3");
-  EXPECT_EQ(failed->exit_code, 3);
-  EXPECT_FALSE(end_told_by(started()));
-  EXPECT_FALSE(end_told_by(ended(0, true)));
-  EXPECT_FALSE(end_told_by(ended(137)));
+TEST(SlurmAnswers, ManyNumbersAreFewWords) {
+  EXPECT_EQ(join(scancel_numbers({"7_2", "12", "7_1", "7_3", "8_5", "7_9"}), " "), "12 7_[1-3,9] 8_[5]");
 }
 
-TEST(SlurmAnswers, ATimeLimitOfTheJobIsTold) {
-  SlurmTraces traces = ended(143, true);
-  traces.timed_out_s = 90;
-  const auto end = end_told_by(traces);
-  ASSERT_TRUE(end);
-  EXPECT_EQ(end->status, RunStatus::kFailed);
-  EXPECT_EQ(end->reason, "timed out after 1 min 30 s");
+TEST(SlurmAnswers, WhatIsOverByNowIsNoComplaint) {
+  const std::string gone = "scancel: error: Kill job error on job id 2_5: Invalid job id specified\n";
+  const std::string ended =
+      "scancel: error: Kill job error on job id 3: Job/step already completing or completed\n";
+  EXPECT_TRUE(are_over_by_now(gone + ended));
+  EXPECT_FALSE(are_over_by_now(gone + "scancel: error: Access/permission denied\n"));
+  EXPECT_FALSE(are_over_by_now(""));
 }
 
-TEST(SlurmAnswers, EachStateIsToldAsWhatItIs) {
-  const struct {
-    SlurmTraces traces;
-    SlurmJob job;
-    RunStatus status;
-    const char* reason;
-  } cases[] = {
-      {handed_over(), job_in("PENDING", "Resources"), RunStatus::kQueued, "Resources"},
-      {handed_over(), job_in("PENDING"), RunStatus::kQueued, ""},
-      {handed_over(), job_in("CONFIGURING"), RunStatus::kQueued, "its nodes are made ready"},
-      {started(), job_in("REQUEUE_HOLD", "job requeued in held state"), RunStatus::kQueued,
-       "queued again, and held: `scontrol release` lets it go on (job requeued in held state)"},
-      {started(), job_in("RUNNING"), RunStatus::kRunning, ""},
-      {started(), job_in("COMPLETING"), RunStatus::kRunning, ""},
-      {started(), job_in("SUSPENDED"), RunStatus::kRunning, "suspended"},
-      {ended(143, true), job_in("COMPLETING"), RunStatus::kRunning, ""},
-      {ended(143, true), job_in("CANCELLED"), RunStatus::kCancelled, "cancelled"},
-      {handed_over(), job_in("CANCELLED"), RunStatus::kCancelled, "cancelled"},
-      {ended(143, true), job_in("TIMEOUT", "TimeLimit"), RunStatus::kFailed,
-       "timed out: it reached its time limit in Slurm (TimeLimit)"},
-      {started(), job_in("TIMEOUT", "TimeLimit"), RunStatus::kFailed,
-       "timed out: it reached its time limit in Slurm (TimeLimit)"},
-      {ended(137), job_in("OUT_OF_MEMORY", "OutOfMemory"), RunStatus::kFailed, "out of memory (OutOfMemory)"},
-      {handed_over(), job_in("DEADLINE", "DeadLine"), RunStatus::kFailed,
-       "it could not have ended before its deadline in Slurm (DeadLine)"},
-      {started(), job_in("NODE_FAIL", "NodeDown"), RunStatus::kLost, "a node of it failed (NodeDown)"},
-      {handed_over(), job_in("BOOT_FAIL"), RunStatus::kLost, "a node of it did not start"},
-      {ended(143, true), job_in("PREEMPTED"), RunStatus::kLost,
-       "preempted by a job that matters more, and not queued again"},
-      {ended(137), job_in("FAILED", "NonZeroExitCode"), RunStatus::kFailed,
-       "killed by signal 9 (out of memory?)"},
-      {ended(143, true), job_in("FAILED"), RunStatus::kFailed, "killed by signal 15"},
-      {ended(137), job_in("PENDING", "BeginTime"), RunStatus::kFailed, "killed by signal 9 (out of memory?)"},
-      {ended(0, true), job_in("COMPLETED"), RunStatus::kSucceeded, ""},
-      {handed_over(), job_in("FAILED", "NonZeroExitCode"), RunStatus::kFailed,
-       "Slurm says that it failed (NonZeroExitCode); it began nothing: do the nodes see `shared_dir` where "
-       "it is "
-       "here?"},
-      {started(), job_in("BRAND_NEW"), RunStatus::kUnknown, "Slurm says `BRAND_NEW`"},
-  };
-  for (const auto& test : cases) {
-    const JobStatus status = status_of(test.traces, &test.job, kNow_ns);
-    EXPECT_EQ(name_of(status.status), name_of(test.status)) << test.job.state;
-    EXPECT_EQ(status.reason, test.reason) << test.job.state;
+TEST(SlurmAnswers, AJobIsOursByNameAndNumberWhateverItsCommentSays) {
+  OwnJob own = OwnJob::of(SlurmTicket::of("trainmake 00ff"), "trainmake-run", "12");
+  const SlurmJob job{"12", "RUNNING", "trainmake-run", "", "night-shift"};
+  EXPECT_TRUE(own.is(job));
+  own.has_started = true;
+  EXPECT_TRUE(own.is(job));
+  SlurmJob other = job;
+  other.name = "precious";
+  EXPECT_FALSE(own.is(other));
+}
+
+TEST(SlurmAnswers, OfAnotherNumberItIsOursByItsTicketUntilOneStarted) {
+  OwnJob own = OwnJob::of(SlurmTicket::of("trainmake 00ff"), "trainmake-run", "12");
+  const SlurmJob job{"13", "PENDING", "trainmake-run", "", "vision: trainmake 00ff, by night"};
+  SlurmJob of_another_workspace = job;
+  of_another_workspace.comment = "trainmake 11ee";
+  for (const char* number : {"12", ""}) {
+    own.number = number;
+    EXPECT_TRUE(own.is(job)) << number;
+    EXPECT_FALSE(own.is(of_another_workspace)) << number;
   }
+  own.number = "12";
+  own.has_started = true;
+  EXPECT_FALSE(own.is(job));
 }
 
-TEST(SlurmAnswers, OneThatSlurmStartsAgainIsQueuedAgain) {
-  SlurmJob job = job_in("PENDING", "BeginTime");
-  job.restarts = 1;
-  const JobStatus status = status_of(ended(143, true), &job, kNow_ns);
-  EXPECT_EQ(status.status, RunStatus::kQueued);
-  EXPECT_EQ(status.reason, "queued again by Slurm: BeginTime");
-}
-
-TEST(SlurmAnswers, ALastWordIsWaitedFor) {
-  SlurmJob job = job_in("COMPLETED");
-  EXPECT_EQ(status_of(started(), &job, 2000 * kSecond_ns).status, RunStatus::kRunning);
-  const JobStatus late = status_of(started(), &job, 2051 * kSecond_ns);
-  EXPECT_EQ(late.status, RunStatus::kLost);
-  job.state = "FAILED";
-  EXPECT_EQ(status_of(started(), &job, 2000 * kSecond_ns).status, RunStatus::kRunning);
-  EXPECT_EQ(status_of(started(), &job, 2051 * kSecond_ns).status, RunStatus::kFailed);
-}
-
-TEST(SlurmAnswers, OfAForgottenJobItsTracesTell) {
-  EXPECT_FALSE(status_of(SlurmTraces(), nullptr, kNow_ns).known);
-  SlurmTraces ticket_alone = handed_over();
-  ticket_alone.number.clear();
-  EXPECT_FALSE(status_of(ticket_alone, nullptr, kNow_ns).known);
-  EXPECT_EQ(status_of(handed_over(), nullptr, kNow_ns).reason,
-            "Slurm no longer knows job 12, which never started");
-  EXPECT_EQ(status_of(started(), nullptr, kNow_ns).reason,
-            "Slurm no longer knows job 12, which left no word of its end");
-  EXPECT_EQ(status_of(started(), nullptr, kNow_ns).status, RunStatus::kLost);
-  EXPECT_EQ(status_of(ended(137), nullptr, kNow_ns).reason, "killed by signal 9 (out of memory?)");
-  EXPECT_EQ(status_of(ended(143, true), nullptr, kNow_ns).reason,
-            "Slurm ended it, and does not know any more why");
-  SlurmTraces cancelled = ended(143, true);
-  cancelled.cancel_asked = true;
-  EXPECT_EQ(status_of(cancelled, nullptr, kNow_ns).status, RunStatus::kCancelled);
-}
-
-TEST(SlurmAnswers, TheJobOfARunIsItsOwnerElseTheOneThatMayStart) {
-  const SlurmTraces traces = handed_over();
-  std::vector<SlurmJob> jobs = {job_in("CANCELLED"), job_in("PENDING"), job_in("RUNNING")};
-  jobs[0].number = "10";
-  jobs[1].number = "11";
-  jobs[2].comment = "trainmake other";
-  ASSERT_NE(job_of(traces, jobs), nullptr);
-  EXPECT_EQ(job_of(traces, jobs)->number, "11");
-  SlurmTraces owned = traces;
-  owned.owner = "10";
-  EXPECT_EQ(job_of(owned, jobs)->number, "10");
-  owned.owner = "9";
-  EXPECT_EQ(job_of(owned, jobs), nullptr);
-  EXPECT_EQ(job_of(traces, {}), nullptr);
+TEST(SlurmAnswers, AnElementIsOursByTheNameOfItsArrayAndItsIndex) {
+  const OwnJob own = OwnJob::of(SlurmTicket::of("trainmake 00ff 17"), "trainmake-run", "");
+  const SlurmJob job{"12_17", "RUNNING", "trainmake-00ff", "", ""};
+  EXPECT_TRUE(own.is(job));
+  SlurmJob other = job;
+  other.number = "12_18";
+  EXPECT_FALSE(own.is(other));
+  other = job;
+  other.name = "trainmake-11ee";
+  EXPECT_FALSE(own.is(other));
 }
 
 }  // namespace

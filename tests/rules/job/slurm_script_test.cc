@@ -1,9 +1,17 @@
 // What a job is to Slurm: words of sbatch over a table, and whole scripts as goldens.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <set>
+
+#include "engine/base/host.h"
+#include "engine/base/text.h"
+#include "rules/job/contracts.h"
 #include "rules/job/platforms/slurm/batch_script.h"
+#include "rules/job/platforms/slurm/task_script.h"
 #include "tests/rules/job/job_world.h"
 #include "tests/support/golden.h"
+#include "tests/support/scratch_folder.h"
 
 namespace trainmake {
 namespace {
@@ -13,6 +21,7 @@ using Words = std::vector<std::string>;
 struct Rendered {
   JobSpec spec;
   SlurmOptions options;
+  Contract contract = default_contract();
 
   Rendered() {
     spec.run = "0123456789ab";
@@ -25,32 +34,42 @@ struct Rendered {
     const SlurmRun run{"/shared/runs/w/0123456789ab"};
     return {spec,
             options,
+            contract,
             run,
             {run.code(), "/shared/trees/data-1", run.output(), "/shared/checkpoints/w/c", run.log_folder(),
              run.home(), run.params()},
             "/shared/trees/code-1",
-            "trainmake 00ff"};
+            "trainmake 00ff",
+            "/shared/programs/trainmake-1"};
   }
-  // What differs from job to job: those between `--requeue` and the script.
+  // What it needs: the options after `--requeue`.
   Words asked() const {
-    const auto words = render_sbatch(job());
+    const auto words = render_options(job());
     EXPECT_TRUE(words) << (words ? "" : words.error().message);
-    if (!words) return {};
-    const auto from = std::find_if(words->begin(), words->end(),
-                                   [](const std::string& word) { return word.ends_with("requeue"); });
-    return {from + 1, words->end() - 1};
+    return words ? Words{words->begin() + 1, words->end()} : Words{};
   }
 };
 
 TEST(SlurmScript, SaysWhatTheJobIsAndWhereItsLogGoes) {
   Rendered rendered;
-  const auto words = render_sbatch(rendered.job());
-  ASSERT_TRUE(words);
-  EXPECT_EQ(*words,
+  const auto options = render_options(rendered.job());
+  ASSERT_TRUE(options);
+  EXPECT_EQ(render_sbatch(rendered.job(), *options),
             (Words{"sbatch", "--parsable", "--job-name=trainmake-0123456789ab", "--comment=trainmake 00ff",
-                   "--export=NONE", "--chdir=/shared/runs/w/0123456789ab", "--input=/dev/null",
+                   "--export=ALL", "--chdir=/shared/runs/w/0123456789ab", "--input=/dev/null",
                    "--output=/shared/runs/w/0123456789ab/log.txt", "--open-mode=append", "--requeue",
                    "--nodes=1", "--ntasks-per-node=1", "/shared/runs/w/0123456789ab/script"}));
+}
+
+TEST(SlurmScript, AnArraySaysWhichElementsItHas) {
+  const std::string folder = "/50%/arrays/w/trainmake-00ff";
+  EXPECT_EQ(render_sbatch({"trainmake-00ff", "trainmake 00ff", folder, {1, 2, 3, 7, 9, 10}, false},
+                          {"--requeue", "--nodes=1"}),
+            (Words{"sbatch", "--parsable", "--job-name=trainmake-00ff", "--comment=trainmake 00ff",
+                   "--array=1-3,7,9-10", "--export=ALL", "--chdir=/50%/arrays/w/trainmake-00ff",
+                   "--input=/dev/null", "--output=/50%%/arrays/w/trainmake-00ff/%a/log.txt",
+                   "--open-mode=append", "--requeue", "--nodes=1", "/50%/arrays/w/trainmake-00ff/script"}));
+  expect_golden("slurm/array.txt", render_array_script("/it's shared/arrays/w/trainmake-00ff"));
 }
 
 TEST(SlurmScript, ResourcesBecomeOptions) {
@@ -102,29 +121,38 @@ TEST(SlurmScript, ATimeoutIsOfTheScriptAndALittleLaterOfSlurm) {
   }
 }
 
+TEST(SlurmScript, NoMoreTimeIsAskedForThanThePartitionGives) {
+  for (const auto& [most, minutes] : {std::pair(2, "2"), std::pair(3, "3"), std::pair(4, "3")}) {
+    Rendered rendered;
+    rendered.spec.timeout_s = 120;
+    BatchJob job = rendered.job();
+    job.most_minutes = most;
+    EXPECT_EQ(render_options(job)->back(), cat("--time=", minutes));
+  }
+}
+
 TEST(SlurmScript, ASizeThatIsNoneIsAnErrorThatNamesIt) {
   for (const char* size : {"", "much", "64X", "64GX", "G"}) {
     Rendered rendered;
     rendered.spec.resources = Table({}, {{"memory", value_of(std::string(size))}});
-    const auto words = render_sbatch(rendered.job());
-    ASSERT_FALSE(words) << size;
-    EXPECT_NE(words.error().message.find("`resources.memory`"), std::string::npos);
+    const auto options = render_options(rendered.job());
+    ASSERT_FALSE(options) << size;
+    EXPECT_NE(options.error().message.find("`resources.memory`"), std::string::npos);
   }
 }
 
 TEST(SlurmScript, OneWithSecretsIsNotStartedAgain) {
   Rendered rendered;
   rendered.spec.secrets = {"TOKEN"};
-  const auto words = render_sbatch(rendered.job());
-  EXPECT_NE(std::find(words->begin(), words->end(), "--no-requeue"), words->end());
+  EXPECT_EQ(render_options(rendered.job())->front(), "--no-requeue");
 }
 
 TEST(SlurmScript, APercentSignInAPathIsOne) {
   Rendered rendered;
   BatchJob job = rendered.job();
   job.run.top = "/50%j";
-  const auto words = render_sbatch(job);
-  EXPECT_NE(std::find(words->begin(), words->end(), "--output=/50%%j/log.txt"), words->end());
+  const Words words = render_sbatch(job, {});
+  EXPECT_NE(std::find(words.begin(), words.end(), "--output=/50%%j/log.txt"), words.end());
 }
 
 TEST(SlurmScript, PlainJob) { expect_golden("slurm/plain.txt", render_script(Rendered().job())); }
@@ -148,6 +176,18 @@ TEST(SlurmScript, CommandWithOddCharacters) {
   expect_golden("slurm/command.txt", render_command(rendered.job()));
 }
 
+TEST(SlurmScript, JobOfAnotherContract) {
+  Rendered rendered;
+  rendered.contract = *contract_named(Space(), "ti");
+  rendered.spec.params = {{"lr", value_of(0.1)}};
+  expect_golden("slurm/contract.txt",
+                cat(render_script(rendered.job()), "\n==== command\n", render_command(rendered.job())));
+  rendered.spec.resources = Table({}, {{"nodes", value_of(std::int64_t{2})}});
+  ASSERT_FALSE(render_options(rendered.job()));
+  rendered.contract = *contract_named(Space(), "uai");
+  EXPECT_TRUE(render_options(rendered.job()));
+}
+
 TEST(SlurmScript, JobOfTwoNodes) {
   Rendered rendered;
   rendered.spec.resources =
@@ -158,9 +198,202 @@ TEST(SlurmScript, JobOfTwoNodes) {
                     "\n==== task\n", render_task(rendered.job())));
 }
 
-TEST(SlurmScript, ShellWordsSurviveAShell) {
-  EXPECT_EQ(shell_quoted("a'b"), "'a'\\''b'");
-  EXPECT_EQ(shell_quoted(""), "''");
+// What its script finds out on nodes that Slurm knows by these addresses.
+std::set<std::string> ports_taken(const std::string& shared_dir, const std::string& number,
+                                  const std::string& then = "") {
+  Rendered rendered;
+  rendered.options.shared_dir = shared_dir;
+  rendered.spec.resources = Table({}, {{"nodes", value_of(std::int64_t{2})}});
+  rendered.spec.distribution = *table_of({{"kind", value_of(std::string("ps_worker"))}}).table();
+  const std::string script =
+      cat("me=$SLURM_JOB_ID\nleave() { exit \"$1\"; }\n",
+          "scontrol() { for n in 1 2; do echo \"NodeName=n$n NodeAddr=10.0.0.$n Port=1\"; done; }\n",
+          render_addresses(rendered.job()), "echo $addresses\n", then);
+  std::filesystem::create_directory(path_join(shared_dir, number));
+  const auto told = real_processes().run({{"/bin/sh", "-c", script},
+                                          {{"PATH", "/usr/bin:/bin"}, {"SLURM_JOB_ID", number}},
+                                          path_join(shared_dir, number)},
+                                         {});
+  EXPECT_TRUE(told && told->exit_code == 0) << (told ? told->errors : told.error().message);
+  const std::vector<std::string> addresses = split(trim(told ? told->output : ""), ' ');
+  return {addresses.begin(), addresses.end()};
+}
+
+TEST(SlurmScript, JobsThatBeginAtOnePlaceTakeDifferentPortsUntilTheyAreGivenBack) {
+  const ScratchFolder shared;
+  const auto folder = [&] { return std::filesystem::create_directory(shared.path("ports")); };
+  ASSERT_TRUE(folder());
+  const std::set<std::string> first = ports_taken(shared.path(), "1");
+  EXPECT_EQ(first,
+            (std::set<std::string>{"10.0.0.1:20016", "10.0.0.1:20017", "10.0.0.2:20016", "10.0.0.2:20017"}));
+  const std::string far = cat(1 + 12'768 / 16);
+  EXPECT_EQ(ports_taken(shared.path(), far, "give_ports_back\n"),
+            (std::set<std::string>{"10.0.0.1:20018", "10.0.0.1:20019", "10.0.0.2:20018", "10.0.0.2:20019"}));
+  EXPECT_EQ(*ports_taken(shared.path(), cat(1 + 2 * 12'768 / 16)).begin(), "10.0.0.1:20018");
+  EXPECT_EQ(ports_taken(shared.path(), "1"), first);  // Slurm started it again
+}
+
+TEST(SlurmScript, PortsGoRound) {
+  const ScratchFolder shared;
+  std::filesystem::create_directory(shared.path("ports"));
+  const std::string last = cat(12'768 / 16 - 1);
+  for (int port = 32'752; port < 32'767; ++port)
+    std::filesystem::create_symlink("9", shared.path(cat("ports/10.0.0.1:", port)));
+  EXPECT_EQ(ports_taken(shared.path(), last),
+            (std::set<std::string>{"10.0.0.1:20000", "10.0.0.1:32767", "10.0.0.2:20000", "10.0.0.2:32767"}));
+}
+
+std::string distributed(std::map<std::string, Value> distribution, std::int64_t gpus) {
+  Rendered rendered;
+  rendered.spec.resources = Table(
+      {},
+      {{"cpus", value_of(std::int64_t{5})}, {"gpus", value_of(gpus)}, {"nodes", value_of(std::int64_t{2})}});
+  rendered.spec.distribution = *table_of(std::move(distribution)).table();
+  rendered.contract = *contract_named(Space(), "moxing");
+  const std::string asked = join(rendered.asked(), " ");
+  return cat(asked, "\n\n==== script\n", render_script(rendered.job()), "\n==== command\n",
+             render_command(rendered.job()), "\n==== task\n", render_task(rendered.job()));
+}
+
+TEST(SlurmScript, JobOfTorchrun) {
+  expect_golden("slurm/torchrun.txt", distributed({{"kind", value_of(std::string("torchrun"))}}, 2));
+}
+
+TEST(SlurmScript, JobWithParameterServers) {
+  expect_golden("slurm/ps_worker.txt", distributed({{"kind", value_of(std::string("ps_worker"))}}, 2));
+}
+
+TEST(SlurmScript, JobOfTensorFlow) {
+  expect_golden("slurm/tf_config.txt", distributed({{"kind", value_of(std::string("tf_config"))},
+                                                    {"chief", value_of(std::string("master"))},
+                                                    {"ps", value_of(std::int64_t{2})},
+                                                    {"workers", value_of(std::int64_t{3})}},
+                                                   0));
+}
+
+TEST(SlurmScript, JobOfMpi) {
+  expect_golden("slurm/mpi.txt", distributed({{"kind", value_of(std::string("mpi"))},
+                                              {"processes_per_node", value_of(std::int64_t{3})}},
+                                             0));
+}
+
+// In an image whose PATH is its own.
+struct InContainer : Rendered {
+  InContainer() {
+    options.container = true;
+    spec.root = ImageRoot{"/shared/layers-7", {"aa", "bb"}, {{"OF", "image"}, {"PATH", "/opt/bin"}}, "me"};
+    spec.data.push_back({"//data:d", "", std::make_shared<const Listing>()});
+    spec.environment = {{"MODE", "fast"}};
+    spec.secrets = {"TOKEN"};
+  }
+  BatchJob job() const {
+    BatchJob job = Rendered::job();
+    job.code.clear();
+    return job;
+  }
+  std::string texts() const {
+    return cat(render_script(job()), "\n==== command\n", render_command(job()), "\n==== task\n",
+               render_task(job()));
+  }
+};
+
+TEST(SlurmScript, JobInAContainer) {
+  const InContainer rendered;
+  expect_golden("slurm/container.txt",
+                cat(render_script(rendered.job()), "\n==== command\n", render_command(rendered.job())));
+}
+
+TEST(SlurmScript, JobOfTwoNodesInContainersOfAnotherContract) {
+  InContainer rendered;
+  rendered.contract = *contract_named(Space(), "moxing");
+  rendered.spec.resources = Table({}, {{"nodes", value_of(std::int64_t{2})}});
+  rendered.spec.distribution = *table_of({{"kind", value_of(std::string("ps_worker"))}}).table();
+  expect_golden("slurm/container_nodes.txt", rendered.texts());
+}
+
+TEST(NodeOrder, HasAllThatAContainerIs) {
+  const InContainer rendered;
+  const auto order = parse_node_order(render(node_order(rendered.job(), {})));
+  ASSERT_TRUE(order);
+  EXPECT_EQ(order->job.arguments, Words{"true"});
+  EXPECT_EQ(order->job.folder, "/code");
+  EXPECT_EQ(order->job.environment.at("PATH"), "/opt/bin");
+  EXPECT_EQ(order->job.environment.at("OF"), "image");
+  EXPECT_EQ(order->job.environment.at("MODE"), "fast");
+  EXPECT_EQ(order->job.environment.at("TRAINMAKE_DATA_DIR"), "/data");
+  EXPECT_EQ(order->secrets, Words{"TOKEN"});
+  EXPECT_EQ(order->container.layers_folder, "/shared/layers-7");
+  EXPECT_EQ(order->container.layers, (Words{"aa", "bb"}));
+  EXPECT_EQ(order->container.user, "me");
+  EXPECT_EQ(order->container.mounts.back(), (ContainerMount{"/shared/content", "/run/trainmake/content"}));
+  const auto& mounts = order->container.mounts;
+  EXPECT_NE(std::find(mounts.begin(), mounts.end(), ContainerMount{"/shared/trees/data-1", "/data"}),
+            mounts.end());
+}
+
+TEST(NodeOrder, HasANetworkWhenItsPlatformSaysSoOrItsProcessesNeedOne) {
+  InContainer rendered;
+  EXPECT_FALSE(node_order(rendered.job(), {}).container.network);
+  rendered.options.network = true;
+  EXPECT_TRUE(node_order(rendered.job(), {}).container.network);
+  rendered.options.network = false;
+  rendered.spec.resources = Table({}, {{"nodes", value_of(std::int64_t{2})}});
+  EXPECT_TRUE(node_order(rendered.job(), {}).container.network);
+}
+
+TEST(NodeOrder, OfAServerTellsOfNoGpus) {
+  InContainer rendered;
+  rendered.contract = *contract_named(Space(), "moxing");
+  rendered.spec.resources = Table({}, {{"gpus", value_of(std::int64_t{2})}});
+  const auto has_flag = [&](const Rank& rank) {
+    const Words words = node_order(rendered.job(), rank).job.arguments;
+    return std::find(words.begin(), words.end(), "--num_gpus=2") != words.end();
+  };
+  EXPECT_TRUE(has_flag({}));
+  EXPECT_FALSE(has_flag({.has_gpus = false}));
+}
+
+TEST(NodeOrder, SaysWhereItsContainerGetsGpusFrom) {
+  InContainer rendered;
+  EXPECT_FALSE(node_order(rendered.job(), {}).container.gpus);
+  rendered.options.cdi = "/opt/cdi";
+  rendered.spec.resources = Table({}, {{"gpus", value_of(std::int64_t{2})}});
+  const auto order = parse_node_order(render(node_order(rendered.job(), {})));
+  ASSERT_TRUE(order && order->container.gpus);
+  EXPECT_EQ(order->container.gpus->cdi, "/opt/cdi");
+  EXPECT_FALSE(node_order(rendered.job(), {.has_gpus = false}).container.gpus);
+}
+
+TEST(NodeOrder, GpusAreThoseThatSlurmNames) {
+  const auto named = [](std::map<std::string, std::string> variables) {
+    std::string text;
+    for (const GpuName& gpu : gpus_named_by_slurm({std::move(variables)})) text += cat(*gpu.minor, " ");
+    return text;
+  };
+  EXPECT_EQ(named({{"CUDA_VISIBLE_DEVICES", "0,1"}, {"SLURM_JOB_GPUS", "2,3"}, {"SLURM_STEP_GPUS", "3"}}),
+            "3 ");
+  EXPECT_EQ(named({{"CUDA_VISIBLE_DEVICES", "0,1"}, {"SLURM_JOB_GPUS", "2,3"}}), "2 3 ");
+  EXPECT_EQ(named({{"CUDA_VISIBLE_DEVICES", "1"}}), "1 ");
+  EXPECT_EQ(named({{"CUDA_VISIBLE_DEVICES", "NoDevFiles"}}), "");
+}
+
+TEST(NodeOrder, DamageIsNoOrder) {
+  const std::string whole = render(node_order(InContainer().job(), {}));
+  for (std::size_t size = 0; size < whole.size(); ++size)
+    EXPECT_FALSE(parse_node_order(std::string_view(whole).substr(0, size))) << size;
+  EXPECT_FALSE(parse_node_order(whole + "x"));
+}
+
+TEST(SlurmScript, ThePlatformSaysHowRanksOfMpiAreStarted) {
+  Rendered rendered;
+  rendered.options.mpi = "pmix";
+  rendered.spec.resources = Table({}, {{"nodes", value_of(std::int64_t{2})}});
+  EXPECT_EQ(render_command(rendered.job()).find("--mpi="), std::string::npos);
+  rendered.spec.distribution = *table_of({{"kind", value_of(std::string("mpi"))}}).table();
+  EXPECT_NE(render_command(rendered.job()).find(" --mpi=pmix "), std::string::npos);
+}
+
+TEST(SlurmScript, SecretsAreLinesThatAShellReads) {
   EXPECT_EQ(render_secrets({{"A", "x'y"}, {"B", "1\n2"}}), "export A='x'\\''y'\nexport B='1\n2'\n");
   EXPECT_TRUE(is_shell_variable("_A1"));
   for (const char* name : {"", "1A", "a.b", "a-b", "a b"}) EXPECT_FALSE(is_shell_variable(name)) << name;
@@ -194,10 +427,17 @@ TEST(SlurmOptions, AreTakenFromTheDeclaration) {
 }
 
 TEST(SlurmOptions, WhatIsOursOrNoOptionIsRefused) {
-  for (const char* name : {"output", "job-name", "partition", "--nice", "Nice", "a b", ""}) {
+  for (const char* name : {"output", "job-name", "outp", "partition", "--nice", "Nice", "a b", ""}) {
     Value extra;
     extra.data = Table({}, {{name, value_of(std::string("x"))}});
     EXPECT_EQ(wrong_slurm_extra(extra).size(), 1U) << name;
+  }
+  for (const char* name : {"clusters", "cluster-constraint", "cluster", "M"}) {
+    Value extra;
+    extra.data = Table({}, {{name, value_of(std::string("other"))}});
+    const std::vector<Error> errors = wrong_slurm_extra(extra);
+    ASSERT_EQ(errors.size(), 1U) << name;
+    EXPECT_NE(errors.front().message.find("on one cluster alone"), std::string::npos) << name;
   }
   Value fine;
   fine.data =

@@ -11,7 +11,8 @@
 namespace trainmake {
 
 struct SlurmWorld {
-  explicit SlurmWorld(Processes* real = nullptr) : processes(real != nullptr ? *real : slurm) {}
+  explicit SlurmWorld(Processes* real = nullptr, SlurmOptions given = {})
+      : processes(real != nullptr ? *real : slurm), options(shared(std::move(given), folder)) {}
 
   ScratchFolder folder;
   FakeSlurm slurm;
@@ -21,13 +22,8 @@ struct SlurmWorld {
   Host host{real_file_system(), processes, http, real_clock(), environment};
   Workspace workspace{folder.path(), folder.path("cache"), ""};
   Blobs blobs{real_file_system(), folder.path("cache")};
-  SlurmOptions options = [this] {
-    SlurmOptions given;
-    given.shared_dir = folder.path("shared");
-    std::filesystem::create_directory(given.shared_dir);
-    return given;
-  }();
-  SlurmPlatform platform{host, workspace, blobs, options};
+  SlurmOptions options;
+  SlurmPlatform platform{host, workspace, blobs, options, default_contract(), TRAINMAKE_ON_NODE};
 
   JobHandle submit(const JobSpec& spec, const Secrets& secrets = {}) {
     auto job = platform.submit(spec, secrets);
@@ -70,6 +66,11 @@ struct SlurmWorld {
     file.size = content.size();
     file.content = digest_of(content);
     return file;
+  }
+  static SlurmOptions shared(SlurmOptions given, const ScratchFolder& folder) {
+    given.shared_dir = folder.path("shared");
+    std::filesystem::create_directory(given.shared_dir);
+    return given;
   }
   static GivenTree tree(Listing listing, std::string channel = "") {
     return {"//data:d", std::move(channel), std::make_shared<const Listing>(std::move(listing))};

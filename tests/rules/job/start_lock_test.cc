@@ -164,8 +164,9 @@ TEST_F(StartLock, OfTwoThatFindASettledRunOneDropsIt) {
 TEST_F(StartLock, WhatTellsOfAStartStaysWhenARunIsLaidOut) {
   for (const std::string& path : {run.started(), run.exit(), run.lock(), path_join(run.code(), "half")})
     ASSERT_TRUE(write_file(real_file_system(), path, "text"));
-  ASSERT_TRUE(prepare(real_file_system(), world.blobs, spec_that("true"), run,
-                      {world.folder.path(), world.folder.path("cache/checkpoints/c"), "/usr/bin:/bin"}));
+  ASSERT_TRUE(prepare(
+      real_file_system(), world.blobs, spec_that("true"), run,
+      {default_contract(), world.folder.path(), world.folder.path("cache/checkpoints/c"), "/usr/bin:/bin"}));
   for (const std::string& path : {run.started(), run.exit(), run.lock()})
     EXPECT_EQ(*read_file(real_file_system(), path), "text") << path;
   EXPECT_FALSE(std::filesystem::exists(path_join(run.code(), "half")));

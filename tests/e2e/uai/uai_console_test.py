@@ -1,0 +1,64 @@
+"""The bill, another name or memo, and removal of jobs on UAI-Train; the vendor's own client sends the same."""
+
+from uai_server import ACTIONS, PROJECT
+from uai_story import OnUai
+from ufile_server import PRIVATE
+
+TRAINFILE = '''
+code "c" { srcs = glob "code/**", main = "main.py" }
+image "i" { code = "code:c", base = "scratch" }
+data "d" { files = glob "data/**" }
+for _, name in ipairs { "a", "b" } do
+  job(name) { image = "image:i", data = "data:d", params = { name = name }, resources = { node_type = "1-P40", hours = 1 }, memo = "first" }
+end
+'''
+TRAINSPACE = 'platform "uai" { type = "uai", project_id = env("UAI_PROJECT", ""), registry = "demo", internal_uhub = true, bucket = "mnist-bucket" }\n'
+
+
+class Console(OnUai):
+    def project(self):
+        server = self.cloud()
+        place = self.place({"code/main.py": "import time; time.sleep(1)\n", "data/a.txt": "a\n", "TRAINFILE.lua": TRAINFILE, "TRAINSPACE.lua": TRAINSPACE})
+        self.connect(place, server)
+        place.ask("--platform", "uai", "//...").exits(0)
+        return server, place
+
+    def test_what_the_vendors_tool_has_beside(self):
+        server, place = self.project()
+        run = next(each for each in place.runs() if each["label"] == "//job:a")
+        server.calls.clear()
+        bill = place.ask("uai", "bill").exits(0).out
+        self.assert_told(bill, run["run"], "job:a", "job:b", run["job"], "Done", "12.34", "24.68")
+        lines = place.ask("uai", "bill", "--since", "1h", "--json").exits(0).lines
+        self.assertEqual(sorted((each["label"], each["state"], each["cents"]) for each in lines), [("//job:a", "Done", 1234), ("//job:b", "Done", 1234)])
+        place.ask("uai", "memo", "job:a", "a good one").exits(0)
+        place.ask("uai", "rename", run["run"], "mnist-best").exits(0)
+        changed = server.jobs[run["job"]]
+        self.assertEqual((changed.name, changed.asked["TrainJobMemo"]), ("mnist-best", "a good one"))
+        self.assert_told(place.ask("show", "job:a").exits(0), "a good one")
+        self.assert_nothing_ran(place.make("job:a", "--platform", "uai"))
+        ours = [(action, parameters) for action, parameters in server.calls if action in ACTIONS]
+        self.assertEqual({parameters["ProjectId"] for _, parameters in ours}, {PROJECT})
+        self.assert_sdk_sends(server, ours)
+
+        place.ask("uai", "remove", "job:a").exits(0)
+        self.assertEqual([job.asked["TrainJobMemo"] for job in server.jobs.values()], ["first"])
+        self.assertEqual([each["status"] for each in place.runs("//job:a")], ["succeeded"])
+        self.assert_nothing_ran(place.make("job:a", "--platform", "uai"))
+        server.calls.clear()
+        for words in (("memo", "job:a", "late"), ("rename", "job:a", "late"), ("remove", "job:a")):
+            self.assert_told(place.ask("uai", *words).exits(2), f"Run `{run['run']}` is not on UAI-Train's list any more: `trainmake uai remove` took it off on 20")
+        self.assertEqual(server.calls, [])
+
+    def test_what_is_wrong_is_told(self):
+        server, place = self.project()
+        self.assert_told(place.ask("help", "uai").exits(0).out, "trainmake uai bill|rename|memo|remove", "What of a job becomes what")
+        self.assert_told(place.ask("uai", "remov", "job:a").exits(2), "Did you mean `remove`?")
+        self.assert_told(place.ask("uai", "rename", "job:a").exits(2), "takes 2 words, got 1", "trainmake uai rename job:mnist")
+        self.assert_told(place.ask("uai", "rename", "job:a", "no name").exits(3), "[230] invalid job name")
+        place.ask("--platform", "local", "job:a").exits(0)
+        self.assert_told(place.ask("uai", "memo", "job:a", "x").exits(2), "was on platform `local`")
+        server.trouble = lambda action, _: (520, f"balance of {PRIVATE} is low")
+        self.assert_told(place.ask("uai", "bill").exits(3), "[520] balance of *** is low")
+        place.write("TRAINSPACE.lua", "")
+        self.assert_told(place.ask("uai", "bill").exits(2), "No platform of type `uai`")

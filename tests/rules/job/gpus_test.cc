@@ -1,0 +1,198 @@
+// GPUs as nvidia-smi tells of them, a fake one, and the queue that jobs of one user wait in.
+#include "rules/job/platforms/local/gpus.h"
+
+#include <signal.h>
+
+#include "tests/rules/job/local_world.h"
+
+namespace trainmake {
+namespace {
+
+using Numbers = std::vector<int>;
+
+Numbers indices(const std::vector<Gpu>& gpus) {
+  Numbers numbers;
+  for (const Gpu& gpu : gpus) numbers.push_back(gpu.index);
+  return numbers;
+}
+
+TEST(Gpus, AreReadFromWhatNvidiaSmiSays) {
+  EXPECT_EQ(*parse_gpus("0, GPU-aa-1, 1024\n1, GPU-bb-2, 0\n"),
+            (std::vector<Gpu>{{0, "GPU-aa-1", 1024}, {1, "GPU-bb-2", 0}}));
+  EXPECT_EQ(*parse_gpus("0, GPU-aa-1, [N/A]\n"), (std::vector<Gpu>{{0, "GPU-aa-1", 0}}));
+  EXPECT_TRUE(parse_gpus("")->empty());
+  EXPECT_FALSE(parse_gpus("No devices were found\n"));
+  EXPECT_FALSE(parse_gpus("a, b, c\n"));
+  EXPECT_FALSE(
+      parse_gpus("NVIDIA-SMI has failed because it couldn't communicate with the driver, sorry, no"));
+}
+
+TEST(Gpus, WhatIsVisibleIsNamedByIndexOrId) {
+  const std::vector<Gpu> all = {{0, "GPU-aa", 0}, {1, "GPU-bb", 0}, {2, "GPU-cc", 0}};
+  EXPECT_EQ(indices(visible_gpus(all, std::nullopt)), (Numbers{0, 1, 2}));
+  EXPECT_EQ(indices(visible_gpus(all, "2,0")), (Numbers{0, 2}));
+  EXPECT_EQ(indices(visible_gpus(all, " GPU-b ,")), (Numbers{1}));
+  EXPECT_EQ(indices(visible_gpus(all, "")), Numbers{});
+  EXPECT_EQ(indices(visible_gpus(all, "-1")), Numbers{});
+}
+
+// With four of them, of which the first two are used by somebody.
+struct GpuWorld : LocalWorld {
+  GpuWorld() {
+    folder.write("bin/nvidia-smi",
+                 cat("#!/bin/sh\necho x >> ", folder.path("asked"),
+                     "\nprintf '0, GPU-a, 900\\n1, GPU-b, 500\\n2, GPU-c, 0\\n3, GPU-d, 0\\n'\n"));
+    std::filesystem::permissions(folder.path("bin/nvidia-smi"), std::filesystem::perms::owner_all);
+    environment.variables["PATH"] = cat(folder.path("bin"), ":/usr/bin:/bin");
+    environment.variables["XDG_CACHE_HOME"] = folder.path("home");
+    environment.variables.erase("CUDA_VISIBLE_DEVICES");
+  }
+
+  GpuRequest request(std::uint64_t count) {
+    return {count, environment.variables["PATH"], std::nullopt, folder.path("queue")};
+  }
+  static JobSpec with_gpus(JobSpec spec, std::int64_t count) {
+    Value number;
+    number.data = count;
+    spec.resources.fields.push_back({"gpus", number});
+    return spec;
+  }
+};
+
+TEST(GpuQueue, GivesTheLeastUsedOnesToOneAlone) {
+  GpuWorld world;
+  std::string why;
+  GpuQueue first = *GpuQueue::enter(world.host, world.request(1));
+  const auto one = first.try_take(why);
+  ASSERT_TRUE(*one);
+  EXPECT_EQ((*one)->indices(), "2");
+  GpuQueue second = *GpuQueue::enter(world.host, world.request(3));
+  EXPECT_EQ((**second.try_take(why)).indices(), "0,1,3");
+  GpuQueue third = *GpuQueue::enter(world.host, world.request(1));
+  EXPECT_TRUE(*third.try_take(why)) << "those of a queue that was left are free again";
+}
+
+TEST(GpuQueue, WhoCameFirstIsServedFirst) {
+  GpuWorld world;
+  std::string why;
+  GpuQueue holder = *GpuQueue::enter(world.host, world.request(3));
+  std::optional<HeldGpus> held = *holder.try_take(why);
+  ASSERT_TRUE(held);
+  GpuQueue large = *GpuQueue::enter(world.host, world.request(2));
+  GpuQueue small = *GpuQueue::enter(world.host, world.request(1));
+  EXPECT_FALSE(*large.try_take(why));
+  EXPECT_EQ(why, "waits for 2 gpus, of which 1 is free");
+  EXPECT_FALSE(*small.try_take(why));
+  EXPECT_EQ(why, "waits for 1 gpu, behind 1 other job");
+  held.reset();
+  EXPECT_FALSE(*small.try_take(why));
+  const std::optional<HeldGpus> large_held = *large.try_take(why);
+  EXPECT_TRUE(large_held);
+  EXPECT_TRUE(*small.try_take(why));
+}
+
+TEST(GpuQueue, APlaceOfTheDeadIsNobodys) {
+  GpuWorld world;
+  std::string why;
+  { const GpuQueue dead = *GpuQueue::enter(world.host, world.request(4)); }
+  GpuQueue living = *GpuQueue::enter(world.host, world.request(1));
+  EXPECT_TRUE(*living.try_take(why)) << why;
+}
+
+TEST(GpuQueue, WhatIsNotThereIsAnError) {
+  GpuWorld world;
+  EXPECT_EQ(find_gpus(world.host, world.request(5)).error().message,
+            "The job asks for 5 gpus, and this machine has 4");
+  GpuRequest request = world.request(2);
+  request.visible = "3";
+  EXPECT_EQ(find_gpus(world.host, request).error().message,
+            "The job asks for 2 gpus, and CUDA_VISIBLE_DEVICES leaves 1 of the 4 here");
+  request.path = world.folder.path("nowhere");
+  EXPECT_EQ(find_gpus(world.host, request).error().message,
+            "The job asks for 2 gpus, and this machine has no `nvidia-smi` that could tell of any");
+  world.folder.write("bin/nvidia-smi", "#!/bin/sh\necho 'Driver/library version mismatch'; exit 18\n");
+  EXPECT_EQ(find_gpus(world.host, world.request(1)).error().message,
+            "The job asks for 1 gpu, and `nvidia-smi` tells of none: Driver/library version mismatch");
+}
+
+TEST(LocalPlatform, AJobSeesItsGpusAlone) {
+  GpuWorld world;
+  const JobSpec spec =
+      GpuWorld::with_gpus(script_spec(1, "echo $CUDA_VISIBLE_DEVICES $CUDA_DEVICE_ORDER"), 2);
+  EXPECT_EQ(world.run(spec).status, RunStatus::kSucceeded);
+  EXPECT_EQ(world.log(spec), "2,3 PCI_BUS_ID\n");
+}
+
+TEST(LocalPlatform, AJobWithoutGpusAsksNobody) {
+  GpuWorld world;
+  const JobSpec spec = GpuWorld::with_gpus(script_spec(1, "echo ${CUDA_VISIBLE_DEVICES-unset}"), 0);
+  world.run(spec);
+  EXPECT_EQ(world.log(spec), "unset\n");
+  EXPECT_FALSE(world.folder.has("asked"));
+}
+
+TEST(LocalPlatform, AJobWaitsUntilGpusAreFree) {
+  GpuWorld world;
+  const JobSpec first = GpuWorld::with_gpus(script_spec(1, cat("while ! test -e ", world.folder.path("gate"),
+                                                               "; do sleep 0.01; done")),
+                                            3),
+                second = GpuWorld::with_gpus(script_spec(2, "echo ran"), 2);
+  const JobHandle one = world.submit(first);
+  world.await(one, [](const JobStatus& status) { return status.status == RunStatus::kRunning; });
+  const JobHandle other = world.submit(second);
+  const JobStatus queued = world.await(
+      other, [](const JobStatus& status) { return status.reason.find("is free") != std::string::npos; });
+  EXPECT_EQ(queued.status, RunStatus::kQueued);
+  EXPECT_EQ(queued.reason, "waits for 2 gpus, of which 1 is free");
+  EXPECT_EQ(queued.started_ns, 0);
+  world.folder.write("gate", "");
+  const std::int64_t freed = world.await_end(one).ended_ns;
+  const JobStatus ended = world.await_end(other);
+  EXPECT_EQ(ended.status, RunStatus::kSucceeded);
+  EXPECT_GE(ended.started_ns, freed - 1'000'000'000) << "it did not run while it waited";
+}
+
+TEST(LocalPlatform, AJobThatWaitsForGpusIsCancelled) {
+  GpuWorld world;
+  const JobHandle one = world.submit(GpuWorld::with_gpus(script_spec(1, "sleep 60"), 4));
+  world.await(one, [](const JobStatus& status) { return status.status == RunStatus::kRunning; });
+  const JobSpec second = GpuWorld::with_gpus(script_spec(2, "echo ran"), 1);
+  const JobHandle other = world.submit(second);
+  world.await(other, [](const JobStatus& status) { return status.status == RunStatus::kQueued; });
+  ASSERT_TRUE(world.platform.cancel(other));
+  EXPECT_EQ(world.await_end(other).status, RunStatus::kCancelled);
+  EXPECT_EQ(world.log(second), "");
+  ASSERT_TRUE(world.platform.cancel(one));
+  world.await_end(one);
+}
+
+TEST(LocalPlatform, GpusOfAKilledSupervisorAreFreeAgain) {
+  GpuWorld world;
+  const JobSpec first = GpuWorld::with_gpus(script_spec(1, "sleep 60"), 4),
+                second = GpuWorld::with_gpus(script_spec(2, "echo ran"), 4);
+  const JobHandle one = world.submit(first);
+  world.await(one, [](const JobStatus& status) { return status.status == RunStatus::kRunning; });
+  const auto started = read_file(real_file_system(), world.platform.folder_of("run1").started());
+  ASSERT_EQ(kill(parse_start(*started)->supervisor, SIGKILL), 0);
+  EXPECT_EQ(world.run(second).status, RunStatus::kSucceeded);
+}
+
+TEST(LocalPlatform, MoreGpusThanThereAreStartNothing) {
+  GpuWorld world;
+  const auto job = world.platform.submit(GpuWorld::with_gpus(script_spec(1, "echo ran"), 5), {});
+  ASSERT_FALSE(job);
+  EXPECT_EQ(world.processes.started, 0);
+  EXPECT_FALSE(
+      world.platform.admits({GpuWorld::with_gpus(script_spec(1, ""), 5).resources}, Asking::kNobody));
+  EXPECT_TRUE(world.platform.admits({GpuWorld::with_gpus(script_spec(1, ""), 4).resources}, Asking::kNobody));
+}
+
+TEST(Gpus, EachNodeOfSeveralHasItsOwn) {
+  const std::vector<Gpu> all = {{0, "a", 0}, {1, "b", 0}, {2, "c", 0}, {5, "d", 0}};
+  EXPECT_EQ(variables_of(gpus_of_node(all, 0, 2)).at("CUDA_VISIBLE_DEVICES"), "0,1");
+  EXPECT_EQ(variables_of(gpus_of_node(all, 1, 2)).at("CUDA_VISIBLE_DEVICES"), "2,5");
+  EXPECT_EQ(variables_of({}).at("CUDA_VISIBLE_DEVICES"), "");
+}
+
+}  // namespace
+}  // namespace trainmake
