@@ -9,7 +9,9 @@ data "solver" { files = { "data/solver.json" } }
 -- The MNIST files, when they lie in data/ (see README.md). Without them the code draws digits of its own.
 data "digits" { files = glob { "data/*-ubyte*", allow_empty = true } }
 
-image "mnist" { code = "code:mnist", base = "scratch" }
+-- As processes its jobs need no more than the code; in containers, a base with Python and NumPy (README.md, "In a container").
+local base = env("BASE", "scratch")
+image "mnist" { code = "code:mnist", base = base }
 
 job "mnist" {
   image = "image:mnist",
@@ -28,9 +30,8 @@ job "eval" {
   metrics = { accuracy = "accuracy=([%d.e+-]+)" },
 }
 
--- The training as a container that runs anywhere, on a base with Python and NumPy (README.md, "In a container").
-local base = env("BASE", "")
-if base ~= "" then
+-- The training as a container that runs anywhere, also without trainmake.
+if base ~= "scratch" then
   image "container" {
     code = "code:mnist",
     base = base,
