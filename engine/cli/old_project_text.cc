@@ -20,6 +20,8 @@ std::string list_of(const std::vector<std::string>& words) {
   return cat("{ ", join(parts, ", "), " }");
 }
 
+constexpr const char* kUfsFolder = "/mnt/ufs";
+
 // A path in the container, as the platform's contract completes it.
 std::string placed(const std::string& path) {
   constexpr std::pair<std::string_view, std::string_view> kPlaces[] = {
@@ -101,13 +103,18 @@ struct Writer {
     return attributes.of("code", out.name);
   }
 
-  bool has_data() const { return !project.data.empty() || !project.data_prefix.empty(); }
+  bool has_data() const {
+    return !project.data.empty() || !project.data_prefix.empty() || !project.ufs_data.empty();
+  }
 
   std::string data() {
     if (!has_data()) return "";
     Attributes attributes;
-    if (project.data.empty()) {
-      attributes.add_text("url", cat("ufile://", project.bucket, "/", project.data_prefix));
+    if (!project.ufs_data.empty()) {
+      attributes.add_text(
+          "url", cat("dir:", path_join(kUfsFolder, path_clean(project.ufs_data).value_or(project.ufs_data))));
+    } else if (project.data.empty()) {
+      attributes.add_text("url", cat("ufile://", project.bucket.name, "/", project.data_prefix));
     } else {
       attributes.add("files", cat("glob ", in_quotes(all_of(folder_of(project.data, "data")))));
       attributes.add_text("prefix", project.data_prefix);
@@ -179,12 +186,35 @@ struct Writer {
     return attributes.of("job", out.name);
   }
 
-  std::string bucket() {
-    if (project.bucket_region.empty()) return "";
+  static std::string store(const std::string& name, const OldProject::Bucket& bucket) {
+    if (bucket.region.empty()) return "";
     Attributes attributes;
-    attributes.add_text("url", cat("ufile://", project.bucket));
-    attributes.add_text("region", project.bucket_region);
-    return attributes.of("store", "bucket");
+    attributes.add_text("url", cat("ufile://", bucket.name));
+    attributes.add_text("region", bucket.region);
+    return attributes.of("store", name);
+  }
+
+  // Results come from the platform's own bucket. What lies in another is read there.
+  std::string buckets(const OldProject::Bucket& own) {
+    std::string text = store("bucket", own);
+    if (!project.bucket.name.empty() && own.name != project.bucket.name)
+      text += store("data", project.bucket);
+    return text;
+  }
+
+  void place(const OldProject::Bucket& own, Attributes& attributes) {
+    attributes.add_text("bucket", own.name);
+    if (own.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos)
+      lose(cat("a bucket that UFile could make: of ", quoted(own.name),
+               " it takes lower case, digits and `-` alone. TRAINSPACE.lua is where to name another"));
+    if (!project.ufs.empty()) {
+      attributes.add_text("ufs", project.ufs);
+      attributes.add_text("ufs_dir", kUfsFolder);
+      lose(cat("where UFS ", quoted(project.ufs), " is on this machine: `ufs_dir` in TRAINSPACE.lua says ",
+               quoted(kUfsFolder), project.ufs_data.empty() ? "" : ", and so does the data's `url`"));
+    } else if (own.name.empty()) {
+      lose("the bucket, which `pack` is not told: say it in TRAINSPACE.lua, as `bucket = \"...\"`");
+    }
   }
 
   std::string space() {
@@ -196,11 +226,11 @@ struct Writer {
     attributes.add_text("business_group", project.business_group);
     attributes.add_text("registry", project.registry);
     if (project.internal_uhub) attributes.add("internal_uhub", "true");
-    attributes.add_text("bucket", project.bucket);
-    if (project.bucket.empty())
-      lose("the bucket, which `pack` is not told: say it in TRAINSPACE.lua, as `bucket = \"...\"`");
+    const OldProject::Bucket& own =
+        project.output_bucket.name.empty() ? project.bucket : project.output_bucket;
+    place(own, attributes);
     return cat("-- Keys stand in no file: UCLOUD_PUBLIC_KEY and UCLOUD_PRIVATE_KEY, or ~/.ucloud.",
-               attributes.of("platform", "uai"), bucket(), "\ndefault_platform \"uai\"\n");
+               attributes.of("platform", "uai"), buckets(own), "\ndefault_platform \"uai\"\n");
   }
 };
 

@@ -75,6 +75,17 @@ class Importing(Story):
         self.assertEqual(attributes["distribution"], "torchrun")
         self.assert_told(place.read("TRAINSPACE.lua"), 'url = "ufile://b"', 'region = "cn-gd"')
 
+    def test_jobs_on_a_ufs_are_planned_where_it_is_mounted(self):
+        place = self.place({"ufs/sets/coco/a.txt": "a"})
+        made = place.ask("import", "uai", "python tf_tool.py create --job_name=t --node_type=1-P40 --node_num=2 --max_exec_time=6 --dist_ai_frame=tensorflow "
+                         "--docker_cmd=/data/train.py --code_uhub_path=uhub.ucloud.cn/demo/t:x --data_ufs_path=sets/coco/ --data_ufs_mount_point=10.9.1.2:/ufs-x "
+                         "--output_ufs_path=out/ --output_ufs_mount_point=10.9.1.2:/ufs-x").exits(0)
+        self.assert_told(made.err, "`10.9.1.2:/ufs-x` is on this machine", "`/mnt/ufs`")
+        for file in ("TRAINFILE.lua", "TRAINSPACE.lua"):
+            place.replace(file, "/mnt/ufs", str(place.path("ufs")))
+        self.assertEqual(place.ask("query", "data:t", "--json").exits(0).only["attrs"]["url"], f"dir:{place.path('ufs')}/sets/coco")
+        self.assert_told(place.ask("plan", "job:t").exits(0), "job:t")
+
     def test_words_that_a_shell_has_split_are_the_same_command(self):
         place = self.place()
         made = place.ask("import", "uai", "--to", "new", "--json", *PACK.split(" ")).exits(0).only

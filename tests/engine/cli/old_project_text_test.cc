@@ -17,7 +17,7 @@ TEST(OldProjectText, OfAPackIsCodeDataImageAndJob) {
   project.main = "train.py";
   project.solver = "/data/data/lenet_solver.prototxt";
   project.data = "/data/test/data";
-  project.bucket = "b";
+  project.bucket.name = "b";
   const OldProjectText text = text_of(project);
   EXPECT_EQ(text.trainfile, R"(project { name = "caffe-mnist" }
 
@@ -62,7 +62,7 @@ TEST(OldProjectText, OfAnImageThatIsPackedIsItsCommand) {
   project.packed_image = "uhub.ucloud.cn/demo/mnist:v1";
   project.main = "/data/train.py";
   project.train_params = "--name 'a b'";
-  project.bucket = "b";
+  project.bucket.name = "b";
   project.data_prefix = "mnist/data";
   project.node_type = "4-P40";
   project.hours = 3;
@@ -109,11 +109,49 @@ TEST(OldProjectText, ABucketIsWhereItsAddressSaid) {
   OldProject project;
   project.name = "x";
   project.gpu_base = "r/x:1";
-  project.bucket = "b";
-  project.bucket_region = "cn-gd";
+  project.bucket.name = "b";
+  project.bucket.region = "cn-gd";
   EXPECT_NE(text_of(project).trainspace.find(
                 "store \"bucket\" {\n  url = \"ufile://b\",\n  region = \"cn-gd\",\n}"),
             std::string::npos);
+}
+
+TEST(OldProjectText, ABucketOfResultsIsThePlatforms) {
+  OldProject project;
+  project.name = "x";
+  project.packed_image = "uhub.ucloud.cn/demo/x:1";
+  project.bucket = {"in", "cn-bj"};
+  project.output_bucket = {"out", "cn-gd"};
+  project.data_prefix = "m";
+  const OldProjectText text = text_of(project);
+  EXPECT_NE(text.trainfile.find("url = \"ufile://in/m\""), std::string::npos) << text.trainfile;
+  for (const char* part :
+       {"bucket = \"out\"", "store \"bucket\" {\n  url = \"ufile://out\",\n  region = \"cn-gd\"",
+        "store \"data\" {\n  url = \"ufile://in\",\n  region = \"cn-bj\""})
+    EXPECT_NE(text.trainspace.find(part), std::string::npos) << part << "\n" << text.trainspace;
+}
+
+TEST(OldProjectText, DataOnAUfsIsReadWhereItIsMounted) {
+  OldProject project;
+  project.name = "x";
+  project.packed_image = "uhub.ucloud.cn/demo/x:1";
+  project.ufs = "10.9.1.2:/ufs-x";
+  project.ufs_data = "a/b/";
+  const OldProjectText text = text_of(project);
+  EXPECT_NE(text.trainfile.find("url = \"dir:/mnt/ufs/a/b\""), std::string::npos) << text.trainfile;
+  EXPECT_NE(text.trainspace.find("ufs = \"10.9.1.2:/ufs-x\",\n  ufs_dir = \"/mnt/ufs\""), std::string::npos)
+      << text.trainspace;
+  const std::string lost = join(text.lost, "\n");
+  EXPECT_NE(lost.find("where UFS `10.9.1.2:/ufs-x` is on this machine"), std::string::npos) << lost;
+  EXPECT_EQ(lost.find("the bucket"), std::string::npos) << lost;
+}
+
+TEST(OldProjectText, ABucketThatUFileCannotMakeIsTold) {
+  OldProject project;
+  project.name = "x";
+  project.gpu_base = "r/x:1";
+  project.bucket.name = "a-b_c-bucket";  // the scripts replace one `_`
+  EXPECT_NE(join(text_of(project).lost, "\n").find("of `a-b_c-bucket` it takes"), std::string::npos);
 }
 
 TEST(OldProjectText, TextsAreQuotedForLua) {

@@ -79,7 +79,7 @@ TEST(OldCommand, ACreateSaysImageProgramMachineAndData) {
   EXPECT_EQ(read->node_type, "1-P40");
   EXPECT_EQ(read->nodes, 2);
   EXPECT_EQ(read->hours, 7);
-  EXPECT_EQ(read->bucket, "uai-demo");
+  EXPECT_EQ(read->bucket.name, "uai-demo");
   EXPECT_EQ(read->data_prefix, "mnist/data");
   EXPECT_EQ(read->memo, "a b");
   EXPECT_TRUE(read->code.empty());
@@ -110,6 +110,35 @@ TEST(OldCommand, AStartCommandOfVariablesIsKeptForAShell) {
   EXPECT_EQ(broken.error().message.find("secret"), std::string::npos);
 }
 
+TEST(OldCommand, ResultsMayHaveABucketOfTheirOwn) {
+  const auto read = of_command(
+      "tf_tool.py create --data_ufile_path=http://in.cn-bj.ufileos.com/m/ "
+      "--output_ufile_path=http://out.cn-gd.ufileos.com/m/out/");
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->bucket.name, "in");
+  EXPECT_EQ(read->output_bucket.name, "out");
+  EXPECT_EQ(read->output_bucket.region, "cn-gd");
+  EXPECT_TRUE(loses(*read, "the folder of `--output_ufile_path`"));
+}
+
+TEST(OldCommand, AUfsIsItsMountPointAndAFolder) {
+  const auto read = of_command(
+      "tf_tool.py create --data_ufs_path=a/b/ --data_ufs_mount_point=10.9.1.2:/ufs-x --output_ufs_path=o/p/ "
+      "--output_ufs_mount_point=10.9.1.3:/ufs-y");
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->ufs, "10.9.1.2:/ufs-x");
+  EXPECT_EQ(read->ufs_data, "a/b/");
+  EXPECT_TRUE(loses(*read, "UFS `10.9.1.3:/ufs-y`, where results went"));
+
+  const auto both = of_command(
+      "tf_tool.py create --data_ufs_path=a/b/ --data_ufs_mount_point=10.9.1.2:/ufs-x "
+      "--data_ufile_path=http://in.cn-bj.ufileos.com/m/ --output_ufs_mount_point=10.9.1.3:/ufs-y");
+  ASSERT_TRUE(both);
+  EXPECT_EQ(both->ufs, "10.9.1.3:/ufs-y");
+  EXPECT_EQ(both->ufs_data, "");
+  EXPECT_TRUE(loses(*both, "`--data_ufs_path`"));
+}
+
 TEST(OldCommand, ABucketsAddressSaysItsRegion) {
   for (const auto& [host, region] :
        {std::pair("b.cn-gd.ufileos.com", "cn-gd"), std::pair("b.internal-cn-sh2-01.ufileos.com", "cn-sh2"),
@@ -117,8 +146,8 @@ TEST(OldCommand, ABucketsAddressSaysItsRegion) {
         std::pair("b.ufile.ucloud.com.cn", "")}) {
     const auto read = of_command(cat("tf_tool.py create --data_ufile_path=http://", host, "/m/"));
     ASSERT_TRUE(read) << host;
-    EXPECT_EQ(read->bucket, "b") << host;
-    EXPECT_EQ(read->bucket_region, region) << host;
+    EXPECT_EQ(read->bucket.name, "b") << host;
+    EXPECT_EQ(read->bucket.region, region) << host;
     EXPECT_EQ(loses(*read, "where bucket `b` is"), std::string_view(region).empty());
   }
 }
@@ -171,7 +200,7 @@ TEST(OldScripts, SayWhatAProjectIs) {
   EXPECT_EQ(read->cpu_base,
             "uhub.service.ucloud.cn/uaishare/cpu_uaitrain_ubuntu-16.04_python-3.6_tensorflow-1.7.0:v1.0");
   EXPECT_EQ(read->project_id, "org-abc");
-  EXPECT_EQ(read->bucket, "my-first_job-bucket");  // the shell replaces the first alone
+  EXPECT_EQ(read->bucket.name, "my-first_job-bucket");  // the shell replaces the first alone
   EXPECT_EQ(read->data_prefix, "my_first_job/data");
   EXPECT_EQ(read->main, "train.py");
   EXPECT_EQ(read->train_params, "--max_step=2000 '--name=a b'");

@@ -41,25 +41,14 @@ constexpr TextFlag kTexts[] = {
     {"job_memo", &OldProject::memo},
     {"node_type", &OldProject::node_type},
     {"business_group", &OldProject::business_group},
+    {"data_ufs_mount_point", &OldProject::ufs},
+    {"data_ufs_path", &OldProject::ufs_data},
 };
-constexpr std::string_view kOthers[] = {"public_key",
-                                        "private_key",
-                                        "uhub_username",
-                                        "uhub_password",
-                                        "acc_type",
-                                        "internal_uhub",
-                                        "code_uhub_path",
-                                        "docker_cmd",
-                                        "max_exec_time",
-                                        "node_num",
-                                        "dist_ai_frame",
-                                        "data_ufile_path",
-                                        "test_output_path",
-                                        "output_ufile_path",
-                                        "data_ufs_path",
-                                        "output_ufs_path",
-                                        "data_ufs_mount_point",
-                                        "output_ufs_mount_point"};
+constexpr std::string_view kOthers[] = {
+    "public_key",       "private_key",       "uhub_username",   "uhub_password",
+    "acc_type",         "internal_uhub",     "code_uhub_path",  "docker_cmd",
+    "max_exec_time",    "node_num",          "dist_ai_frame",   "data_ufile_path",
+    "test_output_path", "output_ufile_path", "output_ufs_path", "output_ufs_mount_point"};
 
 // The tools know a flag by any beginning that no other has.
 std::string whole_name(const std::string& typed) {
@@ -113,26 +102,44 @@ std::string storage_region_of(std::string_view label) {
   return std::string(label.substr(0, numbered ? dash : label.npos));
 }
 
+struct BucketPlace {
+  OldProject::Bucket bucket;
+  std::string path;
+};
+
 // `http://bucket.cn-bj.ufileos.com/mnist/data/`, and of old `http://bucket.ufile.ucloud.com.cn/mnist/data/`.
-void take_data_url(const std::string& url, OldProject& project) {
+std::optional<BucketPlace> place_at(const std::string& url, const char* what, OldProject& project) {
   const std::string host(host_of(url));
   const std::vector<std::string> parts = split(host, '.');
+  BucketPlace place{{parts[0], ""}, url.substr(std::min(url.size(), url.find('/', url.find(host)) + 1))};
+  while (place.path.ends_with('/')) place.path.pop_back();
   constexpr std::string_view kOfOld = ".ufile.ucloud.com.cn";
   if (parts.size() == 4 && host.ends_with(".ufileos.com")) {
-    project.bucket_region = storage_region_of(parts[1]);
+    place.bucket.region = storage_region_of(parts[1]);
   } else if (host.ends_with(kOfOld) && parts.size() == 5) {
     project.lost.push_back(cat("where bucket ", quoted(parts[0]),
                                " is, which its address does not say: TRAINSPACE.lua says it as `store "
                                "\"bucket\" { url = \"ufile://",
                                parts[0], "\", region = \"cn-bj\" }`"));
   } else {
-    project.lost.push_back(cat("data lay at ", quoted(without_query(url)), ", which is no folder of UFile"));
-    return;
+    project.lost.push_back(
+        cat(what, " lay at ", quoted(without_query(url)), ", which is no folder of UFile"));
+    return std::nullopt;
   }
-  project.bucket = parts[0];
-  std::string path = url.substr(std::min(url.size(), url.find('/', url.find(host)) + 1));
-  while (path.ends_with('/')) path.pop_back();
-  project.data_prefix = path;
+  return place;
+}
+
+void take_data_url(const std::string& url, OldProject& project) {
+  const std::optional<BucketPlace> place = place_at(url, "data", project);
+  if (!place) return;
+  project.bucket = place->bucket;
+  project.data_prefix = place->path;
+}
+
+// Where in a bucket results lie is trainmake's.
+void take_output_url(const std::string& url, OldProject& project) {
+  project.lost.emplace_back("the folder of `--output_ufile_path`: `trainmake pull` brings what a job left");
+  if (const auto place = place_at(url, "results", project)) project.output_bucket = place->bucket;
 }
 
 // `HOST/REGISTRY/NAME:TAG`
@@ -189,16 +196,32 @@ Result<void> take(const Flag& flag, OldProject& project) {
     TRY_ASSIGN(project.nodes, number_of(flag));
   } else if (flag.name == "data_ufile_path") {
     take_data_url(flag.value, project);
-  } else if (flag.name == "test_output_path" || flag.name == "output_ufile_path") {
-    project.lost.push_back(cat("`--", flag.name, "`: `trainmake pull` brings what a job left"));
+  } else if (flag.name == "output_ufile_path") {
+    take_output_url(flag.value, project);
+  } else if (flag.name == "test_output_path") {
+    project.lost.emplace_back("`--test_output_path`: `trainmake pull` brings what a job left");
   } else if (flag.name == "dist_ai_frame") {
     take_framework(flag.value, project);
-  } else if (flag.name.starts_with("data_ufs") || flag.name.starts_with("output_ufs")) {
-    project.lost.push_back(cat("`--", flag.name, "`: data in UFS is declared by hand"));
+  } else if (flag.name == "output_ufs_path") {
+    project.lost.emplace_back("the folder of `--output_ufs_path`: `trainmake pull` brings what a job left");
   } else {
     project.lost.push_back(cat("`--", flag.name, "`, which no tool is known to take"));
   }
   return {};
+}
+
+// Of two places the tools took the bucket. A platform has one UFS.
+void settle_ufs(const std::string& of_results, OldProject& project) {
+  if (!project.bucket.name.empty() && !project.ufs_data.empty()) {
+    project.lost.emplace_back("`--data_ufs_path`: the tool took `--data_ufile_path`, which is there, too");
+    project.ufs.clear();
+    project.ufs_data.clear();
+  }
+  if (of_results.empty() || !project.output_bucket.name.empty()) return;
+  if (project.ufs.empty()) project.ufs = of_results;
+  if (project.ufs != of_results)
+    project.lost.push_back(cat("UFS ", quoted(of_results), ", where results went: they go to ",
+                               quoted(project.ufs), ", where the data is"));
 }
 
 }  // namespace
@@ -224,7 +247,14 @@ Result<OldProject> read_old_command(const std::vector<std::string>& words) {
   TRY_ASSIGN(const std::vector<Flag> flags, flags_of(words, at + 1));
   OldProject project;
   if (what == "pack") project.code = "./code/";
-  for (const Flag& flag : flags) TRY(take(flag, project));
+  std::string results_ufs;
+  for (const Flag& flag : flags) {
+    if (flag.name == "output_ufs_mount_point")
+      results_ufs = flag.value;
+    else
+      TRY(take(flag, project));
+  }
+  settle_ufs(results_ufs, project);
   if (what == "pack" && path_name(*tool) == "caffe_tool.py" && !project.train_params.empty()) {
     project.train_params.clear();
     project.lost.emplace_back("`--train_params`: the tool of caffe never passed them on");

@@ -24,7 +24,11 @@ struct OldProject {
   std::map<std::string, std::string> environment;  // of the image
   std::string tag;
   // Where it was kept.
-  std::string registry, bucket, bucket_region, region, zone, project_id, business_group;
+  struct Bucket {
+    std::string name, region;
+  };
+  Bucket bucket, output_bucket;  // the second where results went to another
+  std::string registry, region, zone, project_id, business_group;
   bool internal_uhub = false;
   // The job.
   std::string code;                // a folder, as it was typed
@@ -33,8 +37,9 @@ struct OldProject {
   // $WORKER_GPU_NUM /data/train.py`, behind `python`.
   std::string python_line;
   std::string solver, snapshot, memo, node_type;
-  std::string data;         // a folder on this machine, as it was typed
-  std::string data_prefix;  // in the bucket
+  std::string data;           // a folder on this machine, as it was typed
+  std::string data_prefix;    // in the bucket
+  std::string ufs, ufs_data;  // a mount point, and the folder below it that data lay in
   std::optional<std::int64_t> hours, nodes;
   std::string distribution;  // as a TRAINFILE calls it
 

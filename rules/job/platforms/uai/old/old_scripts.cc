@@ -101,7 +101,6 @@ void take(const std::string& name, const std::string& value, OldProject& project
       {"base_image_cpu", &OldProject::cpu_base},
       {"base_image_gpu", &OldProject::gpu_base},
       {"project_id", &OldProject::project_id},
-      {"bucket_name", &OldProject::bucket},
       {"gpu", &OldProject::node_type},
       {"node_type", &OldProject::node_type}};
   const auto text = std::find_if(std::begin(kTexts), std::end(kTexts),
@@ -110,6 +109,8 @@ void take(const std::string& name, const std::string& value, OldProject& project
     project.credentials.emplace_back(name, value);
   } else if (text != std::end(kTexts)) {
     project.*(text->second) = value;
+  } else if (name == "bucket_name") {
+    project.bucket.name = value;
   } else if (name == "docker_cmd") {
     take_command(value, project);
   } else if (name == "max_exec_time") {
@@ -182,9 +183,9 @@ Result<OldProject> read_old_scripts(std::string_view configall, std::string_view
   project.code = "./code/";
   project.data = "data";
   project.data_prefix = cat(project.name, "/data");
-  if (project.bucket.empty()) {
+  if (project.bucket.name.empty()) {
     const Variables names = {{"name", project.name}};
-    project.bucket = cat(*expanded(names, "name/_/-"), "-bucket");
+    project.bucket.name = cat(*expanded(names, "name/_/-"), "-bucket");
   }
   if (project.main.empty() && project.python_line.empty()) project.main = "demo.py";
   if (!project.hours) project.hours = 7;
