@@ -26,6 +26,20 @@ if '"type": "ps"' in told.get("TF_CONFIG", "").replace('":"', '": "') or told.ge
 time.sleep(0.5)
 '''
 
+# The first node alone: the folder is of both.
+GOES_ON = '''
+import os, sys
+flags = dict(word[2:].split("=", 1) for word in sys.argv[1:])
+path = os.path.join(flags["output_dir"], "checkpoint", "epoch")
+if os.environ["RANK"] == "0":
+    began_at = int(open(path).read()) if os.path.exists(path) else 0
+    print("epochs", began_at, "to", flags["epochs"])
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    for each in (path, os.path.join(flags["output_dir"], "told")):
+        with open(each, "w") as file:
+            file.write(flags["epochs"])
+'''
+
 TRAINFILE = '''
 project {{ name = "nodes" }}
 code "c" {{ srcs = glob "code/**", main = "show.py" }}
@@ -126,6 +140,17 @@ class Nodes(OnUai):
         place.append("TRAINSPACE.lua", 'store "ufs" { url = "dir:mount/sent" }\n')
         self.assertEqual(place.make("job:j").cost[1:], (1, 1))
         self.assertEqual(server.called("CreateUAITrainJob")[1]["DataUfilePath"], UFS + "/sent/d/")
+
+    def test_what_a_run_left_on_the_ufs_is_where_the_next_one_goes_on(self):
+        server = self.cloud()
+        place = self.project(server, "torchrun")
+        place.write("code/show.py", GOES_ON)
+        place.replace("TRAINFILE.lua", 'outputs = { told = "told" }', 'outputs = { told = "told" }, resume = true, params = { epochs = 1 }')
+        for epochs, began_at in ((1, 0), (2, 1), (3, 2)):
+            place.replace("TRAINFILE.lua", f"epochs = {max(epochs - 1, 1)} ", f"epochs = {epochs} ")
+            self.assert_told(place.make("job:j"), f"[worker-0] epochs {began_at} to {epochs}")
+        self.assertEqual(len({asked["OutputUfilePath"] for asked in server.called("CreateUAITrainJob")}), 3)
+        self.assertEqual([key for key in server.buckets["mnist-bucket"] if "runs/" in key], [])
 
     def test_what_the_service_cannot_do_is_told_before_anything_is_done(self):
         server = self.cloud()
