@@ -1,7 +1,7 @@
 // `cache export FILE` and `cache import FILE`: the whole cache as one file, for CI services that keep files.
 #include <nlohmann/json.hpp>
 
-#include "cache/transfer.h"
+#include "cache/whole_cache.h"
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/hold.h"

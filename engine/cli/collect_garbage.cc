@@ -4,7 +4,7 @@
 #include <set>
 
 #include "cache/listing.h"
-#include "cache/transfer.h"
+#include "cache/whole_cache.h"
 #include "engine/base/text.h"
 #include "engine/base/tree_size.h"
 #include "engine/container/unpacked_layers.h"

@@ -3,7 +3,7 @@
 #include <mutex>
 #include <set>
 
-#include "cache/transfer.h"
+#include "cache/whole_cache.h"
 #include "engine/base/text.h"
 
 namespace trainmake {

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "cache/transfer.h"
+#include "cache/whole_cache.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "rules/image/documents.h"

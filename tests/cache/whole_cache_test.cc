@@ -1,4 +1,4 @@
-#include "cache/transfer.h"
+#include "cache/whole_cache.h"
 
 #include <gtest/gtest.h>
 
