@@ -250,6 +250,8 @@ std::vector<const Schema*> service_schemas() {
        {"conditional", Shape::kBoolean,
         "Whether the service heeds `If-Match` of a put; else it is asked first"},
        {"create", Shape::kBoolean, "Whether the bucket is made when it is missing"},
+       {"project_id", Shape::kString, "Of ufile: the project that it is made in; else the account's"},
+       {"api", Shape::kString, "Of ufile: where UCloud's API is asked to make it; else the account's"},
        {"requests", Shape::kInteger,
         "How many requests may be on their way at once; else 32, or 16 of a web server"},
        {"bandwidth", Shape::kString, "What may be sent in a second, as `50MB`"}}};

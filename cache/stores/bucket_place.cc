@@ -9,11 +9,6 @@
 namespace trainmake {
 namespace {
 
-std::string text_of(const Service& service, std::string_view name) {
-  const std::string* text = service.text(name);
-  return text == nullptr ? "" : *text;
-}
-
 Failure wrong(const Service& service, const std::string& message, std::string hint) {
   return fail(user_error(cat("Store ", quoted(service.name), message), std::move(hint)).at(service.where));
 }
@@ -30,6 +25,11 @@ std::string encoded_path(std::string_view key) {
     if (slash == key.npos) return path;
     key.remove_prefix(slash + 1);
   }
+}
+
+std::string text_said(const Service& service, std::string_view name) {
+  const std::string* text = service.text(name);
+  return text == nullptr ? "" : *text;
 }
 
 bool says_yes(const Service& service, std::string_view name) {
@@ -51,11 +51,11 @@ Result<BucketPlace> read_bucket_place(const Service& service) {
   if (path_clean(place.prefix) != place.prefix)
     return wrong(service, cat(" has no plain prefix: ", quoted(place.prefix)),
                  "Write it without `.`, `..` and doubled slashes");
-  place.region = text_of(service, "region");
-  place.profile = text_of(service, "profile");
+  place.region = text_said(service, "region");
+  place.profile = text_said(service, "profile");
   place.create = says_yes(service, "create");
   TRY_ASSIGN(place.sends, read_send_limits(service, {}));
-  place.service = text_of(service, "endpoint");
+  place.service = text_said(service, "endpoint");
   while (place.service.ends_with('/')) place.service.pop_back();
   if (!place.service.empty() && !place.service.starts_with("http://") &&
       !place.service.starts_with("https://"))

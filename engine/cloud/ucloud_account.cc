@@ -4,6 +4,7 @@
 
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "engine/base/url.h"
 
 namespace trainmake {
 namespace {
@@ -71,6 +72,26 @@ Result<UCloudAccount> find_ucloud_account(Host& host, const std::string& profile
   account.api = first_of({text_at(setting, "base_url"), kApi});
   while (account.api.ends_with('/')) account.api.pop_back();
   return account;
+}
+
+bool may_carry_keys(std::string_view url) {
+  if (url.starts_with("https://")) return true;
+  const std::string_view host = host_of(url), name = host.substr(0, host.find(':'));
+  return url.starts_with("http://") && (name == "127.0.0.1" || name == "localhost");
+}
+
+Result<HttpRequest> ucloud_call(const UCloudAccount& who, const std::string& api,
+                                UCloudParameters parameters) {
+  if (!may_carry_keys(api))
+    return fail(user_error(cat("UCloud's API is to be asked at ", quoted(api), ", which is no https"),
+                           "Mend `base_url` in ~/.ucloud/config.json: calls carry the account's keys")
+                    .because(Blame::kRemote));
+  HttpRequest request;
+  request.method = "POST";
+  request.url = cat(api, "/");
+  request.headers = {{"Content-Type", "application/x-www-form-urlencoded"}};
+  request.body = signed_ucloud_form(std::move(parameters), who.keys);
+  return request;
 }
 
 }  // namespace trainmake

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "engine/base/host.h"
 #include "engine/cloud/ucloud_signature.h"
@@ -18,5 +19,12 @@ struct UCloudAccount {
 // "" is the profile that UCLOUD_PROFILE names, else the active one, else `default`; one that is named goes
 // before the environment's keys. Refused with what was looked at when there are none anywhere.
 Result<UCloudAccount> find_ucloud_account(Host& host, const std::string& profile);
+
+// Whether nobody on the way to that address can read what is sent: it is https, or this machine.
+bool may_carry_keys(std::string_view url);
+// A call of UCloud's API, which lies at `api`, as a signed form: no key stands in an address. An error is
+// that others could read it on its way.
+Result<HttpRequest> ucloud_call(const UCloudAccount& who, const std::string& api,
+                                UCloudParameters parameters);
 
 }  // namespace trainmake

@@ -138,12 +138,10 @@ Result<void> UfileClient::make_bucket(const std::stop_token& stop) {
                                  {"BucketName", place_.bucket},
                                  {"Region", place_.region},
                                  {"Type", "private"}};
-  if (!who.project.empty()) parameters["ProjectId"] = who.project;
-  HttpRequest request;
-  request.method = "POST";
-  request.url = cat(who.api, "/");
-  request.headers = {{"Content-Type", "application/x-www-form-urlencoded"}};
-  request.body = signed_ucloud_form(std::move(parameters), who.keys);
+  const std::string& project = place_.project.empty() ? who.project : place_.project;
+  if (!project.empty()) parameters["ProjectId"] = project;
+  TRY_ASSIGN(const HttpRequest request,
+             ucloud_call(who, place_.api.empty() ? who.api : place_.api, std::move(parameters)));
   int calls = 0;
   const auto make_call = [&]() -> Result<HttpRequest> {
     ++calls;

@@ -12,6 +12,9 @@
 namespace trainmake {
 
 struct UfilePlace : BucketPlace {
+  std::string project;  // that a bucket is made in; "" is the account's own
+  std::string api;      // of UCloud, which makes it; "" is the account's own
+
   // Of a key below the prefix, or of the bucket itself when it is "".
   std::string url(std::string_view key, std::string_view query = "") const;
   // What a request says that it is for, where the address does not: `bucket.127.0.0.1:8000`; else "".
@@ -19,7 +22,7 @@ struct UfilePlace : BucketPlace {
   std::string copy_source(std::string_view key) const;  // as a header names it
 };
 
-// `ufile://bucket/prefix` and what all buckets have.
+// `ufile://bucket/prefix`, `project_id`, `api`, and what all buckets have.
 Result<UfilePlace> read_ufile_place(const Service& service);
 
 }  // namespace trainmake

@@ -61,6 +61,14 @@ TEST(UCloudAccount, WhereThereAreNoKeysThatIsTold) {
   EXPECT_EQ(account.error().blame, Blame::kRemote);
 }
 
+TEST(UCloudAccount, KeysGoToNobodyInTheClear) {
+  EXPECT_TRUE(may_carry_keys("https://api.ucloud.cn"));
+  EXPECT_TRUE(may_carry_keys("http://127.0.0.1:8000/api"));
+  EXPECT_FALSE(may_carry_keys("http://127.0.0.1.example.com"));
+  EXPECT_FALSE(may_carry_keys("http://api.ucloud.cn"));
+  EXPECT_FALSE(ucloud_call({}, "http://api.ucloud.cn", {}));
+}
+
 TEST(UCloudAccount, AFileThatIsNoneIsTold) {
   Somebody me;
   me.files.put("/home/me/.ucloud/credential.json", "{\"private_key\": \"secret");

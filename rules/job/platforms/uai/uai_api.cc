@@ -57,22 +57,12 @@ std::string UaiApi::hidden(const std::string& text) {
 Result<UaiAnswer> UaiApi::send(const std::string& action, UCloudParameters parameters,
                                const std::stop_token& stop) {
   TRY_ASSIGN(const UCloudAccount who, account());
-  const std::string at = address(who);
-  if (!may_carry_keys(at))
-    return fail(user_error(cat("UCloud's API is to be asked at ", quoted(at), ", which is no https"),
-                           "Mend `base_url` in ~/.ucloud/config.json: calls carry the account's keys")
-                    .because(Blame::kRemote));
   parameters["Action"] = action;
   parameters["Region"] = options_.region;
   parameters["Zone"] = options_.zone;
   if (const std::string its = project(who); !its.empty()) parameters["ProjectId"] = its;
-  HttpRequest request;
-  request.method = "POST";
-  request.url = cat(at, "/");
-  // A look may well be repeated.
-  request.never_twice = !action.starts_with("Get");
-  request.headers = {{"Content-Type", "application/x-www-form-urlencoded"}};
-  request.body = signed_ucloud_form(std::move(parameters), who.keys);
+  TRY_ASSIGN(HttpRequest request, ucloud_call(who, address(who), std::move(parameters)));
+  request.never_twice = !action.starts_with("Get");  // a look may well be repeated
   ++tally_.requests[static_cast<std::size_t>(Method::kPost)];
   auto response = host_.http.send(request, stop);
   if (!response && response.error().blame == Blame::kInterrupted) return fail(std::move(response).error());

@@ -35,11 +35,11 @@ const UaiJob* UaiJobs::known(const std::string& id, const std::string& name) con
   return first;
 }
 
-Result<UaiSight> UaiJobs::find(const std::string& id, const std::string& name) {
+Result<UaiSight> UaiJobs::find(const std::string& id, const std::string& name, const std::stop_token& stop) {
   const std::lock_guard lock(mutex_);
   const std::int64_t now = clock_.steady_ns();
   const bool in_haste = !was_asked_ || known(id, name) == nullptr;
-  if (now >= (in_haste ? soon_ns_ : next_ns_)) TRY(ask());
+  if (now >= (in_haste ? soon_ns_ : next_ns_)) TRY(ask(stop));
   if (error_) return fail(*error_);
   UaiSight sight;
   if (const UaiJob* job = known(id, name)) {
@@ -48,7 +48,9 @@ Result<UaiSight> UaiJobs::find(const std::string& id, const std::string& name) {
   } else if (!id.empty()) {
     Missing& missing = missing_[id];
     if (!missing.sight || clock_.steady_ns() >= missing.next_ns) {
-      missing.sight = ask_for(id);
+      auto told = ask_for(id, stop);
+      if (!told && told.error().blame == Blame::kInterrupted) return fail(std::move(told).error());
+      missing.sight = std::move(told);
       missing.next_ns = clock_.steady_ns() + kBetweenQuestions_ns;
     }
     TRY_ASSIGN(sight, *missing.sight);
@@ -61,17 +63,17 @@ Result<UaiSight> UaiJobs::find(const std::string& id, const std::string& name) {
 }
 
 // REQUIRES: the lock is held.
-Result<UaiSight> UaiJobs::ask_for(const std::string& id) {
+Result<UaiSight> UaiJobs::ask_for(const std::string& id, const std::stop_token& stop) {
   UaiSight sight;
   TRY_ASSIGN(const std::string list,
-             api_.look_once(kAction, {{"TrainJobId", id}, {"Offset", "0"}, {"Limit", "0"}}, kDoing));
+             api_.look_once(kAction, {{"TrainJobId", id}, {"Offset", "0"}, {"Limit", "0"}}, kDoing, stop));
   TRY_ASSIGN(const std::vector<UaiJob> jobs, parse_uai_jobs(list));
   for (const UaiJob& job : jobs) {
     if (job.id == id) sight.job = job;
   }
   if (sight.job) return sight;
   constexpr const char* kInfo = "GetUAITrainRunningInfo";
-  TRY_ASSIGN(const UaiAnswer answer, api_.send(kInfo, {{"TrainJobId", id}}));
+  TRY_ASSIGN(const UaiAnswer answer, api_.send(kInfo, {{"TrainJobId", id}}, stop));
   if (answer.is_refusal() && !answer.says_no_such_job())
     return fail(api_.refusal(answer, kInfo, "look for the job"));
   sight.is_unlisted = !answer.is_refusal();

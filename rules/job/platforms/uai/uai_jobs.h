@@ -30,16 +30,16 @@ class UaiJobs {
   // By its id, or else its name: of several of one name the first that was made. Asked as often as anybody
   // likes; what is not on the list is looked for on a new one, unless that was had within a second. What is
   // not there either is asked for by its id, since a list may lack what goes on.
-  Result<UaiSight> find(const std::string& id, const std::string& name);
+  Result<UaiSight> find(const std::string& id, const std::string& name, const std::stop_token& stop);
   // As they are now, whatever was answered before; all of that name, the first one first.
   Result<std::vector<UaiJob>> named_now(const std::string& name, const std::stop_token& stop);
   // Something is about to change: the next list is not put off.
   void expect_news();
 
  private:
-  Result<void> ask(const std::stop_token& stop = {});
+  Result<void> ask(const std::stop_token& stop);
   Result<std::vector<UaiJob>> ask_for_all(const std::stop_token& stop);
-  Result<UaiSight> ask_for(const std::string& id);
+  Result<UaiSight> ask_for(const std::string& id, const std::stop_token& stop);
   const UaiJob* known(const std::string& id, const std::string& name) const;
 
   UaiApi& api_;

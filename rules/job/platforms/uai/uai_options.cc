@@ -6,6 +6,7 @@
 #include "cache/stores/store.h"
 #include "engine/base/text.h"
 #include "engine/base/url.h"
+#include "engine/cloud/ucloud_account.h"
 #include "rules/job/platforms/uai/uhub.h"
 
 namespace trainmake {
@@ -70,7 +71,11 @@ Service own_bucket(const Service& platform, const Space& space, const std::strin
   Service store = service_at(space, cat(kUfile, bucket));
   set(store, "region", storage_region_of(platform));
   set_true(store, "create");
-  if (const std::string* profile = platform.text("profile")) set(store, "profile", *profile);
+  constexpr std::pair<const char*, const char*> kAlike[] = {
+      {"profile", "profile"}, {"project_id", "project_id"}, {"endpoint", "api"}};
+  for (const auto& [its, ours] : kAlike) {
+    if (const std::string said = text_or(platform, its); !said.empty()) set(store, ours, said);
+  }
   store.where = platform.where;
   return store;
 }
@@ -178,12 +183,6 @@ Result<UaiOptions> uai_options_of(const Service& platform, const std::string& ro
                    "`https://`")
             .at(platform.where));
   return options;
-}
-
-bool may_carry_keys(std::string_view url) {
-  if (url.starts_with("https://")) return true;
-  const std::string_view host = host_of(url), name = host.substr(0, host.find(':'));
-  return url.starts_with("http://") && (name == "127.0.0.1" || name == "localhost");
 }
 
 bool is_of_ucloud(std::string_view url) {

@@ -24,8 +24,6 @@ struct UaiOptions {
 };
 
 Result<UaiOptions> uai_options_of(const Service& platform, const std::string& root);
-// Whether nobody on the way to that address can read what is sent: it is https, or this machine.
-bool may_carry_keys(std::string_view url);
 
 // Whether it is a host below ucloud.cn, or this machine, and nothing that could be read as another.
 bool is_of_ucloud(std::string_view url);

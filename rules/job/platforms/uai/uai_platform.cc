@@ -23,8 +23,6 @@ std::string random_name() {
   return digest_of(cat(random(), " ", random(), " ", random(), " ", random())).hex().substr(0, 8);
 }
 
-constexpr std::string_view kUfs = "ufs";
-
 std::string results_of(const std::string& name, const UaiFolder& folder) {
   return folder.ours(cat("runs/", name));
 }
@@ -91,7 +89,26 @@ Result<UaiPlatform::Notes> UaiPlatform::notes_of(const UaiRun& run) {
   notes.was_asked = !asked.empty();
   TRY_ASSIGN(const Stat cancelled, host_.files.look(run.cancelled()));
   notes.is_cancelled = cancelled.exists();
+  if (notes.was_asked && !notes.end) TRY(check_service(run));
   return notes;
+}
+
+// Another project or zone knows nothing of it, which would say that it is gone.
+Result<void> UaiPlatform::check_service(const UaiRun& run) {
+  TRY_ASSIGN(const std::string asked, text_at(host_.files, run.service()));
+  TRY_ASSIGN(const std::string ours, api_.place());
+  if (asked.empty() || asked == ours) return {};
+  const auto shown = [](const std::string& place) {
+    const std::vector<std::string> parts = split(place, '\n');
+    return parts.size() != 4
+               ? quoted(place)
+               : cat(parts[1].empty() ? "the account's usual project" : cat("project ", quoted(parts[1])),
+                     ", region ", quoted(parts[2]), ", zone ", quoted(parts[3]), " at ", parts[0]);
+  };
+  return fail(user_error(cat("Run ", path_name(run.top), " was started in ", shown(asked), "; platform ",
+                             quoted(options_.name), " is in ", shown(ours)),
+                         "Put that back, in TRAINSPACE.lua or the environment, until the run is over")
+                  .because(Blame::kRemote));
 }
 
 // Those of several nodes read and write UFS alone.
@@ -126,7 +143,7 @@ Result<std::string> UaiPlatform::adopt(const UaiRun& run, const std::string& nam
   TRY_ASSIGN(const std::vector<UaiJob> jobs, jobs_.named_now(name, stop));
   if (jobs.empty()) return std::string();
   for (std::size_t i = 1; i < jobs.size(); ++i) {
-    if (!is_over(status_of(jobs[i]).status)) (void)end(jobs[i].id);
+    if (!is_over(status_of(jobs[i]).status)) (void)end(jobs[i].id, stop);
   }
   TRY(write_file(host_.files, run.number(), jobs.front().id + "\n", {.durable = true}));
   return jobs.front().id;
@@ -203,15 +220,15 @@ Result<std::string> UaiPlatform::start(const JobSpec& spec, const Patience& wait
   std::string wanted;
   for (const auto& [output, path] : spec.outputs) wanted += path + "\n";
   if (const std::int64_t nodes = count_of(spec.resources, "nodes", 1); nodes > 1)
-    TRY(write_file(host_.files, run.nodes(), cat(nodes, "\n")));
+    TRY(write_file(host_.files, run.nodes(), cat(nodes, "\n"), {.durable = true}));
   TRY(write_file(host_.files, run.wanted(), wanted));
   TRY_ASSIGN(const UaiCreation job, creation_of(spec, *name, stop));
   const UaiPlace& place = place_for(job.nodes);
   const std::string results = results_of(*name, place.folder);
-  if (place.folder.is_ufs) {
-    TRY(write_file(host_.files, run.place(), cat(kUfs, "\n")));
-    TRY(host_.files.make_folder(path_join(options_.ufs_folder, results)));
-  }
+  TRY_ASSIGN(const std::string service, api_.place());
+  TRY(write_file(host_.files, run.service(), service + "\n", {.durable = true}));
+  TRY(write_file(host_.files, run.place(), job.output_url + "\n", {.durable = true}));
+  if (place.folder.is_ufs) TRY(host_.files.make_folder(path_join(options_.ufs_folder, results)));
   if (spec.resumed) TRY(put_checkpoint(*place.store, results + "/", *spec.resumed, blobs_, stop));
   return create(run, job, stop);
 }
@@ -220,7 +237,7 @@ Result<void> UaiPlatform::remember_end(const UaiRun& run, const JobStatus& statu
   return write_file(host_.files, run.end(), render_uai_end(status), {.durable = true});
 }
 
-Result<JobStatus> UaiPlatform::look_at(const JobHandle& job, const Patience&) {
+Result<JobStatus> UaiPlatform::look_at(const JobHandle& job, const Patience& waiting) {
   const UaiRun run = folder_of(job.run);
   TRY_ASSIGN(Notes notes, notes_of(run));
   if (notes.end) return *notes.end;
@@ -228,10 +245,10 @@ Result<JobStatus> UaiPlatform::look_at(const JobHandle& job, const Patience&) {
   status.known = false;
   if (!notes.was_asked && notes.number.empty()) return status;
   TRY_ASSIGN(const std::string name, name_of(job.key));
-  TRY_ASSIGN(const UaiSight sight, jobs_.find(notes.number, name));
+  TRY_ASSIGN(const UaiSight sight, jobs_.find(notes.number, name, waiting.stop));
   const std::optional<UaiJob>& found = sight.job;
   if (!found) return status_of_missing(run, notes, sight.is_unlisted);
-  (void)stop_twins(sight);  // what cannot be stopped now is when this is asked again
+  (void)stop_twins(sight, waiting.stop);  // what cannot be stopped now is when this is asked again
   if (notes.number.empty()) TRY(write_file(host_.files, run.number(), found->id + "\n", {.durable = true}));
   status = status_of(*found);
   if (is_over(status.status)) TRY(remember_end(run, status));
@@ -258,13 +275,13 @@ Result<JobStatus> UaiPlatform::status_of_missing(const UaiRun& run, const Notes&
 }
 
 // Should there ever be several jobs of one name, one goes on.
-Result<void> UaiPlatform::stop_twins(const UaiSight& sight) {
+Result<void> UaiPlatform::stop_twins(const UaiSight& sight, const std::stop_token& stop) {
   for (const std::string& id : sight.twins) {
     {
       const std::lock_guard lock(mutex_);
       if (stopped_.contains(id)) continue;
     }
-    TRY(end(id));
+    TRY(end(id, stop));
     const std::lock_guard lock(mutex_);
     stopped_.insert(id);
   }
@@ -278,9 +295,9 @@ Result<std::string> UaiPlatform::read_log(const JobHandle& job, std::int64_t off
   return read_log_file(run.log(), offset, limit);
 }
 
-Result<void> UaiPlatform::end(const std::string& number) {
+Result<void> UaiPlatform::end(const std::string& number, const std::stop_token& stop) {
   jobs_.expect_news();
-  TRY_ASSIGN(const UaiAnswer answer, api_.send("StopUAITrainJob", {{"TrainJobId", number}}));
+  TRY_ASSIGN(const UaiAnswer answer, api_.send("StopUAITrainJob", {{"TrainJobId", number}}, stop));
   if (answer.is_refusal()) return fail(api_.refusal(answer, "StopUAITrainJob", "stop the job"));
   return {};
 }
@@ -303,9 +320,9 @@ Result<void> UaiPlatform::cancel_one(const JobHandle& job, const Patience& waiti
   }
   TRY(write_file(host_.files, run.cancelled(), "", {.durable = true}));
   if (notes.number.empty()) return remember_end(run, cancelled_at(host_.clock.now_ns()));
-  auto stopped = end(notes.number);
-  const auto sight = jobs_.find(notes.number, name);
-  if (sight) TRY(stop_twins(*sight));
+  auto stopped = end(notes.number, waiting.stop);
+  const auto sight = jobs_.find(notes.number, name, waiting.stop);
+  if (sight) TRY(stop_twins(*sight, waiting.stop));
   if (stopped) return {};
   if (!sight) return fail(sight.error());
   // It may be over by now, or about to be.
@@ -313,14 +330,15 @@ Result<void> UaiPlatform::cancel_one(const JobHandle& job, const Patience& waiti
   return is_gone ? Result<void>() : fail(std::move(stopped).error());
 }
 
-// Where it reads and writes, or did.
-Result<const UaiPlace*> UaiPlatform::place_of(const UaiRun& run) {
+// Where it writes, or did.
+Result<const UaiPlace*> UaiPlatform::place_of(const UaiRun& run, const std::string& name) {
   TRY_ASSIGN(const std::string where, text_at(host_.files, run.place()));
-  const std::optional<UaiPlace>& place = where == kUfs ? places_.ufs : places_.bucket;
-  if (place) return &*place;
-  return fail(step_error(cat("What the job left is in ", where == kUfs ? "a UFS" : "a bucket",
-                             ", and the platform names none any more"),
-                         cat("Give it `", where == kUfs ? "ufs" : "bucket", "` again in TRAINSPACE.lua")));
+  for (const std::optional<UaiPlace>* place : {&places_.bucket, &places_.ufs}) {
+    if (*place && (*place)->folder.url(results_of(name, (*place)->folder)) == where) return &**place;
+  }
+  return fail(step_error(cat("What run ", path_name(run.top), " left is in ", quoted(where),
+                             ", and platform ", quoted(options_.name), " reads no results there any more"),
+                         "Give it that `bucket` or `ufs` again in TRAINSPACE.lua"));
 }
 
 Result<std::string> UaiPlatform::left(const JobHandle& job, Left what) {
@@ -328,7 +346,7 @@ Result<std::string> UaiPlatform::left(const JobHandle& job, Left what) {
   const UaiRun run = folder_of(job.run);
   TRY_ASSIGN(const std::string name, name_of(job.key));
   TRY_ASSIGN(const FileLock lock, locks_.wait(cat("output ", job.run), host_.clock));
-  TRY_ASSIGN(const UaiPlace* const place, place_of(run));
+  TRY_ASSIGN(const UaiPlace* const place, place_of(run, name));
   const std::string results = results_of(name, place->folder) + "/";
   if (what == Left::kCheckpoint) {
     TRY(bring_checkpoint(host_, *place->store, results, run));
@@ -380,7 +398,7 @@ Result<std::vector<Fact>> UaiPlatform::facts(const JobHandle& job) {
   std::vector<Fact> facts;
   if (notes.number.empty()) return facts;
   TRY_ASSIGN(const std::string name, name_of(job.key));
-  TRY_ASSIGN(const UaiSight sight, jobs_.find(notes.number, name));
+  TRY_ASSIGN(const UaiSight sight, jobs_.find(notes.number, name, {}));
   const std::optional<UaiJob>& found = sight.job;
   if (!found) return facts;
   if (!found->memo.empty()) facts.push_back({"memo", found->memo});

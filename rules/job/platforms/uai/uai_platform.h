@@ -55,8 +55,9 @@ class UaiPlatform final : public Platform {
   UaiRun folder_of(const std::string& run) const;
   Result<std::string> name_of(const std::string& key);
   Result<Notes> notes_of(const UaiRun& run);
+  Result<void> check_service(const UaiRun& run);
   const UaiPlace& place_for(std::int64_t nodes) const;
-  Result<const UaiPlace*> place_of(const UaiRun& run);
+  Result<const UaiPlace*> place_of(const UaiRun& run, const std::string& name);
   Result<void> cancel_one(const JobHandle& job, const Patience& waiting);
   Result<std::string> start(const JobSpec& spec, const Patience& waiting);
   Result<UaiCreation> creation_of(const JobSpec& spec, const std::string& name, const std::stop_token& stop);
@@ -64,9 +65,9 @@ class UaiPlatform final : public Platform {
   Result<std::string> adopt(const UaiRun& run, const std::string& name, const std::stop_token& stop);
   Result<std::string> adopt_late(const UaiRun& run, const std::string& name, const Patience& waiting);
   Result<JobStatus> status_of_missing(const UaiRun& run, const Notes& notes, bool is_unlisted);
-  Result<void> stop_twins(const UaiSight& sight);
+  Result<void> stop_twins(const UaiSight& sight, const std::stop_token& stop);
   Result<void> remember_end(const UaiRun& run, const JobStatus& status);
-  Result<void> end(const std::string& number);
+  Result<void> end(const std::string& number, const std::stop_token& stop);
 
   Host& host_;
   const Workspace& workspace_;

@@ -11,7 +11,8 @@ struct UaiRun {
 
   std::string asked() const { return top + "/asked"; }              // when the service was asked to create it
   std::string asked_clock() const { return top + "/asked-clock"; }  // that moment, by a clock nobody sets
-  std::string place() const { return top + "/place"; }    // where it reads and writes: `ufs`, or a bucket
+  std::string service() const { return top + "/service"; }          // whom: address, project, region and zone
+  std::string place() const { return top + "/place"; }    // where it writes, as the service was told
   std::string number() const { return top + "/number"; }  // the service's own id of it
   std::string wanted() const { return top + "/wanted"; }  // paths of its declared outputs, a line each
   std::string cancelled() const { return top + "/cancelled"; }
