@@ -10,6 +10,7 @@
 #include "lua/load.h"
 #include "lua/types.h"
 #include "rules/all.h"
+#include "rules/job/contracts.h"
 
 namespace trainmake {
 namespace {
@@ -29,12 +30,13 @@ std::string filled(std::string text, const Words& words) {
   return text;
 }
 
-std::vector<NewFile> filled_in(const Template& chosen, const std::string& name) {
+std::vector<NewFile> filled_in(const Template& chosen, const std::string& name, const std::string& trial) {
   std::string dashed = name;  // a bucket's name has no `_`
   std::replace(dashed.begin(), dashed.end(), '_', '-');
   Words words = chosen.words;
   words.emplace_back("@NAME@", name);
   words.emplace_back("@DASHED@", dashed);
+  words.emplace_back("@TRY@", trial);
   std::vector<NewFile> files;
   for (const TemplateFile& file : files_of(chosen)) files.push_back({file.path, filled(file.text, words)});
   return files;
@@ -62,19 +64,31 @@ Result<void> refuse_to_overwrite(FileSystem& files, const std::string& folder, s
   return {};
 }
 
-// Whether it lies in a workspace with a TRAINSPACE.lua, where its targets must have labels.
-Result<bool> lies_in_workspace(const Host& host, const std::string& folder) {
+// The root of the workspace with a TRAINSPACE.lua that it lies in, where its targets must have labels.
+Result<std::optional<std::string>> workspace_around(const Host& host, const std::string& folder) {
   const Result<Position> around = find_workspace(host, std::string(path_folder(folder)), "");
-  if (!around) return false;
+  if (!around) return std::optional<std::string>();
   const std::string& root = around->workspace.root;
   TRY_ASSIGN(const Stat space, host.files.look(path_join(root, kTrainspace), Links::kFollow));
   const std::optional<std::string> inside = path_below(folder, root);
-  if (!space.exists() || !inside) return false;
+  if (!space.exists() || !inside) return std::optional<std::string>();
   if (const auto label = parse_label(cat("//", *inside, "/job:x"), ""); !label)
     return fail(user_error(
         cat("A project of this workspace cannot lie in ", quoted(*inside), ": ", label.error().message),
         "Choose another name"));
-  return true;
+  return std::optional(root);
+}
+
+// What is typed to try a job here as UAI-Train runs it: where that is not the usual platform, it is named.
+std::string trial_of(const Host& host, const std::optional<std::string>& workspace, const std::string& name) {
+  constexpr const char* kContract = "uai";
+  const std::string contract = [&]() -> std::string {
+    if (!workspace) return kContract;
+    const Space space = load_space(host, *workspace);
+    return usual_contract_of(space.find("platform", space.default_platform));
+  }();
+  return cat("trainmake run --local", contract == kContract ? "" : cat(" --contract ", kContract),
+             " job:", name);
 }
 
 Result<const Template*> chosen_template(const CommandLine& line) {
@@ -89,7 +103,7 @@ Result<const Template*> chosen_template(const CommandLine& line) {
 }
 
 void report(const CommandLine& line, const std::string& folder, const std::string& name,
-            const std::vector<NewFile>& files, bool here_first) {
+            const std::vector<NewFile>& files, const std::string& trial) {
   if (line.has("--json")) {
     nlohmann::ordered_json json = {
         {"folder", printable(folder)}, {"name", name}, {"files", nlohmann::ordered_json::array()}};
@@ -101,8 +115,7 @@ void report(const CommandLine& line, const std::string& folder, const std::strin
   write_stderr(
       cat("Made ", printable(path_join(given, kTrainfile)), ", with code and data to begin with. Next:\n\n"));
   if (folder != current_folder()) write_stderr(cat("  cd ", shell_word(given), "\n"));
-  if (here_first)
-    write_stderr(cat("  trainmake run --local --contract uai job:", name, "    try it on this machine\n"));
+  if (!trial.empty()) write_stderr(cat("  ", trial, "    try it on this machine\n"));
   write_stderr(cat("  trainmake plan job:", name, "    what would happen\n  trainmake job:", name,
                    "         do it\n"));
 }
@@ -131,14 +144,15 @@ Result<int> new_command(const CommandLine& line, const Environment& environment)
   const std::string folder =
       absolute_path(path_join(line.value("--directory").value_or(""), line.words.front()));
   const std::string name = target_name(path_name(folder));
-  TRY_ASSIGN(const bool in_workspace, lies_in_workspace(host, folder));
-  std::vector<NewFile> files = filled_in(*chosen, name);
+  TRY_ASSIGN(const std::optional<std::string> workspace, workspace_around(host, folder));
+  const std::string trial = chosen->name.starts_with("uai-") ? trial_of(host, workspace, name) : "";
+  std::vector<NewFile> files = filled_in(*chosen, name, trial);
   const bool left_out_space =
-      std::erase_if(files, [&](const NewFile& file) { return in_workspace && file.path == kTrainspace; }) > 0;
+      std::erase_if(files, [&](const NewFile& file) { return workspace && file.path == kTrainspace; }) > 0;
   add_types(files);
   TRY(refuse_to_overwrite(host.files, folder, files));
   for (const NewFile& file : files) TRY(write_file(host.files, path_join(folder, file.path), file.text));
-  report(line, folder, name, files, chosen->name.starts_with("uai-"));
+  report(line, folder, name, files, trial);
   if (line.has("--json")) return 0;
   tell_of_project_around(host, folder);
   if (left_out_space)

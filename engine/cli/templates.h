@@ -20,7 +20,7 @@ struct Template {
 struct TemplateFile {
   std::string_view folder;
   std::string path;  // in the project
-  const char* text;  // with `@NAME@` for the project's name, and the template's own marks
+  const char* text;  // with `@NAME@` for the project's name and the like, and the template's own marks
 };
 
 const std::vector<TemplateFile>& template_files();  // of all folders

@@ -1,5 +1,5 @@
 -- A job of @FRAMEWORK@ on UCloud's UAI-Train; `trainmake help uai` says more of it. To try it on this machine, where Python alone stands
--- in for @FRAMEWORK@: trainmake run --local --contract uai job:@NAME@
+-- in for @FRAMEWORK@: @TRY@
 project { name = "@NAME@" }
 
 code "@NAME@" { srcs = glob { "code/**", exclude = { "**/__pycache__/**" } }, main = "train.py" }
