@@ -85,7 +85,7 @@ Result<int> attach_command(const Call& call) {
   TRY(session.open_state(State::Access::kWrite));
   const std::unique_ptr<Reporter> reporter =
       session.json() ? make_json_reporter() : make_plain_reporter(session.here());
-  reporter->event(Message{run.label, cat("Attached to run ", run.id)});
+  reporter->event(Attached{run.label, run.id, cat("Attached to run ", run.id)});
   TRY_ASSIGN(std::optional<FileLock> step, try_hold_step(session, run.label));
   if (!step) {
     TRY_ASSIGN(step, watch_along(session, run, *reporter, call.stop));

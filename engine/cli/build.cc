@@ -11,6 +11,7 @@
 #include "engine/cli/file_errors.h"
 #include "engine/cli/hold.h"
 #include "engine/cli/interrupt.h"
+#include "engine/cli/look_on.h"
 #include "engine/cli/sweep_table.h"
 #include "engine/plan/plan.h"
 #include "engine/run/run.h"
@@ -238,9 +239,13 @@ Result<int> build_with(Session& session, const std::vector<std::string>& labels,
   const Interrupts interrupts;
   Looks looks = std::move(plan.looks);
   looks.add(loaded.looks);
-  const RunServices services{
-      decider,         session.host().clock, [&](const Event& event) { reporter.event(event); },
-      session.tally(), step_locker(session), [&] { reporter.tick(); }};
+  const RunServices services{decider,
+                             session.host().clock,
+                             [&](const Event& event) { reporter.event(event); },
+                             session.tally(),
+                             step_locker(session),
+                             [&] { reporter.tick(); },
+                             onlooker_of_jobs(session)};
   const Summary summary = run(services, std::move(plan),
                               {parallel, line.has("--keep-going"), !line.has("--no-wait"), TRAINMAKE_VERSION},
                               interrupts.first());  // run, record

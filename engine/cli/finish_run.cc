@@ -76,7 +76,7 @@ Result<bool> finish_run(Session& session, const Run& run, Reporter& reporter, st
   if (attempt.run().status != RunStatus::kSucceeded || !attempt.run().reusable)
     return fail(attempt.failure());
   if (attempt.run().repeats.empty()) TRY(remember_result(session, attempt.run()));
-  reporter.event(StepEnded{run.label, Outcome::kRan, attempt.success(), 0});
+  reporter.event(StepEnded{run.label, Outcome::kRan, success_of(attempt.run()), 0});
   return true;
 }
 

@@ -56,6 +56,13 @@ struct Writer {
     json["message"] = event.text;
     write(json);
   }
+  void operator()(const Attached& event) const {
+    Json json = begin("attached");
+    json["label"] = event.label.text();
+    json["run"] = event.run;
+    json["message"] = event.text;
+    write(json);
+  }
   void operator()(const Problem& event) const {
     Json json = begin("error");
     json["message"] = event.error.message;

@@ -116,6 +116,10 @@ std::string LiveView::on(const Message& event, std::int64_t) const {
                                   : cat(shown(event.label), "  ", printable(event.text), "\n");
 }
 
+std::string LiveView::on(const Attached& event, std::int64_t now_ns) const {
+  return on(Message{event.label, event.text}, now_ns);
+}
+
 std::string LiveView::on(const Problem& event, std::int64_t) const {
   const std::string text = error_text(event.error);
   constexpr std::string_view kWord = "error:";

@@ -36,6 +36,7 @@ class LiveView {
   std::string on(const LogLine& event, std::int64_t now_ns) const;
   std::string on(const Progress& event, std::int64_t now_ns);
   std::string on(const Message& event, std::int64_t now_ns) const;
+  std::string on(const Attached& event, std::int64_t now_ns) const;
   std::string on(const Problem& event, std::int64_t now_ns) const;
   std::string shown(const Label& label) const;
   std::string running_line(const Running& running, std::int64_t now_ns) const;

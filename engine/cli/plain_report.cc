@@ -47,6 +47,7 @@ class PlainReporter final : public Reporter {
     write_stderr(event.label.kind.empty() ? event.text + "\n"
                                           : cat(shown(event.label), "  ", event.text, "\n"));
   }
+  void on(const Attached& event) { on(Message{event.label, event.text}); }
   void on(const Problem& event) { write_stderr(error_text(event.error)); }
 
   std::string here_;

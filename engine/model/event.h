@@ -61,8 +61,13 @@ struct Problem {
   Error error;
   Label label;  // kind "" when it is of no target
 };
+struct Attached {  // to a run that somebody else began
+  Label label;
+  std::string run;
+  std::string text;  // that it was, as a person is told
+};
 
-using Event = std::variant<StepStarted, StepEnded, LogLine, Progress, Message, Problem>;
+using Event = std::variant<StepStarted, StepEnded, LogLine, Progress, Message, Problem, Attached>;
 using EventSink = std::function<void(const Event&)>;
 
 // The end of a run: every target in exactly one list.

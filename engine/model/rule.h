@@ -56,6 +56,12 @@ struct Subject {
   const Target& target() const { return graph[id]; }
 };
 
+// How much of a job's log was told while another process watched it.
+struct LogTold {
+  std::string run;
+  std::uint64_t lines = 0;
+};
+
 // What a worker has at hand while it does a step.
 struct Doing {
   Fingerprint fingerprint;
@@ -65,6 +71,7 @@ struct Doing {
   std::function<void(std::function<void()>)> on_owner;  // runs it on the thread that owns memory, and waits
   bool afresh = false;                                  // --force: an earlier result is not taken
   bool wait = true;  // false: hand the job over and leave, and do not wait while another trainmake is busy
+  LogTold told = {};
 };
 
 struct Pause;

@@ -44,12 +44,12 @@ class Runner final : public Inputs {
   void needs_are_done(TargetId id);
   void take_up(TargetId id);
   void start(TargetId id);
-  void execute(TargetId id);
   void came_to(TargetId id, Result<Done> done);
   void executed(TargetId id, Result<Done> done);
   void reuse(TargetId id);
   void reused(TargetId id);
   bool still_to_do(TargetId id);
+  bool was_done(TargetId id, Result<Done> ended);
   void fail_step(TargetId id, Error error);
   void finish(TargetId id, Outcome outcome, const std::string& note);
   bool as_planned(TargetId id) const;
@@ -60,7 +60,10 @@ class Runner final : public Inputs {
   void post(std::function<void()> work) { messages_.send(std::move(work)); }
   void on_owner(const std::function<void()>& work);
   void lock_and_execute(TargetId id);
+  Result<bool> hold(TargetId id, std::unique_ptr<Onlooker>& onlooker);
+  void execute(TargetId id, LogTold told);
 
+  Doing doing_of(TargetId id, LogTold told);
   Subject subject(TargetId id) const { return {graph_, id, *this}; }
   Rule& rule(TargetId id) const { return *rule_of(decider_.rules, graph_[id].label.kind); }
   WorkerPool& pool(TargetId id);
@@ -257,46 +260,73 @@ void Runner::start(TargetId id) {
   pool(id).run([this, id] { lock_and_execute(id); });
 }
 
-// On a worker: waits until no other process does this step, looks whether it did, and does it.
-void Runner::lock_and_execute(TargetId id) {
+// On a worker: waits until no other process does this step, and has it told what that one does. False when it
+// was stopped.
+Result<bool> Runner::hold(TargetId id, std::unique_ptr<Onlooker>& onlooker) {
   const Label& label = graph_[id].label;
-  bool waited = false;
+  bool is_told = false;
   while (services_.locker) {
-    Result<std::optional<FileLock>> lock = services_.locker(label);
-    if (!lock) return on_owner([&] { --busy_, fail_step(id, std::move(lock).error()); });
-    if (*lock) {
+    TRY_ASSIGN(std::optional<FileLock> lock, services_.locker(label));
+    if (lock) {
       locks_[id] = *std::move(lock);  // the owner touches it only when the step is done, after us
-      break;
+      return true;
     }
-    if (!options_.wait) {
-      return on_owner([&] {
-        --busy_;
-        fail_step(id, user_error(cat("Another trainmake is doing ", quoted(label.text())),
-                                 "Leave out `--no-wait` to wait for it")
-                          .because(Blame::kBusy));
-      });
-    }
-    if (!waited)
+    if (!options_.wait)
+      return fail(user_error(cat("Another trainmake is doing ", quoted(label.text())),
+                             "Leave out `--no-wait` to wait for it")
+                      .because(Blame::kBusy));
+    if (!is_told) on_owner([&] { steps_[id].set(StepState::kLocking); });
+    if (!onlooker && services_.onlooker) onlooker = services_.onlooker(graph_[id], doing_of(id, {}));
+    const bool tells = onlooker && onlooker->look();
+    if (!tells && !is_told)
       post([this, id] {
-        steps_[id].set(StepState::kLocking);
         services_.events(Message{graph_[id].label, "waits for another trainmake that is doing it"});
       });
-    waited = true;
-    if (services_.clock.wait(kLockPause, stop_))
-      return on_owner([&] { --busy_, finish(id, Outcome::kSkipped, "interrupted"); });
+    is_told = true;
+    if (services_.clock.wait(kLockPause, stop_)) return false;
   }
+  return true;
+}
+
+// On a worker: holds the step, looks whether another process did it, and does it.
+void Runner::lock_and_execute(TargetId id) {
+  std::unique_ptr<Onlooker> onlooker;
+  Result<bool> held = hold(id, onlooker);
+  std::optional<Result<Done>> ended;
+  LogTold told;
+  if (onlooker) ended = onlooker->end(), told = onlooker->told();
   bool to_do = false;
   on_owner([&] {
     --busy_;
+    if (!held) return fail_step(id, std::move(held).error());
+    if (ended && was_done(id, *std::move(ended))) return;
+    if (!*held) return finish(id, Outcome::kSkipped, "interrupted");
     to_do = still_to_do(id);
     if (!to_do) return;
     ++busy_;
     const PlannedStep& step = plan_.steps[id];
     steps_[id].set(StepState::kRunning);
-    services_.events(StepStarted{label, step.reasons});
-    for (const std::string& note : step.description.notes) services_.events(Message{label, note});
+    if (told.run.empty()) services_.events(StepStarted{graph_[id].label, step.reasons});
+    for (const std::string& note : step.description.notes) services_.events(Message{graph_[id].label, note});
   });
-  if (to_do) execute(id);
+  if (to_do) execute(id, std::move(told));
+}
+
+// On the owner's thread: whether what another process was seen to do is the end of this step, too.
+bool Runner::was_done(TargetId id, Result<Done> ended) {
+  if (!ended) {
+    fail_step(id, std::move(ended).error());
+    return true;
+  }
+  if (ended->detached) {
+    finish(id, Outcome::kDetached, ended->note);
+    return true;
+  }
+  Result<std::optional<Record>> record = decider_.memory.last(graph_[id].label);
+  if (!record || !*record || (*record)->run != ended->run) return false;  // its record was not written
+  results_[id] = std::move((*record)->artifacts);
+  finish(id, Outcome::kRan, ended->note);
+  return true;
 }
 
 // On the owner's thread, the step's lock held: another process may have done it since it was decided, or it
@@ -324,13 +354,21 @@ bool Runner::still_to_do(TargetId id) {
   return false;
 }
 
-void Runner::execute(TargetId id) {
+Doing Runner::doing_of(TargetId id, LogTold told) {
   const PlannedStep& step = plan_.steps[id];
-  doings_[id] = std::make_unique<AtWork>(AtWork{
-      subject(id),
-      {step.fingerprint, stop_,
-       [this](const Event& event) { post([this, event] { services_.events(event); }); }, services_.tally,
-       [this](const std::function<void()>& work) { on_owner(work); }, step.afresh, options_.wait}});
+  return {step.fingerprint,
+          stop_,
+          [this](const Event& event) { post([this, event] { services_.events(event); }); },
+          services_.tally,
+          [this](const std::function<void()>& work) { on_owner(work); },
+          step.afresh,
+          options_.wait,
+          std::move(told)};
+}
+
+void Runner::execute(TargetId id, LogTold told) {
+  doings_[id] = std::make_unique<AtWork>(AtWork{subject(id), doing_of(id, std::move(told))});
+  const PlannedStep& step = plan_.steps[id];
   came_to(id, rule(id).execute(doings_[id]->subject, step.description, doings_[id]->doing));
 }
 

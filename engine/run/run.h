@@ -4,6 +4,8 @@
 #pragma once
 
 #include <functional>
+#include <memory>
+#include <optional>
 #include <stop_token>
 
 #include "engine/base/host.h"
@@ -22,6 +24,20 @@ struct RunOptions {
 // else holds it.
 using StepLocker = std::function<Result<std::optional<FileLock>>(const Label&)>;
 
+// Tells whoever waits for a step what comes of it at the other process that does it. Only used by the worker
+// that waits.
+class Onlooker {
+ public:
+  virtual ~Onlooker() = default;
+  // Again and again; tells what is new. Whether there is something to be told of at all.
+  virtual bool look() = 0;
+  // When nobody else is at it any more, or this one is stopped: how it ended, or that it was left. Nothing
+  // when it goes on, or was not seen.
+  virtual std::optional<Result<Done>> end() = 0;
+  virtual LogTold told() const = 0;
+};
+using OnlookerOf = std::function<std::unique_ptr<Onlooker>(const Target&, const Doing&)>;
+
 struct RunServices {
   const Decider& decider;
   Clock& clock;
@@ -29,6 +45,7 @@ struct RunServices {
   Tally& tally;
   StepLocker locker;                // may be empty: no other process
   std::function<void()> tick = {};  // called a few times a second while steps are at work; may be empty
+  OnlookerOf onlooker = {};         // may be empty; a step of whose target it makes nothing is waited for
 };
 
 // `plan` has no errors. Returns when every step has come to its end, or, after a stop, when what ran has let

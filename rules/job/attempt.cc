@@ -45,6 +45,10 @@ std::string duration_of(const Run& run) {
 
 Error failure_of(const Run& run, const std::string& label, const LastLines& last_lines,
                  const Telling& telling) {
+  if (run.status == RunStatus::kSucceeded)
+    return step_error(
+        cat("The result of ", quoted(label), " is not taken: ", run.reason),
+        cat("`trainmake ", telling.again, "` runs it again with the data as it is now", telling.advice));
   std::string message = cat(quoted(label), run.status == RunStatus::kCancelled ? " was cancelled"
                                            : run.status == RunStatus::kLost    ? " was lost: "
                                                                                : " failed: ");
@@ -62,6 +66,18 @@ Error failure_of(const Run& run, const std::string& label, const LastLines& last
                         run.started_ns != 0 ? cat(", `trainmake logs ", run.id, "` shows all it said") : ""));
 }
 
+std::string success_of(const Run& run) {
+  std::string note = cat("succeeded in ", duration_of(run));
+  for (const auto& [name, value] : run.metrics) note += cat(", ", name, " ", number_text(value));
+  return note;
+}
+
+std::string left_running(const std::string& label) {
+  const std::string shown = shell_word(label);
+  return cat("Left running; `trainmake attach ", shown, "` comes back to it, `trainmake cancel ", shown,
+             "` ends it");
+}
+
 Attempt::Attempt(const JobServices& services, const JobPlan& plan, const Doing& doing, Metrics metrics,
                  std::optional<std::vector<GivenTree>> given, Run run)
     : services_(services),
@@ -71,7 +87,8 @@ Attempt::Attempt(const JobServices& services, const JobPlan& plan, const Doing& 
       given_(std::move(given)),
       run_(std::move(run)),
       pause_(kFirstPause),
-      redactor_(redactor_of(services.host.environment, plan.spec.secrets)) {}
+      redactor_(redactor_of(services.host.environment, plan.spec.secrets)),
+      lines_told_(doing.told.run == run_.id ? doing.told.lines : 0) {}
 
 Result<bool> Attempt::take_up(bool is_new) {
   if (is_new) {
@@ -95,7 +112,9 @@ Result<bool> Attempt::take_up(bool is_new) {
     if (status->known || run_.status == RunStatus::kQueued) return true;
   }
   had_ended_ = status && is_over(status->status);
-  say(cat(had_ended_ ? "Ended while nobody looked, as run " : "Found in flight, as run ", run_.id));
+  doing_.events(
+      Attached{run_.label, run_.id,
+               cat(had_ended_ ? "Ended while nobody looked, as run " : "Found in flight, as run ", run_.id)});
   return false;
 }
 
@@ -289,7 +308,10 @@ void Attempt::take_line(std::string_view line) {
   std::string text = redactor_.redact(line);
   if (std::string told = metrics_.line(text); !told.empty()) say(std::move(told));
   last_lines_.add(text);
-  doing_.events(LogLine{run_.label, std::move(text)});
+  if (lines_told_ > 0)
+    --lines_told_;
+  else
+    doing_.events(LogLine{run_.label, std::move(text)});
 }
 
 std::string Attempt::again() const { return asked_again(plan_.shortest, run_, services_.space); }
@@ -305,15 +327,9 @@ Patience Attempt::patience() {
 void Attempt::say(std::string text) { doing_.events(Message{run_.label, std::move(text)}); }
 
 Error Attempt::failure() const {
-  if (run_.status != RunStatus::kSucceeded) return failure_of(run_, plan_.shortest, last_lines_, {again()});
-  return step_error(cat("The result of ", quoted(plan_.shortest), " is not taken: ", run_.reason),
-                    cat("`trainmake ", again(), "` runs it again with the data as it is now", advice_));
-}
-
-std::string Attempt::success() const {
-  std::string note = cat("succeeded in ", duration_of(run_));
-  for (const auto& [name, value] : run_.metrics) note += cat(", ", name, " ", number_text(value));
-  return note;
+  Telling telling{again()};
+  telling.advice = advice_;
+  return failure_of(run_, plan_.shortest, last_lines_, telling);
 }
 
 }  // namespace trainmake

@@ -54,8 +54,7 @@ class Attempt {
 
   const Run& run() const { return run_; }
   bool had_ended() const { return had_ended_; }  // before this one took it up
-  Error failure() const;        // why there is no result; REQUIRES: concluded, and no success
-  std::string success() const;  // "succeeded in 2.1 s, loss 0.5"
+  Error failure() const;  // why there is no result; REQUIRES: concluded, and no success
 
  private:
   Result<void> remember();
@@ -87,6 +86,7 @@ class Attempt {
   Redactor redactor_;
   LogLines lines_;
   std::int64_t log_read_ = 0;
+  std::uint64_t lines_told_ = 0;  // before this one took it up, from the first on; then how many are left
   LastLines last_lines_;
 };
 
@@ -95,9 +95,14 @@ struct Telling {
   std::string again;      // the label and flags with which it is asked for, as they are typed
   bool is_later = false;  // it was not tried now
   std::vector<std::string> new_limits = {};  // "memory is 1G now, was 100M"
+  std::string advice = {};                   // how to keep that from happening
 };
-// "`job:x` failed: exit code 3" with its last lines, and what to do.
+// "`job:x` failed: exit code 3" with its last lines, and what to do; or why the result of one that succeeded
+// is not taken.
 Error failure_of(const Run& run, const std::string& label, const LastLines& last_lines,
                  const Telling& telling);
+std::string success_of(const Run& run);  // "succeeded in 2.1 s, loss 0.5"
+// `trainmake attach` and `cancel` of a job that is left to go on, by its shortest label.
+std::string left_running(const std::string& label);
 
 }  // namespace trainmake

@@ -210,9 +210,7 @@ Result<Done> Courses::Course::go_on(bool over) {
 Result<std::optional<Done>> Courses::Course::end(bool over) {
   const Label& label = subject_.target().label;
   if (!over) {
-    const std::string shown = shell_word(plan_.shortest);
-    doing_.events(Message{label, cat("Left running; `trainmake attach ", shown,
-                                     "` comes back to it, `trainmake cancel ", shown, "` ends it")});
+    doing_.events(Message{label, left_running(plan_.shortest)});
     return std::optional(Done{{}, cat("run ", attempt_->run().id), true, attempt_->run().id});
   }
   TRY(attempt_->conclude());
@@ -220,7 +218,7 @@ Result<std::optional<Done>> Courses::Course::end(bool over) {
   if (doing_.afresh && attempt_->had_ended()) return std::optional<Done>();
   const Run& run = attempt_->run();
   if (run.status == RunStatus::kSucceeded && run.reusable)
-    return std::optional(Done{artifacts_of(run.outputs), attempt_->success(), false, run.id});
+    return std::optional(Done{artifacts_of(run.outputs), success_of(run), false, run.id});
   const bool lost_before = run.status == RunStatus::kLost && !is_new_;
   const bool once_more = run.status == RunStatus::kFailed && failures_++ < plan_.retries;
   if ((!lost_before && !once_more) || doing_.stop.stop_requested())

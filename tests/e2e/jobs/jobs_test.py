@@ -10,6 +10,99 @@ import time
 from story import Story, eventually
 
 
+class InASecondShell(Story):
+    """`trainmake job:slow`, while another trainmake runs it."""
+
+    def both(self, then="echo past the gate", job=""):
+        place, gate = self.waiting(then=then, job=job)
+        first = place.start("job:slow", "--json").until("at the gate")
+        return place, gate, first, place.start("job:slow", "--json").until("at the gate")
+
+    def told(self, answer):
+        return [line["line"] for line in answer.events("log")]
+
+    def test_it_is_attached_to_and_shows_the_same(self):
+        place, gate, *shells = self.both()
+        gate.open()
+        first, second = [shell.end().exits(0) for shell in shells]
+        (run,) = place.runs()
+        (attached,) = second.events("attached")
+        self.assertEqual((attached["label"], attached["run"]), ("//job:slow", run["run"]))
+        self.assert_told(attached["message"], f"`trainmake logs -f {run['run']}`")
+        self.assertEqual(self.told(second), ["at the gate", "past the gate"])
+        self.assertEqual(self.told(second), self.told(first))
+        self.assertIn("//job:slow", second.ran)
+        self.assertEqual((second.finished["submitted"], first.finished["submitted"]), (0, 1))
+        self.assertEqual([event["state"] for event in second.events("step") if event["kind"] == "job"], ["started", "finished"])
+
+    def test_a_person_reads_the_run_its_log_and_how_it_ended(self):
+        place, gate, first, _ = self.both(job='metrics = { loss = "loss=([%d.]+)" }', then="echo loss=0.5")
+        reading = place.start("job:slow")
+        run = place.runs()[0]["run"]
+        self.assert_reads(reading, f"trainmake logs -f {run}")
+        gate.open()
+        said = reading.end().exits(0).err
+        self.assert_told(said, "| loss=0.5", "done: succeeded in", "loss 0.5", "1 ran")
+        self.assertNotIn("nothing to do", said)
+
+    def assert_reads(self, going, words):
+        """Until its messages hold these."""
+        read = b""
+        while words.encode() not in read:
+            more = os.read(going.process.stderr.fileno(), 1 << 16)
+            self.assertTrue(more, f"it never said {words}:\n{read.decode()}")
+            read += more
+
+    def test_a_failure_is_the_same_in_both(self):
+        place, gate, *shells = self.both(then="exit 3")
+        gate.open()
+        first, second = [shell.end().exits(1) for shell in shells]
+        self.assertEqual(second.messages, first.messages)
+        self.assertEqual((second.labels("failed"), len(place.runs())), (["//job:slow"], 1))
+
+    def test_a_cancelled_one_is_the_same_in_both(self):
+        place, _, *shells = self.both()
+        place.ask("cancel", "job:slow").exits(0)
+        first, second = [shell.end().exits(1) for shell in shells]
+        self.assertEqual(second.messages, first.messages)
+        self.assertEqual(len(place.runs()), 1)
+
+    def test_retry_of_one_that_is_under_way_is_that_one(self):
+        place, gate = self.waiting(then="exit 3")
+        shells = [place.start("job:slow", "--retry", "--json").until("at the gate") for _ in range(2)]
+        gate.open()
+        for shell in shells:
+            shell.end().exits(1)
+        self.assertEqual(len(place.runs()), 1)
+
+    def test_each_try_is_shown(self):
+        place, gate, *shells = self.both(then='[ -e "$GATE.once" ] || { : >"$GATE.once"; exit 3; }', job="retries = 1")
+        gate.open()
+        eventually(lambda: len(place.runs()) == 2, "it is not tried again")
+        gate.open()
+        for shell in shells:
+            answer = shell.end().exits(0)
+            self.assertEqual(self.told(answer), ["at the gate", "at the gate"])
+        self.assertEqual([event["run"] for event in answer.events("attached")], [run["run"] for run in reversed(place.runs())])
+
+    def test_when_the_first_is_killed_the_second_goes_on(self):
+        place, gate, first, second = self.both()
+        first.kill().end()
+        second.until("Found in flight")
+        gate.open()
+        answer = second.end().exits(0)
+        self.assertEqual(self.told(answer), ["at the gate", "past the gate"])
+        self.assertEqual((answer.finished["submitted"], len(place.runs())), (0, 1))
+
+    def test_who_leaves_leaves_it_running(self):
+        place, gate, first, second = self.both()
+        answer = second.interrupt().end().exits(130)
+        self.assertEqual(answer.labels("detached"), ["//job:slow"])
+        self.assert_told(answer, "trainmake attach job:slow")
+        gate.open()
+        first.end().exits(0)
+
+
 class WhileItRuns(Story):
     def test_ps_shows_it_and_then_no_more(self):
         place, gate = self.waiting()

@@ -18,13 +18,15 @@ struct RunWorld : EngineWorld {
   std::vector<Event> events;
   std::stop_source stop;
   StepLocker locker;
+  OnlookerOf onlooker;
 
   Summary run_all(RunOptions options = {}, PlanOptions planning = {}) {
     const Decider decider{graph, rules, memory, planning};
     options.version = "test";
     rule.executed.clear();
-    return run({decider, clock, [this](const Event& event) { events.push_back(event); }, tally, locker},
-               make_plan(decider, 1), options, stop.get_token());
+    const EventSink sink = [this](const Event& event) { events.push_back(event); };
+    return run({decider, clock, sink, tally, locker, {}, onlooker}, make_plan(decider, 1), options,
+               stop.get_token());
   }
 };
 
@@ -262,6 +264,76 @@ TEST(Run, ARetryThatAnotherProcessDidIsNotDoneAgain) {
   };
   EXPECT_EQ(names(world.run_all({}, {.retry = true}), Outcome::kUpToDate), Names{"a"});
   EXPECT_TRUE(world.rule.executed.empty());
+}
+
+// Sees the run `x` of a step, and ends as it is told.
+struct FakeOnlooker final : Onlooker {
+  std::optional<Result<Done>> ends;
+  explicit FakeOnlooker(std::optional<Result<Done>> how) : ends(std::move(how)) {}
+  bool look() override { return true; }
+  std::optional<Result<Done>> end() override { return ends; }
+  LogTold told() const override { return {"x", 2}; }
+};
+
+// Another process does step `a`, to whose end one looks on, and remembers `record` of it.
+Summary looked_on(RunWorld& world, const std::optional<Result<Done>>& ends, const Record* record = nullptr) {
+  int asked = 0;
+  world.onlooker = [&](const Target&, const Doing&) { return std::make_unique<FakeOnlooker>(ends); };
+  world.locker = [&, record](const Label&) -> Result<std::optional<FileLock>> {
+    if (++asked == 1) return std::optional<FileLock>();
+    if (record != nullptr && !world.memory.remember(*record)) ADD_FAILURE();
+    return try_lock("/dev/null", FileLock::Mode::kShared);
+  };
+  return world.run_all({}, {.force = true});
+}
+
+TEST(Run, AStepThatWasLookedOnEndsAsItDidThere) {
+  RunWorld world{{"a", {}}};
+  RunWorld other{{"a", {}}};
+  other.run_all();
+  Record record = **other.memory.last(EngineWorld::label("a"));
+  record.run = "x";
+  const Summary summary = looked_on(world, Done{{}, "succeeded", false, "x"}, &record);
+  EXPECT_EQ(names(summary, Outcome::kRan), Names{"a"});
+  EXPECT_TRUE(world.rule.executed.empty()) << "whatever is forced";
+  ASSERT_EQ(world.events.size(), 1U) << "nobody is told that it waits";
+  EXPECT_EQ(std::get<StepEnded>(world.events.front()).note, "succeeded");
+}
+
+TEST(Run, AStepThatWasSeenToFailFails) {
+  RunWorld world{{"a", {}}};
+  const Summary summary = looked_on(world, fail(step_error("It failed")));
+  EXPECT_EQ(names(summary, Outcome::kFailed), Names{"a"});
+  EXPECT_EQ(summary.exit_code, 1);
+  EXPECT_TRUE(world.rule.executed.empty());
+}
+
+TEST(Run, AStepThatWasLeftThereIsDoneHereAndWhatWasToldIsKnown) {
+  RunWorld world{{"a", {}}};
+  LogTold told;
+  world.rule.while_executing["a"] = [&](const Doing& doing) { told = doing.told; };
+  EXPECT_EQ(names(looked_on(world, std::nullopt), Outcome::kRan), Names{"a"});
+  EXPECT_EQ(std::pair(told.run, told.lines), std::pair(std::string("x"), std::uint64_t{2}));
+}
+
+TEST(Run, AResultThatWasSeenButNotRememberedIsLookedForAsEver) {
+  RunWorld world{{"a", {}}};
+  EXPECT_EQ(names(looked_on(world, Done{{}, "", false, "x"}), Outcome::kRan), Names{"a"});
+  EXPECT_EQ(world.rule.executed, Names{"a"});
+}
+
+TEST(Run, WhoStopsLookingOnLeavesItRunning) {
+  RunWorld world{{"a", {}}};
+  world.onlooker = [&](const Target&, const Doing&) {
+    return std::make_unique<FakeOnlooker>(Done{{}, "run x", true, "x"});
+  };
+  world.locker = [&](const Label&) -> Result<std::optional<FileLock>> {
+    world.stop.request_stop();
+    return std::optional<FileLock>();
+  };
+  const Summary summary = world.run_all();
+  EXPECT_EQ(names(summary, Outcome::kDetached), Names{"a"});
+  EXPECT_EQ(summary.exit_code, 130);
 }
 
 TEST(Run, NoWaitLeavesWithBusyWhenAnotherProcessDoesTheStep) {
