@@ -219,10 +219,11 @@ Result<int> diff_command(const Call& call) {
     return fail(user_error(cat("`trainmake diff` compares two runs, got ", words.size()),
                            "`trainmake runs` lists runs"));
   TRY(session.open_state(State::Access::kLook));
+  const Patience patience = patience_of_looking(call.stop);
   TRY_ASSIGN(Run before, find_settled_run(session, words[0], call.stop));
   TRY_ASSIGN(Run now, find_settled_run(session, words[1], call.stop));
-  TRY_ASSIGN(const Difference difference,
-             difference_of(session, live(session, std::move(before)), live(session, std::move(now))));
+  TRY_ASSIGN(const Difference difference, difference_of(session, live(session, std::move(before), patience),
+                                                        live(session, std::move(now), patience)));
   if (session.json())
     write_stdout(difference_json(difference).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
   else

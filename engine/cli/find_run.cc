@@ -95,7 +95,9 @@ Result<Run> find_run(Session& session, const std::string& word, WhichRun which) 
   if (!patterns.front().is_label())
     return fail(user_error(cat("One run is wanted, and ", quoted(word), " may name many"),
                            cat("`trainmake runs ", word, "` lists them")));
-  const auto goes_on = [&](const Run& run) { return !is_over(live(session, run).status); };
+  const auto goes_on = [&](const Run& run) {
+    return !is_over(live(session, run, patience_of_looking({})).status);
+  };
   return run_of_label(session.state(), patterns.front().label(), session.here(), which, goes_on);
 }
 

@@ -54,6 +54,40 @@ class Silent final : public Reporter {
   void finished(const Summary&, const Tally&) override {}
 };
 
+// The run as it is remembered, with its step held; nothing when somebody else sees or saw to it.
+struct Held {
+  FileLock step;
+  Run run;
+};
+std::optional<Held> hold_unrecorded(Session& session, const Run& seen) {
+  auto step = try_hold_step(session, seen.label);
+  if (!step || !*step) return std::nullopt;
+  auto run = session.state().get(seen.id);
+  if (!run || !*run || is_over((*run)->status)) return std::nullopt;
+  return Held{**std::move(step), **std::move(run)};
+}
+
+// An end that is remembered is no error of the one who looks, whether it is one to be glad of or not.
+void record_end(Session& session, const Run& seen, std::vector<Error>& errors, const std::stop_token& stop) {
+  const std::optional<Held> held = hold_unrecorded(session, seen);
+  if (!held) return;
+  Silent reporter;
+  Result<bool> finished = finish_run(session, held->run, reporter, stop);
+  const auto now = session.state().get(seen.id);
+  const bool told = now && *now && is_over((*now)->status) &&
+                    ((*now)->status != RunStatus::kSucceeded || !(*now)->reusable);
+  if (!finished && !told) errors.push_back(std::move(finished).error());
+}
+
+void tell_of_ends(Session& session, const std::vector<Run>& ended) {
+  if (ended.size() == 1)
+    write_stderr(cat("run ", ended.front().id, " of ", session.shown(ended.front().label),
+                     " has ended: keeping what it left\n"));
+  else
+    write_stderr(
+        cat(ended.size(), " runs have ended: keeping what they left; `trainmake show RUN` tells of one\n"));
+}
+
 }  // namespace
 
 Result<bool> finish_run(Session& session, const Run& run, Reporter& reporter, std::stop_token stop) {
@@ -81,30 +115,26 @@ Result<bool> finish_run(Session& session, const Run& run, Reporter& reporter, st
 }
 
 bool record_ended(Session& session, const std::vector<Run>& runs, std::stop_token stop) {
-  std::vector<std::string> ended;
+  std::vector<Run> ended;
   for (const Run& run : runs) {
     if (is_over(run.status)) continue;
-    const RunStatus now = live(session, run, {stop}).status;
-    if (is_over(now) && now != RunStatus::kLost) ended.push_back(run.id);
+    const RunStatus now = live(session, run, patience_of_looking(stop)).status;
+    if (is_over(now) && now != RunStatus::kLost) ended.push_back(run);
   }
   if (ended.empty()) return false;
   const auto workspace =
       session.host().files.lock(path_join(session.workspace().cache, "lock"), FileLock::Mode::kShared);
   if (!workspace || !*workspace || !session.open_state(State::Access::kWrite)) return false;
-  Silent reporter;
-  for (const std::string& id : ended) {
-    const auto run = session.state().get(id);
-    if (!run || !*run || is_over((*run)->status)) continue;
-    const auto step = try_hold_step(session, (*run)->label);
-    if (!step || !*step) continue;
-    write_stderr(cat("run ", id, " of ", session.shown((*run)->label), " has ended: keeping what it left\n"));
-    const Result<bool> finished = finish_run(session, **run, reporter, stop);
-    // An end that is remembered is no error of the one who looks, whether it is one to be glad of or not.
-    const auto now = session.state().get(id);
-    const bool told = now && *now && is_over((*now)->status) &&
-                      ((*now)->status != RunStatus::kSucceeded || !(*now)->reusable);
-    if (!finished && !told) write_stderr(error_text(finished.error()));
-  }
+  std::erase_if(ended, [&](const Run& run) { return !hold_unrecorded(session, run); });
+  if (ended.empty()) return true;
+  tell_of_ends(session, ended);
+  std::vector<Error> errors;
+  for (const Run& run : ended) record_end(session, run, errors, stop);
+  if (errors.empty()) return true;
+  write_stderr(error_text(errors.front()));
+  if (errors.size() > 1)
+    write_stderr(cat("and ", plural(errors.size() - 1, "other run"),
+                     " whose end could not be kept; `trainmake attach RUN` tells of one\n"));
   return true;
 }
 
@@ -112,7 +142,9 @@ Result<Run> find_settled_run(Session& session, const std::string& word, std::sto
   TRY_ASSIGN(Run run, find_run(session, word));
   TRY_ASSIGN(std::vector<Run> runs, session.state().all());
   std::erase_if(runs, [&](const Run& other) { return other.label != run.label; });
-  return record_ended(session, runs, std::move(stop)) ? find_run(session, word) : std::move(run);
+  const bool has_news = record_ended(session, runs, stop);
+  if (stop.stop_requested()) return fail(interrupted_error());
+  return has_news ? find_run(session, word) : std::move(run);
 }
 
 Result<void> tell_of_later_failure(Session& session, const std::string& word, const Run& run) {
@@ -124,7 +156,7 @@ Result<void> tell_of_later_failure(Session& session, const std::string& word, co
   const auto newer = std::find_if(runs.begin(), runs.end(),
                                   [&](const Run& each) { return each.id == run.id || each.id == found.id; });
   if (newer == runs.end() || newer->id == run.id) return {};
-  const Run latest = live(session, found);
+  const Run latest = live(session, found, patience_of_looking({}));
   if (latest.status == RunStatus::kSucceeded) return {};
   write_stderr(cat("this is run ", run.id, ", whose result ", session.shown(run.label), " has; a later one, ",
                    latest.id, ", ", is_over(latest.status) ? cat("is ", name_of(latest.status)) : "goes on",

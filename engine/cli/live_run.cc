@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "engine/base/text.h"
+#include "engine/cli/report.h"
 #include "rules/job/asked_again.h"
 #include "rules/job/runs.h"
 
@@ -27,6 +28,10 @@ Result<Platform*> platform_of(Session& session, const Run& run) {
 std::string asked_again(Session& session, const Run& run) {
   const auto space = session.space();
   return asked_again(session.shown(run.label), run, space ? **space : Space());
+}
+
+Patience patience_of_looking(std::stop_token stop) {
+  return {std::move(stop), [](const std::string& text) { write_stderr(text + "\n"); }};
 }
 
 Run live(Session& session, Run run, const Patience& patience) {

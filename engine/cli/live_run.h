@@ -15,6 +15,8 @@ namespace trainmake {
 Result<Platform*> platform_of(Session& session, const Run& run);
 // What is typed behind `trainmake` to have it done once more.
 std::string asked_again(Session& session, const Run& run);
+// Of whoever looks, and is told on stderr when an answer takes long.
+Patience patience_of_looking(std::stop_token stop);
 Run live(Session& session, Run run, const Patience& patience = {});
 std::vector<Run> live(Session& session, std::vector<Run> runs, const Patience& patience = {});
 

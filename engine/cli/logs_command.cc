@@ -102,7 +102,7 @@ Result<bool> show_one(const Call& call, Run run, FollowOptions options) {
              follow_log(
                  session, run, [&](std::string_view bytes) { any = true, write_stdout(bytes); }, options,
                  call.stop));
-  run = live(session, std::move(run));
+  run = live(session, std::move(run), patience_of_looking(call.stop));
   if (!any && run.started_ns == 0)
     write_stderr(cat("run ", run.id, " has not started\n"));
   else if (!any)

@@ -14,10 +14,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Result<void> check_has_outputs(Session& session, const Run& run) {
+Result<void> check_has_outputs(Session& session, const Run& run, const std::stop_token& stop) {
   if (!run.outputs.empty()) return {};
   const std::string name = cat("Run ", quoted(run.id), " of ", quoted(session.shown(run.label)));
-  const Run now = live(session, run);
+  const Run now = live(session, run, patience_of_looking(stop));
   if (!is_over(now.status))
     return fail(user_error(cat(name, " is ", name_of(now.status), ": it has no outputs yet"),
                            cat("`trainmake attach ", run.id, "` waits for them")));
@@ -102,7 +102,7 @@ Result<int> pull_command(const Call& call) {
     if (run.status == RunStatus::kSucceeded && !run.reusable)
       write_stderr(
           cat("run ", run.id, " is no result of ", session.shown(run.label), ": ", run.reason, "\n"));
-    TRY(check_has_outputs(session, run));
+    TRY(check_has_outputs(session, run, call.stop));
     const std::string to = given.value_or(run.label.name);
     const std::string folder = typed_path(session, to);
     if (!session.line().has("--overwrite")) TRY(check_replaceable(session, run, folder));

@@ -75,7 +75,7 @@ Result<int> runs_command(const Call& call) {
   }
   TRY_ASSIGN(const RunFilter filter, run_filter_of(session.line(), session.host().clock.now_ns()));
   TRY_ASSIGN(std::vector<Run> runs, remembered(call, &State::all));
-  runs = live(session, std::move(runs), {call.stop});
+  runs = live(session, std::move(runs), patience_of_looking(call.stop));
   std::erase_if(runs, [&](const Run& run) { return !fits(filter, run); });
   TRY(check_sort(filter, runs));
   sort_runs(filter, runs);
@@ -95,7 +95,7 @@ Result<int> runs_command(const Call& call) {
 Result<int> ps_command(const Call& call) {
   Session& session = call.session;
   TRY_ASSIGN(std::vector<Run> runs, remembered(call, &State::in_flight));
-  runs = live(session, std::move(runs), {call.stop});
+  runs = live(session, std::move(runs), patience_of_looking(call.stop));
   std::erase_if(runs, [](const Run& run) { return is_over(run.status); });
   write_runs(session, runs);
   if (!session.json() && runs.empty()) write_stderr("no jobs in flight\n");

@@ -181,7 +181,8 @@ Result<int> show_command(const Call& call) {
   for (const std::string& word : session.line().words) {
     TRY_ASSIGN(Run found, find_settled_run(session, word, call.stop));
     TRY(tell_of_later_failure(session, word, found));
-    TRY_ASSIGN(const Run run, with_metrics(session, live(session, std::move(found))));
+    TRY_ASSIGN(const Run run,
+               with_metrics(session, live(session, std::move(found), patience_of_looking(call.stop))));
     write_stdout(session.json() ? run_json(run, RunDetail::kAll) + "\n" : show_text(session, run));
   }
   return 0;

@@ -103,6 +103,38 @@ class InASecondShell(Story):
         first.end().exits(0)
 
 
+class Sweeps(Story):
+    """Jobs by a pattern, told of as one."""
+
+    def sweep(self, script, count=3):
+        place = self.place({"code/train.sh": script + '\necho done >"$TRAINMAKE_OUTPUT_DIR/out.txt"\n'})
+        place.write("TRAINFILE.lua", f'''
+            code "c" {{ srcs = glob "code/**", main = "train.sh" }}
+            image "c" {{ code = "code:c", base = "scratch" }}
+            for i = 1, {count} do
+              job("s" .. i) {{ image = "image:c", params = {{ n = i }}, metrics = {{ loss = "loss=(%d+)" }}, outputs = {{ out = "out.txt" }},
+                                env = {{ GO = "{place.path("go")}" }} }}
+            end
+        ''')
+        return place
+
+    def hint(self, answer):
+        self.assertEqual(answer.err.count("hint: "), 1, answer)
+        return answer.err.splitlines()[-1]
+
+    def test_who_looks_at_many_that_ended_alone_reads_one_line(self):
+        for looking in ("runs", "ps"):
+            with self.subTest(looking=looking):
+                place = self.sweep('until [ -e "$GO" ]; do sleep 0.01; done; echo loss=$2')
+                place.ask("job:s*", "--no-wait").exits(0)
+                place.write("go", "")
+                eventually(lambda: len(list(place.path(".trainmake/runs").glob("*/exit.json"))) == 3, "they do not end")
+                said = [line for line in place.ask(looking).exits(0).err.splitlines() if "in flight" not in line]
+                self.assertEqual(said, ["3 runs have ended: keeping what they left; `trainmake show RUN` tells of one"])
+                self.assertEqual({run["status"] for run in place.runs()}, {"succeeded"})
+                self.assertEqual(place.ask("runs").exits(0).err, "")
+
+
 class WhileItRuns(Story):
     def test_ps_shows_it_and_then_no_more(self):
         place, gate = self.waiting()

@@ -7,6 +7,7 @@ import random
 import shutil
 import signal
 import subprocess
+import time
 import unittest
 
 import slurm_cluster
@@ -600,6 +601,28 @@ class Watching(OnSlurm):
         gate.open()
         self.assertEqual(self.await_end(place)["status"], "succeeded")
         self.assertEqual(self.starts(place), 1)
+
+    def test_whoever_looks_is_told_of_a_command_that_hangs_and_stops_at_once(self):
+        place, gate = self.waiting()
+        place.start("job:slow", "--json").until("at the gate").interrupt().end()
+        run = place.runs()[0]["run"]
+        asked = place.path("asked")
+        env = {}
+        for name in ("squeue", "scontrol", "sacct"):
+            env = self.wrapped(place, name, f"echo x >>{asked}; exec sleep 600")
+        for words in (["show", "job:slow"], ["diff", run, run], ["pull", run], ["runs"], ["ps"], ["logs", "-f", run], ["repro", "job:slow"]):
+            with self.subTest(words=words):
+                going = place.start(*words, env=env)
+                eventually(asked.exists, "it does not ask")
+                if words[0] == "show":
+                    self.assert_told(going.process.stderr.readline().decode(), "Slurm has not answered `squeue` yet")
+                began = time.monotonic()
+                going.interrupt().process.wait(10)
+                self.assertLess(time.monotonic() - began, 1)
+                self.assertEqual(going.end().code, 130)
+                asked.unlink()
+        gate.open()
+        self.assertEqual(self.await_end(place)["status"], "succeeded")
 
     def test_a_configuration_that_is_not_there(self):
         place, _ = self.waiting()
