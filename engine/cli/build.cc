@@ -12,6 +12,7 @@
 #include "engine/cli/hold.h"
 #include "engine/cli/interrupt.h"
 #include "engine/cli/look_on.h"
+#include "engine/cli/sweep_report.h"
 #include "engine/cli/sweep_table.h"
 #include "engine/plan/plan.h"
 #include "engine/run/run.h"
@@ -46,6 +47,13 @@ bool wants_work(const CommandLine& line) { return line.has("--force") || line.ha
 bool asks_for_jobs(const std::vector<Pattern>& patterns) {
   return std::all_of(patterns.begin(), patterns.end(),
                      [](const Pattern& pattern) { return pattern.kind == "job" && !pattern.recursive; });
+}
+
+// Jobs by a pattern, to be told of as one.
+bool is_sweep(const Session& session, const std::vector<Pattern>& patterns) {
+  const bool has_pattern = std::any_of(patterns.begin(), patterns.end(),
+                                       [](const Pattern& pattern) { return !pattern.is_label(); });
+  return has_pattern && !session.json() && asks_for_jobs(patterns);
 }
 
 bool has_result(Outcome outcome) {
@@ -239,9 +247,11 @@ Result<int> build_with(Session& session, const std::vector<std::string>& labels,
   const Interrupts interrupts;
   Looks looks = std::move(plan.looks);
   looks.add(loaded.looks);
+  SweepReport sweep(reporter, session.here());
+  Reporter& told = is_sweep(session, patterns) ? sweep : reporter;
   const RunServices services{decider,
                              session.host().clock,
-                             [&](const Event& event) { reporter.event(event); },
+                             [&](const Event& event) { told.event(event); },
                              session.tally(),
                              step_locker(session),
                              [&] { reporter.tick(); },
@@ -254,6 +264,7 @@ Result<int> build_with(Session& session, const std::vector<std::string>& labels,
   keep_proof(session, labels, generation, std::move(looks), summary, began_ns);
   session.finish(reporter, summary);
   TRY(compare_jobs(session, patterns, summary));
+  write_stderr(sweep.hint(line));
   return summary.exit_code;
 }
 

@@ -42,21 +42,42 @@ std::string shown_run(Session& session, const Run& run) {
   return cat("run ", run.id, " of ", session.shown(run.label));
 }
 
-// Of one that the platform was asked to end.
-Result<void> see_its_end(Session& session, const Run& run, const std::stop_token& stop) {
+// How one ended that the platform was asked to end.
+struct End {
+  RunStatus status = RunStatus::kCancelled;
+  bool remembered = false;
+};
+
+Result<End> see_its_end(Session& session, const Run& run, const std::stop_token& stop) {
   TRY_ASSIGN(Platform * platform, platform_of(session, run));
   const std::string name = shown_run(session, run);
   const auto say = [&](const std::string& text) { write_stderr(cat(name, ": ", text, "\n")); };
   TRY_ASSIGN(const Run ended, cancelled(*platform, session.host().clock, run, {.patience = {stop, say}}));
-  if (ended.status == RunStatus::kSucceeded) {
+  if (ended.status == RunStatus::kSucceeded) return End{ended.status};
+  TRY_ASSIGN(const bool remembered, remember_end(session, *platform, ended, stop));
+  return End{ended.status, remembered};
+}
+
+void tell_end(Session& session, const Run& run, const End& end) {
+  const std::string name = shown_run(session, run);
+  if (end.status == RunStatus::kSucceeded)
     write_stderr(cat(name, " had succeeded before it could be cancelled; `trainmake attach ", run.id,
                      "` remembers its result\n"));
-    return {};
+  else
+    write_stderr(cat(name, ": ", name_of(end.status),
+                     end.remembered ? "\n" : "; the trainmake that watches it remembers that\n"));
+}
+
+// "4 runs: 1 succeeded, 3 cancelled", and who sees them one by one.
+void tell_ends(const std::map<RunStatus, std::size_t>& ends) {
+  std::vector<std::string> parts;
+  std::size_t all = 0;
+  for (const auto& [status, count] : ends) {
+    parts.push_back(cat(count, " ", name_of(status)));
+    all += count;
   }
-  TRY_ASSIGN(const bool remembered, remember_end(session, *platform, ended, stop));
-  write_stderr(cat(name, ": ", name_of(ended.status),
-                   remembered ? "\n" : "; the trainmake that watches it remembers that\n"));
-  return {};
+  if (all > 0)
+    write_stderr(cat(plural(all, "run"), ": ", join(parts, ", "), "; `trainmake runs` lists them\n"));
 }
 
 // Those of a platform together. The answers are in their order.
@@ -92,11 +113,17 @@ Result<void> cancel_all(Session& session, const std::vector<Run>& runs, const st
       in_flight.push_back(&run);
   }
   const std::vector<Result<void>> asked = ask_to_end(session, in_flight, stop);
+  std::map<RunStatus, std::size_t> ends;
   for (std::size_t i = 0; i < in_flight.size(); ++i) {
-    const auto seen = asked[i] ? see_its_end(session, *in_flight[i], stop) : asked[i];
-    if (!seen) errors.push_back(seen.error());
+    Result<End> seen = asked[i] ? see_its_end(session, *in_flight[i], stop) : fail(asked[i].error());
+    if (seen)
+      ++ends[seen->status];
+    else
+      errors.push_back(seen.error());
+    if (seen && in_flight.size() == 1) tell_end(session, *in_flight[i], *seen);
     if (!seen && seen.error().blame == Blame::kInterrupted) break;
   }
+  if (in_flight.size() > 1) tell_ends(ends);
   if (errors.empty()) return {};
   Error first = std::move(errors.front());
   first.beside.insert(first.beside.end(), std::make_move_iterator(errors.begin() + 1),

@@ -66,6 +66,18 @@ Error failure_of(const Run& run, const std::string& label, const LastLines& last
                         run.started_ns != 0 ? cat(", `trainmake logs ", run.id, "` shows all it said") : ""));
 }
 
+std::optional<RunStatus> end_told_by(const Error& error, const std::string& label) {
+  const std::string name = quoted(label);
+  for (const auto& [beginning, status] :
+       {std::pair(cat(name, " failed: "), RunStatus::kFailed),
+        std::pair(cat(name, " was cancelled"), RunStatus::kCancelled),
+        std::pair(cat(name, " was lost: "), RunStatus::kLost),
+        std::pair(cat("The result of ", name, " is not taken: "), RunStatus::kSucceeded)}) {
+    if (error.message.starts_with(beginning)) return status;
+  }
+  return std::nullopt;
+}
+
 std::string success_of(const Run& run) {
   std::string note = cat("succeeded in ", duration_of(run));
   for (const auto& [name, value] : run.metrics) note += cat(", ", name, " ", number_text(value));

@@ -101,6 +101,8 @@ struct Telling {
 // is not taken.
 Error failure_of(const Run& run, const std::string& label, const LastLines& last_lines,
                  const Telling& telling);
+// How the job ended that it tells of, if it is such an error.
+std::optional<RunStatus> end_told_by(const Error& error, const std::string& label);
 std::string success_of(const Run& run);  // "succeeded in 2.1 s, loss 0.5"
 // `trainmake attach` and `cancel` of a job that is left to go on, by its shortest label.
 std::string left_running(const std::string& label);

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import subprocess
@@ -133,6 +134,28 @@ class Sweeps(Story):
                 self.assertEqual(said, ["3 runs have ended: keeping what they left; `trainmake show RUN` tells of one"])
                 self.assertEqual({run["status"] for run in place.runs()}, {"succeeded"})
                 self.assertEqual(place.ask("runs").exits(0).err, "")
+
+    def test_a_cancelled_sweep_is_told_once_with_the_line_that_tries_it_again(self):
+        place = self.sweep("exec sleep 60")
+        place.ask("run", "--local", "--contract", "uai", "job:s*", "--no-wait", "-j", "3").exits(0)
+        self.assertEqual(place.ask("cancel", "job:s*").exits(0).err, "3 runs: 3 cancelled; `trainmake runs` lists them\n")
+        answer = place.ask("run", "--local", "--contract", "uai", "-k", "job:s*").exits(1)
+        self.assertEqual(answer.err.count("error: "), 1, answer)
+        hint = self.hint(answer)
+        self.assert_told(hint, "3 of these jobs were cancelled", "`trainmake run --contract uai --local --keep-going --retry 'job:s*'`")
+        again = place.start(*shlex.split(hint.split("`")[1])[1:], "--json", "--no-wait").end().exits(0)
+        self.assertEqual(len(again.labels("detached")), 3)
+        place.ask("cancel", "job:s*").exits(0)
+
+    def test_of_a_sweep_that_failed_the_first_is_told_with_one_hint_below_the_table(self):
+        place = self.sweep('echo loss=$2\n[ "$2" = 2 ] || exit 3')
+        for words in (["-k", "job:s*"], ["-k", "job:s*"]):
+            answer = place.ask(*words).exits(1)
+            self.assertEqual(answer.err.count("exit code 3"), 1, answer)
+            self.assert_told(self.hint(answer), "2 of these jobs failed", "`trainmake --keep-going --retry 'job:s*'`")
+            table = answer.err[answer.err.index("other metrics"):]
+            self.assertEqual(table.count("job:s"), 5, answer)
+        self.assertEqual(len(place.ask("job:s*", "-k", "--json").exits(1).events("error")), 2)
 
 
 class WhileItRuns(Story):
