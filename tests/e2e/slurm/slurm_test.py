@@ -520,6 +520,15 @@ class Watching(OnSlurm):
         self.assertEqual([run["status"] for run in place.runs()], ["succeeded"])
         self.assert_nothing_ran(place.make("job:slow"))
 
+    def test_asked_for_in_another_shell_it_is_attached_to(self):
+        place, gate = self.waiting(then="echo past the gate")
+        both = [place.start("job:slow", "--json").until("at the gate") for _ in range(2)]
+        gate.open()
+        first, second = [shell.end().exits(0) for shell in both]
+        self.assertEqual([event["run"] for event in second.events("attached")], [place.runs()[0]["run"]])
+        self.assertEqual([line["line"] for line in second.events("log")], [line["line"] for line in first.events("log")])
+        self.assertEqual((second.labels("ran")[-1], second.finished["submitted"], self.starts(place)), ("//job:slow", 0, 1))
+
     def test_an_interrupt_leaves_it_running(self):
         place, gate = self.waiting()
         going = place.start("job:slow", "--json").until("at the gate").interrupt()

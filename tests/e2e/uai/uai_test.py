@@ -323,6 +323,18 @@ class Stories(OnMnist):
         self.assertEqual(place.make("job:mnist").finished["submitted"], 0)
         self.assertEqual(place.pull("job:mnist", "model.txt"), "3\n")
 
+    def test_asked_for_in_another_shell_it_is_attached_to(self):
+        server = self.cloud()
+        place = self.project(server, args=", wait = true")
+        first = place.start("job:mnist", "--json")
+        eventually(lambda: self.states(server) == ["Doing"], "it does not start")
+        second = place.start("job:mnist", "--json").until('"attached"')
+        server.open()
+        first, second = first.end().exits(0), second.end().exits(0)
+        self.assertEqual([line["line"] for line in second.events("log")], [line["line"] for line in first.events("log")])
+        self.assertTrue(second.events("log"))
+        self.assertEqual((second.ran, second.finished["submitted"], len(server.jobs)), (["//job:mnist"], 0, 1))
+
     def test_a_job_reads_what_another_left(self):
         server = self.cloud()
         place = self.project(server)
