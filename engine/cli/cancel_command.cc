@@ -27,7 +27,7 @@ Result<bool> remember_end(Session& session, Platform& platform, Run ended, const
   if (now && is_over(now->status)) return true;
   TRY_ASSIGN(const Space* space, session.space());
   const Metrics told =
-      metrics_told(platform, session.host().files, *space, ended, metrics_declared_of(ended));
+      metrics_told(platform, session.host().files, *space, ended, metrics_declared_of(ended), stop);
   ended.metrics = told.values();
   ended.curves = told.curves();
   TRY_ASSIGN(const std::string wrong,

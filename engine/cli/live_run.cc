@@ -89,7 +89,7 @@ Result<bool> follow_logs(Session& session, const std::vector<Run>& runs,
       followed.over = !options.to_the_end || is_over(live(session, runs[i], {stop}).status);
       goes_on = goes_on || !followed.over;
       for (;;) {
-        TRY_ASSIGN(const std::string bytes, next_of_log(*followed.platform, runs[i], followed.offset));
+        TRY_ASSIGN(const std::string bytes, next_of_log(*followed.platform, runs[i], followed.offset, stop));
         if (bytes.empty()) break;
         pause = kFirstPause;
         sink(i, bytes);

@@ -90,7 +90,7 @@ class JobOnlooker final : public Onlooker {
   // What cannot be read now is read the next time.
   void read_log() {
     for (;;) {
-      const auto bytes = next_of_log(platform_, *run_, offset_);
+      const auto bytes = next_of_log(platform_, *run_, offset_, doing_.stop);
       if (!bytes || bytes->empty()) return;
       lines_.add(*bytes, [this](std::string_view line) { tell(line); });
     }

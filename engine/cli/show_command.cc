@@ -80,18 +80,18 @@ void add_data(Rows& rows, const Json& provenance) {
 
 // One that is over may have printed nothing, or its log is not kept any more; a platform that cannot be asked
 // may have it.
-bool may_have_log(Session& session, const Run& run) {
+bool may_have_log(Session& session, const Run& run, const std::stop_token& stop) {
   if (!is_over(run.status)) return true;
   const Result<Platform*> platform = platform_of(session, run);
   if (!platform) return false;
-  const auto end = end_of_log(**platform, run, 1);
+  const auto end = end_of_log(**platform, run, 1, stop);
   return !end || !end->empty();
 }
 
 // What its platform knows beside; nothing of one that cannot be asked.
-void add_facts(Rows& rows, Session& session, const Run& run) {
+void add_facts(Rows& rows, Session& session, const Run& run, const std::stop_token& stop) {
   const Result<Platform*> platform = platform_of(session, run);
-  const auto facts = platform ? (*platform)->facts(JobHandle::of(run)) : std::vector<Fact>();
+  const auto facts = platform ? (*platform)->facts(JobHandle::of(run), stop) : std::vector<Fact>();
   if (!facts) return;
   for (const auto& [name, text] : *facts) add(rows, name.c_str(), printable(text));
 }
@@ -114,7 +114,7 @@ std::string checkpoint_text(const Json& checkpoint) {
              "  sha256:", text_at(checkpoint, "listing").substr(0, kShortDigest));
 }
 
-std::string show_text(Session& session, const Run& run) {
+std::string show_text(Session& session, const Run& run, const std::stop_token& stop) {
   Json provenance = parse_json<Json>(run.provenance_json);
   if (!provenance.is_object()) provenance = Json::object();
   const std::string label = session.shown(run.label);
@@ -126,7 +126,7 @@ std::string show_text(Session& session, const Run& run) {
       cat(status_text(run),
           run.status == RunStatus::kSucceeded && !run.reusable ? " (its result is not taken again)" : ""));
   add(rows, "platform", cat(run.platform, run.job.empty() ? "" : cat(", job ", printable(run.job))));
-  add_facts(rows, session, run);
+  add_facts(rows, session, run, stop);
   add(rows, "created", cat(moment_text(run.created_ns), " UTC"));
   if (run.started_ns != 0) add(rows, "started", cat(moment_text(run.started_ns), " UTC"));
   if (is_over(run.status) && run.ended_ns != 0) add(rows, "ended", cat(moment_text(run.ended_ns), " UTC"));
@@ -145,7 +145,7 @@ std::string show_text(Session& session, const Run& run) {
   if (const Json left = provenance.value("checkpoint", Json()); left.is_object())
     add(rows, "checkpoint", checkpoint_text(left));
   add(rows, "command", command_text(provenance));
-  if (may_have_log(session, run)) add(rows, "log", cat("trainmake logs ", run.id));
+  if (may_have_log(session, run, stop)) add(rows, "log", cat("trainmake logs ", run.id));
   if (!run.outputs.empty()) add(rows, "get", cat("trainmake pull ", run.id));
   if (!is_over(run.status)) add(rows, "end", cat("trainmake cancel ", run.id));
   if (!run.repeats.empty())
@@ -158,13 +158,13 @@ std::string show_text(Session& session, const Run& run) {
 }
 
 // How its metrics went: as remembered of one that is over, and of another as it tells so far.
-Result<Run> with_metrics(Session& session, Run run) {
+Result<Run> with_metrics(Session& session, Run run, const std::stop_token& stop) {
   if (is_over(run.status)) {
     TRY_ASSIGN(run.curves, session.state().curves(run.id));
   } else if (const Result<Platform*> platform = platform_of(session, run)) {
     TRY_ASSIGN(const Space* space, session.space());
     const Metrics told =
-        metrics_told(**platform, session.host().files, *space, run, metrics_declared_of(run));
+        metrics_told(**platform, session.host().files, *space, run, metrics_declared_of(run), stop);
     run.metrics = told.values();
     run.curves = told.curves();
   }
@@ -181,9 +181,10 @@ Result<int> show_command(const Call& call) {
   for (const std::string& word : session.line().words) {
     TRY_ASSIGN(Run found, find_settled_run(session, word, call.stop));
     TRY(tell_of_later_failure(session, word, found));
-    TRY_ASSIGN(const Run run,
-               with_metrics(session, live(session, std::move(found), patience_of_looking(call.stop))));
-    write_stdout(session.json() ? run_json(run, RunDetail::kAll) + "\n" : show_text(session, run));
+    TRY_ASSIGN(
+        const Run run,
+        with_metrics(session, live(session, std::move(found), patience_of_looking(call.stop)), call.stop));
+    write_stdout(session.json() ? run_json(run, RunDetail::kAll) + "\n" : show_text(session, run, call.stop));
   }
   return 0;
 }

@@ -178,7 +178,7 @@ Result<Seen> Attempt::look() {
   if (!status) {
     if (!is_in_trouble_) say(cat("Cannot tell how it goes, and will ask again: ", status.error().message));
   } else {
-    read_log();
+    if (!read_log()) return Seen::kLeft;
     Run now = as_told(run_, *status, clock.now_ns());
     now.reason = redactor_.redact(now.reason);
     if (now.status == RunStatus::kUnknown) now.status = run_.status;
@@ -214,11 +214,12 @@ Result<bool> Attempt::watch() {
 }
 
 Result<void> Attempt::conclude() {
-  read_log();
+  TRY(read_log());
   lines_.finish([this](std::string_view line) { take_line(line); });
-  if (metrics_.reads_files() && run_.started_ns != 0) {
-    if (const auto left = left_by(services_.platform, services_.host.files, services_.space, run_))
-      metrics_.read_files(*left);
+  if (!metrics_.files().empty() && run_.started_ns != 0) {
+    const auto left = left_files();
+    if (!left && left.error().blame == Blame::kInterrupted) return fail(left.error());
+    if (left) metrics_.read_files(*left);
   }
   run_.metrics = metrics_.values();
   run_.curves = metrics_.curves();
@@ -237,8 +238,13 @@ Result<void> Attempt::conclude() {
   return {};
 }
 
+Result<LeftFiles> Attempt::left_files() const {
+  return left_by(services_.platform, services_.host.files, services_.space, run_, metrics_.files(),
+                 doing_.stop);
+}
+
 Result<void> Attempt::keep_result() {
-  TRY_ASSIGN(const LeftFiles left, left_by(services_.platform, services_.host.files, services_.space, run_));
+  TRY_ASSIGN(const LeftFiles left, left_files());
   TRY_ASSIGN(KeptOutputs kept, keep_outputs(left, services_.blobs, plan_.spec.outputs, doing_.stop));
   run_.outputs = std::move(kept.outputs);
   if (kept.wrong.empty()) return {};
@@ -308,10 +314,12 @@ Result<void> Attempt::remember() {
 }
 
 // What cannot be read now is read the next time, from where this one stopped.
-void Attempt::read_log() {
+// What cannot be read now may be the next time.
+Result<void> Attempt::read_log() {
   for (;;) {
-    const auto bytes = next_of_log(services_.platform, run_, log_read_);
-    if (!bytes || bytes->empty()) return;
+    const auto bytes = next_of_log(services_.platform, run_, log_read_, doing_.stop);
+    if (!bytes && bytes.error().blame == Blame::kInterrupted) return fail(bytes.error());
+    if (!bytes || bytes->empty()) return {};
     lines_.add(*bytes, [this](std::string_view line) { take_line(line); });
   }
 }

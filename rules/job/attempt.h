@@ -58,11 +58,12 @@ class Attempt {
 
  private:
   Result<void> remember();
-  void read_log();
+  Result<void> read_log();
   void take_line(std::string_view line);
   void say(std::string text);
   Patience patience();
   std::string again() const;
+  Result<LeftFiles> left_files() const;
   Result<void> keep_result();
   Result<void> keep_checkpoint();
   Result<void> check_data();

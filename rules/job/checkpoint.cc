@@ -54,7 +54,8 @@ Result<std::optional<Checkpoint>> checkpoint_of(const CheckpointSources& sources
     sources.tell(cat("The checkpoint of run ", run.id, " is no longer in the cache, or damaged"));
   }
   if (run.platform != sources.platform_name) return std::optional<Checkpoint>();
-  TRY_ASSIGN(const std::string folder, sources.platform.left(JobHandle::of(run), Left::kCheckpoint));
+  TRY_ASSIGN(const std::string folder,
+             sources.platform.left(JobHandle::of(run), {Left::kCheckpoint, {}, stop}));
   TRY_ASSIGN(std::optional<Checkpoint> left, keep_checkpoint(sources.files, sources.blobs, folder, stop));
   if (left) left->run = run.id;
   return left;
@@ -97,7 +98,7 @@ Result<std::string> keep_checkpoint_of(Platform& platform, FileSystem& files, Bl
   const Json spec = provenance.value("spec", Json());
   const bool resumes = spec.is_object() && spec.value("resume", Json()) == true;
   if (!resumes || run.started_ns == 0 || !run.repeats.empty()) return std::string();
-  TRY_ASSIGN(const std::string folder, platform.left(JobHandle::of(run), Left::kCheckpoint));
+  TRY_ASSIGN(const std::string folder, platform.left(JobHandle::of(run), {Left::kCheckpoint, {}, stop}));
   auto left = keep_checkpoint(files, blobs, folder, stop);
   if (!left && left.error().blame == Blame::kUser) return left.error().message;
   if (!left) return fail(std::move(left).error());

@@ -128,13 +128,19 @@ bool LeftFiles::is_written(const std::string& at) const {
                      [&](const View& view) { return path_below(at, view.here).has_value(); });
 }
 
-Result<LeftFiles> left_by(Platform& platform, FileSystem& files, const Space& space, const Run& run) {
+Result<LeftFiles> left_by(Platform& platform, FileSystem& files, const Space& space, const Run& run,
+                          const std::vector<std::string>& also, const std::stop_token& stop) {
   const JobHandle job = JobHandle::of(run);
+  // What another machine left is no process's of this one; and checkpoints, which may be large, are brought
+  // from it for those alone who go on from them.
+  const bool is_far = platform.traits.reads_stores;
   Folders here;
-  TRY_ASSIGN(here.output, platform.left(job, Left::kOutput));
-  TRY_ASSIGN(here.log, platform.left(job, Left::kLogs));
-  TRY_ASSIGN(here.checkpoint, platform.left(job, Left::kCheckpoint));
-  if (told_by(contract_given_to(run)).in_container) {
+  TRY_ASSIGN(here.output, platform.left(job, {Left::kOutput, also, stop}));
+  TRY_ASSIGN(here.log, platform.left(job, {Left::kLogs, {}, stop}));
+  if (!is_far) {
+    TRY_ASSIGN(here.checkpoint, platform.left(job, {Left::kCheckpoint, {}, stop}));
+  }
+  if (is_far || told_by(contract_given_to(run)).in_container) {
     TRY_ASSIGN(const Contract contract, contract_of(platform.traits.contract, space, run));
     return LeftFiles::in_container(files, views_of(contract, here));
   }

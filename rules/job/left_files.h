@@ -3,6 +3,7 @@
 // none is ever read with this machine's paths. Knows no platform by name.
 #pragma once
 
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,8 @@ class LeftFiles {
 
 // Under the contract that the run was given, whichever its platform usually has. One that `space` does not
 // declare any more, or declares as another, is an error: where links in what the run left lead is not known.
-Result<LeftFiles> left_by(Platform& platform, FileSystem& files, const Space& space, const Run& run);
+// `also`: paths that are wanted beside its outputs.
+Result<LeftFiles> left_by(Platform& platform, FileSystem& files, const Space& space, const Run& run,
+                          const std::vector<std::string>& also, const std::stop_token& stop);
 
 }  // namespace trainmake

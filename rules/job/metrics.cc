@@ -161,6 +161,12 @@ Curves Metrics::curves() const {
   return curves;
 }
 
+std::vector<std::string> Metrics::files() const {
+  std::vector<std::string> paths;
+  for (const auto& [file, sources] : files_) paths.push_back(file);
+  return paths;
+}
+
 void Metrics::read_files(const LeftFiles& left) {
   for (const auto& [file, sources] : files_) read_file(left, file);
 }

@@ -102,6 +102,20 @@ struct Fact {
 // output.
 enum class Left : std::uint8_t { kOutput, kCheckpoint, kLogs };
 
+struct LeftRequest {
+  Left what = Left::kOutput;
+  // Paths in the output folder that are wanted beside what was declared as outputs: where it comes from
+  // outside, nothing else is brought.
+  std::vector<std::string> files = {};
+  std::stop_token stop = {};
+};
+
+struct LogPiece {
+  std::int64_t offset = 0;  // counts from the end when negative
+  std::size_t limit = 0;    // bytes
+  std::stop_token stop = {};
+};
+
 // What only the platform itself can tell is asked before a run, never by a plan alone.
 enum class Asking : std::uint8_t { kNobody, kPlatform };
 
@@ -129,9 +143,8 @@ class Platform {
   Result<JobStatus> poll(const JobHandle& job, const Patience& patience = {}) {
     return look_at(job, patience);
   }
-  // Up to `limit` bytes of what it printed, from `offset`, which counts from the end when negative. Empty:
-  // nothing more yet.
-  virtual Result<std::string> read_log(const JobHandle& job, std::int64_t offset, std::size_t limit) = 0;
+  // Of what it printed. Empty: nothing more yet.
+  virtual Result<std::string> read_log(const JobHandle& job, const LogPiece& piece) = 0;
   // Asks each to end; poll tells when it has. Fine when it is over; of one that is lost, nothing goes on
   // afterwards, or it is an error. One that was not started never will be. The answers are in their order.
   virtual std::vector<Result<void>> cancel_all(const std::vector<JobHandle>& jobs,
@@ -139,8 +152,9 @@ class Platform {
   Result<void> cancel(const JobHandle& job, const Patience& patience = {}) {
     return std::move(cancel_all({job}, patience).front());
   }
-  // A folder on this machine with what it left, or has by now.
-  virtual Result<std::string> left(const JobHandle& job, Left what) = 0;
+  // A folder on this machine with what it left; of one that goes on, with what it has by now, and that is
+  // never taken for what it leaves.
+  virtual Result<std::string> left(const JobHandle& job, const LeftRequest& wanted) = 0;
   // Its end is remembered; `stored` (paths in its output folder) are kept elsewhere. Drops what nobody needs
   // any more.
   virtual Result<void> settled(const JobHandle& job, RunStatus end,
@@ -155,8 +169,9 @@ class Platform {
   // does not answer, nothing is wrong.
   virtual Result<void> admits(const Outlook& job, Asking asking) = 0;
   // For a person who looks at one job.
-  virtual Result<std::vector<Fact>> facts(const JobHandle& job) {
+  virtual Result<std::vector<Fact>> facts(const JobHandle& job, const std::stop_token& stop) {
     (void)job;
+    (void)stop;
     return std::vector<Fact>();
   }
 

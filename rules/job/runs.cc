@@ -70,41 +70,45 @@ Result<Run> cancelled(Platform& platform, Clock& clock, const Run& run, const Ca
 }
 
 Metrics metrics_told(Platform& platform, FileSystem& files, const Space& space, const Run& run,
-                     Metrics metrics) {
+                     Metrics metrics, const std::stop_token& stop) {
   LogLines lines;
   const LogLines::Sink take = [&](std::string_view line) { (void)metrics.line(line); };
   for (std::int64_t offset = 0;;) {
-    const auto bytes = next_of_log(platform, run, offset);
+    const auto bytes = next_of_log(platform, run, offset, stop);
     if (!bytes || bytes->empty()) break;
     lines.add(*bytes, take);
   }
   lines.finish(take);
-  if (metrics.reads_files()) {
-    if (const auto left = left_by(platform, files, space, run)) metrics.read_files(*left);
+  const std::vector<std::string> its_files = metrics.files();
+  if (!its_files.empty()) {
+    if (const auto left = left_by(platform, files, space, run, its_files, stop)) metrics.read_files(*left);
   }
   return metrics;
 }
 
-Result<std::string> next_of_log(Platform& platform, const Run& run, std::int64_t& offset) {
-  TRY_ASSIGN(std::string bytes, platform.read_log(JobHandle::of(run), offset, kLogPiece));
+Result<std::string> next_of_log(Platform& platform, const Run& run, std::int64_t& offset,
+                                const std::stop_token& stop) {
+  TRY_ASSIGN(std::string bytes, platform.read_log(JobHandle::of(run), {offset, kLogPiece, stop}));
   offset += static_cast<std::int64_t>(bytes.size());
   return bytes;
 }
 
-LastLines last_lines_of(Platform& platform, const Run& run, const Redactor& redactor) {
+LastLines last_lines_of(Platform& platform, const Run& run, const Redactor& redactor,
+                        const std::stop_token& stop) {
   constexpr std::size_t kTail = 8U << 10U;
   LastLines last;
   LogLines lines;
   const LogLines::Sink keep = [&](std::string_view line) { last.add(redactor.redact(line)); };
-  if (const auto tail = end_of_log(platform, run, kTail)) {
+  if (const auto tail = end_of_log(platform, run, kTail, stop)) {
     lines.add(*tail, keep);
     lines.finish(keep);
   }
   return last;
 }
 
-Result<std::string> end_of_log(Platform& platform, const Run& run, std::size_t limit) {
-  return platform.read_log(JobHandle::of(run), -static_cast<std::int64_t>(limit), limit);
+Result<std::string> end_of_log(Platform& platform, const Run& run, std::size_t limit,
+                               const std::stop_token& stop) {
+  return platform.read_log(JobHandle::of(run), {-static_cast<std::int64_t>(limit), limit, stop});
 }
 
 }  // namespace trainmake

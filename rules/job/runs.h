@@ -45,14 +45,17 @@ Result<Run> cancel(Platform& platform, Clock& clock, const Run& run, const Cance
 
 // What it tells so far. Of a log that cannot be read to its end, what comes before.
 Metrics metrics_told(Platform& platform, FileSystem& files, const Space& space, const Run& run,
-                     Metrics metrics);
+                     Metrics metrics, const std::stop_token& stop);
 
 // The next piece of what it printed, from `offset` on, which is moved behind it. Empty: nothing more yet.
-Result<std::string> next_of_log(Platform& platform, const Run& run, std::int64_t& offset);
+Result<std::string> next_of_log(Platform& platform, const Run& run, std::int64_t& offset,
+                                const std::stop_token& stop);
 
 // The last `limit` bytes of what it printed.
-Result<std::string> end_of_log(Platform& platform, const Run& run, std::size_t limit);
+Result<std::string> end_of_log(Platform& platform, const Run& run, std::size_t limit,
+                               const std::stop_token& stop);
 // Of these the last lines, to be told with its failure; none where the log cannot be read.
-LastLines last_lines_of(Platform& platform, const Run& run, const Redactor& redactor);
+LastLines last_lines_of(Platform& platform, const Run& run, const Redactor& redactor,
+                        const std::stop_token& stop = {});
 
 }  // namespace trainmake

@@ -53,12 +53,13 @@ class FakePlatform final : public Platform {
     return job.status;
   }
 
-  Result<std::string> read_log(const JobHandle& handle, std::int64_t offset, std::size_t limit) override {
+  Result<std::string> read_log(const JobHandle& handle, const LogPiece& piece) override {
     std::lock_guard lock(mutex_);
     const std::string& log = jobs_[handle.key].log;
     const auto size = static_cast<std::int64_t>(log.size());
-    const std::int64_t from = offset < 0 ? std::max<std::int64_t>(0, size + offset) : std::min(offset, size);
-    return log.substr(static_cast<std::size_t>(from), limit);
+    const std::int64_t from =
+        piece.offset < 0 ? std::max<std::int64_t>(0, size + piece.offset) : std::min(piece.offset, size);
+    return log.substr(static_cast<std::size_t>(from), piece.limit);
   }
 
   std::vector<Result<void>> cancel_all(const std::vector<JobHandle>& jobs, const Patience&) override {
@@ -77,9 +78,9 @@ class FakePlatform final : public Platform {
     return {};
   }
 
-  Result<std::string> left(const JobHandle& handle, Left what) override {
-    if (what == Left::kLogs) return std::string();
-    return folder_of(handle.run) + (what == Left::kCheckpoint ? "-checkpoint" : "");
+  Result<std::string> left(const JobHandle& handle, const LeftRequest& wanted) override {
+    if (wanted.what == Left::kLogs) return std::string();
+    return folder_of(handle.run) + (wanted.what == Left::kCheckpoint ? "-checkpoint" : "");
   }
   Result<void> settled(const JobHandle& handle, RunStatus end, const std::vector<std::string>&) override {
     std::lock_guard lock(mutex_);

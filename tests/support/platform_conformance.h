@@ -81,8 +81,9 @@ TEST_P(PlatformConformance, ASuccessLeavesItsOutputAndLog) {
   EXPECT_EQ(status.exit_code, 0);
   EXPECT_GT(status.started_ns, 0);
   EXPECT_GE(status.ended_ns, status.started_ns);
-  EXPECT_EQ(*platform.read_log(job, 0, 1000), "hello\n");
-  EXPECT_EQ(*read_file(real_file_system(), path_join(*platform.left(job, Left::kOutput), "o.txt")), "result");
+  EXPECT_EQ(*platform.read_log(job, {0, 1000}), "hello\n");
+  EXPECT_EQ(*read_file(real_file_system(), path_join(*platform.left(job, {Left::kOutput}), "o.txt")),
+            "result");
 }
 
 TEST_P(PlatformConformance, AFailureHasACodeAndAReason) {
@@ -117,11 +118,11 @@ TEST_P(PlatformConformance, AJobIsFoundByItsKeyAlone) {
 TEST_P(PlatformConformance, ALogIsReadFromAnyOffset) {
   const JobHandle job = submit(harness->spec(Act::kSucceed));
   await_end(job);
-  EXPECT_EQ(*platform.read_log(job, 2, 3), "llo");
-  EXPECT_EQ(*platform.read_log(job, 6, 10), "");
-  EXPECT_EQ(*platform.read_log(job, 99, 10), "");
-  EXPECT_EQ(*platform.read_log(job, -3, 10), "lo\n");
-  EXPECT_EQ(*platform.read_log(job, -99, 10), "hello\n");
+  EXPECT_EQ(*platform.read_log(job, {2, 3}), "llo");
+  EXPECT_EQ(*platform.read_log(job, {6, 10}), "");
+  EXPECT_EQ(*platform.read_log(job, {99, 10}), "");
+  EXPECT_EQ(*platform.read_log(job, {-3, 10}), "lo\n");
+  EXPECT_EQ(*platform.read_log(job, {-99, 10}), "hello\n");
 }
 
 TEST_P(PlatformConformance, ACancelledJobEnds) {
@@ -153,7 +154,7 @@ TEST_P(PlatformConformance, TheEndIsStillToldWhenItIsSettled) {
   await_end(job);
   ASSERT_TRUE(platform.settled(job, RunStatus::kSucceeded, {"o.txt"}));
   EXPECT_EQ(await_end(job).status, RunStatus::kSucceeded);
-  EXPECT_EQ(*platform.read_log(job, 0, 1000), "hello\n");
+  EXPECT_EQ(*platform.read_log(job, {0, 1000}), "hello\n");
 }
 
 }  // namespace trainmake

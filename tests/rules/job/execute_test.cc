@@ -703,10 +703,10 @@ TEST(JobRun, ARunThatNobodyWatchesTellsItsMetricsFromItsLog) {
   world.wait = false;
   ASSERT_TRUE(world.execute());
   const Value declared = table_of({{"loss", value_of(std::string("loss=([%d.]+)"))}});
-  EXPECT_EQ(
-      metrics_told(world.platform, world.host.files, world.space, world.runs.runs[0], Metrics::of(&declared))
-          .values(),
-      (std::map<std::string, double>{{"loss", 0.25}}));
+  EXPECT_EQ(metrics_told(world.platform, world.host.files, world.space, world.runs.runs[0],
+                         Metrics::of(&declared), {})
+                .values(),
+            (std::map<std::string, double>{{"loss", 0.25}}));
 }
 
 TEST(JobRun, AFewStepsThatFailHereSubmitNothing) {

@@ -24,14 +24,16 @@ class ManyPlatform final : public Platform {
   Result<JobStatus> look_at(const JobHandle& job, const Patience& patience) override {
     return inner_.look_at(job, patience);
   }
-  Result<std::string> read_log(const JobHandle& job, std::int64_t offset, std::size_t limit) override {
-    return inner_.read_log(job, offset, limit);
+  Result<std::string> read_log(const JobHandle& job, const LogPiece& piece) override {
+    return inner_.read_log(job, piece);
   }
   std::vector<Result<void>> cancel_all(const std::vector<JobHandle>& jobs,
                                        const Patience& patience) override {
     return inner_.cancel_all(jobs, patience);
   }
-  Result<std::string> left(const JobHandle& job, Left what) override { return inner_.left(job, what); }
+  Result<std::string> left(const JobHandle& job, const LeftRequest& wanted) override {
+    return inner_.left(job, wanted);
+  }
   Result<void> settled(const JobHandle& job, RunStatus end, const std::vector<std::string>& stored) override {
     return inner_.settled(job, end, stored);
   }

@@ -309,8 +309,9 @@ TEST(SlurmPlatform, AnElementIsCancelledAlone) {
   const std::vector<Submission> jobs = sweep(world, 2, "echo on; exec sleep 30");
   world.platform.submit_all(jobs);
   for (const Submission& job : jobs)
-    world.await(handle_of(job),
-                [&](const JobStatus&) { return world.platform.read_log(handle_of(job), 0, 9) == "on\n"; });
+    world.await(handle_of(job), [&](const JobStatus&) {
+      return world.platform.read_log(handle_of(job), {0, 9}) == "on\n";
+    });
   ASSERT_TRUE(world.platform.cancel(handle_of(jobs[0])));
   EXPECT_EQ(world.await_end(handle_of(jobs[0])).status, RunStatus::kCancelled);
   EXPECT_EQ(world.platform.poll(handle_of(jobs[1]))->status, RunStatus::kRunning);
@@ -896,8 +897,9 @@ TEST(SlurmPlatform, ManyAreCancelledByOneCommand) {
   std::vector<JobHandle> handles;
   for (const Submission& job : jobs) {
     handles.push_back(handle_of(job));
-    world.await(handles.back(),
-                [&](const JobStatus&) { return world.platform.read_log(handles.back(), 0, 9) == "on\n"; });
+    world.await(handles.back(), [&](const JobStatus&) {
+      return world.platform.read_log(handles.back(), {0, 9}) == "on\n";
+    });
   }
   for (const auto& answer : world.platform.cancel_all(handles, {})) EXPECT_TRUE(answer);
   EXPECT_EQ(world.slurm.calls["scancel"], 1);
@@ -922,7 +924,7 @@ TEST(SlurmPlatform, ACancelledOneThatWaitsNeverStarts) {
 TEST(SlurmPlatform, ACancelThatSlurmDoesNotTakeIsAnError) {
   SlurmWorld world;
   const JobHandle job = world.submit(script_spec(1, "echo on; exec sleep 30"));
-  world.await(job, [&](const JobStatus&) { return world.platform.read_log(job, 0, 9) == "on\n"; });
+  world.await(job, [&](const JobStatus&) { return world.platform.read_log(job, {0, 9}) == "on\n"; });
   world.slurm.failing.emplace("scancel", ProcessResult{1, "", "scancel: error: Access/permission denied\n"});
   const auto cancelled = world.platform.cancel(job);
   ASSERT_FALSE(cancelled);

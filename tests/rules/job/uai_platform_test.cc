@@ -509,7 +509,7 @@ TEST(UaiPlatform, ALogOfWhichOnlyTheLastLinesAreToldIsKeptWhole) {
   const std::string gate = world.folder.path("gate");
   const JobHandle job = world.submit(
       UaiWorld::spec(1, cat("echo a; echo b; until test -e ", gate, "; do sleep 0.01; done; echo c")));
-  const auto log = [&] { return world.platform.read_log(job, 0, 100).value_or("cannot be read"); };
+  const auto log = [&] { return world.platform.read_log(job, {0, 100}).value_or("cannot be read"); };
   while (log() != "a\nb\n") {
     clock.advance(std::chrono::seconds(20));
     real_clock().wait(std::chrono::milliseconds(5), {});
@@ -532,7 +532,7 @@ TEST(UaiPlatform, AJobGoesOnFromACheckpointThatIsPutIntoItsFolder) {
   spec.resume = true;
   const JobHandle first = world.submit(spec);
   world.await_end(first);
-  const std::string left = *world.platform.left(first, Left::kCheckpoint);
+  const std::string left = *world.platform.left(first, {Left::kCheckpoint});
   EXPECT_EQ(*read_file(real_file_system(), path_join(left, "deep/c")), "one\n");
   auto kept = keep_checkpoint(real_file_system(), world.blobs, left, {});
   ASSERT_TRUE(kept && *kept);
@@ -546,10 +546,10 @@ TEST(UaiPlatform, AJobGoesOnFromACheckpointThatIsPutIntoItsFolder) {
   spec.resumed = **kept;
   const JobHandle second = world.submit(spec);
   world.await_end(second);
-  EXPECT_EQ(*read_file(real_file_system(), path_join(*world.platform.left(second, Left::kOutput), "o.txt")),
+  EXPECT_EQ(*read_file(real_file_system(), path_join(*world.platform.left(second, {Left::kOutput}), "o.txt")),
             "one\n");
   EXPECT_EQ(
-      *read_file(real_file_system(), path_join(*world.platform.left(second, Left::kCheckpoint), "deep/c")),
+      *read_file(real_file_system(), path_join(*world.platform.left(second, {Left::kCheckpoint}), "deep/c")),
       "one\ntwo\n");
 }
 
@@ -577,7 +577,7 @@ TEST(UaiPlatform, CheckpointsStayInTheBucket) {
       "/data/output/sub; echo y > /data/output/sub/y";
   const JobHandle job = world.submit(UaiWorld::spec(1, script));
   EXPECT_EQ(world.await_end(job).status, RunStatus::kSucceeded);
-  const std::string folder = *world.platform.left(job, Left::kOutput);
+  const std::string folder = *world.platform.left(job, {Left::kOutput});
   EXPECT_EQ(*read_file(real_file_system(), path_join(folder, "sub/y")), "y\n");
   EXPECT_FALSE(real_file_system().look(path_join(folder, "checkpoint"))->exists());
 }
@@ -586,7 +586,7 @@ TEST(UaiPlatform, FactsSayWhatElseThereIsToKnow) {
   UaiWorld world;
   const JobHandle job = world.submit(UaiWorld::spec(1, "sleep 5"));
   std::map<std::string, std::string> facts;
-  const auto told = world.platform.facts(job);
+  const auto told = world.platform.facts(job, {});
   ASSERT_TRUE(told);
   for (const auto& [name, text] : *told) facts[name] = text;
   EXPECT_EQ(facts["cost"], "12.34 yuan");

@@ -343,8 +343,8 @@ Result<JobStatus> LocalPlatform::living_status(const RunFolder& run, JobStatus s
   return status;
 }
 
-Result<std::string> LocalPlatform::read_log(const JobHandle& job, std::int64_t offset, std::size_t limit) {
-  return read_log_file(folder_of(job.run).log(), offset, limit);
+Result<std::string> LocalPlatform::read_log(const JobHandle& job, const LogPiece& piece) {
+  return read_log_file(folder_of(job.run).log(), piece.offset, piece.limit);
 }
 
 std::vector<Result<void>> LocalPlatform::cancel_all(const std::vector<JobHandle>& jobs, const Patience&) {
@@ -405,10 +405,10 @@ Result<void> LocalPlatform::end_leftovers(const RunFolder& run, const Start& sta
   return end_all([&] { return leftovers_of(host_.files, run, start); }, host_.processes, host_.clock);
 }
 
-Result<std::string> LocalPlatform::left(const JobHandle& job, Left what) {
+Result<std::string> LocalPlatform::left(const JobHandle& job, const LeftRequest& wanted) {
   const RunFolder run = folder_of(job.run);
-  if (what == Left::kCheckpoint) return checkpoint_of(run);
-  return what == Left::kLogs ? run.log_folder() : run.output();
+  if (wanted.what == Left::kCheckpoint) return checkpoint_of(run);
+  return wanted.what == Left::kLogs ? run.log_folder() : run.output();
 }
 
 // Its own once it succeeded; until then it is shared by the attempts.

@@ -196,9 +196,9 @@ Result<JobStatus> SlurmPlatform::ask_slurm(const JobHandle& job, const SlurmRun&
   return status;
 }
 
-Result<std::string> SlurmPlatform::read_log(const JobHandle& job, std::int64_t offset, std::size_t limit) {
+Result<std::string> SlurmPlatform::read_log(const JobHandle& job, const LogPiece& piece) {
   TRY_ASSIGN(const SlurmRun run, folder_of(job.run));
-  return read_log_file(run.log(), offset, limit);
+  return read_log_file(run.log(), piece.offset, piece.limit);
 }
 
 struct SlurmPlatform::Cancelling {
@@ -295,10 +295,10 @@ Result<void> SlurmPlatform::give_ports_back(const SlurmRun& run) {
   return host_.files.remove(run.ports());
 }
 
-Result<std::string> SlurmPlatform::left(const JobHandle& job, Left what) {
+Result<std::string> SlurmPlatform::left(const JobHandle& job, const LeftRequest& wanted) {
   TRY_ASSIGN(const SlurmRun run, folder_of(job.run));
-  if (what == Left::kCheckpoint) return run.checkpoint();
-  return what == Left::kLogs ? run.log_folder() : run.output();
+  if (wanted.what == Left::kCheckpoint) return run.checkpoint();
+  return wanted.what == Left::kLogs ? run.log_folder() : run.output();
 }
 
 Result<void> SlurmPlatform::settled(const JobHandle& job, RunStatus end,

@@ -33,9 +33,9 @@ class SlurmPlatform final : public Platform {
 
   std::vector<Result<std::string>> submit_all(const std::vector<Submission>& jobs) override;
   Result<JobStatus> look_at(const JobHandle& job, const Patience& given) override;
-  Result<std::string> read_log(const JobHandle& job, std::int64_t offset, std::size_t limit) override;
+  Result<std::string> read_log(const JobHandle& job, const LogPiece& piece) override;
   std::vector<Result<void>> cancel_all(const std::vector<JobHandle>& jobs, const Patience& given) override;
-  Result<std::string> left(const JobHandle& job, Left what) override;
+  Result<std::string> left(const JobHandle& job, const LeftRequest& wanted) override;
   Result<void> settled(const JobHandle& job, RunStatus end, const std::vector<std::string>& stored) override;
   Result<void> admits(const Outlook& job, Asking asking) override;
 

@@ -104,10 +104,12 @@ Result<std::string> UaiLog::unmarked_topic(const UaiRun& run, const std::vector<
   return write_once(host_.files, run.first_topic(), topics.front().id);
 }
 
-Result<bool> UaiLog::fetch(const UaiRun& run, const std::string& job, Pace& pace, bool is_over) {
+Result<bool> UaiLog::fetch(const UaiRun& run, const std::string& job, Pace& pace, bool is_over,
+                           const std::stop_token& stop) {
   // One that goes on is asked again anyhow.
   const auto look = [&](const char* action, const UCloudParameters& parameters, const char* doing) {
-    return is_over ? api_.look(action, parameters, doing) : api_.look_once(action, parameters, doing);
+    return is_over ? api_.look(action, parameters, doing, stop)
+                   : api_.look_once(action, parameters, doing, stop);
   };
   const std::int64_t now = host_.clock.steady_ns();
   if (pace.topics.empty() || is_over || now >= pace.topics_until_ns) {
@@ -138,19 +140,21 @@ Result<bool> UaiLog::fetch(const UaiRun& run, const std::string& job, Pace& pace
   return is_more;
 }
 
-Result<void> UaiLog::bring(const UaiRun& run, const std::string& job, bool is_over) {
+Result<void> UaiLog::bring(const UaiRun& run, const std::string& job, bool is_over,
+                           const std::stop_token& stop) {
   TRY_ASSIGN(const Stat whole, host_.files.look(run.log_is_whole()));
   if (whole.exists()) return {};
   Pace pace;
   if (!is_over && !is_due(run.top, pace)) return {};
-  TRY_ASSIGN(const FileLock lock, locks_.wait(cat("log ", run.top), host_.clock));
+  TRY_ASSIGN(const FileLock lock, locks_.wait(cat("log ", run.top), host_.clock, stop));
   TRY_ASSIGN(const Stat meanwhile, host_.files.look(run.log_is_whole()));
   if (meanwhile.exists()) return {};
-  auto fetched = fetch(run, job, pace, is_over);
+  auto fetched = fetch(run, job, pace, is_over, stop);
   if (is_over) {
     if (!fetched) return fail(std::move(fetched).error());
     return write_file(host_.files, run.log_is_whole(), "");
   }
+  if (!fetched && fetched.error().blame == Blame::kInterrupted) return fail(std::move(fetched).error());
   const std::lock_guard guard(mutex_);
   Pace& kept = paces_[run.top];
   kept.topics = std::move(pace.topics);

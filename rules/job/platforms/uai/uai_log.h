@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,7 +43,7 @@ class UaiLog {
 
   // Adds what is new to the run's log. While the job goes on, not oftener than every few seconds, and trouble
   // is passed over; when it is over, once more and for good.
-  Result<void> bring(const UaiRun& run, const std::string& job, bool is_over);
+  Result<void> bring(const UaiRun& run, const std::string& job, bool is_over, const std::stop_token& stop);
 
  private:
   struct Pace {
@@ -50,7 +51,8 @@ class UaiLog {
     std::vector<UaiTopic> topics;
     std::int64_t topics_until_ns = 0;  // asked for again then: more may have come
   };
-  Result<bool> fetch(const UaiRun& run, const std::string& job, Pace& pace, bool is_over);
+  Result<bool> fetch(const UaiRun& run, const std::string& job, Pace& pace, bool is_over,
+                     const std::stop_token& stop);
   Result<std::string> unmarked_topic(const UaiRun& run, const std::vector<UaiTopic>& topics);
   bool is_due(const std::string& run, Pace& pace);
 

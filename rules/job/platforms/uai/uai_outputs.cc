@@ -10,21 +10,22 @@
 namespace trainmake {
 namespace {
 
-constexpr std::string_view kCheckpoints = "checkpoint/";
 constexpr std::size_t kAtOnce = 8;
 
-Result<bool> wants_checkpoints(FileSystem& files, const UaiRun& run) {
-  TRY_ASSIGN(const std::optional<std::string> wanted, read_file_if_there(files, run.wanted()));
-  const std::vector<std::string> paths = split(wanted.value_or(""), '\n');
+bool is_wanted(const std::vector<std::string>& paths, const std::string& path) {
   return std::any_of(paths.begin(), paths.end(),
-                     [](const std::string& path) { return cat(path, "/").starts_with(kCheckpoints); });
+                     [&](const std::string& wanted) { return path_below(path, wanted).has_value(); });
 }
 
-Result<void> bring(Host& host, Store& store, const StoredObject& object, const std::string& to) {
+Result<void> bring_object(Host& host, const Bringing& wanted, const StoredObject& object,
+                          const std::string& to) {
+  TRY_ASSIGN(const Stat there, host.files.look(to));
+  if (there.is(FileKind::kFile) && there.size == object.size) return {};
   TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, host.files.create(to, {.large = true}));
   TRY_ASSIGN(const ReadEnd end,
-             store.read({object.key, object.tag, object.size},
-                        [&](std::string_view bytes) { return writer->append(bytes); }, {}));
+             wanted.store.read(
+                 {object.key, object.tag, object.size},
+                 [&](std::string_view bytes) { return writer->append(bytes); }, wanted.stop));
   if (end == ReadEnd::kWhole) return writer->commit();
   return fail(
       user_error(cat(quoted(object.key),
@@ -33,44 +34,28 @@ Result<void> bring(Host& host, Store& store, const StoredObject& object, const s
           .because(Blame::kRemote));
 }
 
-// What lies below `prefix` and is wanted, as files in the folder `to`, which is there when it is whole.
-Result<void> bring_folder(Host& host, Store& store, const std::string& prefix, const std::string& arriving,
-                          const std::string& to, const std::function<bool(const std::string&)>& is_wanted) {
+}  // namespace
+
+Result<void> bring(Host& host, const Bringing& wanted) {
+  TRY(host.files.make_folder(wanted.to));
+  if (wanted.paths.empty()) return {};
+  const auto heeding = wanted.store.heed(wanted.stop);
   std::vector<StoredObject> objects;
-  TRY(store.list(prefix, [&](const StoredObject& object) { objects.push_back(object); }));
-  TRY(host.files.remove(arriving));
-  TRY(host.files.make_folder(arriving));
-  TRY(at_once(objects.size(), kAtOnce, [&](std::size_t i) -> Result<void> {
+  TRY(wanted.store.list(wanted.prefix, [&](const StoredObject& object) {
+    if (is_wanted(wanted.paths, object.key.substr(wanted.prefix.size()))) objects.push_back(object);
+  }));
+  return at_once(objects.size(), kAtOnce, [&](std::size_t i) -> Result<void> {
     const StoredObject& object = objects[i];
-    const std::string path = object.key.substr(prefix.size());
-    if (path.empty() || !is_wanted(path)) return {};
+    const std::string path = object.key.substr(wanted.prefix.size());
     const bool is_marker = path.ends_with('/');
     const std::string plain = is_marker ? path.substr(0, path.size() - 1) : path;
     if (path_clean(plain) != plain || plain.starts_with('/'))
       return fail(
           step_error(cat("The job left ", quoted(object.key), " in its output, which is no plain path"),
                      "Let it write files whose names have no `..` and no doubled slashes"));
-    const std::string at = path_join(arriving, plain);
-    return is_marker ? host.files.make_folder(at) : bring(host, store, object, at);
-  }));
-  TRY(host.files.remove(to));
-  return host.files.rename(arriving, to);
-}
-
-}  // namespace
-
-Result<void> bring_outputs(Host& host, Store& store, const std::string& prefix, const UaiRun& run) {
-  TRY_ASSIGN(const Stat there, host.files.look(run.output()));
-  if (there.exists()) return {};
-  TRY_ASSIGN(const bool with_checkpoints, wants_checkpoints(host.files, run));
-  return bring_folder(host, store, prefix, run.incoming(), run.output(), [&](const std::string& path) {
-    return with_checkpoints || !path.starts_with(kCheckpoints);
+    const std::string at = path_join(wanted.to, plain);
+    return is_marker ? host.files.make_folder(at) : bring_object(host, wanted, object, at);
   });
-}
-
-Result<void> bring_checkpoint(Host& host, Store& store, const std::string& prefix, const UaiRun& run) {
-  return bring_folder(host, store, cat(prefix, kCheckpoints), run.arriving_checkpoint(), run.checkpoint(),
-                      [](const std::string&) { return true; });
 }
 
 Result<void> put_checkpoint(Store& store, const std::string& prefix, const Checkpoint& checkpoint,
@@ -86,8 +71,9 @@ Result<void> put_checkpoint(Store& store, const std::string& prefix, const Check
       return fail(step_error(cat("The checkpoint of run ", checkpoint.run, " has a link, ", quoted(file.key),
                                  ", and a store has none"),
                              "`resume = false` begins without it; let the job write files alone there"));
-    const FileToPut put{
-        .key = cat(prefix, kCheckpoints, file.key), .path = blobs.path(file.sha256), .content = file.content};
+    const FileToPut put{.key = cat(prefix, kCheckpoints, "/", file.key),
+                        .path = blobs.path(file.sha256),
+                        .content = file.content};
     TRY(store.put_file(put, stop));
     return {};
   });

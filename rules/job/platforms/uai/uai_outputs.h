@@ -4,20 +4,26 @@
 
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "cache/blobs.h"
 #include "cache/stores/store.h"
 #include "engine/base/host.h"
 #include "rules/job/job_spec.h"
-#include "rules/job/platforms/uai/uai_run.h"
 
 namespace trainmake {
 
-// Everything below `prefix` of the store, as files in the run's output folder, which is there when it is
-// whole. Checkpoints stay where they are, unless one of the declared outputs is among them.
-Result<void> bring_outputs(Host& host, Store& store, const std::string& prefix, const UaiRun& run);
-// Its checkpoints alone, as they are by now.
-Result<void> bring_checkpoint(Host& host, Store& store, const std::string& prefix, const UaiRun& run);
+inline constexpr const char* kCheckpoints = "checkpoint";  // in the output folder
+
+struct Bringing {
+  Store& store;
+  std::string prefix;              // with a slash at its end
+  std::vector<std::string> paths;  // below it: files, or folders with all that they hold
+  std::string to;                  // a folder of this machine
+  std::stop_token stop;
+};
+// What is there already, and whole, is not brought again.
+Result<void> bring(Host& host, const Bringing& wanted);
 // Below `prefix`, where the job finds it as its own.
 Result<void> put_checkpoint(Store& store, const std::string& prefix, const Checkpoint& checkpoint,
                             const Blobs& blobs, const std::stop_token& stop);

@@ -288,11 +288,11 @@ Result<void> UaiPlatform::stop_twins(const UaiSight& sight, const std::stop_toke
   return {};
 }
 
-Result<std::string> UaiPlatform::read_log(const JobHandle& job, std::int64_t offset, std::size_t limit) {
+Result<std::string> UaiPlatform::read_log(const JobHandle& job, const LogPiece& piece) {
   const UaiRun run = folder_of(job.run);
   TRY_ASSIGN(const Notes notes, notes_of(run));
-  if (!notes.number.empty()) TRY(log_.bring(run, notes.number, notes.end.has_value()));
-  return read_log_file(run.log(), offset, limit);
+  if (!notes.number.empty()) TRY(log_.bring(run, notes.number, notes.end.has_value(), piece.stop));
+  return read_log_file(run.log(), piece.offset, piece.limit);
 }
 
 Result<void> UaiPlatform::end(const std::string& number, const std::stop_token& stop) {
@@ -341,19 +341,29 @@ Result<const UaiPlace*> UaiPlatform::place_of(const UaiRun& run, const std::stri
                          "Give it that `bucket` or `ufs` again in TRAINSPACE.lua"));
 }
 
-Result<std::string> UaiPlatform::left(const JobHandle& job, Left what) {
-  if (what == Left::kLogs) return std::string();
+Result<std::string> UaiPlatform::left(const JobHandle& job, const LeftRequest& wanted) {
+  if (wanted.what == Left::kLogs) return std::string();
   const UaiRun run = folder_of(job.run);
   TRY_ASSIGN(const std::string name, name_of(job.key));
-  TRY_ASSIGN(const FileLock lock, locks_.wait(cat("output ", job.run), host_.clock));
   TRY_ASSIGN(const UaiPlace* const place, place_of(run, name));
   const std::string results = results_of(name, place->folder) + "/";
-  if (what == Left::kCheckpoint) {
-    TRY(bring_checkpoint(host_, *place->store, results, run));
-    return run.checkpoint();
+  const bool wants_checkpoint = wanted.what == Left::kCheckpoint;
+  if (place->folder.is_ufs)
+    return path_join(options_.ufs_folder, cat(results, wants_checkpoint ? kCheckpoints : ""));
+  TRY_ASSIGN(const FileLock lock, locks_.wait(cat("output ", job.run), host_.clock, wanted.stop));
+  TRY_ASSIGN(const Notes notes, notes_of(run));
+  Bringing bringing{*place->store, results, {kCheckpoints}, run.checkpoint(), wanted.stop};
+  if (!wants_checkpoint) {
+    TRY_ASSIGN(const std::string declared, text_at(host_.files, run.wanted()));
+    bringing.paths = wanted.files;
+    for (const std::string& path : split(declared, '\n')) {
+      if (notes.end && !path.empty()) bringing.paths.push_back(path);
+    }
+    bringing.to = notes.end ? run.output() : run.output_so_far();
   }
-  TRY(bring_outputs(host_, *place->store, results, run));
-  return run.output();
+  if (!notes.end) TRY(host_.files.remove(bringing.to));
+  TRY(bring(host_, bringing));
+  return bringing.to;
 }
 
 Result<void> UaiPlatform::settled(const JobHandle& job, RunStatus end,
@@ -362,7 +372,7 @@ Result<void> UaiPlatform::settled(const JobHandle& job, RunStatus end,
   const UaiRun run = folder_of(job.run);
   TRY(host_.files.make_folder(run.top));
   TRY(write_file(host_.files, run.settled(), cat(trainmake::name_of(end), "\n")));
-  for (const std::string& path : {run.output(), run.incoming(), run.checkpoint(), run.arriving_checkpoint()})
+  for (const std::string& path : {run.output(), run.output_so_far(), run.checkpoint()})
     TRY(host_.files.remove(path));
   return {};
 }
@@ -392,23 +402,24 @@ Result<void> UaiPlatform::admits(const Outlook& job, Asking asking) {
   return {};
 }
 
-Result<std::vector<Fact>> UaiPlatform::facts(const JobHandle& job) {
+Result<std::vector<Fact>> UaiPlatform::facts(const JobHandle& job, const std::stop_token& stop) {
   const UaiRun run = folder_of(job.run);
   TRY_ASSIGN(const Notes notes, notes_of(run));
   std::vector<Fact> facts;
   if (notes.number.empty()) return facts;
   TRY_ASSIGN(const std::string name, name_of(job.key));
-  TRY_ASSIGN(const UaiSight sight, jobs_.find(notes.number, name, {}));
+  TRY_ASSIGN(const UaiSight sight, jobs_.find(notes.number, name, stop));
   const std::optional<UaiJob>& found = sight.job;
   if (!found) return facts;
   if (!found->memo.empty()) facts.push_back({"memo", found->memo});
   facts.push_back({"state", found->state});
   const UCloudParameters which = {{"TrainJobId", found->id}};
-  TRY_ASSIGN(const std::string info, api_.look_once("GetUAITrainRunningInfo", which, "look at the job"));
+  TRY_ASSIGN(const std::string info,
+             api_.look_once("GetUAITrainRunningInfo", which, "look at the job", stop));
   if (const auto cents = parse_uai_number(info, "TotalPrice"))
     facts.push_back({"cost", cat(yuan_text(*cents), " yuan")});
   if (found->state == "Doing") {
-    const auto board = api_.look_once("GetUAITrainTensorboardUrl", which, "look for TensorBoard");
+    const auto board = api_.look_once("GetUAITrainTensorboardUrl", which, "look for TensorBoard", stop);
     if (board) facts.push_back({"tensorboard", parse_uai_text(*board, "TensorboardURL")});
   }
   facts.push_back({found->output_url.starts_with("http") ? "bucket" : "ufs", found->output_url});

@@ -20,8 +20,7 @@ struct UaiRun {
   std::string nodes() const { return top + "/nodes"; }            // how many it has, where that is several
   std::string first_topic() const { return top + "/log-topic"; }  // whose lines have no mark
   std::string log_is_whole() const { return top + "/log-is-whole"; }
-  std::string incoming() const { return top + "/incoming"; }  // its output, as far as it has come
-  std::string arriving_checkpoint() const { return top + "/checkpoint.arriving"; }
+  std::string output_so_far() const { return top + "/output.so-far"; }  // of one that goes on
   std::string checkpoint() const { return top + "/checkpoint"; }
   std::string output() const { return top + "/output"; }
   std::string end() const { return top + "/exit.json"; }
