@@ -133,10 +133,7 @@ Result<bool> Attempt::take_up(bool is_new) {
 Result<Submission> Attempt::submission() {
   auto secrets = secrets_of(services_.host.environment, plan_.spec.secrets, plan_.shortest);
   if (!secrets) return fail(std::move(secrets).error().at(plan_.secrets_at));
-  Submission submission{plan_.spec, *std::move(secrets), doing_.stop,
-                        [label = run_.label, events = doing_.events](std::string text) {
-                          events(Message{label, std::move(text)});
-                        }};
+  Submission submission{plan_.spec, *std::move(secrets), patience()};
   submission.spec.run = run_.id;
   submission.spec.key = run_.key;
   const auto before = services_.platform.poll(JobHandle::of(run_), patience());

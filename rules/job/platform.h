@@ -62,8 +62,7 @@ inline void tell_not_started(const Say& say) {
 struct Submission {
   JobSpec spec;
   Secrets secrets;
-  std::stop_token stop = {};  // who asks does not wait any longer: a platform that would wait long ends it
-  Say say = nullptr;
+  Patience patience = {};
 };
 
 // A job as a platform can find it again: by its name, whether or not an id of the platform's own came back.

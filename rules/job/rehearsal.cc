@@ -89,7 +89,7 @@ Result<void> rehearse(Platform& here, Host& host, const JobPlan& plan, const Reh
       Message{run.label, cat("Preflight: ", plural(static_cast<std::uint64_t>(rehearsal.steps), "step"),
                              " on this machine first")});
   run.status = RunStatus::kQueued;
-  TRY_ASSIGN(run.job, std::move(here.submit_all({{spec, secrets, doing.stop}}).front()));
+  TRY_ASSIGN(run.job, std::move(here.submit_all({{spec, secrets, {doing.stop}}}).front()));
   for (auto pause = kFirstPause;; pause = std::min(pause * 3 / 2, kLongestPause)) {
     run = settle(here, host.clock, std::move(run));
     if (is_over(run.status)) break;

@@ -457,10 +457,10 @@ TEST(SlurmPlatform, ThatSlurmDoesNotAnswerIsSaidAndWhoeverStopsDoesNotWaitForIt)
   std::string said;
   const std::int64_t began = real_clock().steady_ns();
   const auto answers =
-      world.platform.submit_all({{script_spec(1, "true"), {}, stop.get_token(), [&](std::string text) {
-                                    said = std::move(text);
-                                    stop.request_stop();
-                                  }}});
+      world.platform.submit_all({{script_spec(1, "true"), {}, {stop.get_token(), [&](std::string text) {
+                                     said = std::move(text);
+                                     stop.request_stop();
+                                   }}}});
   EXPECT_EQ(said, "Slurm has not answered `sbatch` yet; `scontrol ping` tells whether it is well");
   ASSERT_FALSE(answers.front());
   EXPECT_EQ(answers.front().error().blame, Blame::kInterrupted);
@@ -479,7 +479,7 @@ TEST(SlurmPlatform, SoItIsForWhoeverWatchesOrCancels) {
     stop.request_stop();
   };
   const std::int64_t began = real_clock().steady_ns();
-  ASSERT_FALSE(world.platform.submit_all({{spec, {}, stop.get_token(), hear}}).front());
+  ASSERT_FALSE(world.platform.submit_all({{spec, {}, {stop.get_token(), hear}}}).front());
   stop = {};
   const auto status = world.platform.poll(job, {stop.get_token(), hear});
   EXPECT_EQ(said, "Slurm has not answered `squeue` yet; `scontrol ping` tells whether it is well");

@@ -160,7 +160,7 @@ TEST(UaiPlatform, AWaitForAnotherCallsJobEndsWhenItIsStopped) {
     if (action == "GetUAITrainJobList") stop.request_stop();
   };
   const std::int64_t before = clock.now_ns();
-  const auto stopped = world.platform.submit_all({{spec, {}, stop.get_token()}}).front();
+  const auto stopped = world.platform.submit_all({{spec, {}, {stop.get_token()}}}).front();
   ASSERT_FALSE(stopped);
   EXPECT_EQ(stopped.error().blame, Blame::kInterrupted);
   EXPECT_EQ(clock.now_ns(), before);
@@ -180,7 +180,7 @@ TEST(UaiPlatform, ACallThatIsStoppedOnItsWayIsLookedForByTheNext) {
   };
   const JobSpec spec = UaiWorld::spec(1, "true"), other = UaiWorld::spec(2, "true");
   for (const auto& stopped :
-       world.platform.submit_all({{spec, {}, stop.get_token()}, {other, {}, stop.get_token()}})) {
+       world.platform.submit_all({{spec, {}, {stop.get_token()}}, {other, {}, {stop.get_token()}}})) {
     ASSERT_FALSE(stopped);
     EXPECT_EQ(stopped.error().blame, Blame::kInterrupted);
   }
@@ -250,7 +250,7 @@ TEST(UaiPlatform, AWaitIsNeitherLongerNorShorterWhereSomebodySetsTheClock) {
     const std::int64_t before = clock.now_ns();
     std::vector<std::string> said;
     const auto say = [&](std::string text) { said.push_back(std::move(text)); };
-    EXPECT_TRUE(world.again().submit_all({{spec, {}, {}, say}}).front());
+    EXPECT_TRUE(world.again().submit_all({{spec, {}, {{}, say}}}).front());
     EXPECT_GT(clock.now_ns() - before, 60'000'000'000);
     EXPECT_LT(clock.now_ns() - before, 75'000'000'000);
     ASSERT_EQ(said.size(), 1U);

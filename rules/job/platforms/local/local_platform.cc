@@ -148,9 +148,9 @@ Result<std::string> LocalPlatform::start(const Submission& job) {
   const RunFolder run = folder_of(job.spec.run);
   TRY(drop_settled(run));
   auto laid_out = lay_out(job, run);
-  if (laid_out && job.stop.stop_requested()) laid_out = fail(interrupted_error());
+  if (laid_out && job.patience.stop.stop_requested()) laid_out = fail(interrupted_error());
   if (!laid_out) {
-    if (laid_out.error().blame == Blame::kInterrupted) tell_not_started(job.say);
+    if (laid_out.error().blame == Blame::kInterrupted) tell_not_started(job.patience.say);
     return fail(std::move(laid_out).error());
   }
   auto start = start_of(host_.files, run);
@@ -191,7 +191,7 @@ Result<void> LocalPlatform::lay_out(const Submission& job, const RunFolder& run)
   TRY_ASSIGN(
       PrepareOptions options,
       how_to_prepare(job.spec, run, path_join(workspace_.cache, cat("checkpoints/", job.spec.checkpoint))));
-  LayoutProgress progress(host_.clock, {job.stop, job.say});
+  LayoutProgress progress(host_.clock, job.patience);
   options.progress = &progress;
   TRY(host_.files.create_exclusive(all_runs_made(), ""));
   return prepare(host_.files, blobs_, job.spec, run, options);

@@ -66,7 +66,7 @@ struct SlurmHandOver::Leaving {
   const JobSpec& spec() const { return asked.spec; }
   bool goes_on() const { return !answer; }
   // All that are handed over together are asked for by one trainmake; one of them is told what keeps all.
-  SlurmPatience patience() const { return {kSlurmPatience, asked.stop, asked.say}; }
+  SlurmPatience patience() const { return {kSlurmPatience, asked.patience.stop, asked.patience.say}; }
   void refuse(Error error) { answer = Result<std::string>(fail(std::move(error))); }
 };
 
@@ -102,7 +102,7 @@ Result<void> SlurmHandOver::begin(Leaving& one) {
   TRY(shared_.make_home());
   TRY_ASSIGN(std::string folder, shared_.run_folder(one.spec().run));
   one.run = SlurmRun{std::move(folder)};
-  auto lock = locks_.wait(one.spec().run, host_.clock, one.asked.stop);
+  auto lock = locks_.wait(one.spec().run, host_.clock, one.asked.patience.stop);
   if (!lock) return fail(not_told(std::move(lock).error()));
   one.lock = *std::move(lock);
   if (auto dropped = drop_settled(host_.files, one.run); !dropped)
@@ -157,7 +157,7 @@ void SlurmHandOver::lay_out(std::vector<Leaving>& all) {
   for (Leaving& one : all) {
     if (!one.goes_on()) continue;
     auto laid = held ? lay_out(one) : Result<void>(fail(held.error()));
-    if (!laid && laid.error().blame == Blame::kInterrupted) tell_not_started(one.asked.say);
+    if (!laid && laid.error().blame == Blame::kInterrupted) tell_not_started(one.asked.patience.say);
     if (!laid) one.refuse(std::move(laid).error());
   }
 }
@@ -172,7 +172,7 @@ Result<void> SlurmHandOver::lay_out(Leaving& one) {
                  run.log_folder(), run.home(), run.params()};
   job.most_minutes = most_minutes_for(spec);
   TRY_ASSIGN(one.options, render_options(job));
-  const Patience patience{one.asked.stop, one.asked.say};
+  const Patience& patience = one.asked.patience;
   TRY(place(job, patience));
   TRY(shared_.place_checkpoint(spec, job.folders.checkpoint, patience));
   TRY(files.remove(run.checkpoint()));

@@ -198,7 +198,7 @@ Result<std::string> UaiPlatform::create(const UaiRun& run, const UaiCreation& jo
 // Secrets are refused by what renders the command.
 std::vector<Result<std::string>> UaiPlatform::submit_all(const std::vector<Submission>& jobs) {
   std::vector<Result<std::string>> answers;
-  for (const Submission& job : jobs) answers.push_back(start(job.spec, {job.stop, job.say}));
+  for (const Submission& job : jobs) answers.push_back(start(job.spec, job.patience));
   return answers;
 }
 
