@@ -14,6 +14,7 @@
 #include "rules/all.h"
 #include "rules/image/image_rule.h"
 #include "rules/job/attempt.h"
+#include "rules/job/checkpoint.h"
 #include "rules/job/intent.h"
 #include "rules/job/provenance.h"
 
@@ -47,13 +48,23 @@ Result<void> check_code(Session& session, const Run& original, const JobSpec& sp
   };
   if (spec.code) TRY(count(*spec.code));
   for (const GivenTree& tree : spec.data) TRY(count(*tree.files));
-  if (spec.resumed) TRY(count(*spec.resumed->files));
   if (gone == 0) return {};
   return fail(
       step_error(cat(plural(gone, "file"), " that run ", quoted(original.id), " was given ",
                      gone == 1 ? "is" : "are", " not in the cache any more"),
                  "`trainmake gc` keeps what results need that labels have; a copy of the cache may have "
                  "it, see `trainmake help cache`"));
+}
+
+// It begins with the very same, or not at all.
+Result<void> check_checkpoint(Session& session, const Run& original, const JobSpec& spec) {
+  if (!spec.resumed) return {};
+  TRY_ASSIGN(const bool whole, is_whole(session.host().files, session.blobs(), *spec.resumed));
+  if (whole) return {};
+  return fail(step_error(cat("The checkpoint of run ", quoted(spec.resumed->run), ", from which run ",
+                             quoted(original.id), " went on, is no longer in the cache, or damaged"),
+                         cat("A copy of the cache may have it, see `trainmake help cache`; `trainmake ",
+                             shell_word(session.shown(original.label)), " --force` runs what is there now")));
 }
 
 struct Repeat {
@@ -189,7 +200,7 @@ Result<int> run_again(const Call& call, const Run& original, JobSpec spec) {
   services.is_as_marked =
       mark_checker(session.host(), session.workspace(), *space, session.tally(), original.platform);
   TRY_ASSIGN(const Repeat repeat, begin(session, services, plan, original));
-  plan.spec.checkpoint = cat("repeat-", repeat.run.id);  // it begins where the original began
+  plan.spec.checkpoint = own_checkpoint(repeat.run.id);  // it begins where the original began
   plan.provenance_json = repeat.run.provenance_json;
   const std::unique_ptr<Reporter> reporter =
       session.json() ? make_json_reporter() : make_plain_reporter(session.here());
@@ -226,6 +237,7 @@ Result<int> repro_command(const Call& call) {
   TRY_ASSIGN(JobSpec spec, spec_given_to(listings, original));
   TRY_ASSIGN(Platform * platform, platform_of(session, original));
   TRY(check_contract(*platform, original));
+  TRY(check_checkpoint(session, original, spec));
   TRY(check_code(session, original, spec));
   TRY(check_data(session, *platform, original, spec));
   TRY_ASSIGN(const FileLock workspace, hold_workspace(session, FileLock::Mode::kShared, call.stop));

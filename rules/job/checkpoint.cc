@@ -33,14 +33,30 @@ Json json_of(const Checkpoint& checkpoint) {
   return json;
 }
 
-Result<bool> is_whole(FileSystem& files, const Blobs& blobs, const Checkpoint& checkpoint) {
-  if (!checkpoint.files) return false;
-  for (const ListedFile& file : *checkpoint.files) {
-    if (!file.link_target.empty()) continue;
-    TRY_ASSIGN(const Stat stat, files.look(blobs.path(file.sha256)));
-    if (!stat.is(FileKind::kFile) || stat.size != file.size) return false;
-  }
-  return true;
+std::optional<ToldCheckpoint> told(const Run& run, const char* which) {
+  const Json said = object_from(run.provenance_json).value(which, Json());
+  if (!said.is_object()) return std::nullopt;
+  const auto count = [&](const char* name) -> std::uint64_t {
+    const Json number = said.value(name, Json());
+    return number.is_number_unsigned() ? number.get<std::uint64_t>() : 0;
+  };
+  return ToldCheckpoint{text_at(said, "run"), text_at(said, "listing"), count("files"), count("bytes")};
+}
+
+// It was looked at when the run ended, and there was none.
+bool is_known_to_have_left_none(const Run& run) {
+  const Json provenance = object_from(run.provenance_json);
+  return provenance.contains(kLeft) && provenance[kLeft].is_null();
+}
+
+Result<bool> has_folder(FileSystem& files, const std::string& folder) {
+  if (folder.empty()) return false;
+  TRY_ASSIGN(const Stat there, files.look(folder, Links::kFollow));
+  return there.is(FileKind::kFolder);
+}
+
+std::string is_gone(const std::string& folder) {
+  return cat("its checkpoint folder ", quoted(folder), " is not there any more");
 }
 
 // As it was kept when the run ended; else as it lies where the run left it, on the platform of now.
@@ -53,9 +69,12 @@ Result<std::optional<Checkpoint>> checkpoint_of(const CheckpointSources& sources
     if (whole) return std::optional(std::move(kept));
     sources.tell(cat("The checkpoint of run ", run.id, " is no longer in the cache, or damaged"));
   }
-  if (run.platform != sources.platform_name) return std::optional<Checkpoint>();
-  TRY_ASSIGN(const std::string folder,
-             sources.platform.left(JobHandle::of(run), {Left::kCheckpoint, {}, stop}));
+  if (run.platform != sources.platform_name || is_known_to_have_left_none(run))
+    return std::optional<Checkpoint>();
+  TRY_ASSIGN(const std::string folder, sources.platform.left(JobHandle::of(run), {Left::kCheckpoint, {}, stop}));
+  TRY_ASSIGN(const bool there, has_folder(sources.files, folder));
+  if (!there && !folder.empty())
+    sources.tell(cat("Nothing goes on from run ", run.id, ": ", is_gone(folder)));
   TRY_ASSIGN(std::optional<Checkpoint> left, keep_checkpoint(sources.files, sources.blobs, folder, stop));
   if (left) left->run = run.id;
   return left;
@@ -65,8 +84,8 @@ Result<std::optional<Checkpoint>> checkpoint_of(const CheckpointSources& sources
 
 Result<std::optional<Checkpoint>> keep_checkpoint(FileSystem& files, Blobs& blobs, const std::string& folder,
                                                   const std::stop_token& stop) {
-  const Stat there = folder.empty() ? Stat{} : files.look(folder, Links::kFollow).value_or(Stat{});
-  if (!there.is(FileKind::kFolder)) return std::optional<Checkpoint>();
+  TRY_ASSIGN(const bool there, has_folder(files, folder));
+  if (!there) return std::optional<Checkpoint>();
   WalkRequest request;
   TRY_ASSIGN(request.top, follow_links(files, folder));
   request.include = {"**"};
@@ -102,15 +121,21 @@ Result<std::string> keep_checkpoint_of(Platform& platform, FileSystem& files, Bl
   auto left = keep_checkpoint(files, blobs, folder, stop);
   if (!left && left.error().blame == Blame::kUser) return left.error().message;
   if (!left) return fail(std::move(left).error());
+  TRY_ASSIGN(const bool there, has_folder(files, folder));
   provenance.erase(kLeft);
-  if (*left) provenance[kLeft] = json_of(**left);
+  if (there) provenance[kLeft] = *left ? json_of(**left) : Json();
   run.provenance_json = dumped(provenance);
-  return std::string();
+  return there ? std::string() : is_gone(folder);
 }
 
 std::string checkpoint_left_by(const Run& run) {
-  return text_at(object_from(run.provenance_json).value(kLeft, Json()), "listing");
+  const std::optional<ToldCheckpoint> left = told_left(run);
+  return left ? left->listing : "";
 }
+
+std::optional<ToldCheckpoint> told_resumed(const Run& run) { return told(run, kResumed); }
+
+std::optional<ToldCheckpoint> told_left(const Run& run) { return told(run, kLeft); }
 
 std::string with_resumed(const std::string& provenance_json, const std::optional<Checkpoint>& resumed) {
   Json provenance = object_from(provenance_json);
@@ -120,9 +145,9 @@ std::string with_resumed(const std::string& provenance_json, const std::optional
 }
 
 Result<std::optional<Checkpoint>> resumed_by(Listings& listings, const Run& run) {
-  const Json said = object_from(run.provenance_json).value(kResumed, Json());
-  if (!said.is_object()) return std::optional<Checkpoint>();
-  Checkpoint resumed{text_at(said, "run"), text_at(said, "listing"), nullptr};
+  const std::optional<ToldCheckpoint> said = told_resumed(run);
+  if (!said) return std::optional<Checkpoint>();
+  Checkpoint resumed{said->run, said->listing, nullptr};
   TRY_ASSIGN(resumed.files, listings.get(resumed.listing));
   return std::optional(std::move(resumed));
 }
@@ -137,17 +162,42 @@ Result<std::optional<Checkpoint>> last_checkpoint(const CheckpointSources& sourc
   return std::optional<Checkpoint>();
 }
 
+std::vector<Run> in_vain_since_success(std::vector<Run> runs) {
+  const auto success = std::find_if(runs.begin(), runs.end(),
+                                    [](const Run& run) { return run.status == RunStatus::kSucceeded; });
+  runs.erase(success, runs.end());
+  return runs;
+}
+
+Result<bool> is_whole(FileSystem& files, const Blobs& blobs, const Checkpoint& checkpoint) {
+  if (!checkpoint.files) return false;
+  for (const ListedFile& file : *checkpoint.files) {
+    if (!file.link_target.empty()) continue;
+    TRY_ASSIGN(const Stat stat, files.look(blobs.path(file.sha256)));
+    if (!stat.is(FileKind::kFile) || stat.size != file.size) return false;
+  }
+  return true;
+}
+
 std::string own_checkpoint(std::string_view run) { return cat("run-", run); }
 
 std::uint64_t bytes_resumed(const JobSpec& spec) {
   return spec.resumed && spec.resumed->files ? bytes_of(*spec.resumed->files) : 0;
 }
 
+Result<void> set_aside_checkpoint(FileSystem& files, const std::string& folder) {
+  TRY_ASSIGN(const Stat there, files.look(folder));
+  if (!there.exists()) return {};
+  const std::string aside = cat(folder, ".earlier");
+  TRY(files.remove(aside));
+  return files.rename(folder, aside);
+}
+
 Result<void> place_checkpoint(FileSystem& files, Blobs& blobs, const JobSpec& spec, const std::string& folder,
                               const Copying& copying) {
-  if (!spec.resumed) return {};
   TRY_ASSIGN(const Stat there, files.look(folder));
   if (there.exists()) return {};
+  if (!spec.resumed) return files.make_folder(folder);
   const std::string owner = cat("the checkpoint of run ", spec.resumed->run);
   if (!spec.resumed->files) {
     return fail(step_error(cat("The list of files of ", owner, " is no longer in the cache, or damaged"),
@@ -160,7 +210,11 @@ Result<void> place_checkpoint(FileSystem& files, Blobs& blobs, const JobSpec& sp
 }
 
 std::string size_text(const Checkpoint& checkpoint) {
-  return cat(plural(checkpoint.files->size(), "file"), ", ", human_bytes(bytes_of(*checkpoint.files)));
+  return size_text(ToldCheckpoint{"", "", checkpoint.files->size(), bytes_of(*checkpoint.files)});
+}
+
+std::string size_text(const ToldCheckpoint& checkpoint) {
+  return cat(plural(checkpoint.files, "file"), ", ", human_bytes(checkpoint.bytes));
 }
 
 }  // namespace trainmake

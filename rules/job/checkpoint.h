@@ -1,5 +1,6 @@
-// What a run of a job with `resume = true` leaves in its checkpoint folder, kept by content, so that a later
-// run goes on from it: on whatever platform, after `gc`, and once more by `repro`. Knows no platform.
+// What a run leaves in its checkpoint folder, kept by content, so that a later run goes on from it and says
+// so: of a job with `resume = true` on whatever platform and after `gc`, of any other the next attempt at the
+// same; and `repro` once more. Knows no platform.
 #pragma once
 
 #include <functional>
@@ -27,6 +28,15 @@ Result<std::string> keep_checkpoint_of(Platform& platform, FileSystem& files, Bl
 // Where it is kept; "" when the run left none, or it was not kept.
 std::string checkpoint_left_by(const Run& run);
 
+// What a run's provenance says of a checkpoint, whether or not that is there still.
+struct ToldCheckpoint {
+  std::string run;      // which left it; "" is the run itself
+  std::string listing;  // its content, as a digest
+  std::uint64_t files = 0, bytes = 0;
+};
+std::optional<ToldCheckpoint> told_resumed(const Run& run);  // from what it was begun
+std::optional<ToldCheckpoint> told_left(const Run& run);
+
 // Of a run's provenance: from what it was begun, or from nothing.
 std::string with_resumed(const std::string& provenance_json, const std::optional<Checkpoint>& resumed);
 // Its `files` are nullptr when they are not in the cache any more.
@@ -41,22 +51,32 @@ struct CheckpointSources {
   const std::string& platform_name;
   std::function<void(std::string)> tell;
 };
-// Of `runs`, all of one label and the newest first, the last that is over and left one. Repetitions of others
-// are passed over, and so is what is not whole any more, which is told.
+// Of `runs`, all of one label and the newest first, the last that is over and left one. What is not whole any
+// more, or not there, is passed over, which is told.
 Result<std::optional<Checkpoint>> last_checkpoint(const CheckpointSources& sources,
                                                   const std::vector<Run>& runs, const std::stop_token& stop);
+// Those of one fingerprint, the newest first, that a next attempt at the same goes on from: none that came
+// before a success.
+std::vector<Run> in_vain_since_success(std::vector<Run> runs);
 
-// JobSpec::checkpoint of a run that shares its folder with no other.
+// Whether all of its files are in the cache.
+Result<bool> is_whole(FileSystem& files, const Blobs& blobs, const Checkpoint& checkpoint);
+
+// JobSpec::checkpoint: no run shares its folder with another.
 std::string own_checkpoint(std::string_view run);
 
 std::uint64_t bytes_resumed(const JobSpec& spec);
 
-// Puts what is resumed from into the run's checkpoint folder, before its job starts: whole, or not at all.
-// One that is there already stays as it is.
+// What lies in the run's checkpoint folder before it is placed is of one with this id that is not remembered
+// any more, and which nobody said to go on from.
+Result<void> set_aside_checkpoint(FileSystem& files, const std::string& folder);
+// Makes the run's checkpoint folder, before its job starts: with what is resumed from, whole or not at all,
+// or empty. One that is there already stays as it is.
 Result<void> place_checkpoint(FileSystem& files, Blobs& blobs, const JobSpec& spec, const std::string& folder,
                               const Copying& copying = {});
 
 // "3 files, 1.2 MiB"
 std::string size_text(const Checkpoint& checkpoint);
+std::string size_text(const ToldCheckpoint& checkpoint);
 
 }  // namespace trainmake

@@ -113,22 +113,32 @@ void Courses::Course::resume_from(std::optional<Checkpoint> checkpoint) {
   plan_.provenance_json = with_resumed(plan_.provenance_json, plan_.spec.resumed);
 }
 
-// Before there is an intent, which says what the run resumes from.
+// Before there is an intent, which says what the run goes on from. Where what jobs leave lies in a store,
+// only `resume` brings it.
 Result<void> Courses::Course::find_checkpoint() {
   const JobServices& services = courses_.services_;
   const Label& label = subject_.target().label;
+  if (!plan_.spec.resume && services.platform.traits.reads_stores) return {};
   std::optional<Result<std::vector<Run>>> runs;
-  doing_.on_owner([&] { runs = services.runs.of(label); });
+  doing_.on_owner([&] {
+    runs = plan_.spec.resume ? services.runs.of(label) : services.runs.of(label, doing_.fingerprint);
+  });
   if (!*runs) return fail(std::move(*runs).error());
+  std::vector<Run> earlier = **std::move(runs);
+  const auto is_taken_up = [&](const Run& run) {  // with what it was begun with
+    return !is_over(run.status) && run.fingerprint == doing_.fingerprint;
+  };
+  if (std::any_of(earlier.begin(), earlier.end(), is_taken_up)) return {};
+  if (!plan_.spec.resume) earlier = in_vain_since_success(std::move(earlier));
   const auto tell = [&](std::string text) { doing_.events(Message{label, std::move(text)}); };
   const CheckpointSources sources{services.host.files, services.blobs,         courses_.listings_,
                                   services.platform,   services.platform_name, tell};
-  TRY_ASSIGN(std::optional<Checkpoint> checkpoint, last_checkpoint(sources, **runs, doing_.stop));
+  TRY_ASSIGN(std::optional<Checkpoint> checkpoint, last_checkpoint(sources, earlier, doing_.stop));
   resume_from(std::move(checkpoint));
   return {};
 }
 
-// A run of its own checkpoint folder: attempts do not share it, so that what each began with is known.
+// Attempts do not share a checkpoint folder, so that what each began with is known.
 Result<void> Courses::Course::settle_checkpoint(const Run& run) {
   plan_.spec.checkpoint = own_checkpoint(run.id);
   if (!is_new_) {
@@ -144,14 +154,14 @@ Result<void> Courses::Course::settle_checkpoint(const Run& run) {
 
 Result<Done> Courses::Course::next() {
   const JobServices& services = courses_.services_;
-  if (plan_.spec.resume) TRY(find_checkpoint());
+  TRY(find_checkpoint());
   std::optional<Result<Choice>> chosen;
   doing_.on_owner([&] { chosen = courses_.choose(subject_, description_, plan_, afresh_); });
   TRY_ASSIGN(Choice choice, std::move(*chosen));
   if (choice.what == Choice::What::kTake)
     return Done{artifacts_of(choice.run.outputs), "had succeeded already", false, choice.run.id};
   is_new_ = choice.what == Choice::What::kStart;
-  if (plan_.spec.resume) TRY(settle_checkpoint(choice.run));
+  TRY(settle_checkpoint(choice.run));
   std::optional<std::vector<GivenTree>> given = plan_.spec.data;
   if (!is_new_) {
     TRY_ASSIGN(given, data_given_to(courses_.listings_, choice.run));
@@ -237,12 +247,6 @@ Result<Done> Courses::run(const Subject& subject, const Description& description
   TRY(plans_.check_stored(subject, plan, doing));
   TRY(plans_.have_image(subject, plan, doing));
   tell_without_effect(subject.target(), services_, doing);
-  plan.spec.checkpoint = Hasher()
-                             .field(plan.spec.label)
-                             .number(doing.fingerprint.high)
-                             .number(doing.fingerprint.low)
-                             .finish()
-                             .hex();
   std::optional<Result<std::vector<Run>>> earlier;
   doing.on_owner([&] { earlier = services_.runs.of(subject.target().label, doing.fingerprint); });
   if (!*earlier) return fail(std::move(*earlier).error());

@@ -54,7 +54,7 @@ struct Checkpoint {
 struct JobSpec {
   std::string run;         // the run's id
   std::string key;         // its name on the platform
-  std::string checkpoint;  // equal for attempts of which one may go on where another stopped
+  std::string checkpoint;  // the name of its checkpoint folder, which no other run has
   std::string label;
   std::string image;                   // the image's identity
   std::optional<ImageRoot> root = {};  // where the platform runs images itself
@@ -76,9 +76,9 @@ struct JobSpec {
   std::map<std::string, std::string> outputs;  // name → path in the output folder
   Table resources;
   Table distribution;
-  std::int64_t timeout_s = 0;              // 0: none
-  bool resume = false;                     // it goes on from the checkpoint of the run before
-  std::optional<Checkpoint> resumed = {};  // that one, when there is any
+  std::int64_t timeout_s = 0;  // 0: none
+  bool resume = false;         // it goes on from the checkpoint of the run before, whatever that ran
+  std::optional<Checkpoint> resumed = {};  // what it goes on from; else it begins with nothing
 };
 
 }  // namespace trainmake

@@ -27,6 +27,13 @@ Json data_json(const JobSpec& spec) {
   return trees;
 }
 
+// All that is said of it; which files it has, its listing says.
+GivenTree given_tree(const Json& said) {
+  return {text_at(said, "label"),    text_at(said, "channel"), nullptr,
+          text_at(said, "identity"), text_at(said, "listing"), text_at(said, "store"),
+          text_at(said, "mark")};
+}
+
 Json metrics_json(const Value* declared) {
   Json metrics = Json::object();
   for (const auto& [name, source] : metric_sources(declared)) {
@@ -46,9 +53,7 @@ Result<std::optional<std::vector<GivenTree>>> data_given_to(Listings& listings, 
   if (!provenance.is_object() || !provenance.contains("data") || !provenance["data"].is_array())
     return std::optional<std::vector<GivenTree>>();
   for (const Json& given : provenance["data"]) {
-    GivenTree tree{text_at(given, "label"),    text_at(given, "channel"), nullptr,
-                   text_at(given, "identity"), text_at(given, "listing"), text_at(given, "store"),
-                   text_at(given, "mark")};
+    GivenTree tree = given_tree(given);
     if (tree.identity.empty()) continue;  // what another job left: copied, and not read in place
     TRY_ASSIGN(tree.files, listings.get(tree.listing));
     if (!tree.files) return std::optional<std::vector<GivenTree>>();
@@ -84,8 +89,7 @@ std::vector<std::string> listings_of(const Run& run) {
   if (const std::optional<JobSpec> spec = parse_spec(provenance.value("spec", Json())))
     listings = spec->listings;
   for (const Json& tree : provenance.value("data", Json())) listings.push_back(text_at(tree, "listing"));
-  if (std::string resumed = text_at(provenance.value("resumed", Json()), "listing"); !resumed.empty())
-    listings.push_back(std::move(resumed));
+  if (const std::optional<ToldCheckpoint> resumed = told_resumed(run)) listings.push_back(resumed->listing);
   return listings;
 }
 
@@ -142,15 +146,12 @@ Result<JobSpec> spec_given_to(Listings& listings, const Run& run) {
   }
   TRY_ASSIGN(spec->code, merged(code, spec->label));
   for (const Json& given : provenance.value("data", Json())) {
-    GivenTree tree{text_at(given, "label"),    text_at(given, "channel"), nullptr,
-                   text_at(given, "identity"), text_at(given, "listing"), text_at(given, "store"),
-                   text_at(given, "mark")};
+    GivenTree tree = given_tree(given);
     TRY_ASSIGN(tree.files, listings.get(tree.listing));
     if (!tree.files) return gone(cat("What ", quoted(tree.label), " was"));
     spec->data.push_back(std::move(tree));
   }
   TRY_ASSIGN(spec->resumed, resumed_by(listings, run));
-  if (spec->resumed && !spec->resumed->files) return gone("The checkpoint that was resumed from");
   return *std::move(spec);
 }
 

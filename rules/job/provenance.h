@@ -23,7 +23,8 @@ Result<std::optional<std::vector<GivenTree>>> data_given_to(Listings& listings, 
 bool reads_from(const Run& run, const std::string& store);
 Metrics metrics_declared_of(const Run& run);  // when it was submitted
 
-// What it was given, to give it again: all but its run and key. What is not there any more is an error.
+// What it was given, to give it again: all but its run and key. What is not there any more is an error, but
+// for the files of the checkpoint that it went on from.
 Result<JobSpec> spec_given_to(Listings& listings, const Run& run);
 // The blobs that say which files it was given.
 std::vector<std::string> listings_of(const Run& run);

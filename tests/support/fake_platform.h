@@ -148,9 +148,10 @@ class FakePlatform final : public Platform {
     job.status.exit_code = code;
     job.status.reason = std::move(reason);
     job.status.ended_ns = 2'000'000'000;
-    if (!job.spec.resume || job.status.started_ns == 0) return;
+    if (job.status.started_ns == 0) return;
     const std::filesystem::path checkpoint = folder_of(job.spec.run) + "-checkpoint";
     std::filesystem::create_directories(checkpoint);
+    if (!job.spec.resume) return;
     std::ofstream(checkpoint / "step") << (job.spec.resumed ? cat("after ", job.spec.resumed->run) : "first");
   }
 

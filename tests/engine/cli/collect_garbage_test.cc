@@ -92,6 +92,17 @@ TEST_F(Gc, OfEachLabelKeepsTheLastCheckpoint) {
   EXPECT_FALSE(has("before"));
 }
 
+TEST_F(Gc, KeepsWhatAResultWentOnFrom) {
+  const std::string listing = encode({{"step", "", "", 4, 0644, {}, blob("begun with")}});
+  auto run = run_of({"aaa000000000", job("x"), RunStatus::kSucceeded, old_ns});
+  run.provenance_json = cat(R"({"resumed":{"run":"before","listing":")", blob(listing).hex(), R"("}})");
+  put(run);
+  const Manifest manifest = manifest_of("a");
+  ASSERT_TRUE(state->remember({job("x"), manifest.fingerprint(), manifest, {}, old_ns, "0", run.id}));
+  collect();
+  EXPECT_TRUE(has(listing) && has("begun with"));
+}
+
 TEST_F(Gc, ForgetsOldResultsBeyondTheNewestFew) {
   for (int i = 0; i < 5; ++i) {
     blob(cat("result ", i));

@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "rules/job/checkpoint.h"
 #include "rules/job/platforms/local/patient_log.h"
 #include "rules/job/platforms/local/prepare.h"
 #include "tests/rules/job/local_world.h"
@@ -307,20 +308,38 @@ TEST(LocalPlatform, WhatLiesBeyondALinkInTheOutputStays) {
   EXPECT_EQ(world.folder.read("elsewhere/sub/p.txt"), "theirs");
 }
 
-TEST(LocalPlatform, ACheckpointOutlivesAFailedAttemptAndGoesWithASuccess) {
+TEST(LocalPlatform, ACheckpointStaysAfterAFailureAndGoesWithASuccess) {
+  for (const bool succeeds : {false, true}) {
+    LocalWorld world;
+    const JobSpec spec =
+        script_spec(1, cat("echo 7 > \"$TRAINMAKE_CHECKPOINT_DIR/step\"; exit ", succeeds ? "0" : "1"));
+    const RunStatus end = world.run(spec).status;
+    ASSERT_EQ(end, succeeds ? RunStatus::kSucceeded : RunStatus::kFailed);
+    const JobHandle job{spec.run, spec.key, ""};
+    ASSERT_TRUE(world.platform.settled(job, end, {}));
+    const std::string place = succeeds ? "runs/run1/checkpoint" : cat("checkpoints/", spec.checkpoint);
+    EXPECT_EQ(*world.platform.left(job, Left::kCheckpoint), world.folder.path(cat("cache/", place)));
+    EXPECT_EQ(world.folder.read(cat("cache/", place, "/step")), "7\n");
+  }
+}
+
+TEST(LocalPlatform, ACheckpointIsFoundWhenGcLeftNothingElseOfItsRun) {
   LocalWorld world;
-  const std::string script =
-      "cd \"$TRAINMAKE_CHECKPOINT_DIR\"; if test -e step; then cat step; else echo resumed > step; exit 1; "
-      "fi";
-  JobSpec first = script_spec(1, script), second = script_spec(2, script);
-  second.checkpoint = first.checkpoint;
-  EXPECT_EQ(world.run(first).status, RunStatus::kFailed);
-  ASSERT_TRUE(world.platform.settled({first.run, first.key, ""}, RunStatus::kFailed, {}));
-  EXPECT_EQ(world.run(second).status, RunStatus::kSucceeded);
-  EXPECT_EQ(world.log(second), "resumed\n");
-  ASSERT_TRUE(world.platform.settled({second.run, second.key, ""}, RunStatus::kSucceeded, {}));
-  EXPECT_FALSE(world.folder.has(cat("cache/checkpoints/", first.checkpoint)));
-  EXPECT_EQ(world.folder.read("cache/runs/run2/checkpoint/step"), "resumed\n");
+  JobSpec spec = script_spec(1, "echo 7 > \"$TRAINMAKE_CHECKPOINT_DIR/step\"; exit 1");
+  spec.checkpoint = own_checkpoint(spec.run);
+  world.run(spec);
+  std::filesystem::remove_all(world.folder.path("cache/runs/run1"));
+  const std::string folder = *world.platform.left({spec.run, spec.key, ""}, Left::kCheckpoint);
+  EXPECT_EQ(*read_file(real_file_system(), path_join(folder, "step")), "7\n");
+}
+
+TEST(LocalPlatform, WhatLiesWhereItsCheckpointWillBeIsPutAside) {
+  LocalWorld world;
+  const JobSpec spec = script_spec(1, "ls \"$TRAINMAKE_CHECKPOINT_DIR\"");
+  world.folder.write(cat("cache/checkpoints/", spec.checkpoint, "/step"), "of a run that was forgotten");
+  EXPECT_EQ(world.run(spec).status, RunStatus::kSucceeded);
+  EXPECT_EQ(world.log(spec), "");
+  EXPECT_TRUE(world.folder.has(cat("cache/checkpoints/", spec.checkpoint, ".earlier/step")));
 }
 
 TEST(LocalPlatform, AnOrderWithoutACheckpointIsAnError) {

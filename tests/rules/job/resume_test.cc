@@ -57,6 +57,51 @@ TEST(Resume, WhatIsResumedFromIsRememberedAndNoLineOfTheManifest) {
   EXPECT_EQ((*resumed)->listing, checkpoint_left_by(world.runs.runs[1]));
 }
 
+TEST(Resume, AnotherAttemptGoesOnFromWhatTheLastInVainLeftAndSaysSo) {
+  ResumeWorld world;
+  world.set("resume", value_of(false));
+  world.train("fail", 1);
+  const std::string first = world.runs.runs[0].id;
+  world.folder.write(cat("fake/", first, "-checkpoint/step"), "7");
+  world.retry = true;
+  world.train("fail", 1);
+  EXPECT_EQ(world.resumed_by_newest(), first);
+  EXPECT_EQ(world.platform.spec_of(world.runs.runs[0].key).checkpoint, cat("run-", world.runs.runs[0].id));
+  EXPECT_EQ(told_resumed(world.runs.runs[0])->run, first);
+  EXPECT_EQ(told_resumed(world.runs.runs[0])->bytes, 1U);
+  world.train("fail", 2);
+  EXPECT_EQ(world.resumed_by_newest(), "nothing") << "of other parameters";
+}
+
+TEST(Resume, AnAttemptAfterASuccessBeginsWithNothing) {
+  ResumeWorld world;
+  world.set("resume", value_of(false));
+  world.train("fail", 1);
+  world.folder.write(cat("fake/", world.runs.runs[0].id, "-checkpoint/step"), "7");
+  trainmake::Run success = world.runs.runs[0];
+  success.status = RunStatus::kSucceeded;
+  success.id = "aaaaaaaaaaaa";
+  success.attempt = 2;
+  world.runs.runs.insert(world.runs.runs.begin(), success);
+  world.retry = true;
+  world.train("fail", 1);
+  EXPECT_EQ(world.resumed_by_newest(), "nothing");
+}
+
+TEST(Resume, AFolderThatIsGoneIsToldAndOneThatWasEmptyIsNot) {
+  for (const bool is_gone : {true, false}) {
+    ResumeWorld world;
+    world.set("resume", value_of(false));
+    world.train("fail", 1);
+    const std::string first = world.runs.runs[0].id;
+    if (is_gone) std::filesystem::remove_all(world.folder.path("fake"));
+    world.retry = true;
+    world.train("fail", 1);
+    const std::string told = cat("Nothing goes on from run ", first, ": its checkpoint folder `");
+    EXPECT_EQ(world.messages().find(told) != std::string::npos, is_gone);
+  }
+}
+
 TEST(Resume, OneThatNeverStartedOrGoesOnIsPassedOver) {
   ResumeWorld world;
   world.train("succeed", 1);

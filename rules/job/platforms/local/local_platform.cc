@@ -9,6 +9,7 @@
 #include "engine/base/tree_size.h"
 #include "engine/base/working_folder.h"
 #include "engine/container/runtime.h"
+#include "rules/job/checkpoint.h"
 #include "rules/job/container_layout.h"
 #include "rules/job/note_files.h"
 #include "rules/job/platforms/local/leftovers.h"
@@ -72,7 +73,7 @@ Contract contract_of_process(const Host& host, Contract contract) {
   return contract;
 }
 
-// What the run resumed from goes with it: a later attempt at the same, asked for by force, starts afresh.
+// It goes with what the run left.
 Result<void> keep_checkpoint(FileSystem& files, const RunFolder& run) {
   TRY_ASSIGN(const std::optional<std::string> bytes, read_file_if_there(files, run.order()));
   const std::optional<Order> order = bytes ? parse_order(*bytes) : std::nullopt;
@@ -188,13 +189,15 @@ Result<void> LocalPlatform::lay_out(const Submission& job, const RunFolder& run)
   if (!*lock) return {};
   TRY_ASSIGN(const bool laid_out, is_there(host_.files, run.order()));
   if (laid_out) return {};
-  TRY_ASSIGN(
-      PrepareOptions options,
-      how_to_prepare(job.spec, run, path_join(workspace_.cache, cat("checkpoints/", job.spec.checkpoint))));
+  TRY_ASSIGN(PrepareOptions options, how_to_prepare(job.spec, run, checkpoint_folder(job.spec.checkpoint)));
   LayoutProgress progress(host_.clock, job.patience);
   options.progress = &progress;
   TRY(host_.files.create_exclusive(all_runs_made(), ""));
   return prepare(host_.files, blobs_, job.spec, run, options);
+}
+
+std::string LocalPlatform::checkpoint_folder(std::string_view name) const {
+  return path_join(workspace_.cache, cat("checkpoints/", name));
 }
 
 Result<PrepareOptions> LocalPlatform::how_to_prepare(const JobSpec& spec, const RunFolder& run,
@@ -411,13 +414,14 @@ Result<std::string> LocalPlatform::left(const JobHandle& job, const LeftRequest&
   return wanted.what == Left::kLogs ? run.log_folder() : run.output();
 }
 
-// Its own once it succeeded; until then it is shared by the attempts.
+// With what the run left once it succeeded, until then beside; `gc` may have left no more than that.
 Result<std::string> LocalPlatform::checkpoint_of(const RunFolder& run) {
   TRY_ASSIGN(const bool is_its_own, is_there(host_.files, run.checkpoint()));
   if (is_its_own) return run.checkpoint();
   TRY_ASSIGN(const std::optional<std::string> bytes, read_file_if_there(host_.files, run.order()));
   const std::optional<Order> order = bytes ? parse_order(*bytes) : std::nullopt;
-  return order ? folder_named(*order, kCheckpointFolder) : std::string();
+  return order ? folder_named(*order, kCheckpointFolder)
+               : checkpoint_folder(own_checkpoint(path_name(run.top)));
 }
 
 Result<void> LocalPlatform::settled(const JobHandle& job, RunStatus end,

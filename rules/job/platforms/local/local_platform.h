@@ -71,6 +71,7 @@ class LocalPlatform final : public Platform {
   Result<void> check_runs_are_there(const JobHandle& job);
   Result<bool> is_supervised(const RunFolder& run);
   Result<std::string> checkpoint_of(const RunFolder& run);
+  std::string checkpoint_folder(std::string_view name) const;
   Result<JobStatus> living_status(const RunFolder& run, JobStatus status);
   Result<void> end_supervised(const RunFolder& run, const Start& start);
   // Of a run whose supervisor is gone, unless it left word of the end.

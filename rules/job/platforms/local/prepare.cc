@@ -193,16 +193,6 @@ std::uint64_t bytes_copied(const JobSpec& spec, const Listing& code) {
   return bytes;
 }
 
-// A run that goes on from others has the folder for itself: what lies there is of one with this id that is
-// not remembered any more, and which nobody said to go on from.
-Result<void> set_aside(FileSystem& files, const std::string& checkpoint) {
-  TRY_ASSIGN(const Stat there, files.look(checkpoint));
-  if (!there.exists()) return {};
-  const std::string aside = cat(checkpoint, ".earlier");
-  TRY(files.remove(aside));
-  return files.rename(checkpoint, aside);
-}
-
 }  // namespace
 
 Result<void> prepare(FileSystem& files, Blobs& blobs, const JobSpec& spec, const RunFolder& run,
@@ -232,10 +222,9 @@ Result<void> prepare(FileSystem& files, Blobs& blobs, const JobSpec& spec, const
   const Copying copying = options.progress != nullptr ? options.progress->copying() : Copying{};
   if (copies_code) TRY(lay_out(files, blobs, code, "the code", real.code, copying));
   TRY_ASSIGN(std::vector<ReadOnlyFolder> views, lay_out_data(files, blobs, spec, run, options, copying));
-  if (spec.resume) TRY(set_aside(files, real.checkpoint));
+  TRY(set_aside_checkpoint(files, real.checkpoint));
   TRY(place_checkpoint(files, blobs, spec, real.checkpoint, copying));
-  for (const std::string& folder : {real.output, real.checkpoint, real.log, real.home})
-    TRY(files.make_folder(folder));
+  for (const std::string& folder : {real.output, real.log, real.home}) TRY(files.make_folder(folder));
   if (order.container) {
     TRY(prepare_in_container(files, spec, run, real, views, options, order));
   } else {
