@@ -88,6 +88,19 @@ class InAContainer(InBusyboxOnSlurm):
         going.end().exits(0)
         self.assert_told(place.ask("logs", "job:j").out, "before")
 
+    def test_it_goes_on_from_a_whole_checkpoint_or_does_not_begin(self):
+        place = self.in_busybox('cat /checkpoint/step || { echo 1 >/checkpoint/step; exit 1; }\necho x > /output/o.txt\n')
+        place.ask("job:j").exits(1)
+        going = place.start("job:j", "--retry", "--json", env=self.wrapped_sbatch(place, 'real --hold "$@"'))
+        number = eventually(lambda: len(place.runs()) == 2 and place.runs()[0]["job"], "no number")
+        (folder,) = place.path("shared/checkpoints").glob(f"*/run-{place.runs()[0]['run']}")
+        (folder / "step").unlink()
+        self.slurm("scontrol", "release", number)
+        self.assert_told(going.end().exits(1), "Not begun: ", "there are 0 files, 0 bytes in")
+        self.assertNotIn("/checkpoint/step", place.ask("logs", "job:j").exits(0).out)
+        place.ask("job:j", "--retry").exits(0)
+        self.assertEqual(place.ask("logs", "job:j").exits(0).out, "1\n")
+
     def test_a_sweep_is_an_array_that_shares_one_copy_of_the_image(self):
         place = self.in_busybox("")
         place.append("TRAINFILE.lua", '''

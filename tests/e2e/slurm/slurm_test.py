@@ -351,6 +351,54 @@ class Resumed(OnSlurm):
         gate.open()
         going.end().exits(0)
 
+    def failing(self, job):
+        """Counts on as well, and fails when it is at 1."""
+        place = self.on_slurm(self.place({
+            "code/count.sh": 'at=$(cat "$TRAINMAKE_CHECKPOINT_DIR/step" || echo 0)\necho "began at $at"\necho $((at + 1)) >"$TRAINMAKE_CHECKPOINT_DIR/step"\n[ "$at" != 0 ]\n',
+            "TRAINFILE.lua": 'code "c" { srcs = glob "code/**", main = "count.sh" }\nimage "i" { code = "code:c", base = "scratch" }\n'
+                             f'job "j" {{ image = "image:i", {job} }}\n'}))
+        self.assert_told(place.ask("job:j").exits(1), "began at 0")
+        return place
+
+    def checkpoint_of(self, place, run):
+        (folder,) = place.path("shared/checkpoints").glob(f"*/run-{run['run']}")
+        return folder
+
+    def test_another_attempt_goes_on_and_is_repeated_from_the_same(self):
+        for job in ("resume = true", ""):
+            with self.subTest(job=job):
+                place = self.failing(job)
+                self.assert_told(place.ask("job:j", "--retry").exits(0), "began at 1")
+                second, first = place.runs()
+                self.assert_told(place.ask("show", second["run"]).exits(0).out, f"from run {first['run']}: 1 file")
+                shutil.rmtree(place.path("shared/checkpoints"))
+                self.assert_told(place.ask("repro", second["run"]).exits(0), "began at 1")
+
+    def test_what_a_forgotten_run_left_is_put_aside(self):
+        for job in ("resume = true", ""):
+            with self.subTest(job=job):
+                place = self.failing(job)
+                for path in place.path(".trainmake").glob("state.db*"):
+                    path.unlink()
+                self.assert_told(place.ask("job:j").exits(1), "began at 0")
+                (run,) = place.runs()
+                folder = self.checkpoint_of(place, run)
+                self.assertEqual((folder.with_name(folder.name + ".earlier") / "step").read_text(), "1\n")
+
+    def test_a_checkpoint_that_is_purged_while_its_job_waits(self):
+        for purged, told in (("step", "there are 0 files, 0 bytes in"), ("", "is gone")):
+            with self.subTest(purged=purged):
+                place = self.failing("resume = true")
+                env = self.wrapped_sbatch(place, 'real --hold "$@"')
+                going = place.start("job:j", "--retry", "--json", env=env)
+                number = eventually(lambda: len(place.runs()) == 2 and place.runs()[0]["job"], "no number")
+                folder = self.checkpoint_of(place, place.runs()[0])
+                (shutil.rmtree if folder / purged == folder else os.unlink)(folder / purged)
+                self.slurm("scontrol", "release", number)
+                self.assert_told(going.end().exits(1), "Not begun: ", told)
+                self.assertNotIn("began at", place.ask("logs", "job:j").exits(0).out)
+                self.assert_told(place.ask("job:j", "--retry").exits(0), "began at 1")
+
     def test_one_that_was_cancelled_there(self):
         place, gate = self.counting()
         going = place.start("job:slow", "--json").until("began at 0")

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include "rules/job/checkpoint.h"
 #include "rules/job/platforms/slurm/collect_ports.h"
+#include "rules/job/platforms/slurm/shared_files.h"
 #include "tests/rules/job/container_world.h"
 
 namespace trainmake {
@@ -134,6 +136,32 @@ TEST(CollectShared, AnArraysFolderGoesWithItsRuns) {
   world.settle(jobs[1].spec);
   world.collect();
   EXPECT_EQ(world.count("arrays"), 0U);
+}
+
+TEST(CollectShared, ACheckpointGoesWhenItIsKeptOrNobodyCameForItInLong) {
+  SharedWorld world;
+  JobSpec spec = script_spec(1, "exit 1");
+  spec.checkpoint = own_checkpoint(spec.run);
+  const std::string folder = own_checkpoint_folder(world.run_of(spec));
+  world.submit(spec);
+  world.await_end({spec.run, spec.key, ""});
+  const auto is_there_after = [&](std::chrono::hours young, const char* provenance) {
+    trainmake::Run run;
+    run.id = spec.run;
+    run.provenance_json = provenance;
+    world.collect({.logs = 0, .young = young, .copies = std::chrono::hours(0)}, {run});
+    return std::filesystem::exists(folder);
+  };
+  const std::chrono::hours long_ago(24), now(0);
+  EXPECT_TRUE(is_there_after(now, "{}")) << "its end is not remembered";
+  world.settle(spec);
+  EXPECT_TRUE(is_there_after(long_ago, "{}"));
+  EXPECT_TRUE(is_there_after(long_ago, R"({"checkpoint":null})")) << "its run is gone by now";
+  EXPECT_FALSE(is_there_after(long_ago, R"({"checkpoint":{"listing":"00"}})"));
+  std::filesystem::create_directories(folder + ".earlier");
+  std::filesystem::create_directories(folder);
+  EXPECT_FALSE(is_there_after(now, "{}"));
+  EXPECT_FALSE(std::filesystem::exists(folder + ".earlier"));
 }
 
 TEST(CollectPorts, ThoseOfJobsThatAreOverAreGivenBack) {

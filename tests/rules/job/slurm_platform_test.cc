@@ -8,6 +8,8 @@
 #include <set>
 #include <thread>
 
+#include "rules/job/checkpoint.h"
+#include "rules/job/platforms/slurm/shared_files.h"
 #include "tests/rules/job/slurm_world.h"
 
 namespace trainmake {
@@ -458,9 +460,9 @@ TEST(SlurmPlatform, ThatSlurmDoesNotAnswerIsSaidAndWhoeverStopsDoesNotWaitForIt)
   const std::int64_t began = real_clock().steady_ns();
   const auto answers =
       world.platform.submit_all({{script_spec(1, "true"), {}, {stop.get_token(), [&](std::string text) {
-                                     said = std::move(text);
-                                     stop.request_stop();
-                                   }}}});
+                                                                 said = std::move(text);
+                                                                 stop.request_stop();
+                                                               }}}});
   EXPECT_EQ(said, "Slurm has not answered `sbatch` yet; `scontrol ping` tells whether it is well");
   ASSERT_FALSE(answers.front());
   EXPECT_EQ(answers.front().error().blame, Blame::kInterrupted);
@@ -971,19 +973,98 @@ TEST(SlurmPlatform, PortsOfAJobThatCouldNotGiveThemBackAreTakenFromItsOwnOnly) {
   EXPECT_TRUE(world.platform.settled(job, status.status, {}));
 }
 
-TEST(SlurmPlatform, ACheckpointOutlivesAFailedAttemptAndGoesWithASuccess) {
-  SlurmWorld world;
-  const std::string script =
-      "cat $TRAINMAKE_CHECKPOINT_DIR/c 2>/dev/null; echo more >> $TRAINMAKE_CHECKPOINT_DIR/c; ";
-  const RunStatus ends[] = {RunStatus::kFailed, RunStatus::kSucceeded, RunStatus::kSucceeded};
-  const char* logs[] = {"", "more\n", ""};
-  for (int number = 0; number < 3; ++number) {
-    JobSpec spec = script_spec(number + 1, script + (number == 0 ? "exit 3" : "true"));
-    spec.checkpoint = "c";
+TEST(SlurmPlatform, ACheckpointStaysAfterAFailureAndGoesWithASuccess) {
+  for (const bool succeeds : {false, true}) {
+    SlurmWorld world;
+    JobSpec spec =
+        script_spec(1, cat("echo 7 > $TRAINMAKE_CHECKPOINT_DIR/step; exit ", succeeds ? "0" : "1"));
+    spec.checkpoint = own_checkpoint(spec.run);
     const JobHandle job = world.submit(spec);
-    EXPECT_EQ(world.await_end(job).status, ends[number]);
-    EXPECT_EQ(world.log(spec), logs[number]);
-    ASSERT_TRUE(world.platform.settled(job, ends[number], {}));
+    const RunStatus end = world.await_end(job).status;
+    ASSERT_EQ(end, succeeds ? RunStatus::kSucceeded : RunStatus::kFailed);
+    ASSERT_TRUE(world.platform.settled(job, end, {}));
+    const std::string folder = *world.platform.left(job, Left::kCheckpoint);
+    EXPECT_EQ(*read_file(real_file_system(), path_join(folder, "step")), "7\n");
+    EXPECT_EQ(std::filesystem::exists(own_checkpoint_folder(world.run_of(spec))), !succeeds);
+  }
+}
+
+struct CheckpointOnSlurm : SlurmWorld {
+  JobSpec counting() {
+    JobSpec spec =
+        script_spec(1, "cat $TRAINMAKE_CHECKPOINT_DIR/step; echo on > $TRAINMAKE_CHECKPOINT_DIR/step");
+    spec.checkpoint = own_checkpoint(spec.run);
+    return spec;
+  }
+  JobSpec resuming() {
+    JobSpec spec = counting();
+    spec.resumed = Checkpoint{"run0", "", std::make_shared<const Listing>(Listing{stored("step", "12\n")})};
+    return spec;
+  }
+  std::string checkpoint_of(const JobSpec& spec) { return own_checkpoint_folder(run_of(spec)); }
+  JobHandle hold(const JobSpec& spec) {
+    slurm.hold_jobs = true;
+    return submit(spec);
+  }
+};
+
+TEST(SlurmPlatform, WhatLiesWhereItsCheckpointWillBeIsPutAside) {
+  CheckpointOnSlurm world;
+  const JobSpec spec = world.counting();
+  const std::string folder = world.checkpoint_of(spec);
+  std::filesystem::create_directories(folder);
+  ASSERT_TRUE(write_file(real_file_system(), path_join(folder, "step"), "of a run that was forgotten"));
+  EXPECT_EQ(world.run(spec).status, RunStatus::kSucceeded);
+  EXPECT_EQ(world.log(spec).find("forgotten"), std::string::npos);
+  EXPECT_TRUE(std::filesystem::exists(folder + ".earlier/step"));
+}
+
+TEST(SlurmPlatform, AJobWhoseSubmissionIsDoneAgainHasItsCheckpointStill) {
+  CheckpointOnSlurm world;
+  const JobSpec spec = world.resuming();
+  world.hold(spec);
+  ASSERT_TRUE(write_file(real_file_system(), path_join(world.checkpoint_of(spec), "mark"), ""));
+  ASSERT_TRUE(real_file_system().remove(world.run_of(spec).number()));
+  world.submit(spec);
+  EXPECT_TRUE(std::filesystem::exists(path_join(world.checkpoint_of(spec), "mark")));
+}
+
+TEST(SlurmPlatform, AJobGoesOnFromWhatWasPlacedForIt) {
+  CheckpointOnSlurm world;
+  const JobSpec spec = world.resuming();
+  EXPECT_EQ(world.run(spec).status, RunStatus::kSucceeded);
+  EXPECT_EQ(world.log(spec), "12\n");
+}
+
+TEST(SlurmPlatform, OfACheckpointThatIsNotWholeAnyMoreNothingIsBegun) {
+  for (const char* now : {"", "1"}) {
+    CheckpointOnSlurm world;
+    const JobSpec spec = world.resuming();
+    const JobHandle job = world.hold(spec);
+    const std::string folder = world.checkpoint_of(spec);
+    ASSERT_TRUE(real_file_system().remove(folder + "/step"));
+    if (*now != 0) {
+      ASSERT_TRUE(write_file(real_file_system(), folder + "/step", now));
+    }
+    world.slurm.start(job.job);
+    EXPECT_EQ(world.await_end(job).status, RunStatus::kFailed);
+    EXPECT_EQ(world.log(spec), cat("Not begun: of the checkpoint of run run0 there are ",
+                                   *now == 0 ? "0" : "1", " files, ", *now == 0 ? "0" : "1", " bytes in ",
+                                   folder, ", and not 1 files, 3 bytes; trying again places it anew\n"));
+    EXPECT_FALSE(std::filesystem::exists(folder)) << "others do not go on from that";
+  }
+}
+
+TEST(SlurmPlatform, WithoutItsCheckpointFolderNothingIsBegun) {
+  for (const bool resumes : {false, true}) {
+    CheckpointOnSlurm world;
+    const JobSpec spec = resumes ? world.resuming() : world.counting();
+    const JobHandle job = world.hold(spec);
+    ASSERT_TRUE(real_file_system().remove(world.checkpoint_of(spec)));
+    world.slurm.start(job.job);
+    EXPECT_EQ(world.await_end(job).status, RunStatus::kFailed);
+    EXPECT_EQ(world.log(spec), cat("Not begun: the checkpoint folder of this run, ",
+                                   world.checkpoint_of(spec), ", is gone; trying again places it anew\n"));
   }
 }
 

@@ -166,6 +166,13 @@ TEST(SlurmScript, JobWithATimeoutAndNoCode) {
   expect_golden("slurm/timeout.txt", render_script(job));
 }
 
+TEST(SlurmScript, JobThatGoesOnFromACheckpoint) {
+  Rendered rendered;
+  const Listing files = {{"last", "", "step-2", 0, 0644, {}, {}}, {"step-2", "", "", 12, 0644, {}, {}}};
+  rendered.spec.resumed = Checkpoint{"ba9876543210", "", std::make_shared<const Listing>(files)};
+  expect_golden("slurm/resumed.txt", render_script(rendered.job()));
+}
+
 TEST(SlurmScript, CommandWithOddCharacters) {
   Rendered rendered;
   rendered.spec.secrets = {"TOKEN"};

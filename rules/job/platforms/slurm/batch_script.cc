@@ -8,6 +8,7 @@
 #include "engine/base/shell_words.h"
 #include "engine/base/text.h"
 #include "engine/container/container.h"
+#include "rules/job/checkpoint.h"
 #include "rules/job/contract_layout.h"
 #include "rules/job/contracts.h"
 #include "rules/job/platforms/slurm/hide_on_node.h"
@@ -120,6 +121,34 @@ constexpr const char* kEndOfProcesses = R"sh(if [ "$code" -ne 0 ] && first=$(rea
   code=${first%% *} process=${first#* }
 fi
 )sh";
+
+// Made when the run was handed over, which may be days ago. Once the command has begun, it is the job's;
+// before that, what is not all of what it is to go on from is nothing to go on from for others, too.
+constexpr const char* kCheckpointIsGone = R"sh(if [ ! -d "$checkpoint" ]; then
+  echo "Not begun: the checkpoint folder of this run, $checkpoint, is gone; trying again places it anew" >&2
+  leave 1
+fi
+)sh";
+constexpr const char* kCheckpointIsNotWhole = R"sh(if [ ! -e begun ]; then
+  there=$(find "$checkpoint" -type f -exec stat -c %s {} + | awk '{ bytes += $1 } END { printf "%d files, %.0f bytes", NR, bytes }')
+  if [ "$there" != "$whole" ]; then
+    echo "Not begun: of the checkpoint of run $from there are $there in $checkpoint, and not $whole; trying again places it anew" >&2
+    rm -rf "$checkpoint.spoiled" && mv "$checkpoint" "$checkpoint.spoiled"
+    leave 1
+  fi
+fi
+)sh";
+
+std::string check_checkpoint(const BatchJob& job) {
+  std::string text = cat("checkpoint=", shell_line(job.folders.checkpoint), "\n", kCheckpointIsGone);
+  if (job.spec.resumed && job.spec.resumed->files) {
+    std::uint64_t count = 0;
+    for (const ListedFile& file : *job.spec.resumed->files) count += file.link_target.empty() ? 1 : 0;
+    text += cat("from=", job.spec.resumed->run, " whole='", count, " files, ", bytes_resumed(job.spec),
+                " bytes'\n", kCheckpointIsNotWhole);
+  }
+  return text + ": >begun || leave 1\n";
+}
 
 // `%` is the begin of a pattern in file names.
 std::string file_pattern(std::string_view path) {
@@ -375,7 +404,7 @@ std::string render_script(const BatchJob& job) {
   return cat("#!/bin/sh\n# ", job.spec.key,
              ", a run of trainmake; `trainmake help slurm` tells what lies here.\ncd ",
              shell_line(job.run.top), " || exit 1\n", kClaim, "mkdir -p output home log ",
-             has_processes ? "done failed " : "", shell_line(job.folders.checkpoint), " || leave 1\n", code,
+             has_processes ? "done failed " : "", "|| leave 1\n", check_checkpoint(job), code,
              " || leave 1\n", mount_points(job),
              places(is_in_container(job) ? outside_of_container(job) : layout_of(job)), kShare,
              is_in_container(job) ? kDiskOfNode : "", render_addresses(job), kBegin,

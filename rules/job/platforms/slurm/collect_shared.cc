@@ -48,7 +48,6 @@ class Collector {
       TRY_ASSIGN(const Stat settling, files_.look(run.settled()));
       // A copy of this memory may not have taken it yet.
       if (settling.mtime_ns >= fresh_ns_) continue;
-      TRY(remove_own_checkpoint(run));
       TRY_ASSIGN(const std::uint64_t bytes, remove_others(files_, run.top, [&](const std::string& name) {
                    return keeps_log && kept.contains(name);
                  }));
@@ -56,6 +55,7 @@ class Collector {
       swept.bytes += bytes;
       if (bytes > 0 || !keeps_log) ++swept.count;
     }
+    TRY(sweep_checkpoints(workspace, swept));
     TRY(sweep_arrays(workspace));
     return swept;
   }
@@ -96,12 +96,28 @@ class Collector {
     return below.empty() ? path_join(top_, what) : path_join(path_join(top_, what), below);
   }
 
-  // One that no other attempt goes on in, of a job with `resume = true`: it was kept when the run ended.
-  Result<void> remove_own_checkpoint(const SlurmRun& run) {
-    TRY_ASSIGN(const Stat link, files_.look(run.checkpoint()));
-    if (!link.is(FileKind::kLink)) return {};
-    TRY_ASSIGN(const std::string folder, files_.read_link(run.checkpoint()));
-    return path_name(folder) == own_checkpoint(path_name(run.top)) ? files_.remove(folder) : Result<void>();
+  // Of runs that are over: what was kept when the run ended waits for copies of this memory alone, and else
+  // for a next attempt.
+  Result<void> sweep_checkpoints(const std::string& workspace, Swept& swept) {
+    std::set<std::string> kept;
+    for (const Run& run : runs_) {
+      if (!checkpoint_left_by(run).empty()) kept.insert(own_checkpoint(run.id));
+    }
+    const std::string prefix = own_checkpoint("");
+    TRY_ASSIGN(const auto entries, entries_of(files_, at("checkpoints", workspace)));
+    for (const FolderEntry& entry : entries) {
+      if (!entry.name.starts_with(prefix)) continue;
+      const std::string name = entry.name.substr(0, entry.name.find('.'));  // beside it lies `NAME.earlier`
+      const SlurmRun run{path_join(at("runs", workspace), name.substr(prefix.size()))};
+      const std::string folder = path_join(at("checkpoints", workspace), entry.name);
+      TRY_ASSIGN(const bool is_run_there, is_there(files_, run.top));
+      TRY_ASSIGN(const Stat settled, files_.look(run.settled()));
+      if (is_run_there && !settled.exists()) continue;
+      TRY_ASSIGN(const Stat stat, files_.look(folder));
+      const std::int64_t since_ns = std::max(stat.mtime_ns, settled.exists() ? settled.mtime_ns : 0);
+      if (since_ns < (kept.contains(name) ? fresh_ns_ : young_ns_)) TRY(remove(folder, swept));
+    }
+    return {};
   }
 
   // What belongs to somebody who does not let us is left to them.

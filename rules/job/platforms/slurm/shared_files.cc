@@ -149,6 +149,12 @@ std::string content_folder(const std::string& shared_dir) { return path_join(sha
 
 std::string ports_folder(const std::string& shared_dir) { return path_join(shared_dir, "ports"); }
 
+std::string own_checkpoint_folder(const SlurmRun& run) {
+  const std::string_view workspace = path_folder(run.top), runs = path_folder(workspace);
+  return path_join(path_folder(runs),
+                   cat("checkpoints/", path_name(workspace), "/", own_checkpoint(path_name(run.top))));
+}
+
 std::string shared_lock(const std::string& shared_dir) { return path_join(shared_dir, "lock"); }
 
 Result<FileLock> SharedFiles::hold() {

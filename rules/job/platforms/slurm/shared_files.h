@@ -13,6 +13,7 @@
 #include "engine/model/project.h"
 #include "rules/job/job_spec.h"
 #include "rules/job/platforms/slurm/placed_trees.h"
+#include "rules/job/platforms/slurm/slurm_run.h"
 
 namespace trainmake {
 
@@ -46,7 +47,7 @@ class SharedFiles {
                                  const Patience& patience = {});
   // A program of this machine, for its like among the nodes.
   Result<std::string> place_program(const std::string& program);
-  // What the run resumes from, for it alone.
+  // The run's own, with what it resumes from.
   Result<void> place_checkpoint(const JobSpec& spec, const std::string& folder,
                                 const Patience& patience = {});
 
@@ -73,6 +74,9 @@ inline constexpr const char* kContentInContainer = "/run/trainmake/content";
 // Below it lie the ports of nodes that jobs have: links by their addresses, whose texts are the jobs'
 // numbers.
 std::string ports_folder(const std::string& shared_dir);
+
+// A run's own, until it succeeded: then it lies with what else the run left.
+std::string own_checkpoint_folder(const SlurmRun& run);
 
 // What everybody who places something in a shared folder holds together, and who tidies up alone.
 std::string shared_lock(const std::string& shared_dir);

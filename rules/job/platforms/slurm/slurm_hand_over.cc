@@ -4,6 +4,7 @@
 
 #include "engine/base/text.h"
 #include "engine/base/tree_size.h"
+#include "rules/job/checkpoint.h"
 #include "rules/job/contract_layout.h"
 #include "rules/job/note_files.h"
 #include "rules/job/platforms/slurm/batch_script.h"
@@ -174,6 +175,8 @@ Result<void> SlurmHandOver::lay_out(Leaving& one) {
   TRY_ASSIGN(one.options, render_options(job));
   const Patience& patience = one.asked.patience;
   TRY(place(job, patience));
+  // Without a ticket no job was asked for that could have it.
+  if (one.traces.ticket.comment.empty()) TRY(set_aside_checkpoint(files, job.folders.checkpoint));
   TRY(shared_.place_checkpoint(spec, job.folders.checkpoint, patience));
   TRY(files.remove(run.checkpoint()));
   TRY(files.make_link(job.folders.checkpoint, run.checkpoint()));

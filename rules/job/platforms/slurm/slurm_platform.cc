@@ -297,7 +297,10 @@ Result<void> SlurmPlatform::give_ports_back(const SlurmRun& run) {
 
 Result<std::string> SlurmPlatform::left(const JobHandle& job, const LeftRequest& wanted) {
   TRY_ASSIGN(const SlurmRun run, folder_of(job.run));
-  if (wanted.what == Left::kCheckpoint) return run.checkpoint();
+  if (wanted.what == Left::kCheckpoint) {
+    TRY_ASSIGN(const Stat stat, host_.files.look(run.checkpoint()));
+    return stat.exists() ? run.checkpoint() : own_checkpoint_folder(run);
+  }
   return wanted.what == Left::kLogs ? run.log_folder() : run.output();
 }
 
@@ -312,7 +315,6 @@ Result<void> SlurmPlatform::settled(const JobHandle& job, RunStatus end,
   for (const std::string& path : {run.secrets(), run.home(), run.places()}) TRY(files.remove(path));
   if (end != RunStatus::kSucceeded) return {};
   TRY(files.remove(run.code()));
-  // What the run resumed from goes with it: a later attempt at the same, asked for by force, starts afresh.
   TRY_ASSIGN(const Stat link, files.look(run.checkpoint()));
   if (link.is(FileKind::kLink)) {
     TRY_ASSIGN(const std::string folder, files.read_link(run.checkpoint()));
