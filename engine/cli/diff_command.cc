@@ -9,7 +9,9 @@
 #include "engine/cli/live_run.h"
 #include "engine/cli/reasons.h"
 #include "engine/cli/run_changes.h"
+#include "engine/cli/run_json.h"
 #include "engine/cli/table.h"
+#include "rules/job/checkpoint.h"
 #include "rules/job/provenance.h"
 
 namespace trainmake {
@@ -18,6 +20,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kShownFiles = 20;  // of one section, as text
+constexpr const char* kCheckpoint = "checkpoint";
 
 Json object_from(const std::string& text) {
   Json json = parse_json<Json>(text);
@@ -43,10 +46,22 @@ Json changed_values(const Json& from, const Json& to) {
   return changed;
 }
 
+// What two runs were begun with, where that is not the same content, wherever it came from.
+struct Beginnings {
+  std::optional<ToldCheckpoint> before, now;  // nothing: with an empty checkpoint folder
+};
+
+std::optional<Beginnings> beginnings_of(const Run& before, const Run& now) {
+  const auto content = [](const std::optional<ToldCheckpoint>& told) { return told ? told->listing : ""; };
+  Beginnings both{told_resumed(before), told_resumed(now)};
+  return content(both.before) == content(both.now) ? std::nullopt : std::optional(std::move(both));
+}
+
 struct Difference {
   Run before, now;
   std::vector<RunChange> changes;
   Json params, metrics;
+  std::optional<Beginnings> beginnings;
 };
 
 // A parameter whose two values are shown needs no word that it changed.
@@ -60,13 +75,22 @@ Result<Difference> difference_of(Session& session, Run before, Run now) {
   TRY_ASSIGN(std::vector<RunChange> changes, changes_between(session.state(), before, now));
   Json params = changed_values(object_from(before.params_json), object_from(now.params_json));
   Json metrics = changed_values(metrics_object(before), metrics_object(now));
-  return Difference{std::move(before), std::move(now), std::move(changes), std::move(params),
-                    std::move(metrics)};
+  std::optional<Beginnings> beginnings = beginnings_of(before, now);
+  return Difference{std::move(before), std::move(now),     std::move(changes),
+                    std::move(params), std::move(metrics), std::move(beginnings)};
+}
+
+// As the last sentence names what runs went on from.
+std::string checkpoints_text(const Beginnings& both) {
+  if (both.before && both.now)
+    return cat("the checkpoints of runs ", both.before->run, " and ", both.now->run);
+  return cat("the checkpoint of run ", (both.now ? both.now : both.before)->run);
 }
 
 // Everything that is known to be another, by the names that `changes` and `params` have.
 std::vector<std::string> causes_of(const Difference& difference) {
   std::vector<std::string> causes;
+  if (difference.beginnings) causes.emplace_back(kCheckpoint);
   for (const auto& [name, change] : difference.params.items()) causes.push_back(cat("params.", name));
   for (const RunChange& change : difference.changes) {
     if (!is_shown_as_param(difference, change)) causes.push_back(change.reason.name);
@@ -74,9 +98,16 @@ std::vector<std::string> causes_of(const Difference& difference) {
   return causes;
 }
 
+std::vector<std::string> named_causes_of(const Difference& difference) {
+  std::vector<std::string> causes = causes_of(difference);
+  for (std::string& cause : causes) cause = quoted(cause);
+  if (difference.beginnings) causes.front() = checkpoints_text(*difference.beginnings);
+  return causes;
+}
+
 // What the last line says: what came out, and which of the changes may be why.
 std::string explanation(const Difference& difference) {
-  const std::vector<std::string> causes = causes_of(difference);
+  const std::vector<std::string> causes = named_causes_of(difference);
   const bool ended_alike = difference.before.status == difference.now.status;
   const bool differs = !difference.metrics.empty() || !ended_alike;
   if (causes.empty()) {
@@ -86,10 +117,10 @@ std::string explanation(const Difference& difference) {
                : "";
   }
   if (!differs) return difference.now.metrics.empty() ? "" : "The metrics are the same nevertheless\n";
-  if (causes.size() == 1) return cat("Explained by ", quoted(causes.front()), " alone\n");
+  if (causes.size() == 1) return cat("Explained by ", causes.front(), " alone\n");
   std::string names;
   for (std::size_t i = 0; i < std::min<std::size_t>(causes.size(), 5); ++i)
-    names += cat(i == 0 ? "" : ", ", quoted(causes[i]));
+    names += cat(i == 0 ? "" : ", ", causes[i]);
   if (causes.size() > 5) names += cat(" and ", causes.size() - 5, " more");
   return cat("Explained by one of ", names, ", or by several of them together\n");
 }
@@ -104,6 +135,11 @@ bool is_of_platform(const Difference& difference, const RunChange& change) {
   return change.reason.section == Section::kPlatform && change.label == difference.now.label;
 }
 
+Json beginnings_json(const std::optional<Beginnings>& both) {
+  if (!both) return {};
+  return {{"from", checkpoint_json(both->before)}, {"to", checkpoint_json(both->now)}};
+}
+
 Json difference_json(const Difference& difference) {
   Json changes = Json::array();
   for (const RunChange& change : difference.changes) {
@@ -115,9 +151,13 @@ Json difference_json(const Difference& difference) {
     }
     changes.push_back(std::move(json));
   }
-  return {{"from", difference.before.id},  {"to", difference.now.id},
-          {"changes", std::move(changes)}, {"params", difference.params},
-          {"metrics", difference.metrics}, {"explained_by", causes_of(difference)}};
+  return {{"from", difference.before.id},
+          {"to", difference.now.id},
+          {"changes", std::move(changes)},
+          {"params", difference.params},
+          {"metrics", difference.metrics},
+          {"explained_by", causes_of(difference)},
+          {"checkpoint", beginnings_json(difference.beginnings)}};
 }
 
 std::string value_text(const Json& value) {
@@ -163,12 +203,19 @@ void add_changes(Rows& rows, const Session& session, const Difference& differenc
     add_row(rows, name_of(section), cat("and ", count - kShownFiles, " more; `--json` lists all"));
 }
 
+std::string begun_text(const std::optional<ToldCheckpoint>& checkpoint) {
+  return checkpoint ? cat("that of run ", checkpoint->run, " (", size_text(*checkpoint), ")") : "none";
+}
+
 std::string difference_text(const Session& session, const Difference& difference) {
   Rows rows;
   add_values(rows, "params", difference.params);
   for (const Section section : {Section::kAttr, Section::kCode, Section::kData, Section::kBase,
                                 Section::kPlatform, Section::kUpstream})
     add_changes(rows, session, difference, section);
+  if (difference.beginnings)
+    add_row(rows, kCheckpoint,
+            cat(begun_text(difference.beginnings->before), " → ", begun_text(difference.beginnings->now)));
   add_values(rows, "metrics", difference.metrics);
   return cat(rows.empty() ? "nothing that matters differs\n" : table_text(rows), explanation(difference));
 }
@@ -203,7 +250,11 @@ Result<std::string> why_text(Session& session, const std::optional<Run>& before,
                                   ? "asked for again"
                                   : cat("tried again after ", before->id, ", which ",
                                         before->status == RunStatus::kFailed ? "failed" : "did not end well");
-    return cat(head_text(session, run), "  ", again, ", with nothing changed\n");
+    const std::optional<Beginnings> both = beginnings_of(*before, run);
+    return cat(
+        head_text(session, run), "  ", again, ", with nothing changed",
+        both ? cat(" but its checkpoint: ", begun_text(both->before), " → ", begun_text(both->now)) : "",
+        "\n");
   }
   TRY_ASSIGN(const Difference difference, difference_of(session, *before, run));
   return cat(head_text(session, run), "since ", head_text(session, *before),
@@ -243,7 +294,8 @@ Result<int> why_run_command(const Call& call) {
                         {"verdict", "run"},
                         {"reasons", reasons_json(reasons_of(before, run))},
                         {"run", run.id},
-                        {"since", before ? Json(before->id) : Json()}}
+                        {"since", before ? Json(before->id) : Json()},
+                        {"checkpoint", beginnings_json(before ? beginnings_of(*before, run) : std::nullopt)}}
                        .dump() +
                    "\n");
       continue;

@@ -12,7 +12,10 @@
 #include "engine/cli/find_run.h"
 #include "engine/cli/live_run.h"
 #include "engine/cli/reasons.h"
+#include "engine/cli/run_json.h"
 #include "engine/plan/plan.h"
+#include "rules/job/checkpoint.h"
+#include "rules/job/job_schema.h"
 
 namespace trainmake {
 namespace {
@@ -190,7 +193,36 @@ Result<RunInputs> inputs_before(Session& session, const Label& label) {
   return std::move(inputs.front());
 }
 
-Json why_json(const Planned& planned, TargetId id, const std::vector<Cause>& causes) {
+// The run that the step's result is of, or that will be waited for; "" when there is neither.
+std::string run_of(const Planned& planned, TargetId id) {
+  const PlannedStep& step = planned.plan.steps[id];
+  const auto in_flight = planned.in_flight.find(id);
+  if (in_flight != planned.in_flight.end()) return in_flight->second;
+  return step.record ? step.record->run : "";
+}
+
+// What that run went on from, or else what the next one would, as far as that is kept.
+Result<std::optional<ToldCheckpoint>> checkpoint_for(Session& session, const Planned& planned, TargetId id) {
+  const Target& target = planned.graph[id];
+  std::optional<ToldCheckpoint> none;
+  if (target.label.kind != "job") return none;
+  if (const std::string run_id = run_of(planned, id); !run_id.empty()) {
+    TRY_ASSIGN(const std::optional<Run> run, session.state().get(run_id));
+    return run ? told_resumed(*run) : none;
+  }
+  if (!resumes(target)) return none;
+  TRY_ASSIGN(const std::vector<Run> runs, session.state().of(target.label));
+  for (const Run& run : runs) {
+    std::optional<ToldCheckpoint> left = is_over(run.status) ? told_left(run) : none;
+    if (!left) continue;
+    left->run = run.id;
+    return left;
+  }
+  return none;
+}
+
+Json why_json(const Planned& planned, TargetId id, const std::vector<Cause>& causes,
+              const std::optional<ToldCheckpoint>& checkpoint) {
   const PlannedStep& step = planned.plan.steps[id];
   Json upstream = Json::array();
   std::map<TargetId, std::vector<Reason>> reasons;
@@ -206,7 +238,16 @@ Json why_json(const Planned& planned, TargetId id, const std::vector<Cause>& cau
         {{"label", planned.graph[each].label.text()}, {"reasons", reasons_json(reasons[each])}});
   return {{"label", planned.graph[id].label.text()},        {"verdict", name_of(step.verdict)},
           {"reasons", reasons_json(telling(step.reasons))}, {"upstream", std::move(upstream)},
-          {"in_flight", in_flight_json(planned, id)},       {"held_up_by", held_up_json(planned, id)}};
+          {"in_flight", in_flight_json(planned, id)},       {"held_up_by", held_up_json(planned, id)},
+          {"checkpoint", checkpoint_json(checkpoint)}};
+}
+
+std::string checkpoint_text(const Planned& planned, TargetId id,
+                            const std::optional<ToldCheckpoint>& checkpoint) {
+  if (!checkpoint) return {};
+  const std::string run = run_of(planned, id);
+  return cat("  ", run.empty() ? "will go on" : cat("run ", run, " went on"), " from the checkpoint of run ",
+             checkpoint->run, " (", size_text(*checkpoint), ")\n");
 }
 
 // Of what lies upstream a few reasons are told; asked of itself it tells all.
@@ -250,8 +291,10 @@ Result<int> why_command(const Call& call) {
   for (const TargetId id : planned.graph.asked) {
     TRY_ASSIGN(const RunInputs before, inputs_before(call.session, planned.graph[id].label));
     const std::vector<Cause> causes = causes_of(planned.graph, planned.plan, id, before);
-    write_stdout(call.session.json() ? why_json(planned, id, causes).dump() + "\n"
-                                     : why_text(call.session, planned, id, causes));
+    TRY_ASSIGN(const std::optional<ToldCheckpoint> checkpoint, checkpoint_for(call.session, planned, id));
+    write_stdout(call.session.json() ? why_json(planned, id, causes, checkpoint).dump() + "\n"
+                                     : cat(why_text(call.session, planned, id, causes),
+                                           checkpoint_text(planned, id, checkpoint)));
   }
   return 0;
 }

@@ -38,10 +38,19 @@ void add_detail(Json& json, const Run& run) {
   json["fingerprint"] = run.fingerprint.hex();
   json["curves"] = Json::object();
   for (const auto& [name, curve] : run.curves) json["curves"][name] = Json::parse(to_json(curve));
+  json["resumed"] = checkpoint_json(told_resumed(run));
   json["provenance"] = object_from(run.provenance_json);
 }
 
 }  // namespace
+
+Json checkpoint_json(const std::optional<ToldCheckpoint>& told) {
+  if (!told) return {};
+  return {{"run", text_or_null(told->run)},
+          {"sha256", told->listing},
+          {"files", told->files},
+          {"bytes", told->bytes}};
+}
 
 std::string run_json(const Run& run, RunDetail detail) {
   Json json = {

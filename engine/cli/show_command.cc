@@ -14,6 +14,7 @@
 #include "engine/cli/table.h"
 #include "engine/cli/terminal.h"
 #include "rules/image/image_rule.h"
+#include "rules/job/checkpoint.h"
 #include "rules/job/provenance.h"
 #include "rules/job/runs.h"
 
@@ -105,13 +106,8 @@ std::string curves_text(const Run& run, std::size_t width) {
   return text;
 }
 
-std::string checkpoint_text(const Json& checkpoint) {
-  const auto count = [&](const char* name) -> std::uint64_t {
-    const Json said = checkpoint.value(name, Json());
-    return said.is_number_unsigned() ? said.get<std::uint64_t>() : 0;
-  };
-  return cat(plural(count("files"), "file"), ", ", human_bytes(count("bytes")),
-             "  sha256:", text_at(checkpoint, "listing").substr(0, kShortDigest));
+std::string checkpoint_text(const ToldCheckpoint& checkpoint) {
+  return cat(size_text(checkpoint), "  sha256:", checkpoint.listing.substr(0, kShortDigest));
 }
 
 std::string show_text(Session& session, const Run& run, const std::stop_token& stop) {
@@ -140,10 +136,10 @@ std::string show_text(Session& session, const Run& run, const std::stop_token& s
   if (!image.empty() && !image.starts_with(kCodeAlone))
     add(rows, "image", cat("config sha256:", image.substr(0, kShortDigest)));
   add(rows, "contract", printable(contract_given_to(run)));
-  if (const Json resumed = provenance.value("resumed", Json()); resumed.is_object())
-    add(rows, "resumed", cat("from run ", text_at(resumed, "run"), ": ", checkpoint_text(resumed)));
-  if (const Json left = provenance.value("checkpoint", Json()); left.is_object())
-    add(rows, "checkpoint", checkpoint_text(left));
+  if (const std::optional<ToldCheckpoint> resumed = told_resumed(run))
+    add(rows, "resumed", cat("from run ", resumed->run, ": ", checkpoint_text(*resumed)));
+  if (const std::optional<ToldCheckpoint> left = told_left(run))
+    add(rows, "checkpoint", checkpoint_text(*left));
   add(rows, "command", command_text(provenance));
   if (may_have_log(session, run, stop)) add(rows, "log", cat("trainmake logs ", run.id));
   if (!run.outputs.empty()) add(rows, "get", cat("trainmake pull ", run.id));

@@ -1,4 +1,4 @@
-"""`resume = true`: a run goes on from the checkpoint that the last one left, however that ended."""
+"""`resume = true`: a run goes on from the checkpoint that the last one left, however that ended. Without it, another attempt at the same does."""
 
 import contextlib
 import os
@@ -54,15 +54,97 @@ class Resume(Story):
             place.make("job:j")
             self.assertEqual(self.began_at(place), str(before))
 
+    def in_vain(self, job="", code=1):
+        """Its first attempt fails at 2; does not say `resume`."""
+        place = self.counting(job=f'env = {{ AT_TWO = "exit 3" }}, {job}')
+        place.replace("TRAINFILE.lua", "resume = true", "resume = false")
+        self.epochs(place, 2, 4)
+        place.ask("job:j").exits(code)
+        return place
+
+    def remove_blob(self, place, digest):
+        (blob,) = [path for path in place.path(".trainmake/blobs").rglob("*") if path.is_file() and digest.endswith(path.name)]
+        blob.unlink()
+
     def test_what_a_forgotten_run_left_is_put_aside(self):
-        place = self.counting(job='env = { AT_TWO = "exit 3" }')
-        place.ask("job:j").exits(1)
-        for path in place.path(".trainmake").glob("state.db*"):
-            path.unlink()
-        place.ask("job:j").exits(1)
-        (run,) = place.runs()
-        self.assertEqual(place.read(f".trainmake/runs/{run['run']}/output/from.txt"), "0\n")
-        self.assertEqual(place.read(f".trainmake/checkpoints/run-{run['run']}.earlier/step"), "2\n")
+        for resume in ("true", "false"):
+            with self.subTest(resume=resume):
+                place = self.counting(job='env = { AT_TWO = "exit 3" }')
+                place.replace("TRAINFILE.lua", "resume = true", f"resume = {resume}")
+                place.ask("job:j").exits(1)
+                for path in place.path(".trainmake").glob("state.db*"):
+                    path.unlink()
+                place.ask("job:j").exits(1)
+                (run,) = place.runs()
+                self.assertEqual(place.read(f".trainmake/runs/{run['run']}/output/from.txt"), "0\n")
+                self.assertEqual(place.read(f".trainmake/checkpoints/run-{run['run']}.earlier/step"), "2\n")
+
+    def test_another_attempt_goes_on_and_is_repeated_from_the_same(self):
+        place = self.in_vain()
+        first = place.runs()[0]["run"]
+        self.assert_told(place.ask("job:j", "--retry").exits(0), f"Goes on from the checkpoint of run {first} (1 file, 2 B)")
+        second = place.runs()[0]["run"]
+        self.assertEqual(self.began_at(place), "2")
+        self.assert_told(place.ask("show", second).exits(0).out, f"from run {first}: 1 file, 2 B")
+        self.assertEqual(place.ask("diff", first, second).exits(0).out.splitlines()[-1], f"Explained by the checkpoint of run {first} alone")
+        self.assert_told(place.ask("why", second).exits(0).out, f"tried again after {first}, which failed, with nothing changed but its checkpoint: none → that of run {first} (1 file, 2 B)")
+        place.ask("gc").exits(0)
+        place.remove(".trainmake/checkpoints")
+        self.assertTrue(place.ask("repro", second, "--json").exits(0).lines[-1]["same"])
+        self.assertEqual(self.began_at(place), "2")
+        place.ask("job:j", "--force").exits(1)  # which comes after a success
+        self.assertIsNone(place.ask("show", place.runs()[0]["run"], "--json").exits(0).only["resumed"])
+
+    def test_attempts_that_are_made_at_once_go_on_too(self):
+        place = self.in_vain("retries = 1", code=0)
+        second, first = [run["run"] for run in place.runs()]
+        self.assertEqual(place.ask("show", second, "--json").exits(0).only["resumed"]["run"], first)
+
+    def test_what_an_attempt_left_is_there_after_gc(self):
+        place = self.in_vain()
+        place.ask("gc").exits(0)
+        place.ask("job:j", "--retry").exits(0)
+        self.assertEqual(self.began_at(place), "2")
+
+    def test_a_folder_that_is_gone_is_told(self):
+        place = self.in_vain()
+        first = place.runs()[0]["run"]
+        place.remove(".trainmake/checkpoints")
+        told = place.ask("job:j", "--retry").exits(1)
+        self.assert_told(told, f"Nothing goes on from run {first}: its checkpoint folder `", "is not there any more")
+        self.assertNotIn("Goes on from", str(told))
+
+    def test_without_its_checkpoint_nothing_is_repeated(self):
+        place = self.in_vain()
+        place.ask("job:j", "--retry").exits(0)
+        second, first = [run["run"] for run in place.runs()]
+        self.remove_blob(place, place.ask("show", second, "--json").exits(0).only["resumed"]["sha256"])
+        self.assert_told(place.ask("repro", second).exits(1), f"The checkpoint of run `{first}`, from which run `{second}` went on, is no longer in the cache", "`trainmake job:j --force`")
+        self.assertEqual(len(place.runs()), 2)
+
+    def test_diff_and_why_name_the_checkpoint(self):
+        place = self.counting(job='metrics = { at = "at (%d+)" }')
+        self.assertEqual(place.ask("why", "job:j", "--json").exits(0).only["checkpoint"], None)
+        place.make("job:j")
+        self.epochs(place, 2, 5)
+        first = place.runs()[0]["run"]
+        self.assert_told(place.ask("why", "job:j").exits(0).out, f"will go on from the checkpoint of run {first} (1 file, 2 B)")
+        place.make("job:j")
+        second = place.runs()[0]["run"]
+        told = place.ask("diff", first, second).exits(0).out
+        self.assert_told(told, f"none → that of run {first} (1 file, 2 B)")
+        self.assertEqual(told.splitlines()[-1], f"Explained by one of the checkpoint of run {first}, `params.epochs`, or by several of them together")
+        told = place.ask("diff", first, second, "--json").exits(0).only
+        self.assertEqual((told["explained_by"], told["checkpoint"]["from"], told["checkpoint"]["to"]["run"]), (["checkpoint", "params.epochs"], None, first))
+        self.assert_told(place.ask("why", second).exits(0).out, f"the checkpoint of run {first}")
+        self.assertEqual(place.ask("why", second, "--json").exits(0).only["checkpoint"]["to"]["files"], 1)
+        self.assert_told(place.ask("why", "job:j").exits(0).out, f"run {second} went on from the checkpoint of run {first}")
+        place.make("job:j", "--force")
+        third = place.runs()[0]["run"]
+        self.assert_told(place.ask("why", third).exits(0).out, f"asked for again, with nothing changed but its checkpoint: that of run {first} (1 file, 2 B) → that of run {second} (1 file, 2 B)")
+        place.make("job:j", "--force")
+        fourth = place.runs()[0]["run"]
+        self.assertEqual(place.ask("diff", third, fourth, "--json").exits(0).only["checkpoint"], None)  # the same, whoever left it
 
     def test_each_file_of_it_is_kept_whatever_it_is_called(self):
         place = self.counting(job='env = { AT_TWO = "mkdir -p $TRAINMAKE_CHECKPOINT_DIR/.git; echo ref >$TRAINMAKE_CHECKPOINT_DIR/.git/HEAD" }')
