@@ -10,6 +10,7 @@
 #include "engine/cli/hold.h"
 #include "engine/cli/live_run.h"
 #include "engine/cli/table.h"
+#include "rules/job/runs.h"
 
 namespace trainmake {
 namespace {
@@ -33,8 +34,11 @@ Result<Run> run_to_attach_to(Session& session) {
 
 // An intent that no platform has taken: only who knows what to submit can go on with it.
 Result<void> check_handed_over(Session& session, const Run& run, const std::stop_token& stop) {
-  if (!run.job.empty() || live(session, run, {stop}).status != RunStatus::kQueued) return {};
-  return fail(user_error(cat("Run ", quoted(run.id), " was cut short before it was handed over"),
+  if (!is_intent(run)) return {};
+  const RunStatus now = live(session, run, {stop}).status;
+  if (now != RunStatus::kQueued && now != RunStatus::kLost) return {};
+  return fail(user_error(cat("Run ", quoted(run.id), " was cut short before it was handed over",
+                             run.reason.empty() ? "" : cat(": ", printable(run.reason))),
                          cat("`trainmake ", asked_again(session, run),
                              "` looks whether it was started, and starts it if not; `trainmake cancel ",
                              run.id, "` forgets it")));

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <set>
 
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
@@ -40,6 +41,29 @@ Result<bool> remember_end(Session& session, Platform& platform, Run ended, const
 
 std::string shown_run(Session& session, const Run& run) {
   return cat("run ", run.id, " of ", session.shown(run.label));
+}
+
+// Whether no platform was handed it, as far as can be told.
+bool is_to_forget(Session& session, const Run& run, const std::stop_token& stop) {
+  if (!is_intent(run)) return false;
+  const auto say = [&](const std::string& text) {
+    write_stderr(cat(shown_run(session, run), ": ", text, "\n"));
+  };
+  const Run now = live(session, run, {stop, say});
+  return now.status == RunStatus::kLost || now.status == RunStatus::kUnknown;
+}
+
+// Its job, should it come to be there after all, was told not to start: the next run of the same submits
+// another.
+Result<void> forget(Session& session, const Run& intent, const std::stop_token& stop) {
+  TRY_ASSIGN(Platform * platform, platform_of(session, intent));
+  Run forgotten = not_handed_over(intent);
+  forgotten.ended_ns = session.host().clock.now_ns();
+  TRY_ASSIGN(const bool remembered, remember_end(session, *platform, forgotten, stop));
+  write_stderr(cat(shown_run(session, intent),
+                   remembered ? " is forgotten: " : " is left to the trainmake that is at it: ",
+                   printable(forgotten.reason), "\n"));
+  return {};
 }
 
 // How one ended that the platform was asked to end.
@@ -112,15 +136,24 @@ Result<void> cancel_all(Session& session, const std::vector<Run>& runs, const st
     else
       in_flight.push_back(&run);
   }
+  std::set<const Run*> to_forget;
+  for (const Run* run : in_flight) {
+    if (is_to_forget(session, *run, stop)) to_forget.insert(run);
+  }
   const std::vector<Result<void>> asked = ask_to_end(session, in_flight, stop);
   std::map<RunStatus, std::size_t> ends;
   for (std::size_t i = 0; i < in_flight.size(); ++i) {
-    Result<End> seen = asked[i] ? see_its_end(session, *in_flight[i], stop) : fail(asked[i].error());
+    const Run& run = *in_flight[i];
+    if (asked[i] && to_forget.contains(&run)) {
+      if (const auto done = forget(session, run, stop); !done) errors.push_back(done.error());
+      continue;
+    }
+    Result<End> seen = asked[i] ? see_its_end(session, run, stop) : fail(asked[i].error());
     if (seen)
       ++ends[seen->status];
     else
       errors.push_back(seen.error());
-    if (seen && in_flight.size() == 1) tell_end(session, *in_flight[i], *seen);
+    if (seen && in_flight.size() == 1) tell_end(session, run, *seen);
     if (!seen && seen.error().blame == Blame::kInterrupted) break;
   }
   if (in_flight.size() > 1) tell_ends(ends);

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "engine/base/text.h"
+#include "engine/cli/hold.h"
 #include "engine/cli/report.h"
 #include "rules/job/asked_again.h"
 #include "rules/job/runs.h"
@@ -37,7 +38,13 @@ Patience patience_of_looking(std::stop_token stop) {
 Run live(Session& session, Run run, const Patience& patience) {
   if (is_over(run.status)) return run;
   const Result<Platform*> platform = platform_of(session, run);
-  if (platform) return settle(**platform, session.host().clock, std::move(run), patience);
+  if (platform) {
+    const auto is_left = [&session, label = run.label] {
+      const auto step = try_hold_step(session, label);
+      return step && *step;
+    };
+    return settle(**platform, session.host().clock, std::move(run), patience, is_left);
+  }
   run.status = RunStatus::kUnknown;
   run.reason = platform.error().message;
   return run;

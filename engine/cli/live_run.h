@@ -17,6 +17,7 @@ Result<Platform*> platform_of(Session& session, const Run& run);
 std::string asked_again(Session& session, const Run& run);
 // Of whoever looks, and is told on stderr when an answer takes long.
 Patience patience_of_looking(std::stop_token stop);
+// One that no platform was handed is lost, unless another trainmake is at that.
 Run live(Session& session, Run run, const Patience& patience = {});
 std::vector<Run> live(Session& session, std::vector<Run> runs, const Patience& patience = {});
 

@@ -8,6 +8,7 @@
 #include "engine/cli/commands.h"
 #include "engine/cli/find_run.h"
 #include "engine/cli/live_run.h"
+#include "engine/cli/table.h"
 
 namespace trainmake {
 namespace {
@@ -104,7 +105,9 @@ Result<bool> show_one(const Call& call, Run run, FollowOptions options) {
                  call.stop));
   run = live(session, std::move(run), patience_of_looking(call.stop));
   if (!any && run.started_ns == 0)
-    write_stderr(cat("run ", run.id, " has not started\n"));
+    write_stderr(cat("run ", run.id,
+                     is_over(run.status) ? cat(" never started: ", status_text(run)) : " has not started",
+                     "\n"));
   else if (!any)
     write_stderr(cat("run ", run.id, " printed nothing",
                      is_over(run.status) ? ", or its log is not kept any more" : " yet", "\n"));

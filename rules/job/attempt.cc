@@ -147,16 +147,28 @@ Result<void> Attempt::submitted(Result<std::string> job) {
     if (job.error().blame == Blame::kInterrupted)
       say(cat("Interrupted on its way: the next `trainmake ", again(),
               "` looks whether it was started, and starts it if not"));
-    if (job.error().blame == Blame::kRemote || job.error().blame == Blame::kInterrupted)
+    if (job.error().blame == Blame::kRemote || job.error().blame == Blame::kInterrupted) {
+      TRY(remember_why_not(job.error()));
       return fail(std::move(job).error());  // it may have started: it is looked for next time
+    }
     run_.status = RunStatus::kFailed;
-    run_.reason = cat("could not be started: ", job.error().message);
+    run_.reason = redactor_.redact(cat("could not be started: ", job.error().message));
     run_.ended_ns = services_.host.clock.now_ns();
     TRY(remember());
     return fail(std::move(job).error());
   }
   if (is_first_) ++doing_.tally.submitted;
   run_.job = *std::move(job);
+  run_.reason.clear();
+  return remember();
+}
+
+// For whoever looks at an intent that its platform turns out to know nothing of.
+Result<void> Attempt::remember_why_not(const Error& error) {
+  if (!is_intent(run_)) return {};
+  run_.reason = error.blame == Blame::kInterrupted
+                    ? "it was interrupted before it was handed over"
+                    : redactor_.redact(cat("it was not handed over: ", error.message));
   return remember();
 }
 

@@ -58,6 +58,7 @@ class Attempt {
 
  private:
   Result<void> remember();
+  Result<void> remember_why_not(const Error& error);
   Result<void> read_log();
   void take_line(std::string_view line);
   void say(std::string text);

@@ -22,16 +22,14 @@ Result<Run> settle_intent(const ReaderServices& services, Run run, const Doing& 
   const JobHandle job = JobHandle::of(*now);
   const auto status = services.platform.poll(job);
   if (!status || status->known || status->may_appear) return run;
-  Run lost = as_told(*now, *status, services.clock.now_ns());
-  lost.reason = "it was cut short before it was started";
+  Run lost = not_handed_over(*now);
+  lost.ended_ns = services.clock.now_ns();
   TRY(asked_of(doing, [&] { return services.runs.put(lost); }));
   TRY(services.platform.settled(job, lost.status, {}));
   return lost;
 }
 
 }  // namespace
-
-bool is_intent(const Run& run) { return run.status == RunStatus::kQueued && run.job.empty(); }
 
 Result<std::optional<Run>> reader_of(const ReaderServices& services, const std::string& store,
                                      const Doing& doing) {

@@ -29,7 +29,4 @@ struct ReaderServices {
 Result<std::optional<Run>> reader_of(const ReaderServices& services, const std::string& store,
                                      const Doing& doing);
 
-// Nobody knows whether it was started.
-bool is_intent(const Run& run);
-
 }  // namespace trainmake

@@ -29,7 +29,16 @@ Run as_told(Run run, const JobStatus& status, std::int64_t now_ns) {
   return run;
 }
 
-Run settle(Platform& platform, Clock& clock, Run run, const Patience& patience) {
+bool is_intent(const Run& run) { return run.status == RunStatus::kQueued && run.job.empty(); }
+
+Run not_handed_over(Run intent) {
+  intent.status = RunStatus::kLost;
+  if (intent.reason.empty()) intent.reason = "it was cut short before it was handed over";
+  return intent;
+}
+
+Run settle(Platform& platform, Clock& clock, Run run, const Patience& patience,
+           const std::function<bool()>& is_left) {
   if (is_over(run.status)) return run;
   const auto status = platform.poll(JobHandle::of(run), patience);
   if (!status) {
@@ -37,9 +46,10 @@ Run settle(Platform& platform, Clock& clock, Run run, const Patience& patience) 
     run.reason = status.error().message;
     return run;
   }
-  // An intent whose submission was cut short; otherwise it was there once.
-  const bool intent = run.status == RunStatus::kQueued && run.job.empty();
-  return !status->known && intent ? run : as_told(std::move(run), *status, clock.now_ns());
+  // It was there once, unless nobody heard that it was.
+  if (status->known || !is_intent(run)) return as_told(std::move(run), *status, clock.now_ns());
+  const bool is_lost = !status->may_appear && is_left && is_left();
+  return is_lost ? not_handed_over(std::move(run)) : run;
 }
 
 bool has_failed(const Run& run) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -22,9 +23,16 @@ namespace trainmake {
 // job that the platform does not know is lost.
 Run as_told(Run run, const JobStatus& status, std::int64_t now_ns);
 
+// Whether it was written down to be handed over, and nobody heard that it was.
+bool is_intent(const Run& run);
+// One that never was, and never will be: lost, and why.
+Run not_handed_over(Run intent);
+
 // The run as it is now: one that is not over as remembered is asked for. When the platform cannot tell, its
-// status is unknown.
-Run settle(Platform& platform, Clock& clock, Run run, const Patience& patience = {});
+// status is unknown. An intent that it knows nothing of stays one, unless `is_left` says that nobody is at
+// it.
+Run settle(Platform& platform, Clock& clock, Run run, const Patience& patience = {},
+           const std::function<bool()>& is_left = nullptr);
 
 // One that never started, or read data that changed, says nothing about a next one.
 bool has_failed(const Run& run);

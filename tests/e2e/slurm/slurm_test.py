@@ -128,14 +128,43 @@ class Results(OnSlurm):
         going.end().exits(0)
 
     def test_a_refusal_is_told_and_the_next_try_is_made(self):
-        nowhere = 'extra = { constraint = "nowhere" }'
+        nowhere = 'extra = { licenses = "nowhere" }'
         place, gate = self.waiting(more=nowhere)
-        self.assert_told(place.ask("job:slow").exits(1), "Slurm did not take the job: Invalid feature specification")
+        self.assert_told(place.ask("job:slow").exits(1), "Slurm did not take the job: Invalid license specification")
         place.replace("TRAINSPACE.lua", nowhere, "")
         going = place.start("job:slow", "--json").until("at the gate")
         gate.open()
         going.end().exits(0)
         self.assertEqual(self.starts(place), 1)
+
+    def test_one_that_slurm_was_never_given_waits_for_nothing(self):
+        place, gate = self.waiting()
+        words = "Unable to contact slurm controller (connect failure)"
+        env = self.wrapped_sbatch(place, f'echo "sbatch: error: Batch job submission failed: {words}" >&2; exit 1')
+        self.assert_told(place.ask("job:slow", env=env).exits(3), words)
+        self.assertEqual(place.ask("ps", "--json").exits(0).lines, [])
+        self.assert_told(place.ask("show", "job:slow").exits(0).out, "lost: it was not handed over: Slurm did not take the job: " + words)
+        self.assert_told(place.ask("logs", "-f", "job:slow").exits(0), "never started", words)
+        self.assert_told(place.ask("attach").exits(2), "cut short before it was handed over", words)
+        self.assert_told(place.ask("cancel", "job:slow").exits(0), "is forgotten", words)
+        going = place.start("job:slow", "--json").until("at the gate")
+        gate.open()
+        going.end().exits(0)
+        self.assertEqual(([run["status"] for run in place.runs()], self.starts(place)), (["succeeded", "lost"], 1))
+
+    def test_one_that_was_never_given_is_handed_over_by_the_next(self):
+        place, gate = self.waiting()
+        env = self.wrapped_sbatch(place, 'echo "sbatch: error: Batch job submission failed: Slurm temporarily unable to accept job" >&2; exit 1')
+        place.ask("job:slow", env=env).exits(3)
+        going = place.start("job:slow", "--json").until("at the gate")
+        gate.open()
+        going.end().exits(0)
+        self.assertEqual([run["status"] for run in place.runs()], ["succeeded"])
+
+    def test_a_refused_one_tells_its_reason_instead_of_a_log(self):
+        place, _ = self.waiting(more='extra = { licenses = "nowhere" }')
+        place.ask("job:slow").exits(1)
+        self.assert_told(place.ask("logs", "-f", "job:slow").exits(0), "never started: failed", "Invalid license specification")
 
     def test_a_platform_that_cannot_work_is_told_with_its_line(self):
         place, _ = self.waiting()

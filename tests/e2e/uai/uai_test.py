@@ -153,8 +153,8 @@ class Stories(OnMnist):
         self.assertLess(time.monotonic() - stopped_at, 10)
         self.assert_told(stopped, "looks whether it was started")
         before = len(server.called("GetUAITrainJobList"))
-        cancelling = place.start("cancel", "job:mnist")
-        eventually(lambda: len(server.called("GetUAITrainJobList")) > before + 1, "it does not look for it")
+        cancelling = place.start("cancel", "job:mnist")  # looks first whether there is anything to end
+        eventually(lambda: len(server.called("GetUAITrainJobList")) > before + 2, "it does not look for it")
         stopped_at = time.monotonic()
         self.assert_told(cancelling.interrupt().end().exits(130), "of job:mnist: UAI-Train was asked to start it", "looking for it")
         self.assertLess(time.monotonic() - stopped_at, 10)

@@ -60,6 +60,22 @@ TEST(Cancel, APatternThatMatchesNothingInFlightIsAnErrorBeforeAnythingEnds) {
   EXPECT_EQ(world.status(kRun), RunStatus::kQueued);
 }
 
+TEST(Cancel, ForgetsWhatNoPlatformWasHanded) {
+  InFlight world;
+  std::filesystem::remove_all(world.folder.path(cat("cache/runs/", kRun)));
+  EXPECT_EQ(world.cancelled(), RunStatus::kLost) << "the next run of the same is no other try";
+  EXPECT_TRUE(world.folder.has(cat("cache/runs/", kRun, "/exit.json"))) << "it may not start afterwards";
+}
+
+TEST(Cancel, WhatAnotherIsAboutToHandOverIsCancelled) {
+  InFlight world;
+  std::filesystem::remove_all(world.folder.path(cat("cache/runs/", kRun)));
+  const auto step = try_hold_step(*world.session, job("j"));
+  ASSERT_TRUE(step && *step);
+  EXPECT_EQ(world.cancelled(), RunStatus::kQueued) << "its end is the other one's to remember";
+  EXPECT_TRUE(world.folder.has(cat("cache/runs/", kRun, "/exit.json")));
+}
+
 TEST(Cancel, LeavesTheEndToTheOneWhoWatches) {
   InFlight world;
   const auto step = try_hold_step(*world.session, job("j"));

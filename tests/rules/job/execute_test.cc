@@ -68,6 +68,36 @@ TEST(JobRun, AnIntentWithoutASubmissionIsCompleted) {
   EXPECT_EQ(world.platform.starts, 1);
 }
 
+TEST(JobRun, WhyAnIntentWasNotHandedOverIsToldOnceNobodyIsAtIt) {
+  JobWorld world;
+  world.platform.failing_submits = 1;
+  EXPECT_FALSE(world.execute());
+  const auto now = [&](bool is_left) {
+    return settle(world.platform, real_clock(), world.runs.runs.at(0), {}, [=] { return is_left; });
+  };
+  EXPECT_EQ(now(false).status, RunStatus::kQueued) << "another trainmake is about to hand it over";
+  world.platform.may_appear = true;
+  EXPECT_EQ(now(true).status, RunStatus::kQueued) << "it may still come";
+  world.platform.may_appear = false;
+  EXPECT_EQ(now(true).status, RunStatus::kLost);
+  EXPECT_EQ(now(true).reason, "it was not handed over: The platform refused");
+  ASSERT_TRUE(world.execute());
+  EXPECT_EQ(world.runs.runs.size(), 1U);
+  EXPECT_EQ(world.runs.runs[0].reason, "");
+}
+
+TEST(JobRun, AnIntentThatThePlatformHasIsNotCalledLost) {
+  JobWorld world;
+  world.set("command", command({"wait"}));
+  world.wait = false;
+  ASSERT_TRUE(world.execute());
+  auto intent = world.runs.runs.at(0);
+  intent.status = RunStatus::kQueued;
+  intent.job.clear();  // its answer was lost
+  EXPECT_EQ(settle(world.platform, real_clock(), intent, {}, [] { return true; }).status,
+            RunStatus::kRunning);
+}
+
 TEST(JobRun, ARefusedSubmissionDidNotStartAndMayBeTriedAgain) {
   JobWorld world;
   world.platform.failing_submits = 1;
