@@ -166,6 +166,17 @@ class Results(OnSlurm):
         place.ask("job:slow").exits(1)
         self.assert_told(place.ask("logs", "-f", "job:slow").exits(0), "never started: failed", "Invalid license specification")
 
+    def test_a_shared_folder_may_have_any_name_that_sbatch_can_read(self):
+        for name in ("50% of %j", "it's $HOME; a:b,c"):
+            place, gate = self.waiting()
+            place.path("shared").rename(place.path(name))
+            place.replace("TRAINSPACE.lua", str(place.path("shared")), str(place.path(name)))
+            going = place.start("job:slow", "--json").until("at the gate")
+            gate.open()
+            going.end().exits(0)
+        place.replace("TRAINSPACE.lua", "a:b,c", "a\\\\b")
+        self.assert_told(place.ask("job:slow", "--force").exits(2), "holds a backslash, which sbatch leaves out of paths", "TRAINSPACE.lua:")
+
     def test_a_platform_that_cannot_work_is_told_with_its_line(self):
         place, _ = self.waiting()
         for wrong, told in (('type = "slurm"', "shared_dir"), ('type = "slrum", shared_dir = "x"', "Did you mean `slurm`?"),

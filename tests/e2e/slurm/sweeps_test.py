@@ -52,6 +52,14 @@ class Sweeps(OnSweeps):
         self.assert_nothing_ran(place.make("job:sweep-*"))
         self.assert_told(answer.err, "job:sweep-1 ", "n 40")
 
+    def test_a_sign_of_patterns_in_the_path_of_the_shared_folder_is_a_sign(self):
+        place = self.sweep(3)
+        place.path("shared").rename(place.path("50% of %j"))
+        place.replace("TRAINSPACE.lua", str(place.path("shared")), str(place.path("50% of %j")))
+        env, calls = self.calls_of_sbatch(place)
+        place.ask("job:sweep-*", env=env).exits(0)
+        self.assertEqual((calls(), place.ask("logs", "job:sweep-2").exits(0).out), (1, "loss=0.2\n"))
+
     def test_the_best_is_on_top(self):
         place = self.sweep(3)
         for words, best in (((), "job:sweep-1 "), (("--sort", "loss:max"), "job:sweep-3 ")):

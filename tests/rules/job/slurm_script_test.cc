@@ -417,6 +417,19 @@ TEST(SlurmOptions, ASharedFolderIsNeeded) {
   EXPECT_NE(options.error().hint.find("shared_dir"), std::string::npos);
 }
 
+TEST(SlurmOptions, ASharedFolderThatSbatchWouldMisreadIsRefused) {
+  const auto told = [](const std::string& shared, const std::string& root = "/w") {
+    const auto options =
+        slurm_options_of(lab({{"shared_dir", value_of(shared)}}), {root, root + "/.trainmake", ""});
+    return options ? "" : options.error().message + " | " + options.error().where.text();
+  };
+  EXPECT_EQ(told("/a\\b"),
+            "`shared_dir` `/a\\b` holds a backslash, which sbatch leaves out of paths | TRAINSPACE.lua:3");
+  EXPECT_NE(told("shared", "/w\\1").find("holds a backslash"), std::string::npos) << "as a whole";
+  EXPECT_NE(told("/a\nb").find("holds a control character"), std::string::npos);
+  for (const char* fine : {"/a%b", "/100%%", "/a b", "/it's", "/ä:$x,;"}) EXPECT_EQ(told(fine), "") << fine;
+}
+
 TEST(SlurmOptions, AreTakenFromTheDeclaration) {
   Value extra;
   extra.data =

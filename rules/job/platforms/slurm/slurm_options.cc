@@ -47,6 +47,18 @@ bool says(const Service& service, std::string_view attribute) {
   return boolean != nullptr && *boolean;
 }
 
+// Where a job prints to is a path below it, in which sbatch takes a backslash as the end of all patterns,
+// those of arrays among them, and leaves it out. A line of our own notes ends where the path's does.
+Result<void> check_shared_dir(const std::string& path) {
+  const auto is_wrong = [](char c) { return c == '\\' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  const auto wrong = std::find_if(path.begin(), path.end(), is_wrong);
+  if (wrong == path.end()) return {};
+  return fail(
+      user_error(cat("`shared_dir` ", quoted(printable(path)), " holds a ",
+                     *wrong == '\\' ? "backslash, which sbatch leaves out of paths" : "control character"),
+                 "Name another folder, or a link to this one"));
+}
+
 }  // namespace
 
 std::vector<Error> wrong_slurm_extra(const Value& extra) {
@@ -84,6 +96,8 @@ Result<SlurmOptions> slurm_options_of(const Service& service, const Workspace& w
             .at(service.where));
   }
   options.shared_dir = path_join(workspace.root, shared);
+  if (auto fits = check_shared_dir(options.shared_dir); !fits)
+    return fail(std::move(fits).error().at(service.where));
   options.partition = text_or(service, "partition", "");
   options.account = text_or(service, "account", "");
   options.qos = text_or(service, "qos", "");
