@@ -101,6 +101,37 @@ TEST(SlurmLimits, WhatIsNotToldOfNodesIsNotMissed) {
   EXPECT_EQ(lack_of({{1, 4, 1000, "shard:1K"}}, 1, {"shard", 1024}), "");
 }
 
+TEST(SlurmLimits, DiskFeaturesAndFurtherGresAreComparedWhereTheyAreKnown) {
+  const auto kinds = parse_nodes(
+      "p|2|64|256000|gpu:a100:4,shard:8|400000|a100,nvlink\n"
+      "p|4|96|512000|(null)|0|(null)\n")["p"];
+  const auto lack = [&](const NodeNeeds& needs, std::int64_t nodes = 1) {
+    return lack_of(kinds, nodes, needs);
+  };
+  EXPECT_EQ(lack({.disk_mib = 400'000}), "");
+  EXPECT_EQ(lack({.disk_mib = 500'000}), "") << "of those that say nothing of their disk";
+  EXPECT_EQ(
+      lack({.gpus = 1, .disk_mib = 500'000}),
+      "has no node with 1 of `gpu` and 488.3 GiB of disk; the largest has 4 of `gpu` and 390.6 GiB of disk");
+  for (const char* fits :
+       {"a100", "a100&nvlink", "v100|nvlink", "v100&a100|nvlink", "[v100|h100]", "v100*2", "!a100"})
+    EXPECT_EQ(lack({.constraint = fits}), "") << fits;
+  for (const char* lacks : {"v100", "a100&v100", "v100|h100"})
+    EXPECT_EQ(lack({.constraint = lacks}),
+              cat("has no node with `", lacks, "`; features of its nodes are `a100`, `nvlink`"));
+  EXPECT_EQ(lack({.constraint = "a100"}, 3), "has 2 nodes with `a100`, and this one asks for 3");
+  EXPECT_EQ(lack({.cpus = 96, .constraint = "a100"}),
+            "has no node with `a100` and 96 cpus; the largest of those has 64 cpus");
+  EXPECT_EQ(lack_of({kinds[1]}, 1, {.constraint = "a100"}),
+            "has no node with `a100`; its nodes have no features");
+  EXPECT_EQ(lack_of({{4, 96, 512'000, "(null)"}}, 1, {.constraint = "a100"}), "") << "nobody says";
+  for (const char* fits : {"shard:8", "shard", "gpu:a100:2,shard:4", "none", "gres/nic:1", "nic:1K"})
+    EXPECT_EQ(lack({.more_gres = fits}), "") << fits;
+  EXPECT_EQ(lack({.more_gres = "shard:9"}), "has no node with 9 of `shard`; the largest has 8 of `shard`");
+  EXPECT_EQ(lack({.gpus = 2, .more_gres = "nic"}),
+            "has no node with 2 of `gpu` and 1 of `nic`; the largest has 4 of `gpu` and no `nic`");
+}
+
 TEST(SlurmLimits, AQualityOfServiceGoesBeyondLimitsAndNotBeyondNodes) {
   std::vector<SlurmPartition> partitions = parse_partitions(kTold);
   partitions[1].made_of = {{2, 8, 16'000, "gpu:2"}};

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,8 +14,10 @@ namespace trainmake {
 // Those of a partition that are alike.
 struct SlurmNodes {
   std::int64_t count = 0;
-  std::int64_t cpus = 0, memory_mib = 0;  // of each
-  std::string gres = {};                  // "gpu:a100:4(S:0-1),shard:8"
+  std::int64_t cpus = 0, memory_mib = 0;                  // of each
+  std::string gres = {};                                  // "gpu:a100:4(S:0-1),shard:8"
+  std::int64_t disk_mib = 0;                              // for what is temporary; 0: not known
+  std::optional<std::vector<std::string>> features = {};  // nothing: not known
 };
 // One answer for the whole cluster, in which a thousand nodes that are alike are a line.
 std::vector<std::string> sinfo_words();
@@ -25,6 +28,9 @@ std::map<std::string, std::vector<SlurmNodes>> parse_nodes(std::string_view text
 struct NodeNeeds {
   std::string gres = "gpu";  // what its gpus are called, as "gpu:a100"
   std::int64_t gpus = 0, cpus = 0, memory_mib = 0;
+  std::int64_t disk_mib = 0;
+  std::string constraint = {};  // on their features, as sbatch has it: "a100&nvlink"
+  std::string more_gres = {};   // beside the gpus, as sbatch has it: "shard:2,nic"
 };
 // Why a job of so many nodes never starts on these, as "has no node with 8 of `gpu`; the largest has 4 of
 // `gpu`"; "" when it may, or nothing is known of them.

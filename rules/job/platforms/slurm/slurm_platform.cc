@@ -27,6 +27,26 @@ SlurmPatience patience_of(const Patience& patience) {
   return {.stop = patience.stop, .on_silence = patience.say};
 }
 
+// The value of an option of sbatch in the platform's `extra`, whose name may be cut short.
+const std::string* extra_of(const SlurmOptions& options, std::string_view option) {
+  const auto found = std::find_if(options.extra.begin(), options.extra.end(),
+                                  [&](const auto& each) { return option.starts_with(each.first); });
+  return found == options.extra.end() ? nullptr : &found->second;
+}
+
+Result<NodeNeeds> node_needs_of(const SlurmOptions& options, const Table& resources) {
+  NodeNeeds needs{options.gres, count_of(resources, "gpus", 0), count_of(resources, "cpus", 0)};
+  TRY_ASSIGN(const std::uint64_t memory_mib, mebibytes_said(resources, "memory"));
+  needs.memory_mib = static_cast<std::int64_t>(memory_mib);
+  TRY_ASSIGN(const std::uint64_t disk_mib, mebibytes_said(resources, "disk"));
+  if (extra_of(options, "tmp") == nullptr) needs.disk_mib = static_cast<std::int64_t>(disk_mib);
+  const Value* instance = resources.find("instance");
+  if (instance != nullptr && instance->string() != nullptr) needs.constraint = *instance->string();
+  if (const std::string* constraint = extra_of(options, "constraint")) needs.constraint = *constraint;
+  if (const std::string* gres = extra_of(options, "gres")) needs.more_gres = *gres;
+  return needs;
+}
+
 }  // namespace
 
 SlurmPlatform::SlurmPlatform(Host& host, const Workspace& workspace, Blobs& blobs, SlurmOptions options,
@@ -329,9 +349,7 @@ Result<void> SlurmPlatform::admits(const Outlook& job, Asking asking) {
   TRY(check_configuration());
   TRY(shared_.check_there());
   if (asking == Asking::kNobody) return {};
-  NodeNeeds of_each{options_.gres, count_of(job.resources, "gpus", 0), count_of(job.resources, "cpus", 0)};
-  TRY_ASSIGN(const std::uint64_t memory_mib, mebibytes_said(job.resources, "memory"));
-  of_each.memory_mib = static_cast<std::int64_t>(memory_mib);
+  TRY_ASSIGN(NodeNeeds of_each, node_needs_of(options_, job.resources));
   return check_limits(partitions_.all(), {.partition = options_.partition,
                                           .nodes = count_of(job.resources, "nodes", 1),
                                           .timeout_s = job.timeout_s,
