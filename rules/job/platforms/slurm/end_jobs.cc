@@ -32,13 +32,9 @@ void find(SlurmQueue& queue, std::vector<Ending>& all, const SlurmPatience& pati
       one.answer = fail(told.error());
       continue;
     }
-    bool is_told = !one.job.has_started;
-    for (const SlurmJob& job : *told) {
-      if (!one.job.is(job)) continue;
-      is_told = true;
-      if (is_active(job)) one.numbers.push_back(job.number);
-    }
-    if (is_told) continue;
+    GoingOn found = going_on_of(one.job, *told);
+    one.numbers = std::move(found.numbers);
+    if (found.is_known || !one.job.has_started) continue;
     const auto gone = queue.is_gone(one.job, patience);
     if (!gone)
       one.answer = fail(gone.error());

@@ -88,15 +88,32 @@ std::vector<Result<std::string>> SlurmPlatform::submit_all(const std::vector<Sub
 Result<JobStatus> SlurmPlatform::look_at(const JobHandle& job, const Patience& given) {
   const SlurmPatience patience = patience_of(given);
   TRY_ASSIGN(const SlurmRun run, folder_of(job.run));
-  TRY_ASSIGN(JobStatus status, status_of(job, run, patience));
-  if (status.status == RunStatus::kSucceeded) {
-    TRY_ASSIGN(const bool there, is_there(host_.files, run.output()));
-    if (there) return status;
-    status.status = RunStatus::kLost;
-    status.reason = "what it left was removed from `shared_dir`";
+  TRY_ASSIGN(const SlurmVerdict verdict, verdict_on(job, run, patience));
+  const bool is_missed =
+      verdict.what == SlurmVerdict::What::kNotHandedOver || verdict.status.status == RunStatus::kLost;
+  if (is_missed) TRY(check_is_gone(job, run, patience));
+  return verdict.status;
+}
+
+Result<SlurmVerdict> SlurmPlatform::verdict_on(const JobHandle& job, const SlurmRun& run,
+                                               const SlurmPatience& patience) {
+  using What = SlurmVerdict::What;
+  SlurmFacts facts;
+  TRY_ASSIGN(facts.traces, traces_.of(run));
+  SlurmVerdict verdict = verdict_of(facts);
+  if (verdict.what == What::kAskSlurm) {
+    TRY(ask_slurm(job, run, facts, patience));
+    verdict = verdict_of(facts);
   }
-  if (!status.known || status.status == RunStatus::kLost) TRY(check_is_gone(job, run, patience));
-  return status;
+  if (verdict.what == What::kBarFirst) {
+    TRY_ASSIGN(const bool never, never_starts(run));
+    facts.barred = never ? SlurmFacts::Barred::kInTime : SlurmFacts::Barred::kTooLate;
+    verdict = verdict_of(facts);
+  }
+  if (verdict.is_to_keep) TRY(write_file(host_.files, run.end(), render_end(verdict.status)));
+  if (verdict.status.status != RunStatus::kSucceeded) return verdict;
+  TRY_ASSIGN(facts.has_output, is_there(host_.files, run.output()));
+  return verdict_of(facts);
 }
 
 // What is not found is gone only where all around it is there and Slurm has no job of it, either.
@@ -132,17 +149,6 @@ Result<std::optional<SlurmJob>> SlurmPlatform::going_on_without_folder(const Job
   TRY_ASSIGN(const std::string arrays, shared_.home("arrays"));
   const auto led_to = host_.files.read_link(path_join(path_join(arrays, found->name), found->element()));
   return led_to && *led_to == run.top ? std::move(found) : std::optional<SlurmJob>();
-}
-
-Result<JobStatus> SlurmPlatform::status_of(const JobHandle& job, const SlurmRun& run,
-                                           const SlurmPatience& patience) {
-  TRY_ASSIGN(const SlurmTraces traces, traces_.of(run));
-  if (std::optional<JobStatus> status = parse_end(traces.end)) return *std::move(status);
-  if (std::optional<JobStatus> status = end_told_by(traces)) return *std::move(status);
-  if (!traces.ticket.comment.empty()) return ask_slurm(job, run, traces, patience);
-  JobStatus status;
-  status.known = false;
-  return status;
 }
 
 // By the clocks of two machines, which may differ by as much.
@@ -182,38 +188,17 @@ Result<std::optional<SlurmPlatform::Known>> SlurmPlatform::look_in_slurm(const S
   return gone ? std::optional(Known{}) : std::nullopt;
 }
 
-Result<JobStatus> SlurmPlatform::ask_slurm(const JobHandle& job, const SlurmRun& run,
-                                           const SlurmTraces& traces, const SlurmPatience& patience) {
-  const OwnJob own = own_job_of(traces, job.key);
-  TRY_ASSIGN(const std::optional<Known> known, look_in_slurm(run, traces, own, patience));
-  JobStatus status;
-  if (!known) {
-    status.status = traces.started_ns != 0 ? RunStatus::kRunning : RunStatus::kQueued;
-    status.started_ns = traces.started_ns;
-    return status;
-  }
+Result<void> SlurmPlatform::ask_slurm(const JobHandle& job, const SlurmRun& run, SlurmFacts& facts,
+                                      const SlurmPatience& patience) {
+  TRY_ASSIGN(std::optional<Known> known,
+             look_in_slurm(run, facts.traces, own_job_of(facts.traces, job.key), patience));
+  facts.slurm = known ? SlurmFacts::Slurm::kAnswered : SlurmFacts::Slurm::kNothingSaid;
+  if (!known) return {};
+  facts.job = std::move(known->job);
   // It may have left its last word since the first look.
-  TRY_ASSIGN(const SlurmTraces now, traces_of(host_.files, run));
-  if (std::optional<JobStatus> told = end_told_by(now)) return *std::move(told);
-  if (now.ticket.comment.empty()) {  // gone while it was looked at
-    status.known = false;
-    return status;
-  }
-  status = trainmake::status_of(now, known->job ? &*known->job : nullptr, host_.clock.now_ns());
-  // One that is lost may yet be told of.
-  if (!is_over(status.status) || status.status == RunStatus::kLost) return status;
-  bool may_start = now.owner.empty();  // a slurmctld that fell may have forgotten that it is over
-  if (may_start) {
-    TRY_ASSIGN(const bool never, never_starts(run));
-    may_start = !never;
-  }
-  if (may_start) {
-    status = {};
-    status.status = RunStatus::kRunning;
-    return status;
-  }
-  TRY(write_file(host_.files, run.end(), render_end(status)));  // Slurm forgets
-  return status;
+  TRY_ASSIGN(facts.traces, traces_of(host_.files, run));
+  facts.now_ns = host_.clock.now_ns();
+  return {};
 }
 
 Result<std::string> SlurmPlatform::read_log(const JobHandle& job, const LogPiece& piece) {
@@ -266,16 +251,15 @@ Result<SlurmPlatform::Cancelling> SlurmPlatform::begin_to_cancel(const JobHandle
   }
   TRY_ASSIGN(const std::string end, text_at(host_.files, run.end()));
   if (parse_end(end)) return Cancelling{};
+  SlurmFacts facts;
   TRY_ASSIGN(const bool cancelled, cancel_unstarted(run));
-  TRY_ASSIGN(const SlurmTraces traces, traces_of(host_.files, run));
-  if (end_told_by(traces)) return Cancelling{};
-  OwnJob own = own_job_of(traces, job.key);
-  if (!cancelled) {
-    TRY(write_file(host_.files, run.cancel(), ""));
-    return Cancelling{std::move(own)};
-  }
-  if (traces.ticket.comment.empty() || queue_.is_known_over(own)) return Cancelling{};
-  return Cancelling{std::move(own), true};
+  facts.barred = cancelled ? SlurmFacts::Barred::kInTime : SlurmFacts::Barred::kTooLate;
+  TRY_ASSIGN(facts.traces, traces_of(host_.files, run));
+  OwnJob own = own_job_of(facts.traces, job.key);
+  const StillToDo to_do = still_to_do(facts, queue_.is_known_over(own));
+  if (to_do == StillToDo::kNothing) return Cancelling{};
+  if (to_do == StillToDo::kEndJob) TRY(write_file(host_.files, run.cancel(), ""));
+  return Cancelling{std::move(own), to_do == StillToDo::kFreeItsPlace};
 }
 
 // From now on; false when it has started. Decided once, by who makes `owner`: a job that starts afterwards

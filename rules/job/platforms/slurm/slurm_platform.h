@@ -42,7 +42,7 @@ class SlurmPlatform final : public Platform {
   Result<SlurmRun> folder_of(const std::string& run);
 
  private:
-  Result<JobStatus> status_of(const JobHandle& job, const SlurmRun& run, const SlurmPatience& patience);
+  Result<SlurmVerdict> verdict_on(const JobHandle& job, const SlurmRun& run, const SlurmPatience& patience);
   Result<void> check_configuration();
   Result<void> check_is_gone(const JobHandle& job, const SlurmRun& run, const SlurmPatience& patience);
   Result<std::optional<SlurmJob>> going_on_without_folder(const JobHandle& job, const SlurmRun& run,
@@ -54,8 +54,8 @@ class SlurmPlatform final : public Platform {
   };
   Result<std::optional<Known>> look_in_slurm(const SlurmRun& run, const SlurmTraces& traces,
                                              const OwnJob& own, const SlurmPatience& patience);
-  Result<JobStatus> ask_slurm(const JobHandle& job, const SlurmRun& run, const SlurmTraces& traces,
-                              const SlurmPatience& patience);
+  Result<void> ask_slurm(const JobHandle& job, const SlurmRun& run, SlurmFacts& facts,
+                         const SlurmPatience& patience);
   struct Cancelling;
   Result<Cancelling> begin_to_cancel(const JobHandle& job, const SlurmPatience& patience);
   Result<bool> never_starts(const SlurmRun& run);

@@ -177,14 +177,19 @@ Result<bool> SlurmQueue::is_gone(const OwnJob& own, const SlurmPatience& patienc
   const std::lock_guard lock(mutex_);
   const std::int64_t now = clock_.steady_ns();
   TRY_ASSIGN(const Shown shown, this->shown(number_of_all(own.number), now, patience));
-  const auto is_it = [&](const SlurmJob& job) { return own.is(job); };
-  if (shown && std::any_of(shown->begin(), shown->end(), is_it)) {
-    return fail(in_trouble(cannot_tell("how jobs go", cat("`scontrol show job ", own.number,
-                                                          "` shows one that `squeue` does not tell of")),
-                           now));
+  const auto missing = missing_.find(own.number);
+  const std::int64_t since = missing == missing_.end() ? now : missing->second;
+  switch (absence_of(own, shown, asked_ns_ >= since + kMissingFor_ns)) {
+    case Absence::kContradicted:
+      return fail(in_trouble(cannot_tell("how jobs go", cat("`scontrol show job ", own.number,
+                                                            "` shows one that `squeue` does not tell of")),
+                             now));
+    case Absence::kNotSure:
+      missing_.try_emplace(own.number, now);
+      return false;
+    case Absence::kGone:
+      break;
   }
-  const std::int64_t since = missing_.try_emplace(own.number, now).first->second;
-  if (!shown && asked_ns_ < since + kMissingFor_ns) return false;
   std::erase_if(gone_, [&](const auto& entry) { return now - entry.second > kKeptFor_ns; });
   gone_[own.number] = now;
   return true;
@@ -211,10 +216,7 @@ bool SlurmQueue::is_known_over(const OwnJob& own) {
   const auto gone = gone_.find(own.number);
   if (gone != gone_.end() && clock_.steady_ns() - gone->second <= kKeptFor_ns) return true;
   const auto known = answer_.find({own.name, own.element});
-  return known != answer_.end() &&
-         std::any_of(known->second.begin(), known->second.end(), [&](const SlurmJob& job) {
-           return job.number == own.number && own.is(job) && !is_active(job);
-         });
+  return known != answer_.end() && is_told_over(own, known->second);
 }
 
 }  // namespace trainmake

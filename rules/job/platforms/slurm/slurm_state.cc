@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 
-#include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "rules/job/platforms/slurm/slurm_run.h"
 
@@ -149,57 +147,84 @@ JobStatus as_ended(const SlurmTraces& traces, const SlurmJob& job, const State& 
   return status;
 }
 
+JobStatus not_handed_over() {
+  JobStatus status;
+  status.known = false;
+  return status;
+}
+
+JobStatus going_on(const SlurmTraces& traces) {
+  JobStatus status;
+  status.status = traces.started_ns != 0 ? RunStatus::kRunning : RunStatus::kQueued;
+  status.started_ns = traces.started_ns;
+  return status;
+}
+
+// The rows, from the top: the first that applies.
+SlurmVerdict verdict_without_output(const SlurmFacts& facts) {
+  using What = SlurmVerdict::What;
+  const SlurmTraces& traces = facts.traces;
+  if (std::optional<JobStatus> end = parse_end(traces.end)) return {What::kOver, *std::move(end)};
+  if (std::optional<JobStatus> end = end_told_by(traces)) return {What::kOver, *std::move(end)};
+  if (traces.ticket.comment.empty()) return {What::kNotHandedOver, not_handed_over()};
+  if (facts.slurm == SlurmFacts::Slurm::kNotAsked) return {What::kAskSlurm};
+  if (facts.slurm == SlurmFacts::Slurm::kNothingSaid) return {What::kGoesOn, going_on(traces)};
+  JobStatus status = status_of(traces, facts.job ? &*facts.job : nullptr, facts.now_ns);
+  if (!status.known) return {What::kNotHandedOver, std::move(status)};
+  if (!is_over(status.status)) return {What::kGoesOn, std::move(status)};
+  // One that is lost may yet be told of.
+  if (status.status == RunStatus::kLost) return {What::kOver, std::move(status)};
+  // A slurmctld that fell may have forgotten that it is over, and start it.
+  if (!traces.owner.empty() || facts.barred == SlurmFacts::Barred::kInTime)
+    return {What::kOver, std::move(status), true};
+  if (facts.barred == SlurmFacts::Barred::kNotTried) return {What::kBarFirst, std::move(status)};
+  status = {};
+  status.status = RunStatus::kRunning;
+  return {What::kGoesOn, std::move(status)};
+}
+
 }  // namespace
 
-std::optional<SlurmExit> parse_slurm_exit(std::string_view text) {
-  const nlohmann::json json = parse_json<nlohmann::json>(text);
-  if (!json.is_object() || !json.contains("exit_code") || !json["exit_code"].is_number_integer())
-    return std::nullopt;
-  SlurmExit exit;
-  exit.exit_code = json["exit_code"].get<int>();
-  exit.process = text_at(json, "process");
-  exit.asked = json.contains("asked") && json["asked"] == true;
-  for (const auto& [name, into] :
-       {std::pair("started_ns", &exit.started_ns), std::pair("ended_ns", &exit.ended_ns)}) {
-    if (json.contains(name) && json[name].is_number_integer()) *into = json[name].get<std::int64_t>();
+SlurmVerdict verdict_of(const SlurmFacts& facts) {
+  SlurmVerdict verdict = verdict_without_output(facts);
+  if (verdict.what != SlurmVerdict::What::kOver || verdict.status.status != RunStatus::kSucceeded ||
+      facts.has_output)
+    return verdict;
+  verdict.status.status = RunStatus::kLost;
+  verdict.status.reason = "what it left was removed from `shared_dir`";
+  verdict.is_to_keep = false;
+  return verdict;
+}
+
+StillToDo still_to_do(const SlurmFacts& facts, bool is_over_in_slurm) {
+  const SlurmTraces& traces = facts.traces;
+  if (end_told_by(traces)) return StillToDo::kNothing;
+  if (facts.barred != SlurmFacts::Barred::kInTime) return StillToDo::kEndJob;
+  return traces.ticket.comment.empty() || is_over_in_slurm ? StillToDo::kNothing : StillToDo::kFreeItsPlace;
+}
+
+Absence absence_of(const OwnJob& own, const std::optional<std::vector<SlurmJob>>& shown,
+                   bool is_asked_again) {
+  if (!shown) return is_asked_again ? Absence::kGone : Absence::kNotSure;
+  const bool is_there =
+      std::any_of(shown->begin(), shown->end(), [&](const SlurmJob& job) { return own.is(job); });
+  return is_there ? Absence::kContradicted : Absence::kGone;
+}
+
+bool is_told_over(const OwnJob& own, const std::vector<SlurmJob>& jobs) {
+  return std::any_of(jobs.begin(), jobs.end(), [&](const SlurmJob& job) {
+    return job.number == own.number && own.is(job) && !is_active(job);
+  });
+}
+
+GoingOn going_on_of(const OwnJob& own, const std::vector<SlurmJob>& jobs) {
+  GoingOn found;
+  for (const SlurmJob& job : jobs) {
+    if (!own.is(job)) continue;
+    found.is_known = true;
+    if (is_active(job)) found.numbers.push_back(job.number);
   }
-  return exit;
-}
-
-std::optional<SlurmExit> parse_slurm_ended(std::string_view text) {
-  const std::vector<std::string> words = split(text, ' ');
-  if (words.size() < 4) return std::nullopt;
-  const auto code = whole_number<int>(words[0]);
-  const auto started = whole_number<std::int64_t>(words[2]), ended = whole_number<std::int64_t>(words[3]);
-  if (!code) return std::nullopt;
-  SlurmExit exit{*code, words[1] == "true", started.value_or(0), ended.value_or(0)};
-  exit.process = trim(join(std::vector<std::string>(words.begin() + 4, words.end()), " "));
-  return exit;
-}
-
-std::string render_end(const JobStatus& status) {
-  nlohmann::ordered_json json = {{"status", name_of(status.status)},
-                                 {"started_ns", status.started_ns},
-                                 {"ended_ns", status.ended_ns},
-                                 {"exit_code", nullptr},
-                                 {"reason", printable(status.reason)}};
-  if (status.exit_code) json["exit_code"] = *status.exit_code;
-  return json.dump() + "\n";
-}
-
-std::optional<JobStatus> parse_end(std::string_view text) {
-  const nlohmann::json json = parse_json<nlohmann::json>(text);
-  const std::optional<RunStatus> end = parse_status(text_at(json, "status"));
-  if (!end || !is_over(*end)) return std::nullopt;
-  JobStatus status;
-  status.status = *end;
-  status.reason = text_at(json, "reason");
-  if (const std::optional<SlurmExit> exit = parse_slurm_exit(text)) status.exit_code = exit->exit_code;
-  for (const auto& [name, into] :
-       {std::pair("started_ns", &status.started_ns), std::pair("ended_ns", &status.ended_ns)}) {
-    if (json.contains(name) && json[name].is_number_integer()) *into = json[name].get<std::int64_t>();
-  }
-  return status;
+  return found;
 }
 
 bool is_active(const SlurmJob& job) {

@@ -1,4 +1,5 @@
-// What a run left in its folder, and what Slurm knows of its job, as the state of that job. Pure.
+// How a run goes, or ended: the one place that says so, from what it left in its folder, what Slurm knows of
+// its job and what was asked. Others only find that out. Pure.
 #pragma once
 
 #include <cstdint>
@@ -9,23 +10,9 @@
 
 #include "rules/job/platform.h"
 #include "rules/job/platforms/slurm/slurm_answers.h"
+#include "rules/job/platforms/slurm/slurm_exit.h"
 
 namespace trainmake {
-
-// What the script writes when the command has ended.
-struct SlurmExit {
-  int exit_code = 0;
-  bool asked = false;  // Slurm, or the time limit, asked it to end
-  std::int64_t started_ns = 0, ended_ns = 0;
-  std::string process = {};  // of several, the one that the code is of; else ""
-};
-std::optional<SlurmExit> parse_slurm_exit(std::string_view text);
-// The same as the text of a link: "3 false 1700000000000000000 1700000001000000000 worker 0".
-std::optional<SlurmExit> parse_slurm_ended(std::string_view text);
-
-// An end as it was concluded, kept where Slurm may forget it.
-std::string render_end(const JobStatus& status);
-std::optional<JobStatus> parse_end(std::string_view text);
 
 // What lies in the folder of a run.
 struct SlurmTraces {
@@ -39,8 +26,49 @@ struct SlurmTraces {
   std::string end;  // as it was concluded before (parse_end)
 };
 
+// What is known of a run by who looks at it.
+struct SlurmFacts {
+  // Nothing said: its name was in no call yet, or whether it has one cannot be told before some seconds.
+  enum class Slurm : std::uint8_t { kNotAsked, kNothingSaid, kAnswered };
+  // Of who saw to it that a job of it never starts any more.
+  enum class Barred : std::uint8_t { kNotTried, kInTime, kTooLate };
+
+  SlurmTraces traces = {};
+  Slurm slurm = Slurm::kNotAsked;
+  std::optional<SlurmJob> job = {};  // kAnswered: that it has; nothing: for certain none
+  Barred barred = Barred::kNotTried;
+  bool has_output = true;  // looked for after a success
+  std::int64_t now_ns = 0;
+};
+
+struct SlurmVerdict {
+  enum class What : std::uint8_t { kAskSlurm, kBarFirst, kNotHandedOver, kGoesOn, kOver };
+  What what = What::kAskSlurm;
+  JobStatus status = {};    // but of kAskSlurm
+  bool is_to_keep = false;  // an end that Slurm tells of, and may forget
+};
+SlurmVerdict verdict_of(const SlurmFacts& facts);
+
+// What is left to do for one that is to be cancelled, once it is known whether it was kept from starting.
+enum class StillToDo : std::uint8_t { kNothing, kEndJob, kFreeItsPlace };
+StillToDo still_to_do(const SlurmFacts& facts, bool is_over_in_slurm);
+
+// Whether a job that squeue does not tell of is gone: by what scontrol shows under its number, if it says
+// anything, and whether squeue was asked once more some seconds later.
+enum class Absence : std::uint8_t { kGone, kNotSure, kContradicted };
+Absence absence_of(const OwnJob& own, const std::optional<std::vector<SlurmJob>>& shown, bool is_asked_again);
+
 // Whether it waits or runs, as far as can be told.
 bool is_active(const SlurmJob& job);
+// Whether Slurm says that the one with its number is over.
+bool is_told_over(const OwnJob& own, const std::vector<SlurmJob>& jobs);
+// Numbers of jobs of the run that go on, and whether Slurm knows any job of it.
+struct GoingOn {
+  bool is_known = false;
+  std::vector<std::string> numbers = {};
+};
+GoingOn going_on_of(const OwnJob& own, const std::vector<SlurmJob>& jobs);
+
 // How it ended, when its traces alone tell: Slurm need not be asked.
 std::optional<JobStatus> end_told_by(const SlurmTraces& traces);
 // By what the jobs of the run with this key are known.
