@@ -286,6 +286,21 @@ class Ends(OnSlurm):
         place.ask("cancel", place.runs()[0]["run"])
         self.assertEqual([run["status"] for run in place.runs()], ["cancelled"])
 
+    def test_one_whose_number_nobody_read_is_found_though_its_comment_was_written_over(self):
+        place, gate = self.waiting()
+        env = self.wrapped_sbatch(place, f'number=$(real --hold "$@") && scontrol update "jobid=$number" comment=night-shift && : >{place.path("through")} && exec sleep 60')
+        going = place.start("job:slow", env=env)
+        eventually(place.path("through").exists, "it was not submitted")
+        going.kill().end()
+        self.assertEqual([run["status"] for run in place.ask("ps", "--json").exits(0).lines], ["queued"])
+        again = place.start("job:slow", "--json")
+        number = eventually(lambda: place.runs()[0]["job"], "it is not adopted")
+        self.slurm("scontrol", "release", number)
+        again.until("at the gate")
+        gate.open()
+        again.end().exits(0)
+        self.assertEqual((self.starts(place), self.states(place)), (1, ["COMPLETED"]))
+
     def test_one_whose_comment_somebody_wrote_over_is_the_same(self):
         for comment in ("night-shift", ""):
             with self.subTest(comment=comment):

@@ -216,7 +216,7 @@ class FakeSlurm final : public Processes {
           job.told.element().empty() ? "" : cat(" ArrayJobId=", whole, " ArrayTaskId=", job.told.element());
       text +=
           cat("JobId=", whole, array, " JobName=", job.told.name, " UserId=me(1) JobState=", job.told.state,
-              " Reason=None Comment=", job.told.comment, " StdErr=/dev/null\n");
+              " Reason=None WorkDir=", job.folder, " Comment=", job.told.comment, " StdErr=/dev/null\n");
     }
     if (!text.empty()) return ProcessResult{0, text, ""};
     return ProcessResult{1, "", "slurm_load_jobs error: Invalid job id specified\n"};

@@ -832,6 +832,23 @@ TEST(SlurmPlatform, OneWhoseCommentSomebodyWroteOverIsTheSameAndCanBeCancelled) 
   }
 }
 
+TEST(SlurmPlatform, SoIsOneWhoseNumberNobodyWroteDown) {
+  SlurmWorld world;
+  world.slurm.hold_jobs = true;
+  const JobSpec spec = counted(world, "exec sleep 60");
+  world.submit(spec);
+  ASSERT_TRUE(real_file_system().remove(world.run_of(spec).number()));
+  world.slurm.comment_on("1", "night-shift");
+  const JobHandle job{spec.run, spec.key, ""};
+  SlurmPlatform another(world.host, world.workspace, world.blobs, world.options);
+  EXPECT_TRUE(another.poll(job)->known);
+  EXPECT_EQ(another.submit(spec, {}).value_or("none"), "1");
+  EXPECT_EQ(world.slurm.calls["sbatch"], 1);
+  ASSERT_TRUE(real_file_system().remove(world.run_of(spec).number()));
+  EXPECT_TRUE(another.cancel(job));
+  EXPECT_EQ(world.slurm.state_of("1"), "CANCELLED");
+}
+
 TEST(SlurmPlatform, SoIsOneThatWaits) {
   SlurmWorld world;
   world.slurm.hold_jobs = true;

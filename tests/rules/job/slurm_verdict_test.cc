@@ -164,5 +164,22 @@ TEST(SlurmVerdict, ItsJobsThatGoOnAreThoseToEnd) {
   EXPECT_TRUE(is_told_over(own, {{"12", "CANCELLED", "trainmake-a", "", ""}}));
 }
 
+TEST(SlurmVerdict, OneWithoutANumberIsKnownByItsFolderWhenItsCommentWasWrittenOver) {
+  SlurmTraces traces = traces_named("ticket");
+  const OwnJob own = own_job_of(traces, "trainmake-a", "/shared/runs/w/a");
+  SlurmJob job{"12", "PENDING", "trainmake-a", "", "night-shift"};
+  EXPECT_TRUE(own.may_be(job));
+  EXPECT_FALSE(own.is(job));
+  job.folder = "/shared/runs/other/a";
+  EXPECT_FALSE(own.is(job));
+  job.folder = "/shared/runs/w/a";
+  EXPECT_TRUE(own.is(job));
+  job.comment = "trainmake 11ee";
+  EXPECT_FALSE(own.may_be(job)) << "another workspace says that it is its own";
+  traces.number = "13";
+  job.comment = "night-shift";
+  EXPECT_FALSE(own_job_of(traces, "trainmake-a", "/shared/runs/w/a").may_be(job)) << "ours is another";
+}
+
 }  // namespace
 }  // namespace trainmake

@@ -25,11 +25,15 @@ void find(SlurmQueue& queue, std::vector<Ending>& all, const SlurmPatience& pati
     if (!queue.is_known_over(one.job)) names.insert(one.job.name);
   }
   if (names.empty()) return;
-  const auto told = queue.named_now({names.begin(), names.end()}, patience);
+  auto told = queue.named_now({names.begin(), names.end()}, patience);
   for (Ending& one : all) {
     if (!names.contains(one.job.name)) continue;
     if (!told) {
       one.answer = fail(told.error());
+      continue;
+    }
+    if (auto seen = queue.see_folders(one.job, *told, patience); !seen) {
+      one.answer = fail(std::move(seen).error());
       continue;
     }
     GoingOn found = going_on_of(one.job, *told);

@@ -49,6 +49,14 @@ std::string_view between(std::string_view line, std::string_view name, std::stri
   return trim(rest.substr(0, rest.find(next)));
 }
 
+// What comes behind it is not always there.
+std::string work_dir_of(std::string_view line) {
+  std::string_view folder = between(line, " WorkDir=", " StdErr=");
+  for (const std::string_view next : {" AdminComment=", " SystemComment=", " Comment="})
+    folder = folder.substr(0, folder.find(next));
+  return std::string(folder);
+}
+
 std::int64_t number_or_none(std::string_view text) { return whole_number<std::int64_t>(text).value_or(0); }
 
 }  // namespace
@@ -112,8 +120,13 @@ bool OwnJob::is(const SlurmJob& job) const {
   const bool has_name = name.empty() ? job.name.starts_with(kNamePrefix) : job.name == name;
   if (!has_name || job.element() != element) return false;
   if (has_started || job.number == number) return job.number == number;
-  return !element.empty() ||
+  return !element.empty() || (!folder.empty() && job.folder == folder) ||
          job.comment.find(comment.empty() ? kCommentPrefix : comment) != std::string::npos;
+}
+
+bool OwnJob::may_be(const SlurmJob& job) const {
+  return number.empty() && element.empty() && !folder.empty() && job.name == name && job.element().empty() &&
+         job.comment.find(kCommentPrefix) == std::string::npos;
 }
 
 std::vector<std::string> scontrol_words(const std::string& number) {
@@ -131,9 +144,11 @@ std::optional<std::vector<SlurmJob>> parse_scontrol(std::string_view output, std
     const std::string name(between(line, " JobName=", " UserId="));
     const std::string state(between(line, " JobState=", " "));
     if (!line.starts_with("JobId=") || name.empty() || state.empty()) return std::nullopt;
+    const std::string folder = work_dir_of(line);
     for (std::string& own : numbers_of(number)) {
       if (!is_job_number(own)) return std::nullopt;
       jobs.push_back({std::move(own), state, name, "", std::string(between(line, " Comment=", " StdErr="))});
+      jobs.back().folder = folder;
     }
   }
   return jobs.empty() ? std::nullopt : std::optional(std::move(jobs));

@@ -16,6 +16,7 @@ struct SlurmJob {
   std::string comment;  // "" where it is not told
   int restarts = 0;
   std::int64_t started_s = 0, ended_s = 0;  // 0: not known; of one that goes on, when it would have to end
+  std::string folder = {};                  // that it works in; "" where it is not told
 
   std::string_view element() const;  // "17", or ""
 };
@@ -35,15 +36,19 @@ inline constexpr std::string_view kCommentPrefix = "trainmake ";
 // Whether a job is of a run: the one place that says so. A number alone does not tell: a cluster that was
 // made anew begins with 1 again. Nor does the name alone, but of an array, whose name is its ticket: another
 // workspace's run of the same thing has the same. A comment, which others may write over, is asked for only
-// where the number is another or not known; should that be in vain, who makes `owner` still starts alone.
+// where the number is another or not known; one that was written over is known by its folder, where that is
+// told. Should all be in vain, who makes `owner` still starts alone.
 struct OwnJob {
   std::string name, comment;  // "": not known, as where its ticket is gone
   std::string element;        // its index in an array, or ""
   std::string number;         // as sbatch answered, or ""
   bool has_started = false;   // that one, and whichever else has its name is not the one
+  std::string folder = {};    // that it works in, or ""
 
   static OwnJob of(const SlurmTicket& ticket, const std::string& key, std::string number);
   bool is(const SlurmJob& job) const;
+  // Whether its folder alone can tell: its comment is none of ours, and no number is known.
+  bool may_be(const SlurmJob& job) const;
 };
 
 // "12" or "12_17".

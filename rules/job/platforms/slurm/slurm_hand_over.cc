@@ -66,6 +66,7 @@ struct SlurmHandOver::Leaving {
 
   const JobSpec& spec() const { return asked.spec; }
   bool goes_on() const { return !answer; }
+  OwnJob own_job() const { return own_job_of(traces, spec().key, run.top); }
   // All that are handed over together are asked for by one trainmake; one of them is told what keeps all.
   SlurmPatience patience() const { return {kSlurmPatience, asked.patience.stop, asked.patience.say}; }
   void refuse(Error error) { answer = Result<std::string>(fail(std::move(error))); }
@@ -123,14 +124,19 @@ void SlurmHandOver::adopt(std::vector<Leaving>& all) {
       names.insert(one.traces.ticket.name(one.spec().key));
   }
   if (names.empty()) return;
-  const auto jobs = queue_.named_now({names.begin(), names.end()}, all.front().patience());
+  auto jobs = queue_.named_now({names.begin(), names.end()}, all.front().patience());
   for (Leaving& one : all) {
     if (!one.goes_on() || one.traces.ticket.comment.empty()) continue;
     if (!jobs) {
       one.refuse(jobs.error());
       continue;
     }
-    const SlurmJob* job = job_of(own_job_of(one.traces, one.spec().key), *jobs);
+    const OwnJob own = one.own_job();
+    if (auto seen = queue_.see_folders(own, *jobs, one.patience()); !seen) {
+      one.refuse(not_told(std::move(seen).error()));
+      continue;
+    }
+    const SlurmJob* job = job_of(own, *jobs);
     if (job == nullptr) {
       if (auto gone = check_is_gone(one); !gone) one.refuse(std::move(gone).error());
       continue;
@@ -146,7 +152,7 @@ void SlurmHandOver::adopt(std::vector<Leaving>& all) {
 // One that had a number was there once.
 Result<void> SlurmHandOver::check_is_gone(const Leaving& one) {
   if (one.traces.number.empty()) return {};
-  TRY_ASSIGN(const bool gone, queue_.is_gone(own_job_of(one.traces, one.spec().key), one.patience()));
+  TRY_ASSIGN(const bool gone, queue_.is_gone(one.own_job(), one.patience()));
   if (gone) return {};
   return fail(not_told(step_error(cat("Slurm does not tell whether it has job ", one.traces.number, " still"),
                                   "Run it again in some seconds")));
@@ -307,7 +313,8 @@ void SlurmHandOver::call(const Group& group) {
   queue_.forget(name);
   for (Leaving* one : group) {
     const SlurmTicket& ticket = one->traces.ticket;
-    const SlurmJob* job = number ? nullptr : job_of(own_job_of(one->traces, one->spec().key), jobs);
+    if (!number) (void)queue_.see_folders(one->own_job(), jobs, patience);
+    const SlurmJob* job = number ? nullptr : job_of(one->own_job(), jobs);
     if (number)
       one->answer = ticket.element.empty() ? *number : cat(*number, "_", ticket.element);
     else if (job != nullptr)

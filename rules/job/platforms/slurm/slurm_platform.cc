@@ -171,6 +171,7 @@ Result<std::optional<SlurmPlatform::Known>> SlurmPlatform::look_in_slurm(const S
   if (!jobs) {
     TRY_ASSIGN(jobs, queue_.named_now({own.name}, patience));
   }
+  TRY(queue_.see_folders(own, *jobs, patience));
   const auto found = [&]() -> std::optional<Known> {
     const SlurmJob* job = job_of(own, *jobs);
     return job == nullptr ? std::optional<Known>() : Known{*job};
@@ -191,7 +192,7 @@ Result<std::optional<SlurmPlatform::Known>> SlurmPlatform::look_in_slurm(const S
 Result<void> SlurmPlatform::ask_slurm(const JobHandle& job, const SlurmRun& run, SlurmFacts& facts,
                                       const SlurmPatience& patience) {
   TRY_ASSIGN(std::optional<Known> known,
-             look_in_slurm(run, facts.traces, own_job_of(facts.traces, job.key), patience));
+             look_in_slurm(run, facts.traces, own_job_of(facts.traces, job.key, run.top), patience));
   facts.slurm = known ? SlurmFacts::Slurm::kAnswered : SlurmFacts::Slurm::kNothingSaid;
   if (!known) return {};
   facts.job = std::move(known->job);
@@ -255,7 +256,7 @@ Result<SlurmPlatform::Cancelling> SlurmPlatform::begin_to_cancel(const JobHandle
   TRY_ASSIGN(const bool cancelled, cancel_unstarted(run));
   facts.barred = cancelled ? SlurmFacts::Barred::kInTime : SlurmFacts::Barred::kTooLate;
   TRY_ASSIGN(facts.traces, traces_of(host_.files, run));
-  OwnJob own = own_job_of(facts.traces, job.key);
+  OwnJob own = own_job_of(facts.traces, job.key, run.top);
   const StillToDo to_do = still_to_do(facts, queue_.is_known_over(own));
   if (to_do == StillToDo::kNothing) return Cancelling{};
   if (to_do == StillToDo::kEndJob) TRY(write_file(host_.files, run.cancel(), ""));

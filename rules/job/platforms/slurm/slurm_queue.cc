@@ -130,6 +130,20 @@ Result<std::vector<SlurmJob>> SlurmQueue::named_now(const std::vector<std::strin
   return jobs;
 }
 
+Result<void> SlurmQueue::see_folders(const OwnJob& own, std::vector<SlurmJob>& jobs,
+                                     const SlurmPatience& patience) {
+  for (SlurmJob& job : jobs) {
+    if (!own.may_be(job)) continue;
+    const std::lock_guard lock(mutex_);
+    TRY_ASSIGN(const Shown shown, this->shown(job.number, clock_.steady_ns(), patience));
+    if (!shown) continue;
+    for (const SlurmJob& told : *shown) {
+      if (told.number == job.number && told.name == job.name) job.folder = told.folder;
+    }
+  }
+  return {};
+}
+
 // An array has a name that its ticket alone tells.
 Result<std::optional<SlurmJob>> SlurmQueue::going_on(const std::string& key, const std::string& number,
                                                      const SlurmPatience& patience) {

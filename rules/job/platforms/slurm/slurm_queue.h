@@ -37,6 +37,10 @@ class SlurmQueue {
   // As they are now, whatever was answered before.
   Result<std::vector<SlurmJob>> named_now(const std::vector<std::string>& names,
                                           const SlurmPatience& patience = {});
+  // Of a run whose number nobody wrote down: has scontrol tell the folders of jobs of its name whose comment
+  // somebody wrote over. What that does not say stays as it is.
+  Result<void> see_folders(const OwnJob& own, std::vector<SlurmJob>& jobs,
+                           const SlurmPatience& patience = {});
   // The job that waits or runs now, by the key of its run and the number that was answered, or "": all that
   // is left to know it by where the run's folder is gone.
   Result<std::optional<SlurmJob>> going_on(const std::string& key, const std::string& number,

@@ -245,10 +245,11 @@ std::optional<JobStatus> end_told_by(const SlurmTraces& traces) {
   return by_itself ? std::optional(status_of(*traces.exit)) : std::nullopt;
 }
 
-OwnJob own_job_of(const SlurmTraces& traces, const std::string& key) {
+OwnJob own_job_of(const SlurmTraces& traces, const std::string& key, const std::string& folder) {
   const bool has_started = !traces.owner.empty() && traces.owner != kCancelledOwner;
   OwnJob own = OwnJob::of(traces.ticket, key, has_started ? traces.owner : traces.number);
   own.has_started = has_started;
+  own.folder = folder;
   return own;
 }
 

@@ -71,8 +71,8 @@ GoingOn going_on_of(const OwnJob& own, const std::vector<SlurmJob>& jobs);
 
 // How it ended, when its traces alone tell: Slurm need not be asked.
 std::optional<JobStatus> end_told_by(const SlurmTraces& traces);
-// By what the jobs of the run with this key are known.
-OwnJob own_job_of(const SlurmTraces& traces, const std::string& key);
+// By what the jobs of the run with this key, whose folder this is, are known.
+OwnJob own_job_of(const SlurmTraces& traces, const std::string& key, const std::string& folder = "");
 // The job of the run among those that Slurm knows; nullptr when it knows none. Of several, one that may yet
 // start.
 const SlurmJob* job_of(const OwnJob& own, const std::vector<SlurmJob>& jobs);
