@@ -318,7 +318,7 @@ TEST(LocalPlatform, ACheckpointStaysAfterAFailureAndGoesWithASuccess) {
     const JobHandle job{spec.run, spec.key, ""};
     ASSERT_TRUE(world.platform.settled(job, end, {}));
     const std::string place = succeeds ? "runs/run1/checkpoint" : cat("checkpoints/", spec.checkpoint);
-    EXPECT_EQ(*world.platform.left(job, Left::kCheckpoint), world.folder.path(cat("cache/", place)));
+    EXPECT_EQ(*world.platform.left(job, {Left::kCheckpoint}), world.folder.path(cat("cache/", place)));
     EXPECT_EQ(world.folder.read(cat("cache/", place, "/step")), "7\n");
   }
 }
@@ -329,7 +329,7 @@ TEST(LocalPlatform, ACheckpointIsFoundWhenGcLeftNothingElseOfItsRun) {
   spec.checkpoint = own_checkpoint(spec.run);
   world.run(spec);
   std::filesystem::remove_all(world.folder.path("cache/runs/run1"));
-  const std::string folder = *world.platform.left({spec.run, spec.key, ""}, Left::kCheckpoint);
+  const std::string folder = *world.platform.left({spec.run, spec.key, ""}, {Left::kCheckpoint});
   EXPECT_EQ(*read_file(real_file_system(), path_join(folder, "step")), "7\n");
 }
 

@@ -90,7 +90,7 @@ struct LocalWorld {
   // Runs a script to its end.
   JobStatus run(const JobSpec& spec, const Secrets& secrets = {}) { return await_end(submit(spec, secrets)); }
   std::string log(const JobSpec& spec) {
-    return platform.read_log({spec.run, spec.key, ""}, 0, 1U << 20U).value_or("cannot be read");
+    return platform.read_log({spec.run, spec.key, ""}, {0, 1U << 20U}).value_or("cannot be read");
   }
 
   GivenTree in_place(const std::vector<std::pair<std::string, std::string>>& files,

@@ -1000,7 +1000,7 @@ TEST(SlurmPlatform, ACheckpointStaysAfterAFailureAndGoesWithASuccess) {
     const RunStatus end = world.await_end(job).status;
     ASSERT_EQ(end, succeeds ? RunStatus::kSucceeded : RunStatus::kFailed);
     ASSERT_TRUE(world.platform.settled(job, end, {}));
-    const std::string folder = *world.platform.left(job, Left::kCheckpoint);
+    const std::string folder = *world.platform.left(job, {Left::kCheckpoint});
     EXPECT_EQ(*read_file(real_file_system(), path_join(folder, "step")), "7\n");
     EXPECT_EQ(std::filesystem::exists(own_checkpoint_folder(world.run_of(spec))), !succeeds);
   }

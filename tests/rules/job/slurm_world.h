@@ -47,7 +47,7 @@ struct SlurmWorld {
   }
   JobStatus run(const JobSpec& spec, const Secrets& secrets = {}) { return await_end(submit(spec, secrets)); }
   std::string log(const JobSpec& spec) {
-    return platform.read_log({spec.run, spec.key, ""}, 0, 1U << 20U).value_or("cannot be read");
+    return platform.read_log({spec.run, spec.key, ""}, {0, 1U << 20U}).value_or("cannot be read");
   }
   SlurmRun run_of(const JobSpec& spec) { return *platform.folder_of(spec.run); }
 
