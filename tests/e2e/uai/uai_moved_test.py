@@ -24,18 +24,20 @@ class Moved(OnMnist):
 
     def test_to_another_zone_of_which_nothing_is_concluded(self):
         server, place = self.running()
-        place.replace("TRAINSPACE.lua", 'type = "uai"', 'type = "uai", zone = "cn-bj2-05"')
-        for words in (["job:mnist", "--no-wait"], ["cancel", "job:mnist"]):
-            self.assert_told(place.ask(*words).fails(), "was started in", "zone `cn-bj2-04`", "zone `cn-bj2-05`", "Put that back")
+        place.replace("TRAINSPACE.lua", "cn-bj2-04", "cn-bj2-05")
+        told = "was started in", "zone `cn-bj2-04`", "zone `cn-bj2-05`"
+        self.assert_told(place.ask("job:mnist", "--no-wait").exits(0), "Cannot tell how it goes", *told)
+        self.assert_told(place.ask("cancel", "job:mnist").exits(3), "Put that back", *told)
         self.assertEqual((self.states(server), place.runs()[0]["status"]), (["Doing"], "unknown"))
-        place.replace("TRAINSPACE.lua", ', zone = "cn-bj2-05"', "")
+        place.replace("TRAINSPACE.lua", "cn-bj2-05", "cn-bj2-04")
         self.finishes(server, place)
 
     def test_to_another_bucket_in_which_its_result_is_not_looked_for(self):
         server, place = self.running()
-        place.replace("TRAINSPACE.lua", '"mnist-bucket"', '"other-bucket"')
+        place.replace("TRAINSPACE.lua", 'bucket = "mnist-bucket"', 'bucket = "other-bucket"')
+        place.append("TRAINSPACE.lua", f'store "other" {{ url = "ufile://other-bucket", region = "cn-bj", create = true, endpoint = "http://127.0.0.1:{server.port}" }}\n')
         server.open()
         eventually(lambda: self.states(server) == ["Done"], "it does not end")
-        self.assert_told(place.ask("job:mnist").fails(), "mnist-bucket", "reads no results there any more", "`bucket`")
-        place.replace("TRAINSPACE.lua", '"other-bucket"', '"mnist-bucket"')
+        self.assert_told(place.ask("job:mnist").exits(1), "mnist-bucket", "reads no results there any more", "`bucket`")
+        place.replace("TRAINSPACE.lua", 'bucket = "other-bucket"', 'bucket = "mnist-bucket"')
         self.finishes(server, place)

@@ -26,6 +26,19 @@ if '"type": "ps"' in told.get("TF_CONFIG", "").replace('":"', '": "') or told.ge
 time.sleep(0.5)
 '''
 
+LINKS = '''
+import os, sys
+flags = dict(word[2:].split("=", 1) for word in sys.argv[1:])
+top = flags["output_dir"]
+if os.environ["RANK"] == "0":
+    os.makedirs(top + "/told/epoch-3")
+    with open(top + "/told/epoch-3/model", "w") as file:
+        file.write("3")
+    os.symlink("epoch-3", top + "/told/latest")
+    os.symlink("/data/output/told/epoch-3", top + "/told/last")
+    os.symlink("/etc/passwd", top + "/not-declared")
+'''
+
 # The first node alone: the folder is of both.
 GOES_ON = '''
 import os, sys
@@ -140,6 +153,15 @@ class Nodes(OnUai):
         place.append("TRAINSPACE.lua", 'store "ufs" { url = "dir:mount/sent" }\n')
         self.assertEqual(place.make("job:j").cost[1:], (1, 1))
         self.assertEqual(server.called("CreateUAITrainJob")[1]["DataUfilePath"], UFS + "/sent/d/")
+
+    def test_links_that_a_job_left_on_the_ufs_lead_where_it_saw_them(self):
+        server = self.cloud()
+        place = self.project(server, "torchrun")
+        place.write("code/show.py", LINKS)
+        place.make("job:j")
+        place.ask("pull", "job:j", "--to", "got").exits(0)
+        self.assertEqual(place.files_below("got"), ["told/epoch-3/model", "told/last/model", "told/latest/model"])
+        self.assertEqual({place.read(f"got/{path}") for path in place.files_below("got")}, {"3"})
 
     def test_what_a_run_left_on_the_ufs_is_where_the_next_one_goes_on(self):
         server = self.cloud()

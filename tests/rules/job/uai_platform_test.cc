@@ -543,6 +543,7 @@ TEST(UaiPlatform, AJobGoesOnFromACheckpointThatIsPutIntoItsFolder) {
       2,
       "cat /data/output/checkpoint/deep/c > /data/output/o.txt; echo two >> /data/output/checkpoint/deep/c");
   spec.resume = true;
+  spec.outputs = {{"o", "o.txt"}};
   spec.resumed = **kept;
   const JobHandle second = world.submit(spec);
   world.await_end(second);
@@ -570,16 +571,33 @@ TEST(UaiPlatform, ACheckpointThatCannotLieInAStoreStartsNothing) {
   EXPECT_TRUE(world.uai.created.empty());
 }
 
-TEST(UaiPlatform, CheckpointsStayInTheBucket) {
+TEST(UaiPlatform, WhatWasNotDeclaredStaysInTheBucket) {
   UaiWorld world;
-  const char* script =
-      "mkdir /data/output/checkpoint; echo x > /data/output/checkpoint/c; mkdir "
-      "/data/output/sub; echo y > /data/output/sub/y";
-  const JobHandle job = world.submit(UaiWorld::spec(1, script));
+  JobSpec spec = UaiWorld::spec(1,
+                                "mkdir /data/output/checkpoint; echo x > /data/output/checkpoint/c; "
+                                "mkdir /data/output/sub; echo y > /data/output/sub/y; "
+                                "echo 1 > /data/output/metrics.csv; echo z > /data/output/sub.txt");
+  spec.outputs = {{"all", "sub"}};
+  const JobHandle job = world.submit(spec);
+  EXPECT_EQ(world.await_end(job).status, RunStatus::kSucceeded);
+  FileSystem& files = real_file_system();
+  const std::string folder = *world.platform.left(job, {Left::kOutput});
+  EXPECT_EQ(*read_file(files, path_join(folder, "sub/y")), "y\n");
+  for (const char* other : {"checkpoint", "metrics.csv", "sub.txt"})
+    EXPECT_FALSE(files.look(path_join(folder, other))->exists()) << other;
+  EXPECT_EQ(*world.platform.left(job, {Left::kOutput, {"metrics.csv"}}), folder);
+  EXPECT_EQ(*read_file(files, path_join(folder, "metrics.csv")), "1\n");
+}
+
+TEST(UaiPlatform, WhatAJobHasByNowIsNotWhatItLeaves) {
+  UaiWorld world;
+  JobSpec spec = UaiWorld::spec(1, "sleep 1; echo late > /data/output/o.txt");
+  spec.outputs = {{"o", "o.txt"}};
+  const JobHandle job = world.submit(spec);
+  ASSERT_TRUE(world.platform.left(job, {Left::kOutput, {"o.txt"}}));
   EXPECT_EQ(world.await_end(job).status, RunStatus::kSucceeded);
   const std::string folder = *world.platform.left(job, {Left::kOutput});
-  EXPECT_EQ(*read_file(real_file_system(), path_join(folder, "sub/y")), "y\n");
-  EXPECT_FALSE(real_file_system().look(path_join(folder, "checkpoint"))->exists());
+  EXPECT_EQ(*read_file(real_file_system(), path_join(folder, "o.txt")), "late\n");
 }
 
 TEST(UaiPlatform, FactsSayWhatElseThereIsToKnow) {

@@ -18,7 +18,7 @@ inline constexpr const char* kCheckpoints = "checkpoint";  // in the output fold
 struct Bringing {
   Store& store;
   std::string prefix;              // with a slash at its end
-  std::vector<std::string> paths;  // below it: files, or folders with all that they hold
+  std::vector<std::string> paths;  // below it: files, or folders with all that they hold; "" is all
   std::string to;                  // a folder of this machine
   std::stop_token stop;
 };

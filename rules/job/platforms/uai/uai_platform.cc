@@ -352,9 +352,10 @@ Result<std::string> UaiPlatform::left(const JobHandle& job, const LeftRequest& w
     return path_join(options_.ufs_folder, cat(results, wants_checkpoint ? kCheckpoints : ""));
   TRY_ASSIGN(const FileLock lock, locks_.wait(cat("output ", job.run), host_.clock, wanted.stop));
   TRY_ASSIGN(const Notes notes, notes_of(run));
-  Bringing bringing{*place->store, results, {kCheckpoints}, run.checkpoint(), wanted.stop};
+  Bringing bringing{*place->store, cat(results, kCheckpoints, "/"), {""}, run.checkpoint(), wanted.stop};
   if (!wants_checkpoint) {
     TRY_ASSIGN(const std::string declared, text_at(host_.files, run.wanted()));
+    bringing.prefix = results;
     bringing.paths = wanted.files;
     for (const std::string& path : split(declared, '\n')) {
       if (notes.end && !path.empty()) bringing.paths.push_back(path);
