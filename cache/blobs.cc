@@ -93,6 +93,29 @@ Result<Blobs::Stored> Blobs::put_file(const std::string& path, const std::stop_t
   return stored;
 }
 
+Result<Blobs::Stored> Blobs::take_in(const std::string& path, const std::stop_token& stop) {
+  Sha256Hasher sha256;
+  ContentHasher content;
+  Stored stored;
+  TRY(read_pieces(files_, path, stop, [&](std::string_view bytes) -> Result<void> {
+    sha256.raw(bytes);
+    content.add(bytes);
+    stored.size += bytes.size();
+    return {};
+  }));
+  stored.sha256 = sha256.finish();
+  stored.content = content.finish();
+  const std::string to = this->path(stored.sha256);
+  TRY(files_.make_folder(std::string(path_folder(to))));
+  TRY_ASSIGN(const std::unique_ptr<FileWriter> closing, files_.extend(path));
+  TRY(closing->commit());
+  if (files_.rename(path, to)) return stored;
+  // The blobs are on another disk, by a link.
+  TRY_ASSIGN(stored, put_file(path, stop));
+  TRY(files_.remove(path));
+  return stored;
+}
+
 Result<Sha256> Blobs::put_pieces(const std::function<Result<void>(const Sink&)>& give) {
   const std::string incoming = path_join(folder_, cat("incoming/", name_of_its_own()));
   TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(incoming, {.mode = kReadOnly}));

@@ -40,6 +40,9 @@ class Blobs {
   };
   // Streams a file in. The digests are of the bytes that were stored, whatever the file became meanwhile.
   Result<Stored> put_file(const std::string& path, const std::stop_token& stop);
+  // The same of a file in the cache folder, which it no longer is: it becomes the blob itself, so that its
+  // bytes are on the disk once. REQUIRES: nobody writes to it.
+  Result<Stored> take_in(const std::string& path, const std::stop_token& stop);
   Result<bool> has(const Sha256& digest);  // by stat alone
   // Whole small blobs, verified; a damaged one is removed and told as missing.
   Result<std::optional<std::string>> read(const Sha256& digest);

@@ -104,7 +104,7 @@ class FileSystem {
   virtual Result<std::unique_ptr<FileWriter>> create(const std::string& path,
                                                      const WriteOptions& options = {}) = 0;
   // At its end, made with the folders above when it is missing. What is appended is there at once, whole, and
-  // commit does nothing.
+  // stays without a commit; after one, nobody may write there any more.
   virtual Result<std::unique_ptr<FileWriter>> extend(const std::string& path) = 0;
   virtual Result<void> make_folder(const std::string& path) = 0;  // and those above; fine when it is there
   virtual Result<void> make_link(const std::string& target, const std::string& path) = 0;

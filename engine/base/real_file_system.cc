@@ -455,7 +455,11 @@ class RealExtender final : public FileWriter {
   Result<void> append(std::string_view bytes) override {
     return write_fully(descriptor_.get(), bytes, path_);
   }
-  Result<void> commit() override { return {}; }
+  Result<void> commit() override {
+    constexpr mode_t kReadOnly = 0444;
+    if (::fchmod(descriptor_.get(), kReadOnly) == 0) return {};
+    return fail(system_error("Cannot set the mode of", path_, errno));
+  }
 
  private:
   Descriptor descriptor_;

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "cache/file_digests.h"
+#include "engine/base/text.h"
 #include "tests/support/forwarding_fs.h"
 #include "tests/support/mem_fs.h"
 #include "tests/support/scratch_folder.h"
@@ -88,6 +89,31 @@ TEST_F(BlobsTest, WhatComesInPiecesIsOneBlob) {
     return fail(step_error("no more"));
   }));
   EXPECT_EQ(files.all_files().size(), 1U) << "what was cut leaves nothing";
+}
+
+TEST_F(BlobsTest, AFileThatIsTakenInBecomesTheBlobWithoutACopy) {
+  const std::string bytes(400'000, 'x');
+  files.put("/cache/part", bytes);
+  files.take_log();
+  const auto stored = blobs.take_in("/cache/part", {});
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->sha256, sha256_of(bytes));
+  EXPECT_EQ(stored->content, digest_of(bytes));
+  EXPECT_EQ(stored->size, bytes.size());
+  for (const std::string& asked : files.take_log()) EXPECT_FALSE(asked.starts_with("create")) << asked;
+  EXPECT_EQ(files.all_files().size(), 1U);
+  EXPECT_EQ(**blobs.read(stored->sha256), bytes);
+  EXPECT_EQ(files.look(blobs.path(stored->sha256))->mode, 0444U);
+}
+
+TEST_F(BlobsTest, AFileThatCannotBeMovedIsCopied) {
+  files.put("/cache/part", "hello");
+  const std::string to = blobs.path(sha256_of("hello"));
+  files.refuse(cat("rename /cache/part ", to), EXDEV);
+  const auto stored = blobs.take_in("/cache/part", {});
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(**blobs.read(stored->sha256), "hello");
+  EXPECT_FALSE(files.has("/cache/part"));
 }
 
 TEST_F(BlobsTest, ADamagedOneIsRemovedAndToldAsMissing) {

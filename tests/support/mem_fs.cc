@@ -113,7 +113,12 @@ class MemExtender final : public FileWriter {
     there->second->stat.size = content.size();
     return {};
   }
-  Result<void> commit() override { return {}; }
+  Result<void> commit() override {
+    const std::lock_guard lock(files_.mutex_);
+    const auto there = files_.nodes_.find(files_.resolve(path_, Links::kFollow).key);
+    if (there != files_.nodes_.end()) there->second->stat.mode = 0444;
+    return {};
+  }
 
  private:
   MemFileSystem& files_;

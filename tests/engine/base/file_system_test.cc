@@ -213,6 +213,20 @@ TYPED_TEST(FileSystemConformance, TheModeIsKept) {
   EXPECT_EQ(this->look("plain").mode & 0111U, 0U);
 }
 
+TYPED_TEST(FileSystemConformance, WhatIsExtendedIsThereAtOnceAndClosedByACommit) {
+  const std::string path = this->at("extended");
+  for (const char* piece : {"one ", "two"}) {
+    const auto writer = this->files().extend(path);
+    ASSERT_TRUE(writer);
+    ASSERT_TRUE((*writer)->append(piece));
+  }
+  EXPECT_EQ(*read_file(this->files(), path), "one two");
+  EXPECT_EQ(this->files().look(path)->mode, 0644U);
+  ASSERT_TRUE((*this->files().extend(path))->commit());
+  EXPECT_EQ(this->files().look(path)->mode, 0444U);
+  EXPECT_EQ(*read_file(this->files(), path), "one two");
+}
+
 TYPED_TEST(FileSystemConformance, AFolderCannotBeOverwritten) {
   this->write("folder/x", "x");
   EXPECT_FALSE(write_file(this->files(), this->at("folder"), "y").has_value());
