@@ -1,8 +1,11 @@
 #include "rules/data/arriving.h"
 
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 
 #include "engine/base/remove_old.h"
+#include "engine/base/text.h"
 
 namespace trainmake {
 namespace {
@@ -19,10 +22,20 @@ Result<FileLock> lock_alone(Host& host, LockTable& locks, const std::string& pat
 
 }  // namespace
 
+bool is_full(const Error& error) {
+  return error.message.ends_with(::strerrordesc_np(ENOSPC)) ||
+         error.message.ends_with(::strerrordesc_np(EDQUOT));
+}
+
 Result<Arriving> Arriving::take_up(Host& host, LockTable& locks, const std::string& path,
                                    const std::stop_token& stop, const std::function<void()>& waits) {
   TRY_ASSIGN(FileLock lock, lock_alone(host, locks, path, stop, waits));
-  TRY_ASSIGN(const Stat there, host.files.look(path));
+  TRY_ASSIGN(Stat there, host.files.look(path));
+  constexpr std::uint32_t kOwnerWrites = 0200;
+  if (there.exists() && (there.mode & kOwnerWrites) == 0) {  // cut while it became a blob
+    TRY(host.files.remove(path));
+    there = {};
+  }
   return Arriving(host.files, std::move(lock), path, there.size);
 }
 
@@ -30,8 +43,26 @@ Result<void> Arriving::append(std::string_view bytes) {
   if (!writer_) {
     TRY_ASSIGN(writer_, files_->extend(path_));
   }
-  size_ += bytes.size();
-  return writer_->append(bytes);
+  Result<void> written = writer_->append(bytes);
+  if (written) {
+    size_ += bytes.size();
+    return {};
+  }
+  // What was written of these bytes, nobody knows.
+  writer_.reset();
+  TRY_ASSIGN(const Stat there, files_->look(path_));
+  size_ = there.size;
+  Error error = std::move(written).error();
+  if (is_full(error))
+    error.hint = cat(human_bytes(size_),
+                     " of it lie there, and it goes on from there: free some space and run it again; ",
+                     "`trainmake gc` removes what came of it, and whatever else nobody needs");
+  return fail(std::move(error));
+}
+
+Result<Blobs::Stored> Arriving::become_blob(Blobs& blobs, const std::stop_token& stop) {
+  writer_.reset();
+  return blobs.take_in(path_, stop);
 }
 
 Result<void> Arriving::read(std::uint64_t count, const std::stop_token& stop,

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "cache/blobs.h"
 #include "engine/base/host.h"
 #include "engine/base/lock_table.h"
 
@@ -32,6 +33,8 @@ class Arriving {
                     const std::function<Result<void>(std::string_view)>& each) const;
   // All that came is gone.
   Result<void> forget();
+  // It ends as a blob, whatever its digest.
+  Result<Blobs::Stored> become_blob(Blobs& blobs, const std::stop_token& stop);
 
  private:
   Arriving(FileSystem& files, FileLock lock, std::string path, std::uint64_t size)
@@ -43,6 +46,9 @@ class Arriving {
   std::uint64_t size_;
   std::unique_ptr<FileWriter> writer_;
 };
+
+// Whether it says that a disk has no room left, or whoever writes there no share of it.
+bool is_full(const Error& error);
 
 // Removes from that folder what came of files that nobody went on with for a week.
 void forget_old_arrivals(Host& host, const std::string& folder);

@@ -1,6 +1,7 @@
 #include "rules/data/fetch.h"
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
 
 #include "cache/file_digests.h"
@@ -93,6 +94,18 @@ class Download {
   }
 
   std::uint64_t given() const { return file_.size(); }
+
+  // After a good answer, or one that there is no more: whether all of it is here. A part that is shorter than
+  // what was asked for is no end, and what is longer than it should be is begun anew.
+  Result<bool> has_ended(const HttpResponse& response) {
+    if (response.status == kNothingMore) {
+      const bool says = !header_value(response, "content-range").empty();
+      size_ = says ? size_of_object(response) : size_;
+    }
+    if (!size_ || *size_ == given()) return true;
+    if (given() > *size_) TRY(forget());
+    return false;
+  }
   Result<Fetcher::Fetched> finish() {
     TRY(file_.append(""));  // one of no bytes is a file, too
     return Fetcher::Fetched{digest_.finish(), is_guess_};
@@ -100,13 +113,26 @@ class Download {
 
  private:
   Result<void> begin(const HttpResponse& head) {
-    const bool goes_on = head.status == kPart && begin_of_range(head) == given();
-    is_guess_ = is_guess_ || (goes_on && etag_.empty());
+    const bool is_part = head.status == kPart;
+    const std::optional<std::uint64_t> size = size_of_object(head);
+    const bool is_as_before = !size || !size_ || *size == *size_;
+    const bool goes_on = is_part && begin_of_range(head) == given() && is_as_before;
+    if (is_part && !goes_on) {
+      if (!is_as_before) TRY(forget());
+      return fail(user_error("It answers another part than was asked for").because(Blame::kRemote));
+    }
+    if (!goes_on && given() > 0) TRY(forget());
+    is_guess_ = is_guess_ || (goes_on && given() > 0 && etag_.empty());
     const std::string etag = header_value(head, "etag");
     etag_ = etag.starts_with('"') ? etag : "";  // a weak one is not of the bytes
-    if (goes_on || given() == 0) return {};
+    size_ = size;
+    return {};
+  }
+  Result<void> forget() {
     digest_ = Sha256Hasher();
     is_guess_ = false;
+    etag_.clear();
+    size_.reset();
     return file_.forget();
   }
   Result<void> take(std::string_view bytes) {
@@ -119,7 +145,8 @@ class Download {
   Arriving& file_;
   std::function<void(std::uint64_t)> came_;
   Sha256Hasher digest_;
-  std::string etag_;  // of what came last
+  std::string etag_;                   // of what came last
+  std::optional<std::uint64_t> size_;  // of all of it, as that said
   bool is_guess_ = false;
 };
 
@@ -131,6 +158,11 @@ std::string facts_text(const Sha256& sha256, std::uint64_t size, const Digest128
 
 bool is_redirect(const HttpResponse& response) {
   return response.status >= 300 && response.status < 400 && !response.redirect.empty();
+}
+
+// Of an address that held for some time alone.
+bool may_be_over(int status) {
+  return status == 400 || status == 401 || status == 403 || status == 404 || status == 410;
 }
 
 }  // namespace
@@ -211,27 +243,46 @@ Result<ListedFile> Fetcher::get(const FetchedFile& file, const Label& label, con
   TRY_ASSIGN(const std::optional<ListedFile> kept, read_blob(file, doing.stop));
   if (kept) return *kept;
   forget_old_arrivals(host_, folder);
-  Fetched got;
-  do {
-    TRY_ASSIGN(got, download(file, part, label, doing, through));
-    if (got.sha256 != file.sha256) TRY(part.forget());
-  } while (got.sha256 != file.sha256 && got.is_guess);
-  if (got.sha256 != file.sha256) {
-    return fail(user_error(cat(quoted(without_query(file.url)), " is not what `sha256` says: it has ",
-                               got.sha256.hex()),
-                           "Nothing of it was kept; when you trust it, write that digest")
-                    .at(file.where)
-                    .because(Blame::kRemote));
-  }
-  TRY_ASSIGN(const Blobs::Stored stored, blobs_.put_file(part.path(), doing.stop));
+  TRY(download_all(file, part, label, doing, through));
+  TRY_ASSIGN(const Blobs::Stored stored, part.become_blob(blobs_, doing.stop));
+  if (stored.sha256 != file.sha256)
+    return fail(step_error(cat("What came of ", quoted(file.name), " is another on the disk than it was"),
+                           "Run it again; is the disk sound?")
+                    .at(file.where));
   TRY(write_file(host_.files, facts_path(file.sha256), facts_text(file.sha256, stored.size, stored.content)));
-  TRY(part.forget());
   return ListedFile{file.name, "", "", stored.size, 0644, stored.content, file.sha256};
 }
 
-// As long as more of it comes, it is asked for again.
+// What was joined of parts that nothing tells to be of one file may be none: it is begun anew, until it is
+// the same twice.
+Result<void> Fetcher::download_all(const FetchedFile& file, Arriving& part, const Label& label,
+                                   const Doing& doing, Host& through) {
+  constexpr int kMostTimes = 3;
+  constexpr std::chrono::milliseconds kPause{500};
+  std::optional<Sha256> before;
+  for (int times = 1;; ++times) {
+    TRY_ASSIGN(const Fetched got, download(file, part, label, doing, through));
+    if (got.sha256 == file.sha256) return {};
+    TRY(part.forget());
+    if (!got.is_guess || got.sha256 == before || times == kMostTimes)
+      return fail(user_error(cat(quoted(without_query(file.url)), " is not what `sha256` says: it has ",
+                                 got.sha256.hex()),
+                             "Nothing of it was kept; when you trust it, write that digest")
+                      .at(file.where)
+                      .because(Blame::kRemote));
+    before = got.sha256;
+    doing.events(Message{label, cat(quoted(without_query(file.url)),
+                                    " came in parts, which together are not what `sha256` says: "
+                                    "fetching it anew")});
+    if (host_.clock.wait(kPause * times, doing.stop)) return fail(interrupted_error());
+  }
+}
+
+// As long as more of it comes, it is asked for again; at its own address, where the one that this led to
+// holds no longer.
 Result<Fetcher::Fetched> Fetcher::download(const FetchedFile& file, Arriving& to, const Label& label,
                                            const Doing& doing, Host& through) {
+  constexpr int kMostInVain = 3;  // answers that look good and bring nothing
   Download download(to, [&](std::uint64_t done) {
     doing.events(Progress{label, "fetching", done, 0, true});
   });
@@ -241,8 +292,14 @@ Result<Fetcher::Fetched> Fetcher::download(const FetchedFile& file, Arriving& to
   const auto heeding = sender.heed(doing.stop, [&](const std::string& text) {
     doing.events(Message{label, cat(quoted(without_query(file.url)), ": ", text)});
   });
-  for (int hops = 0;;) {
-    const std::uint64_t before = download.given();
+  std::uint64_t furthest = download.given();
+  int hops = 0, in_vain = 0;
+  const auto may_go_on = [&] {
+    in_vain = download.given() > furthest ? 0 : in_vain + 1;
+    furthest = std::max(furthest, download.given());
+    return in_vain < kMostInVain;
+  };
+  while (true) {
     const auto make = [&]() -> Result<HttpRequest> {
       HttpRequest request;
       request.url = url;
@@ -253,18 +310,35 @@ Result<Fetcher::Fetched> Fetcher::download(const FetchedFile& file, Arriving& to
     const Result<HttpResponse> response = sender.send(make, {}, doing.stop, {kNothingMore});
     if (!response) {
       const bool was_cut = response.error().blame == Blame::kRemote && !response.error().lasts;
-      if (was_cut && download.given() > before) continue;
+      const bool has_come = download.given() > furthest;
+      if (was_cut && has_come && may_go_on()) continue;
       return fail(Error(response.error()).at(file.where));
     }
-    const bool was_all_there = response->status == kNothingMore && download.given() > 0;
-    if (response->status == 200 || response->status == kPart || was_all_there) return download.finish();
-    if (!is_redirect(*response) || ++hops > kMostRedirects)
-      return fail(
-          user_error(cat("Cannot fetch ", quoted(without_query(file.url)), ": it answers ", response->status),
-                     "Is it public, and still there?")
-              .at(file.where)
-              .because(Blame::kRemote));
-    url = response->redirect;
+    const bool is_good = response->status == 200 || response->status == kPart;
+    if (is_good || (response->status == kNothingMore && download.given() > 0)) {
+      TRY_ASSIGN(const bool is_all, download.has_ended(*response));
+      if (is_all) return download.finish();
+      if (may_go_on()) continue;
+      return fail(user_error(cat(quoted(without_query(file.url)), " ends after ",
+                                 human_bytes(download.given()), ", and its server says that there is more"),
+                             "Run it again: it goes on from there")
+                      .at(file.where)
+                      .because(Blame::kRemote));
+    }
+    if (is_redirect(*response) && ++hops <= kMostRedirects) {
+      url = response->redirect;
+      continue;
+    }
+    if (url != file.url && may_be_over(response->status) && may_go_on()) {
+      url = file.url;
+      hops = 0;
+      continue;
+    }
+    return fail(
+        user_error(cat("Cannot fetch ", quoted(without_query(file.url)), ": it answers ", response->status),
+                   "Is it public, and still there?")
+            .at(file.where)
+            .because(Blame::kRemote));
   }
 }
 

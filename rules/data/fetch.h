@@ -48,6 +48,9 @@ class Fetcher {
  private:
   std::string facts_path(const Sha256& digest) const;
   Result<std::optional<ListedFile>> read_blob(const FetchedFile& file, const std::stop_token& stop);
+  // Until what came has its digest.
+  Result<void> download_all(const FetchedFile& file, Arriving& part, const Label& label, const Doing& doing,
+                            Host& through);
   Result<Fetched> download(const FetchedFile& file, Arriving& to, const Label& label, const Doing& doing,
                            Host& through);
 

@@ -58,6 +58,43 @@ def public(fault=None, tagged=False, if_range=True):
         server.server_close()
 
 
+@contextlib.contextmanager
+def server(answer):
+    """Gives the address, and (path, first byte) of all that was asked for. `answer(path, begin, number)` says status, headers and body; of one that is shorter than its Content-Length the rest
+    is cut off."""
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *words):
+            pass
+
+        def do_GET(self):
+            begin = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
+            asked.append((self.path, begin))
+            status, headers, body = answer(self.path, begin, len(asked))
+            self.send_response(status)
+            for name, value in {"Content-Length": len(body), **headers}.items():
+                self.send_header(name, str(value))
+            self.end_headers()
+            self.wfile.write(body)
+            self.close_connection = True
+
+    serving = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=serving.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{serving.server_port}", asked
+    finally:
+        serving.shutdown()
+        serving.server_close()
+
+
+def part(begin, end=len(CONTENT), told=None, **headers):
+    """CONTENT from `begin` to `end`, as a part of it; `told` is where its headers say that it ends."""
+    told = end if told is None else told
+    ranged = {"Content-Range": f"bytes {begin}-{told - 1}/{len(CONTENT)}"} if begin else {}
+    return 206 if begin else 200, {"Content-Length": told - begin, **ranged, **headers}, CONTENT[begin:end]
+
+
 class Fetching(Story):
     def project(self, address, more="", digest=None, path="set.bin"):
         digest = digest or hashlib.sha256(CONTENT).hexdigest()
@@ -83,6 +120,47 @@ class Fetching(Story):
             place = self.project(address)
             place.make("data:d")
             self.assertEqual(asked, ["/set.bin", *(f"/set.bin from {1000 * number}" for number in range(1, 20))])
+
+    def test_a_part_that_is_shorter_than_what_was_asked_for_is_no_end(self):
+        def answer(_, begin, number):
+            return part(begin, min(begin + 100_000, len(CONTENT)), None if begin else len(CONTENT), ETag='"one"')
+
+        with server(answer) as (address, asked):
+            self.project(address).make("data:d")
+            self.assertEqual([begin for _, begin in asked], [0, 100_000, 200_000, 300_000])
+
+    def test_parts_that_never_become_what_they_should_come_to_an_end(self):
+        """A proxy cuts each answer, no tag tells of the parts that they are of one file, and the file is another than its digest says."""
+        def answer(_, begin, number):
+            return part(begin, min(begin + 200_000, len(CONTENT)), len(CONTENT))
+
+        with server(answer) as (address, asked):
+            answer = self.project(address, digest="0" * 64).ask("data:d").exits(3)
+            self.assert_told(answer.err, "fetching it anew", "is not what `sha256` says", hashlib.sha256(CONTENT).hexdigest())
+            self.assertEqual([begin for _, begin in asked], [0, 200_000] * 2)
+
+    def test_a_server_that_brings_nothing_is_not_asked_for_ever(self):
+        with server(lambda _, begin, number: part(begin, 1000, None if begin else len(CONTENT)) if begin < 1000
+                    else (206, {"Content-Range": f"bytes {begin}-{begin}/{len(CONTENT)}"}, b"")) as (address, asked):
+            self.assert_told(self.project(address).ask("data:d").exits(3).err, "its server says that there is more")
+            self.assertLess(len(asked), 10)
+
+    def test_where_it_led_to_no_longer_holds_it_is_asked_for_anew(self):
+        def answer(path, begin, number):
+            if path == "/set.bin":
+                return 302, {"Location": f"/signed-{number}"}, b""
+            if (path, begin - 200_000) in asked or (path, 0) in asked[:-1]:
+                return 403, {}, b""
+            return part(begin, min(begin + 200_000, len(CONTENT)), len(CONTENT), ETag='"one"')
+
+        with server(answer) as (address, asked):
+            self.project(address).make("data:d")
+            self.assertEqual(asked, [("/set.bin", 0), ("/signed-1", 0), ("/signed-1", 200_000), ("/set.bin", 200_000), ("/signed-4", 200_000)])
+
+    def test_where_it_leads_to_what_never_holds_is_told(self):
+        with server(lambda path, begin, number: (302, {"Location": "/signed"}, b"") if path == "/set.bin" else (403, {}, b"")) as (address, asked):
+            self.assert_told(self.project(address).ask("data:d").exits(3).err, "it answers 403")
+            self.assertLess(len(asked), 10)
 
     def killed(self, place):
         going = place.start("data:d")
