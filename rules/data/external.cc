@@ -7,6 +7,7 @@
 #include "engine/base/process_table.h"
 #include "engine/base/text.h"
 #include "engine/base/url.h"
+#include "rules/data/file_and_folder.h"
 #include "rules/data/mirror.h"
 
 namespace trainmake {
@@ -85,19 +86,6 @@ Error listed_twice(const Target& target, const std::string& key) {
       .because(Blame::kRemote);
 }
 
-// Of keys, sorted: one that is a folder of another, and that other.
-std::optional<std::pair<std::string, std::string>> find_file_and_folder(const ExternalList& list) {
-  std::vector<const std::string*> begins;  // keys that the one at hand begins with
-  for (const ExternalObject& object : list) {
-    while (!begins.empty() && !object.key.starts_with(*begins.back())) begins.pop_back();
-    for (const std::string* folder : begins) {
-      if (object.key[folder->size()] == '/') return std::pair(*folder, object.key);
-    }
-    begins.push_back(&object.key);
-  }
-  return std::nullopt;
-}
-
 Error file_and_folder(const Target& target, const std::string& file, const std::string& inside) {
   return user_error(cat("Object ", quoted(file), " in ", quoted(url_of(target)),
                         " cannot be a file of a job: there is ", quoted(inside),
@@ -130,6 +118,16 @@ Error has_no_tag(const Target& target, const std::string& key) {
 
 void tell_waiting(const Doing& doing, const Target& target, const std::string& key) {
   doing.events(Message{target.label, cat("another trainmake is reading ", quoted(key), ": waiting for it")});
+}
+
+// Whether what has that tag is the same bytes for sure, so that what came of it in an earlier run may be gone
+// on from. A web server's tag tells when it is long enough for a digest, as an MD5: most make theirs of a
+// time and a size, which a copied file may share with the one that it replaces.
+bool tells_content(const Target& target, std::string_view tag) {
+  constexpr std::size_t kDigits = 32;
+  if (!url_of(target).starts_with("http")) return true;
+  tag = tag.substr(0, tag.find('-'));  // of an object in parts their number follows
+  return tag.size() >= kDigits && tag.find_first_not_of("0123456789abcdefABCDEF") == tag.npos;
 }
 
 // Its last byte comes in any case, with an answer that tells whether the object is still that one.
@@ -377,6 +375,7 @@ Result<ExternalObject> ExternalData::get(const Place& place, const Target& targe
   constexpr int kMostTries = 3;
   TRY_ASSIGN(Arriving part, Arriving::take_up(services_.host, arriving_, arriving_path(place, object),
                                               doing.stop, [&] { tell_waiting(doing, target, object.key); }));
+  if (!tells_content(target, object.tag)) TRY(part.forget());
   ReadEnd end = ReadEnd::kDamaged;
   for (int tries = 0; end == ReadEnd::kDamaged; ++tries) {
     if (tries == kMostTries) return fail(comes_damaged(target, object.key));
@@ -384,8 +383,7 @@ Result<ExternalObject> ExternalData::get(const Place& place, const Target& targe
     if (end != ReadEnd::kWhole) TRY(part.forget());
   }
   if (end == ReadEnd::kGone) return fail(changed_since(target, object.key));
-  TRY_ASSIGN(const Blobs::Stored stored, blobs_.put_file(part.path(), doing.stop));
-  TRY(part.forget());
+  TRY_ASSIGN(const Blobs::Stored stored, part.become_blob(blobs_, doing.stop));
   object.here = stored.sha256;
   return object;
 }

@@ -1,10 +1,13 @@
 #include "rules/data/external.h"
 
 #include <atomic>
+#include <cerrno>
 
+#include "cache/stores/http/http_store.h"
 #include "engine/base/text.h"
 #include "tests/rules/rule_world.h"
 #include "tests/support/fake_bucket.h"
+#include "tests/support/fake_webdav.h"
 
 namespace trainmake {
 namespace {
@@ -272,6 +275,56 @@ TEST(External, ItsListHasOneDigest) {
         ExternalList{{"a", 1, "t", {}}, {"c", 2, "u", {}}}})
     EXPECT_NE(digest_of_list(other), digest);
   EXPECT_EQ(digest_of_list({{"a", 1, "t", sha256_of("here")}, {"b", 2, "u", {}}}), digest);
+}
+
+// Of a web server whose tags are a time and a size, which another file may share.
+struct WebWorld : RuleWorld {
+  FakeWebdav server{"https://dav.test"};
+  TargetId set = add("data", {{"url", value(std::string("https://dav.test/set"))}});
+  bool is_cut = false;
+
+  WebWorld() {
+    server.heeds_conditions = false;
+    server.put_takes_s = 0;
+    rooms.push_back({"https", make_http_store});
+    http.answer = [this](const HttpRequest& request) -> Result<HttpResponse> {
+      if (is_cut && request.method == "GET")
+        return fail(user_error("The connection was cut").because(Blame::kRemote));
+      return server.answer(request);
+    };
+  }
+  // As far as that, and then the trainmake dies.
+  void read_up_to(std::size_t bytes) {
+    data.before_run(graph, [](const Event&) {});
+    http.cuts = {bytes};
+    http.answer = [this, inner = http.answer](const HttpRequest& request) {
+      const Result<HttpResponse> response = inner(request);
+      is_cut = is_cut || (request.method == "GET" && request.url.ends_with("/big"));
+      return response;
+    };
+    EXPECT_FALSE(execute(set));
+    is_cut = false;
+  }
+};
+
+TEST(External, WhatCameUnderATagOfTimeAndSizeIsNotGoneOnFrom) {
+  WebWorld world;
+  world.server.put("/set/big", "1111111111");
+  world.read_up_to(4);
+  world.server.put("/set/big", "2222222222");
+  world.http.answer = [&](const HttpRequest& request) { return world.server.answer(request); };
+  ASSERT_TRUE(world.execute(world.set));
+  EXPECT_TRUE(world.blobs.has(sha256_of("2222222222")).value());
+  EXPECT_FALSE(world.blobs.has(sha256_of("1111222222")).value());
+}
+
+TEST(External, ADiskThatIsFullIsToldWithWhatFreesIt) {
+  ExternalWorld world;
+  EXPECT_TRUE(world.settle().empty());
+  world.files.fail_nth("write", 2, ENOSPC);
+  const auto done = world.execute(world.set);
+  ASSERT_FALSE(done);
+  EXPECT_NE(done.error().hint.find("`trainmake gc`"), std::string::npos) << done.error().message;
 }
 
 TEST(External, ABucketThatIsMissingIsNotMade) {
