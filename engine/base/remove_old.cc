@@ -21,6 +21,11 @@ Result<std::int64_t> last_written_ns(FileSystem& files, const std::string& path)
 
 void remove_old(FileSystem& files, Clock& clock, const std::string& folder, std::string_view start,
                 std::chrono::hours age) {
+  remove_old(files, clock.now_ns(), folder, start, age);
+}
+
+void remove_old(FileSystem& files, std::int64_t now_ns, const std::string& folder, std::string_view start,
+                std::chrono::hours age) {
   const std::int64_t old_ns = std::chrono::nanoseconds(age).count();
   const Result<Stat> there = files.look(folder);
   if (!there || !there->is(FileKind::kFolder)) return;
@@ -30,7 +35,7 @@ void remove_old(FileSystem& files, Clock& clock, const std::string& folder, std:
     if (!entry.name.starts_with(start)) continue;
     const std::string path = path_join(folder, entry.name);
     const Result<std::int64_t> written = last_written_ns(files, path);
-    if (written && clock.now_ns() - *written > old_ns) (void)files.remove(path);
+    if (written && now_ns - *written > old_ns) (void)files.remove(path);
   }
 }
 

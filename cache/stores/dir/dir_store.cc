@@ -1,6 +1,7 @@
 #include "cache/stores/dir/dir_store.h"
 
 #include <atomic>
+#include <random>
 #include <vector>
 
 #include "cache/file_digests.h"
@@ -28,6 +29,12 @@ std::string tag_of(const Stat& stat) {
 // Where a file is until all of it is there: whoever reads the folder meanwhile, or after a crash, finds
 // nothing else among its data.
 constexpr std::string_view kArriving = ".trainmake/.arriving";
+constexpr std::string_view kAtWork = "at-work";  // in the folder there of each who sends
+
+std::string name_of_its_own() {
+  std::random_device random;
+  return cat(random(), "-", random());
+}
 
 // Whether there is one is all that it tells: what lies in it changes its times.
 constexpr std::string_view kFolderTag = "folder";
@@ -39,6 +46,11 @@ class DirStore final : public Store {
         files_(host.files),
         clock_(host.clock),
         folder_(traits().folder) {}
+  ~DirStore() override {
+    if (has_aside_) (void)files_.remove(path_join(folder_, cat(kArriving, "/", name_)));
+  }
+  DirStore(const DirStore&) = delete;
+  DirStore& operator=(const DirStore&) = delete;
 
   Result<void> check(const std::string& key) const override {
     TRY(object_path(key));
@@ -47,9 +59,9 @@ class DirStore final : public Store {
 
   Result<PutFile> put_file(const FileToPut& file, const std::stop_token& stop) override {
     TRY_ASSIGN(const std::string to, own_path(file.key));
-    TRY_ASSIGN(const std::string aside, aside_folder());
     const int number = put_++;
-    if (number == 0) remove_old(files_, clock_, aside, "");
+    if (number == 0) remove_leftovers();
+    TRY_ASSIGN(const std::string aside, aside_folder());
     const bool durable = number < kSyncedOneByOne;
     TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(to, {0644, durable, false, aside}));
     PutFile put;
@@ -57,11 +69,8 @@ class DirStore final : public Store {
     TRY_ASSIGN(const Stat source, files_.look(file.path, Links::kFollow));
     TRY_ASSIGN(const Stat before, files_.look(to));
     if (before.is(FileKind::kFolder)) {
-      TRY_ASSIGN(const bool was_empty, remove_empty_folders(to));
-      if (!was_empty)
-        return fail(
-            step_error(cat(quoted(to), " is a folder, with something in it that was not sent from here"),
-                       "Remove it there by hand, or choose another `prefix`"));
+      TRY_ASSIGN(const bool holds_nothing, has_folders_alone(to));
+      if (!holds_nothing) return fail(in_the_way(to));
     }
     std::unique_ptr<FileReader> copied;
     if (source.size >= kWorthACopy) {
@@ -70,6 +79,7 @@ class DirStore final : public Store {
     const auto take = [&](std::string_view bytes) -> Result<void> {
       hasher.add(bytes);
       put.sent += bytes.size();
+      keep_telling();
       return copied ? Result<void>() : writer->append(bytes);
     };
     TRY(copied ? read_pieces(*copied, stop, take) : read_pieces(files_, file.path, stop, take));
@@ -77,6 +87,10 @@ class DirStore final : public Store {
       return fail(step_error(cat(quoted(file.path), " changed while it was sent"),
                              "Run again: it was not put into the store"));
     if (!durable) unsynced_ = true;
+    if (before.is(FileKind::kFolder)) {
+      TRY_ASSIGN(const bool was_empty, remove_empty_folders(to));
+      if (!was_empty) return fail(in_the_way(to));
+    }
     TRY(writer->commit());
     TRY_ASSIGN(const Stat stat, files_.look(to));
     put.tag = tag_of(stat);
@@ -172,6 +186,21 @@ class DirStore final : public Store {
     return {};
   }
 
+  static Error in_the_way(const std::string& folder) {
+    return step_error(cat(quoted(folder), " is a folder, with something in it that was not sent from here"),
+                      "Remove it there by hand, or choose another `prefix`");
+  }
+
+  Result<bool> has_folders_alone(const std::string& folder) {
+    TRY_ASSIGN(const std::vector<FolderEntry> entries, files_.list(folder));
+    for (const FolderEntry& entry : entries) {
+      if (entry.kind != FileKind::kFolder) return false;
+      TRY_ASSIGN(const bool holds_nothing, has_folders_alone(path_join(folder, entry.name)));
+      if (!holds_nothing) return false;
+    }
+    return true;
+  }
+
   // One with nothing but such in it; false when a file lies in there.
   Result<bool> remove_empty_folders(const std::string& folder) {
     TRY_ASSIGN(const std::vector<FolderEntry> entries, files_.list(folder));
@@ -200,9 +229,35 @@ class DirStore final : public Store {
     return path;
   }
 
-  Result<std::string> aside_folder() const {
-    TRY_ASSIGN(const std::string file, own_path(cat(kArriving, "/file")));
+  // Ours alone, below where those of all are.
+  Result<std::string> aside_folder() {
+    TRY_ASSIGN(const std::string file, own_path(cat(kArriving, "/", name_, "/", kAtWork)));
+    has_aside_ = true;
     return std::string(path_folder(file));
+  }
+
+  // Of whoever was killed: by the clock of who has the disk, since ours may be another than theirs who write
+  // there now. Worth a try.
+  void remove_leftovers() {
+    const Result<std::string> ours = aside_folder();
+    if (!ours || !tell_at_work(*ours)) return;
+    told_ns_ = clock_.steady_ns();
+    const Result<Stat> told = files_.look(path_join(*ours, kAtWork));
+    if (told && told->is(FileKind::kFile))
+      remove_old(files_, told->mtime_ns, std::string(path_folder(*ours)), "");
+  }
+
+  // That what lies aside is somebody's still: what was copied at once may be read for hours.
+  void keep_telling() {
+    constexpr std::int64_t kTellEvery_ns = 60'000'000'000;
+    const std::int64_t now_ns = clock_.steady_ns();
+    std::int64_t told_ns = told_ns_;
+    if (now_ns - told_ns < kTellEvery_ns || !told_ns_.compare_exchange_strong(told_ns, now_ns)) return;
+    if (const Result<std::string> ours = aside_folder()) (void)tell_at_work(*ours);
+  }
+
+  Result<void> tell_at_work(const std::string& aside) {
+    return write_file(files_, path_join(aside, kAtWork), "");
   }
 
   Result<void> list_below(const std::string& folder, const std::string& prefix,
@@ -229,6 +284,9 @@ class DirStore final : public Store {
   FileSystem& files_;
   Clock& clock_;
   const std::string& folder_;
+  const std::string name_ = name_of_its_own();
+  std::atomic<bool> has_aside_ = false;
+  std::atomic<std::int64_t> told_ns_ = 0;  // that this is at work
   std::atomic<int> put_ = 0;
   std::atomic<bool> unsynced_ = false;
 };

@@ -67,6 +67,54 @@ TEST(DirStore, FoldersWithNothingInThemMakeWayForAFile) {
   EXPECT_EQ(under.files->content("/w/bucket/full/deep/er"), "theirs");
 }
 
+TEST(DirStore, WhatIsRefusedHasRemovedNothing) {
+  const StoreUnderTest under = dir_under_test();
+  under.files->put("/src/f", "content");
+  under.files->put_folder("/w/bucket/k/a/deeper");
+  under.files->put("/w/bucket/k/theirs", "x");
+  EXPECT_FALSE(under.store->put_file({"k", "/src/f", digest_of("content")}, {}));
+  EXPECT_TRUE(under.files->has("/w/bucket/k/a/deeper"));
+  under.files->take_away("/w/bucket/k/theirs");
+  EXPECT_FALSE(under.store->put_file({"k", "/src/f", digest_of("another")}, {})) << "it changed meanwhile";
+  EXPECT_TRUE(under.files->has("/w/bucket/k/a/deeper"));
+}
+
+// Two machines that send to one disk, whose clock is none of theirs.
+TEST(DirStore, LeftoversAreOldByTheClockOfTheDisk) {
+  const StoreUnderTest under = dir_under_test();
+  constexpr std::int64_t kHour_ns = std::int64_t{3600} * 1'000'000'000;
+  under.files->now_ns = FakeClock::kStart - 5 * kHour_ns;
+  under.files->put("/src/f", "content");
+  under.files->put("/w/bucket/.trainmake/.arriving/killed/.tm-tmp-1-1", "of one that was killed");
+  under.files->now_ns += 2 * kHour_ns;
+  under.files->put("/w/bucket/.trainmake/.arriving/theirs/.tm-tmp-1-2", "of one that goes on");
+  ASSERT_TRUE(under.store->put_file({"k", "/src/f", digest_of("content")}, {}));
+  EXPECT_FALSE(under.files->has("/w/bucket/.trainmake/.arriving/killed"));
+  EXPECT_TRUE(under.files->has("/w/bucket/.trainmake/.arriving/theirs/.tm-tmp-1-2"));
+}
+
+TEST(DirStore, WhoIsAtWorkForLongTellsSoAndLeavesNothing) {
+  auto world = std::make_unique<DirWorld>();
+  Value url;
+  url.data = std::string("dir:bucket");
+  std::unique_ptr<Store> store = *make_dir_store(world->host, world->workspace,
+                                                 {"store", "bucket", {{}, {{"url", url}}}, {}}, world->tally);
+  const std::string bytes(200'000, 'x');
+  world->files->put("/src/f", bytes);
+  ASSERT_TRUE(store->put_file({"k", "/src/f", digest_of(bytes)}, {}));
+  world->files->take_log();
+  world->clock.advance(std::chrono::minutes(2));
+  ASSERT_TRUE(store->put_file({"l", "/src/f", digest_of(bytes)}, {}));
+  const std::vector<std::string> log = world->files->take_log();
+  const auto is_telling = [](const std::string& asked) {
+    return asked.starts_with("commit") && asked.ends_with("/at-work");
+  };
+  EXPECT_EQ(std::count_if(log.begin(), log.end(), is_telling), 1);
+  store.reset();
+  for (const std::string& path : world->files->all_files())
+    EXPECT_EQ(path.find(".arriving"), path.npos) << path;
+}
+
 TEST(DirStore, FilesReachTheDiskBeforeWhatIsSaidOfThem) {
   const StoreUnderTest under = dir_under_test();
   under.files->put("/src/f", "content");
@@ -178,7 +226,7 @@ TEST(DirStore, NothingIsWrittenBeyondALinkThatStandsForItsOwnFolder) {
 TEST(DirStore, AFullDiskLeavesNothingHalfWritten) {
   const StoreUnderTest under = dir_under_test();
   under.files->put("/src/f", "content");
-  under.files->fail_nth("write", 1, 28);  // ENOSPC
+  under.files->refuse("write /w/bucket/k", 28);  // ENOSPC
   EXPECT_FALSE(under.store->put_file({"k", "/src/f", digest_of("content")}, {}));
   EXPECT_FALSE(*under.store->get("k"));
 }

@@ -182,7 +182,7 @@ class Stores(Story):
             left = list(place.path("bucket").rglob(".tm-tmp*"))
             if left:
                 break
-        self.assertEqual({path.parent for path in left}, {place.path("bucket/.trainmake/.arriving")})
+        self.assertEqual({path.parent.parent for path in left}, {place.path("bucket/.trainmake/.arriving")})
         place.make("data:large")
         self.assertEqual(place.objects(), ["large/x.bin"])
         for path in left:

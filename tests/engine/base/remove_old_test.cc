@@ -24,5 +24,15 @@ TEST(RemoveOld, TakesWhatNobodyWroteToForAnHour) {
   remove_old(files, clock, "/nowhere", "");
 }
 
+TEST(RemoveOld, GoesByTheTimeThatItIsTold) {
+  MemFileSystem files;
+  files.now_ns = FakeClock::kStart;
+  files.put("/w/.part-1", "x");
+  remove_old(files, files.now_ns + kHour_ns / 2, "/w", ".part-");
+  EXPECT_TRUE(files.has("/w/.part-1"));
+  remove_old(files, files.now_ns + 2 * kHour_ns, "/w", ".part-");
+  EXPECT_FALSE(files.has("/w/.part-1"));
+}
+
 }  // namespace
 }  // namespace trainmake
