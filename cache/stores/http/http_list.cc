@@ -55,6 +55,21 @@ Result<bool> HttpList::is_empty(const std::string& folder) {
   return entries.empty();
 }
 
+Result<std::optional<std::vector<std::string>>> HttpList::folders_alone(const std::string& folder) {
+  std::vector<std::string> found = {folder};
+  for (std::size_t next = 0; next < found.size(); ++next) {
+    TRY_ASSIGN(const std::vector<HttpListed> entries, entries_of(found[next]));
+    for (const HttpListed& entry : entries) {
+      const std::optional<std::string> name = name_in_key(entry.name);
+      const bool is_too_deep = std::count(found[next].begin(), found[next].end(), '/') >= kDeepest;
+      if (!entry.is_folder || !name || is_too_deep) return std::optional<std::vector<std::string>>();
+      found.push_back(path_join(found[next], *name));
+    }
+  }
+  std::reverse(found.begin(), found.end());
+  return std::optional(std::move(found));
+}
+
 // Once all tags are told that this second can tell: who believes them later must not take another for them.
 Result<std::vector<HttpListed>> HttpList::entries_of(const std::string& folder) {
   constexpr int kMostLooks = 4;

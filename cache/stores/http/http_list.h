@@ -22,6 +22,8 @@ class HttpList {
   HttpList(HttpClient& client, Clock& clock) : client_(client), clock_(clock) {}  // borrows both
   Result<void> walk(const std::string& prefix, const std::function<void(const StoredObject&)>& visit);
   Result<bool> is_empty(const std::string& folder);
+  // Itself and the folders in it, the deepest first; nothing where something else lies in one of them.
+  Result<std::optional<std::vector<std::string>>> folders_alone(const std::string& folder);
 
  private:
   struct Answer {

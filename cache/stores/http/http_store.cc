@@ -289,8 +289,24 @@ class HttpStore final : public Store {
       // Another trouble may be meant, of which the second attempt tells.
       if (make_folder(folder, stop)) note_made(folder);
     }
+    TRY_ASSIGN(const HttpResponse sent, client_.send(request, doing, stop, {405, 409, 412}));
+    if (sent.status != 405 && sent.status != 409) return {};
+    TRY_ASSIGN(const bool made_way, remove_empty_folders(key, request.may_write));
+    if (!made_way) return fail(client_.refusal(request, sent, doing));
     TRY(client_.send(request, doing, stop, {412}));
     return {};
+  }
+
+  // Folders stay when nothing lies in them any more, and one may have the name of what is a file now. False
+  // where there is none, or something lies in it.
+  Result<bool> remove_empty_folders(const std::string& key, const MayWrite* may_write) {
+    TRY_ASSIGN(const bool is_there, has_folder(cat(key, "/")));
+    if (!is_there) return false;
+    TRY_ASSIGN(const std::optional<std::vector<std::string>> folders, list_.folders_alone(key));
+    if (!folders) return false;
+    for (const std::string& folder : *folders)
+      TRY(remove_folder(cat(folder, "/"), may_write == nullptr ? MayWrite() : *may_write));
+    return true;
   }
 
   // `path` is the server's. From the innermost one up to the first that there is.

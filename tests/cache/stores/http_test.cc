@@ -330,6 +330,31 @@ TEST(HttpStore, AFolderIsNoObjectAndIsNotRemoved) {
   for (const std::string& method : world.asked()) EXPECT_NE(method, "DELETE");
 }
 
+TEST(HttpStore, FoldersWithNothingInThemMakeWayForAFile) {
+  for (const bool knows_propfind : {true, false}) {
+    HttpWorld world;
+    world.server.knows_propfind = knows_propfind;
+    world.server.has_index = !knows_propfind;
+    ASSERT_TRUE(world.put_file("a/b/c", "x"));
+    ASSERT_TRUE(world.store->remove(std::vector<std::string>{"a/b/c"}, {}));
+    ASSERT_TRUE(world.server.has_folder("/some/folder/a/b/"));
+    ASSERT_TRUE(world.put_file("a", "now a file"));
+    EXPECT_EQ(world.server.bytes("/some/folder/a"), "now a file");
+  }
+}
+
+TEST(HttpStore, AFolderWithSomethingInItStays) {
+  HttpWorld world;
+  ASSERT_TRUE(world.put_file("a/b/c", "x"));
+  ASSERT_TRUE(world.put_file("a/d/e", "x"));
+  ASSERT_TRUE(world.store->remove(std::vector<std::string>{"a/b/c"}, {}));
+  const auto put = world.put_file("a", "now a file");
+  ASSERT_FALSE(put);
+  EXPECT_NE(put.error().message.find("409"), std::string::npos) << put.error().message;
+  EXPECT_TRUE(world.server.has_folder("/some/folder/a/b/")) << "nothing goes before all was looked at";
+  EXPECT_EQ(world.server.bytes("/some/folder/a/d/e"), "x");
+}
+
 TEST(HttpStore, ListsByEitherWayAndAsksOnceWhichOneThereIs) {
   HttpWorld world;
   world.server.heeds_conditions = false;
