@@ -6,6 +6,7 @@
 #include "cache/file_digests.h"
 #include "engine/base/byte_count.h"
 #include "engine/base/text.h"
+#include "rules/data/file_and_folder.h"
 
 namespace trainmake {
 namespace {
@@ -64,6 +65,10 @@ Result<Listing> Splitter::split(const Listing& files, std::uint64_t part_bytes) 
     return fail(user_error(
         cat("A part of a large file would be ", quoted(twice->key), ", and there is a file of that name"),
         "Leave that one out, with `exclude`; or do without `split`"));
+  if (const auto both = find_file_and_folder(all))
+    return fail(user_error(cat("A part of a large file would be ", quoted(both->first), ", and ",
+                               quoted(both->second), " lies in a folder of that name"),
+                           "Leave that one out, with `exclude`; or do without `split`"));
   return all;
 }
 
@@ -72,14 +77,14 @@ std::string Splitter::kept_in(const ListedFile& file, std::uint64_t part_bytes) 
   return path_join(path_join(workspace_.cache, kSplitFolder), name);
 }
 
-// A line each, and last the digest of these. What is damaged is as good as never read.
+// A line each, and last the digest of these. What is damaged is as good as never read. Who only looks writes
+// nothing.
 Result<std::vector<Splitter::Part>> Splitter::parts_of(const ListedFile& file, std::uint64_t part_bytes) {
   const std::string path = kept_in(file, part_bytes);
   const auto signature = [&](std::string_view lines) {
     return digest_of(cat(path_name(path), "\n", lines)).hex();
   };
-  TRY_ASSIGN(const std::optional<std::string> kept, read_file_if_there(host_.files, path));
-  const std::string text = kept.value_or("");
+  TRY_ASSIGN(const std::string text, text_of(path));
   const std::size_t size_of_lines = text.rfind('\n') + 1;
   const std::string_view lines = std::string_view(text).substr(0, size_of_lines);
   std::vector<Part> parts;
@@ -96,8 +101,30 @@ Result<std::vector<Splitter::Part>> Splitter::parts_of(const ListedFile& file, s
   TRY_ASSIGN(parts, read_parts(file, part_bytes));
   std::string all;
   for (const Part& part : parts) all += cat(part.sha256.hex(), " ", part.content.hex(), "\n");
-  TRY(write_file(host_.files, path, cat(all, signature(all))));
+  const std::lock_guard lock(mutex_);
+  unkept_.insert_or_assign(path, cat(all, signature(all)));
   return parts;
+}
+
+// What is kept at that path, or is to be.
+Result<std::string> Splitter::text_of(const std::string& path) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto read = unkept_.find(path); read != unkept_.end()) return read->second;
+  }
+  TRY_ASSIGN(std::optional<std::string> kept, read_file_if_there(host_.files, path));
+  return std::move(kept).value_or("");
+}
+
+Result<void> Splitter::keep(const std::string& path) {
+  std::string text;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto read = unkept_.extract(path);
+    if (read.empty()) return {};
+    text = std::move(read.mapped());
+  }
+  return write_file(host_.files, path, text);
 }
 
 Result<std::vector<Splitter::Part>> Splitter::read_parts(const ListedFile& file, std::uint64_t part_bytes) {
@@ -144,6 +171,7 @@ Result<void> Splitter::cut(const Listing& files, const Label& label, const Doing
   for (const ListedFile& file : files) {
     const std::optional<Origin> origin = origin_of(file.sha256);
     if (!file.source.empty() || !origin) continue;
+    TRY(keep(origin->kept_in));
     TRY_ASSIGN(const bool there, blobs_.has(file.sha256));
     if (there) continue;
     missing.emplace_back(&file, *origin);

@@ -31,9 +31,10 @@ class Splitter {
   Splitter(Host& host, const Workspace& workspace, Blobs& blobs)
       : host_(host), workspace_(workspace), blobs_(blobs) {}
 
-  // `files` with parts in the place of each that lies here and is larger than one.
+  // `files` with parts in the place of each that lies here and is larger than one. Writes nothing.
   Result<Listing> split(const Listing& files, std::uint64_t part_bytes);
-  // Makes blobs of those parts among `files`, which split() gave, that are none yet.
+  // Makes blobs of those parts among `files`, which split() gave, that are none yet, and keeps which they
+  // are.
   Result<void> cut(const Listing& files, const Label& label, const Doing& doing);
   // Whether all parts among `files` are blobs.
   Result<bool> are_cut(const Listing& files);
@@ -52,13 +53,16 @@ class Splitter {
   Result<std::vector<Part>> parts_of(const ListedFile& file, std::uint64_t part_bytes);
   Result<std::vector<Part>> read_parts(const ListedFile& file, std::uint64_t part_bytes);
   Result<void> cut_one(const ListedFile& part, const Origin& origin, const Doing& doing);
+  Result<std::string> text_of(const std::string& path);
+  Result<void> keep(const std::string& path);
   std::optional<Origin> origin_of(const Sha256& part);
 
   Host& host_;
   const Workspace& workspace_;
   Blobs& blobs_;
-  std::mutex mutex_;                  // guards what follows
-  std::map<Sha256, Origin> origins_;  // of the parts that split() gave
+  std::mutex mutex_;                           // guards what follows
+  std::map<Sha256, Origin> origins_;           // of the parts that split() gave
+  std::map<std::string, std::string> unkept_;  // by path: which parts there are, as it will be kept
 };
 
 // Whether what is kept under that name of kSplitFolder tells of parts that are blobs still.

@@ -102,13 +102,25 @@ TEST(Split, WhatChangesBeforeItIsCutIsNotTaken) {
 TEST(Split, WhichPartsAContentHasIsKept) {
   SplitWorld world;
   const TargetId id = world.target("4B");
-  ASSERT_TRUE(world.describe(id));
+  ASSERT_TRUE(world.execute(id));
   DataRule another{
       {world.host, world.workspace, world.space, world.rooms, world.blobs, *world.file_sets, world.tally}};
   world.files.take_log();
   ASSERT_TRUE(another.describe(world.subject(id)));
   for (const std::string& line : world.files.take_log())
     EXPECT_FALSE(line.starts_with("open") && line.ends_with("big.bin")) << line;
+}
+
+TEST(Split, WhoOnlyLooksWritesNothing) {
+  SplitWorld world;
+  const TargetId id = world.target("4B");
+  world.files.take_log();
+  ASSERT_TRUE(world.describe(id));
+  for (const std::string& line : world.files.take_log())
+    EXPECT_FALSE(line.starts_with("create") || line.starts_with("make_folder")) << line;
+  ASSERT_TRUE(world.describe(id));
+  for (const std::string& line : world.files.take_log())
+    EXPECT_FALSE(line.starts_with("open") && line.ends_with("big.bin")) << "it is read once: " << line;
 }
 
 TEST(Split, WhatIsDamagedOfThatIsNotBelieved) {
@@ -134,6 +146,15 @@ TEST(Split, APartThatHasTheNameOfAFileIsRefused) {
   const auto described = world.describe(world.target("4B"));
   ASSERT_FALSE(described);
   EXPECT_NE(described.error().message.find("`big.bin-part0002`"), std::string::npos);
+  EXPECT_EQ(described.error().where.text(), "TRAINFILE.lua:1");
+}
+
+TEST(Split, APartThatHasTheNameOfAFolderIsRefused) {
+  SplitWorld world;
+  world.files.put("/w/data/big.bin-part0002/x", "mine");
+  const auto described = world.describe(world.target("4B"));
+  ASSERT_FALSE(described);
+  EXPECT_NE(described.error().message.find("`big.bin-part0002/x`"), std::string::npos);
   EXPECT_EQ(described.error().where.text(), "TRAINFILE.lua:1");
 }
 
