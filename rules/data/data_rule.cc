@@ -5,6 +5,8 @@
 
 #include "engine/base/text.h"
 #include "engine/base/url.h"
+#include "rules/data/arriving.h"
+#include "rules/data/file_and_folder.h"
 
 namespace trainmake {
 namespace {
@@ -63,18 +65,23 @@ std::vector<std::string> excluded_by(const Target& target) {
   return patterns;
 }
 
-// A store among the files that are sent to it would take in its own copies, deeper with each run.
-Result<void> check_apart(const Workspace& workspace, const StorePlace& place, const Listing& listing,
-                         const Target& target) {
+// A store among the files that are sent to it would take in its own copies, deeper with each run; by whatever
+// link it is reached. Links among the files are to files alone.
+Result<void> check_apart(FileSystem& files, const Workspace& workspace, const StorePlace& place,
+                         const Listing& listing, const Target& target) {
   if (!place.is_local()) return {};
-  const std::string& store = place.store->traits().folder;
-  const std::string base = is_external(target) ? *external_folder(workspace, target)
-                                               : absolute_path(workspace.path(target.label.folder));
-  if (!path_below(store, base)) return {};
-  // One that is the project's folder has other folders beside that of this target.
-  const std::string folder = store == base ? path_join(store, place.prefix) : store;
+  const std::string named = is_external(target) ? *external_folder(workspace, target)
+                                                : absolute_path(workspace.path(target.label.folder));
+  TRY_ASSIGN(const std::string store, follow_links(files, place.store->traits().folder));
+  TRY_ASSIGN(const std::string base, follow_links(files, named));
+  // One that the files lie in has other folders beside that of this target.
+  const bool is_among_files = store != base && path_below(store, base);
+  const std::string folder = is_among_files ? store : path_join(store, place.prefix);
+  if (!path_below(folder, base) && !path_below(base, folder)) return {};
   const auto inside = std::find_if(listing.begin(), listing.end(), [&](const ListedFile& file) {
-    return !file.source.empty() && path_below(absolute_path(workspace.path(file.source)), folder);
+    if (file.source.empty()) return false;
+    const std::string path = absolute_path(workspace.path(file.source));
+    return path_below(path_join(base, path_below(path, named).value_or(path)), folder).has_value();
   });
   if (inside == listing.end()) return {};
   return fail(user_error(cat("File ", quoted(inside->source), " lies in store ", quoted(place.name),
@@ -99,6 +106,35 @@ std::string text_of(const Moved& moved, const std::string& store) {
   if (moved.found > 0) text += cat(", ", moved.found, " found there");
   if (moved.removed > 0) text += cat(", ", moved.removed, " removed");
   return text;
+}
+
+// What of ours lies in the store and has no file any more: it is removed last, and takes its room until then.
+struct Superfluous {
+  std::size_t objects = 0;
+  std::uint64_t bytes = 0;
+  std::string first;  // its key
+
+  void add(const std::string& key, std::uint64_t size) {
+    if (objects++ == 0) first = key;
+    bytes += size;
+  }
+};
+
+Superfluous superfluous_in(const Mirror& there, const Listing& listing) {
+  const auto is_file = [&](const std::string& key) {
+    const auto found =
+        std::lower_bound(listing.begin(), listing.end(), key,
+                         [](const ListedFile& file, const std::string& asked) { return file.key < asked; });
+    return found != listing.end() && found->key == key;
+  };
+  Superfluous all;
+  for (const MirrorObject& object : there.objects) {
+    if (!object.is_found && !is_file(object.key)) all.add(object.key, object.size);
+  }
+  for (const UnsettledKey& key : there.unsettled) {
+    if (key.what == Unsettled::kRemoving && !is_file(key.key)) all.add(key.key, key.size);
+  }
+  return all;
 }
 
 }  // namespace
@@ -177,6 +213,11 @@ Result<DataRule::Gathered> DataRule::gather(const Target& target) {
     return fail(user_error(cat(quoted(target.label.text()), " has two files ", quoted(twice->key)),
                            "Give the fetched one another `name`")
                     .at(target.place_of("fetch")));
+  if (const auto both = find_file_and_folder(listing))
+    return fail(user_error(cat(quoted(target.label.text()), " has a file ", quoted(both->first), ", and ",
+                               quoted(both->second), " in a folder of that name"),
+                           "Give the fetched one another `name`")
+                    .at(target.place_of("fetch")));
   return gathered;
 }
 
@@ -203,7 +244,7 @@ Result<Description> DataRule::describe(const Subject& subject) {
   const auto whole = std::make_shared<const Listing>(std::move(set.files));
   TRY_ASSIGN(const SharedListing listing, with_parts(target, whole));
 
-  if (place) TRY(check_apart(services_.workspace, *place, *whole, target));
+  if (place) TRY(check_apart(services_.host.files, services_.workspace, *place, *whole, target));
   if (place && std::any_of(listing->begin(), listing->end(),
                            [](const ListedFile& file) { return is_own_key(file.key); }))
     return fail(user_error(cat("Keys of ", quoted(target.label.text()),
@@ -306,6 +347,10 @@ Result<Done> DataRule::send(const Subject& subject, const Description& descripti
   const auto heeding = place->heed(doing);
   TRY_ASSIGN(const std::optional<FileLock> held, place->hold(services_.host, target, doing));
   Result<Moved> made = sync_.run(subject, *place, listing, identity, doing);
+  if (!made && place->is_local() && is_full(made.error())) {
+    TRY_ASSIGN(const std::string freed, what_frees(*place, listing, identity));
+    if (!freed.empty()) made.error().hint = freed;
+  }
   TRY_ASSIGN(const Moved moved, std::move(made));
   if (keeping.joinable()) keeping.join();
   TRY(std::move(kept));
@@ -313,6 +358,20 @@ Result<Done> DataRule::send(const Subject& subject, const Description& descripti
   done.artifacts.push_back({"store", where, "", 0, cat("store:", where)});
   done.note = text_of(moved, place->name);
   return done;
+}
+
+// What to do where a store is full, and objects in it wait for their removal.
+Result<std::string> DataRule::what_frees(const StorePlace& base, const Listing& listing,
+                                         const std::string& identity) {
+  if (!base.prune || base.snapshot) return std::string();
+  const StorePlace place = base.of_content(identity);
+  TRY_ASSIGN(const SharedLedger ledger, places_.ledger_of(place));
+  const Superfluous gone = superfluous_in(ledger->mirror(), listing);
+  if (gone.objects == 0) return std::string();
+  return cat(plural(gone.objects, "object"), ", ", human_bytes(gone.bytes),
+             ", that no file is left for would be removed last. Remove ", gone.objects == 1 ? "it" : "them",
+             " there by hand, as ", quoted(place.local_path(place.key(gone.first))),
+             ", or free other space; then run it again");
 }
 
 Result<std::string> DataRule::foresee_store(const Target& target) {

@@ -54,6 +54,7 @@ class DataRule final : public Rule {
   Result<SharedListing> with_parts(const Target& target, const SharedListing& whole);
   Result<SharedListing> fetched(const Target& target, const SharedListing& described, const Doing& doing);
   Result<Done> send(const Subject& subject, const Description& description, const Doing& doing);
+  Result<std::string> what_frees(const StorePlace& base, const Listing& listing, const std::string& identity);
 
   DataServices services_;
   DataPlaces places_;

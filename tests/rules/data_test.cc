@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cerrno>
 
 #include "tests/rules/rule_world.h"
 
@@ -81,6 +82,60 @@ TEST(Data, AStoreAmongItsOwnFilesIsRefused) {
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("bucket-one/x.txt"), std::string::npos) << refused.error().message;
   EXPECT_TRUE(described({{"exclude", RuleWorld::value(std::string("bucket-one"))}}));
+}
+
+TEST(Data, AStoreThatALinkLeadsToIsStillAmongItsOwnFiles) {
+  RuleWorld world;
+  world.files.put("/w/data/bucket/old/x.txt", "xxx");
+  world.files.put_link("/w/bucket-one", "data/bucket");
+  const auto described = [&](const char* kind, const Value& which, const char* prefix) {
+    return world.describe(world.add("data", {{kind, which},
+                                             {"prefix", RuleWorld::value(std::string(prefix))},
+                                             {"store", RuleWorld::value(std::string("one"))}}));
+  };
+  const auto refused = described("files", RuleWorld::glob("data/**"), "set");
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("data/bucket/old/x.txt"), std::string::npos);
+  world.files.put_link("/elsewhere", "/w/data");
+  EXPECT_FALSE(described("url", RuleWorld::value(std::string("dir:/elsewhere")), "set"));
+  // Files that lie in a store may go to another place there, but to none among them.
+  world.files.put_link("/theirs", "/w/data/bucket/old");
+  EXPECT_TRUE(described("url", RuleWorld::value(std::string("dir:/theirs")), "set"));
+  EXPECT_FALSE(described("url", RuleWorld::value(std::string("dir:/theirs")), "old"));
+}
+
+TEST(Data, WhatIsFetchedIsNoFolderOfAnotherFile) {
+  RuleWorld world;
+  const auto fetched = [&](const char* name) {
+    return world.describe(world.add(
+        "data", {{"fetch", RuleWorld::table({{"name", RuleWorld::value(std::string(name))},
+                                             {"sha256", RuleWorld::value(std::string(64, '0'))},
+                                             {"url", RuleWorld::value(std::string("https://x/y"))}})},
+                 {"files", RuleWorld::glob("data/**")}}));
+  };
+  world.files.put("/w/data/deep/z.txt", "z");
+  EXPECT_TRUE(fetched("deeper"));
+  for (const char* name : {"deep", "x.txt/a"}) {
+    const auto refused = fetched(name);
+    ASSERT_FALSE(refused) << name;
+    EXPECT_NE(refused.error().message.find("in a folder of that name"), std::string::npos);
+  }
+}
+
+TEST(Data, AFullStoreNamesWhatWaitsForItsRemoval) {
+  DataWorld world;
+  ASSERT_TRUE(world.execute(world.mirrored));
+  world.files.take_away("/w/data/x.txt");
+  world.files.put("/w/data/z.txt", "zzz\n");
+  world.files.refuse("write /w/bucket-one/data0/z.txt", ENOSPC);
+  const auto done = world.execute(world.mirrored);
+  ASSERT_FALSE(done);
+  EXPECT_NE(done.error().hint.find("1 object, 4 B,"), std::string::npos) << done.error().hint;
+  EXPECT_NE(done.error().hint.find("`/w/bucket-one/data0/x.txt`"), std::string::npos) << done.error().hint;
+  world.files.take_away("/w/bucket-one/data0/x.txt");
+  world.files.refuse("write /w/bucket-one/data0/z.txt", 0);
+  ASSERT_TRUE(world.execute(world.mirrored));
+  EXPECT_EQ(world.objects(), (Names{"data0/y.txt", "data0/z.txt"}));
 }
 
 TEST(Data, AFolderBeyondALinkIsNamedByItsUrl) {
