@@ -186,7 +186,8 @@ class Stores(Story):
         place.make("data:large")
         self.assertEqual(place.objects(), ["large/x.bin"])
         for path in left:
-            os.utime(path, (0, 0))
+            for old in (*path.parent.iterdir(), path.parent):
+                os.utime(old, (0, 0))
         place.write("large/y.bin", "y")
         place.make("data:large")
         self.assertEqual(list(place.path("bucket").rglob(".tm-tmp*")), [])

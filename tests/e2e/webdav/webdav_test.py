@@ -147,6 +147,18 @@ class Webdav(Story):
             self.assertFalse((nginx.www / "sets/deep/deep/er").exists())
             self.assertTrue((nginx.www / "sets/deep/deep").is_dir())
 
+    def test_a_folder_that_nothing_lies_in_any_more_makes_way_for_a_file(self):
+        for lists in ("propfind", "index"):
+            with self.subTest(lists), Nginx(lists) as nginx:
+                place = self.project(nginx, **{"in/g/h/i": "x"})
+                place.append("TRAINFILE.lua", 'data "turned" { files = glob "in/**" }\n')
+                place.make("data:turned")
+                shutil.rmtree(place.path("in/g"))
+                place.write("in/g", "now a file\n")
+                place.make("data:turned")
+                self.assertEqual(nginx.read("sets/turned/g"), "now a file\n")
+                self.assert_nothing_ran(place.make("data:turned"))
+
     def test_a_server_that_makes_no_folders_is_told_of_an_empty_one(self):
         with Nginx(methods="PUT DELETE") as nginx:
             place = self.project(nginx)
