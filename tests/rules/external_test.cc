@@ -286,6 +286,7 @@ struct WebWorld : RuleWorld {
   WebWorld() {
     server.heeds_conditions = false;
     server.put_takes_s = 0;
+    files.now_ns = FakeClock::kStart;  // or what came would be old
     rooms.push_back({"https", make_http_store});
     http.answer = [this](const HttpRequest& request) -> Result<HttpResponse> {
       if (is_cut && request.method == "GET")
