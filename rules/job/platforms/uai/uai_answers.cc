@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/base/json.h"
+#include "engine/base/mended_json.h"
 #include "engine/base/text.h"
 
 namespace trainmake {
@@ -61,7 +62,11 @@ bool UaiAnswer::says_no_such_job() const {
 }
 
 std::optional<UaiAnswer> parse_uai_answer(std::string body) {
-  const Json document = parse_json<Json>(body);
+  Json document = parse_json<Json>(body);
+  if (document.is_discarded()) {
+    body = mended_json(body);
+    document = parse_json<Json>(body);
+  }
   const std::optional<std::int64_t> code = number_at(document, "RetCode");
   if (!code) return std::nullopt;
   return UaiAnswer{*code, text_at(document, "Message"), std::move(body)};
