@@ -65,6 +65,9 @@ class FakeUai final : public Http {
   int cut_lists = 0;          // so many next lists are null, and say how many jobs there are all the same
   std::size_t page = 1000;    // jobs that a list has at most
   std::string unlisted;       // id of a job that no list has
+  bool one_page = false;      // a list is the first page, whatever offset is asked for
+  std::size_t claimed = 0;    // how many jobs it says that there are; 0 is as many as there are
+  std::string foreign;        // bytes in place of every `?` of what it answers
 
   void set_state(const std::string& id, std::string state) {
     const std::lock_guard lock(mutex_);
@@ -91,7 +94,11 @@ class FakeUai final : public Http {
     bool is_forced = false, is_stopped = false;
   };
 
-  static Result<HttpResponse> said(const Json& json) { return HttpResponse{200, {}, json.dump()}; }
+  Result<HttpResponse> said(const Json& json) const {
+    std::string body;
+    for (const char c : json.dump()) body += c == '?' && !foreign.empty() ? foreign : std::string(1, c);
+    return HttpResponse{200, {}, body};
+  }
   static Result<HttpResponse> nobody() {
     return fail(user_error("The connection was cut").because(Blame::kRemote));
   }
@@ -218,13 +225,13 @@ class FakeUai final : public Http {
                      {"BillTotalPrice", 10},
                      {"OutputUfilePath", job.asked.at("OutputUfilePath")}});
     }
-    const auto offset = whole_number<std::size_t>(asked.at("Offset")).value_or(0);
+    const auto offset = one_page ? 0 : whole_number<std::size_t>(asked.at("Offset")).value_or(0);
     const auto limit = whole_number<std::size_t>(asked.at("Limit")).value_or(0);
     if (limit < offset) return refusal(210, "no such stretch");
     Json told = Json::array();
     for (std::size_t i = offset; i < all.size() && told.size() < page; ++i) told.push_back(all[i]);
     if (cut_lists > 0 && cut_lists-- > 0) told = Json();
-    return {{"RetCode", 0}, {"TotalCount", all.size()}, {"DataSet", told}};
+    return {{"RetCode", 0}, {"TotalCount", claimed == 0 ? all.size() : claimed}, {"DataSet", told}};
   }
 
   Json stop(Job& job) {

@@ -204,19 +204,103 @@ TEST(UaiPlatform, OfTwoJobsOfOneNameTheFirstGoesOn) {
   EXPECT_EQ(world.uai.calls["StopUAITrainJob"], 1);
 }
 
-TEST(UaiPlatform, OfTwoJobsOfOneNameTheKnownOneGoesOn) {
+TEST(UaiPlatform, OfTwoJobsOfOneNameTheFirstIsTakenUpByWhoeverKnowsTheOther) {
   FakeClock clock;
   UaiWorld world(clock);
   world.uai.hold_jobs = true;
   world.submit(UaiWorld::spec(1, "true"));
   const JobHandle known = world.submit(UaiWorld::spec(2, "true"));
   world.uai.rename("uaitrain-1", world.uai.created["uaitrain-2"]["TrainJobName"]);
+  std::string noted;
+  world.uai.heard = [&](const std::string& action) {
+    if (action == "StopUAITrainJob") noted = world.note_of("run2", "number");
+  };
   for (int look = 0; look < 3; ++look) {
     clock.advance(std::chrono::seconds(100));
     EXPECT_EQ(world.platform.poll(known)->reason, "UAI-Train says `Queueing`");
   }
   EXPECT_EQ(world.uai.calls["StopUAITrainJob"], 1);
-  EXPECT_EQ(world.platform.poll({"run1", "trainmake-run1", "uaitrain-1"})->status, RunStatus::kCancelled);
+  EXPECT_EQ(noted, "uaitrain-1\n") << "before the other is stopped";
+  world.uai.set_state("uaitrain-1", "Done");
+  clock.advance(std::chrono::seconds(100));
+  EXPECT_EQ(world.platform.poll(known)->status, RunStatus::kSucceeded);
+}
+
+TEST(UaiPlatform, OfTwoJobsOfOneNameTheOneThatIsDoneIsTheResult) {
+  FakeClock clock;
+  UaiWorld world(clock);
+  world.uai.hold_jobs = true;
+  const JobHandle first = world.submit(UaiWorld::spec(1, "true"));
+  const JobHandle other = world.submit(UaiWorld::spec(2, "true"));
+  world.uai.rename("uaitrain-2", world.uai.created["uaitrain-1"]["TrainJobName"]);
+  world.uai.set_state("uaitrain-2", "Done");
+  clock.advance(std::chrono::seconds(100));
+  EXPECT_EQ(world.platform.poll(first)->status, RunStatus::kSucceeded);
+  EXPECT_EQ(world.note_of("run1", "number"), "uaitrain-2\n");
+  EXPECT_EQ(world.uai.calls["StopUAITrainJob"], 1);
+}
+
+TEST(UaiPlatform, ACancelledJobTakesAllOfItsNameWithIt) {
+  FakeClock clock;
+  UaiWorld world(clock);
+  world.uai.hold_jobs = true;
+  world.submit(UaiWorld::spec(1, "true"));
+  const JobHandle known = world.submit(UaiWorld::spec(2, "true"));
+  world.uai.rename("uaitrain-1", world.uai.created["uaitrain-2"]["TrainJobName"]);
+  clock.advance(std::chrono::seconds(100));
+  EXPECT_TRUE(world.platform.cancel(known));
+  clock.advance(std::chrono::seconds(100));
+  EXPECT_EQ(world.platform.poll(known)->status, RunStatus::kCancelled);
+  EXPECT_EQ(world.uai.calls["StopUAITrainJob"], 2);
+}
+
+TEST(UaiPlatform, AJobThatACopyOfTheWorkspaceStartedIsTakenUp) {
+  for (const char* state : {"Doing", "Done"}) {
+    FakeClock clock;
+    UaiWorld world(clock);
+    world.uai.hold_jobs = true;
+    const JobSpec spec = UaiWorld::spec(1, "true");
+    const JobHandle job = world.submit(spec);
+    world.uai.set_state(job.job, state);
+    std::filesystem::remove_all(world.folder.path("cache/runs"));  // as the copy never had it
+    UaiPlatform copy = world.again();
+    clock.advance(std::chrono::seconds(100));
+    const auto before = copy.poll(job);
+    EXPECT_TRUE(before->known);
+    EXPECT_EQ(before->status, RunStatus::kQueued) << "till it is submitted";
+    EXPECT_EQ(*copy.submit(spec, {}), job.job);
+    EXPECT_EQ(is_over(copy.poll(job)->status), std::string(state) == "Done");
+    EXPECT_EQ(world.uai.created.size(), 1U);
+  }
+}
+
+TEST(UaiPlatform, AJobOfItsNameThatFailedIsNotTakenUp) {
+  FakeClock clock;
+  UaiWorld world(clock);
+  world.uai.hold_jobs = true;
+  const JobSpec spec = UaiWorld::spec(1, "true");
+  world.uai.set_state(world.submit(spec).job, "Error");
+  std::filesystem::remove_all(world.folder.path("cache/runs"));
+  EXPECT_EQ(*world.again().submit(spec, {}), "uaitrain-2");
+}
+
+TEST(UaiPlatform, AJobThatCannotBeNotedIsFoundByItsName) {
+  FakeClock clock;
+  UaiWorld world(clock);
+  world.uai.hold_jobs = true;
+  const std::string number = world.folder.path("cache/runs/run1/number");
+  world.uai.heard = [&](const std::string& action) {
+    if (action == kCreate) std::filesystem::create_directories(number + "/full");
+  };
+  const JobSpec spec = UaiWorld::spec(1, "true");
+  const auto started = world.platform.submit(spec, {});
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().blame, Blame::kRemote) << "it is not known to have failed";
+  EXPECT_NE(started.error().message.find("started job `uaitrain-1`"), std::string::npos);
+  world.uai.heard = nullptr;
+  std::filesystem::remove_all(number);
+  EXPECT_EQ(*world.again().submit(spec, {}), "uaitrain-1");
+  EXPECT_EQ(world.uai.created.size(), 1U);
 }
 
 TEST(UaiPlatform, ARefusalThatIsNotKnownMayHaveStartedIt) {
@@ -418,7 +502,7 @@ TEST(UaiPlatform, ManyJobsAreLookedAtByOneCall) {
   for (int number = 1; number <= 20; ++number) jobs.push_back(world.submit(UaiWorld::spec(number, "true")));
   clock.advance(std::chrono::seconds(2));
   for (const JobHandle& job : jobs) EXPECT_EQ(world.platform.poll(job)->reason, "UAI-Train says `Queueing`");
-  EXPECT_EQ(world.uai.calls["GetUAITrainJobList"], 1);
+  EXPECT_EQ(world.uai.calls["GetUAITrainJobList"], 2) << "before the first of them, and now";
   for (int second = 0; second < 60; ++second) {
     clock.advance(std::chrono::seconds(1));
     for (const JobHandle& job : jobs) (void)world.platform.poll(job);
@@ -432,8 +516,9 @@ TEST(UaiPlatform, AFailedLookSaysNothingOfTheJobAndIsNotRepeatedAtOnce) {
   const JobHandle job = world.submit(UaiWorld::spec(1, "true"));
   world.uai.silent["GetUAITrainJobList"] = true;
   clock.advance(std::chrono::seconds(2));
+  const int before = world.uai.calls["GetUAITrainJobList"];
   for (int i = 0; i < 10; ++i) EXPECT_FALSE(world.platform.poll(job));
-  EXPECT_EQ(world.uai.calls["GetUAITrainJobList"], 1);
+  EXPECT_EQ(world.uai.calls["GetUAITrainJobList"], before + 1);
 }
 
 TEST(UaiPlatform, AJobThatTheServiceForgotIsLost) {
@@ -472,8 +557,65 @@ TEST(UaiPlatform, AListOfSeveralPagesIsReadToItsEnd) {
   std::vector<JobHandle> jobs;
   for (int number = 1; number <= 5; ++number) jobs.push_back(world.submit(UaiWorld::spec(number, "true")));
   clock.advance(std::chrono::seconds(100));
+  const int before = world.uai.calls["GetUAITrainJobList"];
   for (const JobHandle& job : jobs) EXPECT_EQ(world.platform.poll(job)->status, RunStatus::kRunning);
-  EXPECT_EQ(world.uai.calls["GetUAITrainJobList"], 3);
+  EXPECT_EQ(world.uai.calls["GetUAITrainJobList"], before + 3);
+}
+
+TEST(UaiPlatform, APageThatIsToldTwiceIsNoWholeList) {
+  FakeClock clock;
+  UaiWorld world(clock);
+  world.uai.hold_jobs = true;
+  for (int number = 1; number <= 6; ++number) world.submit(UaiWorld::spec(number, "true"));
+  world.uai.page = 3;
+  world.uai.one_page = true;
+  clock.advance(std::chrono::seconds(100));
+  const auto told = world.platform.poll({"run6", "trainmake-run6", "uaitrain-6"});
+  ASSERT_FALSE(told);
+  EXPECT_EQ(told.error().message, "UAI-Train tells of 3 jobs and says that there are 6");
+}
+
+TEST(UaiPlatform, AListThatNeverEndsIsGivenUp) {
+  FakeClock clock;
+  UaiWorld world(clock);
+  world.uai.hold_jobs = true;
+  const JobHandle job = world.submit(UaiWorld::spec(1, "true"));
+  world.uai.claimed = 1'000'000'000'000;
+  clock.advance(std::chrono::seconds(100));
+  const int before = world.uai.calls["GetUAITrainJobList"];
+  EXPECT_FALSE(world.platform.poll(job));
+  EXPECT_EQ(world.uai.calls["GetUAITrainJobList"], before + 2);
+}
+
+TEST(UaiPlatform, AListOfManyPagesEndsWhenItIsStopped) {
+  FakeClock clock;
+  UaiWorld world(clock);
+  world.uai.hold_jobs = true;
+  world.uai.page = 1;
+  std::vector<JobHandle> jobs;
+  for (int number = 1; number <= 5; ++number) jobs.push_back(world.submit(UaiWorld::spec(number, "true")));
+  std::stop_source stop;
+  world.uai.heard = [&](const std::string&) { stop.request_stop(); };
+  clock.advance(std::chrono::seconds(100));
+  const int before = world.uai.calls["GetUAITrainJobList"];
+  EXPECT_EQ(world.platform.poll(jobs.front(), {stop.get_token()}).error().blame, Blame::kInterrupted);
+  EXPECT_EQ(world.uai.calls["GetUAITrainJobList"], before + 1);
+}
+
+TEST(UaiPlatform, ABadCharacterOfAnybodyHidesNoJob) {
+  for (const char* bad : {"\xE8\xAE", "\\ud83d", "\x01"}) {
+    FakeClock clock;
+    UaiWorld world(clock);
+    world.uai.hold_jobs = true;
+    JobSpec spec = UaiWorld::spec(1, "true");
+    spec.memo = "of somebody ?";
+    const JobHandle job = world.submit(spec);
+    world.uai.foreign = bad;
+    clock.advance(std::chrono::seconds(100));
+    const auto told = world.platform.poll(job);
+    ASSERT_TRUE(told) << told.error().message;
+    EXPECT_EQ(told->status, RunStatus::kRunning);
+  }
 }
 
 TEST(UaiPlatform, AJobThatNoListHasIsNotLostWhileTheServiceKnowsItsId) {

@@ -68,6 +68,9 @@ struct UaiWorld {
     spec.pulled_image = "uhub.ucloud.cn/demo/mnist:trainmake-0123456789abcdef";
     return spec;
   }
+  std::string note_of(const std::string& run, const std::string& note) {
+    return read_file(real_file_system(), folder.path(cat("cache/runs/", run, "/", note))).value_or("none");
+  }
   JobHandle submit(const JobSpec& spec) {
     auto job = platform.submit(spec, {});
     EXPECT_TRUE(job) << (job ? "" : job.error().message);

@@ -20,19 +20,25 @@ namespace trainmake {
 struct UaiSight {
   std::optional<UaiJob> job;
   bool is_unlisted = false;          // no list has it, and the service does not say that there is none
-  std::vector<std::string> twins{};  // ids of others of that name that go on
+  std::vector<std::string> going{};  // ids of all of that name that go on
+
+  // Whether there is one that goes on, or is done.
+  bool is_usable() const;
 };
 
 class UaiJobs {
  public:
   UaiJobs(UaiApi& api, Clock& clock) : api_(api), clock_(clock) {}
 
-  // By its id, or else its name: of several of one name the first that was made. Asked as often as anybody
-  // likes; what is not on the list is looked for on a new one, unless that was had within a second. What is
-  // not there either is asked for by its id, since a list may lack what goes on.
+  // By its name, whatever id is known of it: should there be several, that which is done, else the first that
+  // was made of those that go on, which is one for whoever asks; where there is neither, that with the id.
+  // Asked as often as anybody likes; what is not on the list is looked for on a new one, unless that was had
+  // within a second. An id that is not there either is asked for, since a list may lack what goes on.
   Result<UaiSight> find(const std::string& id, const std::string& name, const std::stop_token& stop);
-  // As they are now, whatever was answered before; all of that name, the first one first.
-  Result<std::vector<UaiJob>> named_now(const std::string& name, const std::stop_token& stop);
+  // As they are now, whatever was answered before.
+  Result<UaiSight> look_now(const std::string& name, const std::stop_token& stop);
+  // On a list that is no older than the first call of this: one for all that are started.
+  Result<UaiSight> look_before_start(const std::string& name, const std::stop_token& stop);
   // Something is about to change: the next list is not put off.
   void expect_news();
 
@@ -40,7 +46,9 @@ class UaiJobs {
   Result<void> ask(const std::stop_token& stop);
   Result<std::vector<UaiJob>> ask_for_all(const std::stop_token& stop);
   Result<UaiSight> ask_for(const std::string& id, const std::stop_token& stop);
-  const UaiJob* known(const std::string& id, const std::string& name) const;
+  bool is_listed(const std::string& id, const std::string& name) const;
+  UaiSight sight_of(const std::string& id, const std::string& name,
+                    const std::optional<UaiJob>& unlisted) const;
 
   UaiApi& api_;
   Clock& clock_;
@@ -50,7 +58,7 @@ class UaiJobs {
   std::int64_t soon_ns_ = 0, next_ns_ = 0;  // not asked again before, in haste and without
   std::int64_t pause_ns_ = 0;
   int failures_ = 0;
-  bool was_asked_ = false;
+  bool was_asked_ = false, was_asked_before_start_ = false;
   struct Missing {
     std::int64_t next_ns = 0;
     std::optional<Result<UaiSight>> sight;

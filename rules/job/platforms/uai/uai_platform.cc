@@ -89,7 +89,7 @@ Result<UaiPlatform::Notes> UaiPlatform::notes_of(const UaiRun& run) {
   notes.was_asked = !asked.empty();
   TRY_ASSIGN(const Stat cancelled, host_.files.look(run.cancelled()));
   notes.is_cancelled = cancelled.exists();
-  if (notes.was_asked && !notes.end) TRY(check_service(run));
+  if ((notes.was_asked || !notes.number.empty()) && !notes.end) TRY(check_service(run));
   return notes;
 }
 
@@ -136,17 +136,30 @@ Result<UaiCreation> UaiPlatform::creation_of(const JobSpec& spec, const std::str
   return job;
 }
 
-// The job of that name, of which every other is stopped: should there ever be two, one goes on. "" when there
-// is none.
-Result<std::string> UaiPlatform::adopt(const UaiRun& run, const std::string& name,
+// Only when it is written down which goes on are the others of its name stopped. Those that cannot be stopped
+// now are when this is asked again. "" when there is none.
+Result<std::string> UaiPlatform::adopt(const UaiRun& run, const UaiSight& sight,
                                        const std::stop_token& stop) {
-  TRY_ASSIGN(const std::vector<UaiJob> jobs, jobs_.named_now(name, stop));
-  if (jobs.empty()) return std::string();
-  for (std::size_t i = 1; i < jobs.size(); ++i) {
-    if (!is_over(status_of(jobs[i]).status)) (void)end(jobs[i].id, stop);
-  }
-  TRY(write_file(host_.files, run.number(), jobs.front().id + "\n", {.durable = true}));
-  return jobs.front().id;
+  if (!sight.job) return std::string();
+  TRY(write_file(host_.files, run.number(), sight.job->id + "\n", {.durable = true}));
+  (void)stop_others(sight, sight.job->id, stop);
+  return sight.job->id;
+}
+
+Result<std::string> UaiPlatform::adopt_now(const UaiRun& run, const std::string& name,
+                                           const std::stop_token& stop) {
+  TRY_ASSIGN(const UaiSight sight, jobs_.look_now(name, stop));
+  return adopt(run, sight, stop);
+}
+
+// A copy of this workspace may have asked for it, or this one before its memory was lost.
+Result<std::string> UaiPlatform::adopt_made_before(const UaiRun& run, const std::string& name,
+                                                   const Patience& waiting) {
+  TRY_ASSIGN(const UaiSight sight, jobs_.look_before_start(name, waiting.stop));
+  if (!sight.is_usable()) return std::string();
+  if (waiting.say)
+    waiting.say(cat("UAI-Train has it already, as ", quoted(sight.job->id), ": no other is started"));
+  return adopt(run, sight, waiting.stop);
 }
 
 // Until the call that may be on its way must have come to something. Whoever stops that leaves it to the next
@@ -155,7 +168,7 @@ Result<std::string> UaiPlatform::adopt_late(const UaiRun& run, const std::string
                                             const Patience& waiting) {
   for (bool was_told = false;; was_told = true) {
     TRY_ASSIGN(const std::int64_t left_ns, patience_.left_ns(run));
-    TRY_ASSIGN(std::string number, adopt(run, name, waiting.stop));
+    TRY_ASSIGN(std::string number, adopt_now(run, name, waiting.stop));
     if (!number.empty() || left_ns == 0) return number;
     if (!was_told && waiting.say)
       waiting.say(cat("UAI-Train was asked to start it, and nobody heard what came of that: looking for it, ",
@@ -173,8 +186,13 @@ Result<std::string> UaiPlatform::create(const UaiRun& run, const UaiCreation& jo
   auto answer = api_.send("CreateUAITrainJob", render_creation(job, options_, who.keys), stop);
   const std::string number = answer && !answer->is_refusal() ? parse_uai_created(answer->body) : "";
   if (!number.empty()) {
-    TRY(write_file(host_.files, run.number(), number + "\n", {.durable = true}));
-    return number;
+    auto noted = write_file(host_.files, run.number(), number + "\n", {.durable = true});
+    if (noted) return number;
+    Error error = std::move(noted).error();
+    error.message =
+        cat("UAI-Train started job ", quoted(number), ", which cannot be noted here: ", error.message);
+    return fail(not_told(
+        std::move(error).advise("Run it again when that can be written: the job is found by its name")));
   }
   if (answer && answer->is_refusal() && answer->did_nothing()) {
     look_ups_.forget();  // what they told may have changed
@@ -184,7 +202,7 @@ Result<std::string> UaiPlatform::create(const UaiRun& run, const UaiCreation& jo
   for (int look = 0; look < kLooks; ++look) {
     if (stop.stop_requested() || (look > 0 && host_.clock.wait(kBetweenLooks, stop)))
       return fail(interrupted_error());
-    auto found = adopt(run, job.name, stop);
+    auto found = adopt_now(run, job.name, stop);
     if (found && !found->empty()) return found;
   }
   Error error = !answer                ? std::move(answer).error()
@@ -228,6 +246,9 @@ Result<std::string> UaiPlatform::start(const JobSpec& spec, const Patience& wait
   TRY_ASSIGN(const std::string service, api_.place());
   TRY(write_file(host_.files, run.service(), service + "\n", {.durable = true}));
   TRY(write_file(host_.files, run.place(), job.output_url + "\n", {.durable = true}));
+  auto made_before = adopt_made_before(run, *name, waiting);
+  if (!made_before) return fail(not_told(std::move(made_before).error()));
+  if (!made_before->empty()) return made_before;
   if (place.folder.is_ufs) TRY(host_.files.make_folder(path_join(options_.ufs_folder, results)));
   if (spec.resumed) TRY(put_checkpoint(*place.store, results + "/", *spec.resumed, blobs_, stop));
   return create(run, job, stop);
@@ -243,13 +264,20 @@ Result<JobStatus> UaiPlatform::look_at(const JobHandle& job, const Patience& wai
   if (notes.end) return *notes.end;
   JobStatus status;
   status.known = false;
-  if (!notes.was_asked && notes.number.empty()) return status;
   TRY_ASSIGN(const std::string name, name_of(job.key));
+  if (!notes.was_asked && notes.number.empty()) {
+    // One that is there is taken up by whoever submits it.
+    const auto before = jobs_.look_before_start(name, waiting.stop);
+    status.known = before && before->is_usable();
+    return status;
+  }
   TRY_ASSIGN(const UaiSight sight, jobs_.find(notes.number, name, waiting.stop));
   const std::optional<UaiJob>& found = sight.job;
   if (!found) return status_of_missing(run, notes, sight.is_unlisted);
-  (void)stop_twins(sight, waiting.stop);  // what cannot be stopped now is when this is asked again
-  if (notes.number.empty()) TRY(write_file(host_.files, run.number(), found->id + "\n", {.durable = true}));
+  if (notes.number == found->id)
+    (void)stop_others(sight, found->id, waiting.stop);
+  else
+    TRY(adopt(run, sight, waiting.stop));
   status = status_of(*found);
   if (is_over(status.status)) TRY(remember_end(run, status));
   return status;
@@ -275,8 +303,10 @@ Result<JobStatus> UaiPlatform::status_of_missing(const UaiRun& run, const Notes&
 }
 
 // Should there ever be several jobs of one name, one goes on.
-Result<void> UaiPlatform::stop_twins(const UaiSight& sight, const std::stop_token& stop) {
-  for (const std::string& id : sight.twins) {
+Result<void> UaiPlatform::stop_others(const UaiSight& sight, const std::string& number,
+                                      const std::stop_token& stop) {
+  for (const std::string& id : sight.going) {
+    if (id == number) continue;
     {
       const std::lock_guard lock(mutex_);
       if (stopped_.contains(id)) continue;
@@ -322,11 +352,13 @@ Result<void> UaiPlatform::cancel_one(const JobHandle& job, const Patience& waiti
   if (notes.number.empty()) return remember_end(run, cancelled_at(host_.clock.now_ns()));
   auto stopped = end(notes.number, waiting.stop);
   const auto sight = jobs_.find(notes.number, name, waiting.stop);
-  if (sight) TRY(stop_twins(*sight, waiting.stop));
+  if (sight) TRY(stop_others(*sight, notes.number, waiting.stop));
   if (stopped) return {};
   if (!sight) return fail(sight.error());
   // It may be over by now, or about to be.
-  const bool is_gone = sight->job ? is_over(status_of(*sight->job).status) : !sight->is_unlisted;
+  const std::vector<std::string>& going = sight->going;
+  const bool is_gone =
+      !sight->is_unlisted && std::find(going.begin(), going.end(), notes.number) == going.end();
   return is_gone ? Result<void>() : fail(std::move(stopped).error());
 }
 

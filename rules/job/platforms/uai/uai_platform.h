@@ -62,10 +62,12 @@ class UaiPlatform final : public Platform {
   Result<std::string> start(const JobSpec& spec, const Patience& waiting);
   Result<UaiCreation> creation_of(const JobSpec& spec, const std::string& name, const std::stop_token& stop);
   Result<std::string> create(const UaiRun& run, const UaiCreation& job, const std::stop_token& stop);
-  Result<std::string> adopt(const UaiRun& run, const std::string& name, const std::stop_token& stop);
+  Result<std::string> adopt(const UaiRun& run, const UaiSight& sight, const std::stop_token& stop);
+  Result<std::string> adopt_now(const UaiRun& run, const std::string& name, const std::stop_token& stop);
+  Result<std::string> adopt_made_before(const UaiRun& run, const std::string& name, const Patience& waiting);
   Result<std::string> adopt_late(const UaiRun& run, const std::string& name, const Patience& waiting);
   Result<JobStatus> status_of_missing(const UaiRun& run, const Notes& notes, bool is_unlisted);
-  Result<void> stop_twins(const UaiSight& sight, const std::stop_token& stop);
+  Result<void> stop_others(const UaiSight& sight, const std::string& number, const std::stop_token& stop);
   Result<void> remember_end(const UaiRun& run, const JobStatus& status);
   Result<void> end(const std::string& number, const std::stop_token& stop);
 
