@@ -1,7 +1,9 @@
 #include "engine/base/redactor.h"
 
 #include <algorithm>
+#include <set>
 
+#include "engine/base/encoding.h"
 #include "engine/base/text.h"
 
 namespace trainmake {
@@ -17,10 +19,46 @@ std::vector<std::string> parts_of_secret(std::string_view secret, std::size_t te
   return parts;
 }
 
+namespace {
+
+std::string replaced(std::string_view text, std::string_view what, std::string_view by) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const bool found = text.substr(at).starts_with(what);
+    out += found ? by : text.substr(at, 1);
+    at += found ? what.size() : 1;
+  }
+  return out;
+}
+
+std::string with_small_digits(std::string encoded) {
+  for (std::size_t at = encoded.find('%'); at < encoded.size(); at = encoded.find('%', at + 1)) {
+    for (std::size_t i = at + 1; i < std::min(at + 3, encoded.size()); ++i) {
+      if (encoded[i] >= 'A' && encoded[i] <= 'F') encoded[i] = static_cast<char>(encoded[i] - 'A' + 'a');
+    }
+  }
+  return encoded;
+}
+
+// As services quote what they were asked: out of a form, an address, a document or a header.
+std::set<std::string> spellings_of(const std::string& secret) {
+  const std::string encoded = percent_encoded(secret);
+  std::set<std::string> all = {secret, base64_of(secret), replaced(secret, "/", "\\/")};
+  for (const std::string& one : {encoded, replaced(encoded, "%2F", "/"), replaced(encoded, "%20", "+")}) {
+    all.insert(one);
+    all.insert(with_small_digits(one));
+  }
+  return all;
+}
+
+}  // namespace
+
 Redactor::Redactor(const std::vector<std::string>& secrets, std::size_t telling) {
   for (const std::string& secret : secrets) {
-    for (std::string& part : parts_of_secret(secret, telling))
-      parts_[static_cast<unsigned char>(part[0])].push_back(std::move(part));
+    for (const std::string& part : parts_of_secret(secret, telling)) {
+      for (const std::string& spelling : spellings_of(part))
+        parts_[static_cast<unsigned char>(spelling[0])].push_back(spelling);
+    }
   }
   for (std::vector<std::string>& parts : parts_) {
     std::stable_sort(parts.begin(), parts.end(),

@@ -79,5 +79,12 @@ TEST(Redactor, OfNothingButLineEndsHidesNothing) {
   EXPECT_EQ(Redactor({"\n", "\r\n\n", ""}).redact("a\n\nb"), "a\n\nb");
 }
 
+TEST(Redactor, ASecretIsFoundAsOthersSpellIt) {
+  const Redactor redactor({"ab+cd/ef= g"});
+  for (const char* spelled : {"ab+cd/ef= g", "ab%2Bcd%2Fef%3D%20g", "ab%2bcd%2fef%3d%20g",
+                              "ab%2Bcd%2Fef%3D+g", "ab%2Bcd/ef%3D%20g", "ab+cd\\/ef= g", "YWIrY2QvZWY9IGc="})
+    EXPECT_EQ(redactor.redact(cat("Key=", spelled, "&x=1")), "Key=***&x=1") << spelled;
+}
+
 }  // namespace
 }  // namespace trainmake
