@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "engine/base/encoding.h"
 #include "rules/image/blob_source.h"
 #include "rules/image/manifest_json.h"
 #include "rules/image/reference.h"
@@ -350,6 +351,63 @@ TEST(HttpRegistry, TrustsWhomItsFilesName) {
   const auto found = wrong->find({"a", "v1"}, nullptr, {});
   ASSERT_FALSE(found);
   EXPECT_NE(found.error().message.find("`/w/ca.crt`"), std::string::npos) << found.error().message;
+}
+
+struct AskedForALogin {
+  HttpWorld world;
+  std::vector<std::string> told;  // `Authorization` of each request, "" of those without
+
+  AskedForALogin() {
+    world.environment.variables["TRAINMAKE_LOGIN_R_EXAMPLE_COM"] = "me:secret";
+    world.http.answer = [this](const HttpRequest& request) -> Result<HttpResponse> {
+      told.emplace_back();
+      for (const auto& [name, value] : request.headers) {
+        if (name == "Authorization") told.back() = value;
+      }
+      return HttpResponse{401, {{"www-authenticate", "Basic realm=\"here\""}}, ""};
+    };
+  }
+  // Who is told who we are, as `user:password`; "" is nobody.
+  std::string told_at(const std::string& url) {
+    told.clear();
+    const auto registry = make_remote_registry(world.host, {"r.example.com", url, false}, world.tally);
+    advice = registry->find({"a", "v1"}, nullptr, {}).error().hint;
+    return told.back().empty() ? "" : *from_base64(std::string_view(told.back()).substr(6));
+  }
+  std::string advice = {};
+};
+
+TEST(HttpRegistry, ALoginGoesToItsOwnHostOrThisMachine) {
+  AskedForALogin asked;
+  for (const char* url : {"", "https://r.example.com", "https://R.example.com:443/", "http://127.0.0.1:5000",
+                          "http://localhost:5000", "https://[::1]:5000"})
+    EXPECT_EQ(asked.told_at(url), "me:secret") << url;
+  for (const char* url : {"https://other.example.com", "http://other.example.com", "http://r.example.com",
+                          "https://r.example.com:444", "http://127.evil.example.com",
+                          "https://r.example.com@evil.com", "https://r.example.com.evil.com"})
+    EXPECT_EQ(asked.told_at(url), "") << url;
+}
+
+TEST(HttpRegistry, AnEndpointElsewhereHasALoginOfItsOwn) {
+  AskedForALogin asked;
+  EXPECT_EQ(asked.told_at("https://other.example.com:8443"), "");
+  EXPECT_NE(asked.advice.find("`trainmake login other.example.com:8443`"), std::string::npos) << asked.advice;
+  EXPECT_NE(asked.advice.find("TRAINMAKE_TRUSTED_ENDPOINTS=https://other.example.com:8443`"),
+            std::string::npos);
+  asked.world.environment.variables["TRAINMAKE_LOGIN_OTHER_EXAMPLE_COM_8443"] = "you:their";
+  EXPECT_EQ(asked.told_at("https://other.example.com:8443"), "you:their");
+  EXPECT_EQ(asked.told_at("http://other.example.com:8443"), "") << "in the clear";
+}
+
+TEST(HttpRegistry, AnEndpointThatTheEnvironmentNamesGetsTheLogin) {
+  AskedForALogin asked;
+  asked.world.environment.variables["TRAINMAKE_TRUSTED_ENDPOINTS"] =
+      "https://hub.lan/ http://hub.lan http://r.example.com";
+  EXPECT_EQ(asked.told_at("https://hub.lan"), "me:secret");
+  EXPECT_EQ(asked.told_at("http://r.example.com"), "me:secret") << "its own host, in the clear";
+  EXPECT_EQ(asked.told_at("http://hub.lan"), "");
+  EXPECT_NE(asked.advice.find("https"), std::string::npos);
+  EXPECT_EQ(asked.told_at("https://hub.lan.evil.com"), "");
 }
 
 }  // namespace

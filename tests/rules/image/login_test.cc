@@ -167,5 +167,15 @@ TEST(CheckLogin, OneThatLetsEverybodyInTellsNothing) {
   EXPECT_FALSE(world.check("any").value());
 }
 
+TEST(CheckLogin, APasswordIsNotTriedWhereTheLoginWouldNotGo) {
+  LoginWorld world;
+  for (const char* url : {"https://other.example.com", "http://r.example.com"}) {
+    const auto tried = check_login(world.host, {"r.example.com", url}, {"me", "secret"}, world.tally, {});
+    ASSERT_FALSE(tried);
+    EXPECT_NE(tried.error().message.find("is not tried"), std::string::npos) << tried.error().message;
+  }
+  EXPECT_TRUE(world.http.requests().empty());
+}
+
 }  // namespace
 }  // namespace trainmake

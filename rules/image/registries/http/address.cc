@@ -1,6 +1,7 @@
 #include "rules/image/registries/http/address.h"
 
 #include "engine/base/text.h"
+#include "engine/base/url.h"
 
 namespace trainmake {
 namespace {
@@ -12,15 +13,20 @@ bool is_whole(std::string_view url) {
   return scheme != url.npos && url.find_first_of("/?#") > scheme;
 }
 
+bool is_loopback(std::string_view host) {
+  const std::string_view name = host.substr(0, host.ends_with(']') ? host.npos : host.rfind(':'));
+  return name == "localhost" || name == "[::1]" ||
+         (name.starts_with("127.") && name.find_first_not_of("0123456789.") == name.npos);
+}
+
 }  // namespace
 
 std::string url_of_registry(const std::string& host, bool insecure) {
-  const std::size_t colon = host.ends_with(']') ? host.npos : host.rfind(':');
-  const std::string name = host.substr(0, colon);
-  const bool loopback = name == "localhost" || name.starts_with("127.") || name == "[::1]";
   const std::string reached = host == "docker.io" ? "registry-1.docker.io" : host;
-  return cat(loopback || insecure ? "http" : "https", kBeforeHost, reached);
+  return cat(is_loopback(host) || insecure ? "http" : "https", kBeforeHost, reached);
 }
+
+bool is_on_this_machine(std::string_view url) { return is_loopback(host_of(url)); }
 
 std::string resolved(std::string_view location, std::string_view from) {
   if (is_whole(location)) return std::string(location);

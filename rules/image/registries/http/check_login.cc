@@ -1,6 +1,7 @@
 #include "rules/image/registries/http/check_login.h"
 
 #include "engine/base/text.h"
+#include "rules/image/registries/http/addressee.h"
 #include "rules/image/registries/http/remote.h"
 
 namespace trainmake {
@@ -8,6 +9,10 @@ namespace trainmake {
 Result<bool> check_login(Host& host, const RemotePlace& place, const Login& login, Tally& tally,
                          const std::stop_token& stop) {
   Remote remote(host, place, tally, nullptr, login);
+  if (const Addressee addressee = addressee_of({place.host, remote.url("")}, host.environment);
+      addressee.host != place.host)
+    return fail(user_error(cat("The login of ", quoted(place.host), " is not tried: ", addressee.advice),
+                           "Nothing was sent, and nothing was kept"));
   TRY_ASSIGN(const HttpResponse response,
              remote.send({"GET", remote.url("/v2/"), {}, ""}, {}, Again::kYes, stop));
   if (response.status == 200) return remote.has_said_who();

@@ -7,7 +7,9 @@
 #include "engine/base/json.h"
 #include "engine/base/redactor.h"
 #include "engine/base/text.h"
+#include "engine/base/url.h"
 #include "rules/image/registries/http/address.h"
+#include "rules/image/registries/http/addressee.h"
 #include "rules/image/registries/http/authorities.h"
 
 namespace trainmake {
@@ -107,6 +109,7 @@ std::string Remote::advice(int status) const {
   const std::lock_guard lock(mutex_);
   const std::string way = cat("`trainmake login ", place_.host, "`");
   if (!login_trouble_.empty()) return cat(login_trouble_, "; ", way, " needs no helper");
+  if ((!login_ || !*login_) && !login_advice_.empty()) return login_advice_;
   if (!login_ || !*login_) return cat(way, " logs in there, and so does `docker login ", place_.host, "`");
   const std::string who =
       (*login_)->user.empty() ? "The token" : cat("The login of ", quoted((*login_)->user));
@@ -161,7 +164,10 @@ Result<HttpResponse> Remote::count_and_send(HttpRequest request, const std::stop
 Result<std::optional<Login>> Remote::login(const std::stop_token& stop) {
   const std::lock_guard lock(mutex_);
   if (login_) return *login_;
-  TRY_ASSIGN(std::optional<Login> found, login_for(host_, place_.host, stop, &login_trouble_));
+  const Addressee addressee = addressee_of(place_, host_.environment);
+  login_advice_ = addressee.advice;
+  if (addressee.host.empty()) return *(login_ = std::optional<Login>());
+  TRY_ASSIGN(std::optional<Login> found, login_for(host_, addressee.host, stop, &login_trouble_));
   return *(login_ = std::move(found));
 }
 
@@ -190,7 +196,9 @@ Result<HttpResponse> Remote::ask_for_token(const Challenge& challenge, const Sco
   };
   const std::string realm = parameter("realm");
   TRY_ASSIGN(const std::optional<Login> who, login(stop));
-  if (who && place_.url.starts_with("https://") && !realm.starts_with("https://"))
+  const bool is_read_by_others =
+      !realm.starts_with("https://") && !is_on_this_machine(realm) && host_of(realm) != host_of(place_.url);
+  if (who && (is_read_by_others || (place_.url.starts_with("https://") && !realm.starts_with("https://"))))
     return fail(
         user_error(cat("Registry ", quoted(name()), " wants its login sent unencrypted, to ", quoted(realm)),
                    "Its token service should be reached by https; nothing was sent")

@@ -67,6 +67,7 @@ class Remote {
   mutable std::mutex mutex_;        // guards what follows
   std::optional<std::optional<Login>> login_;
   std::string login_trouble_;  // of a helper
+  std::string login_advice_;   // where the registry's own login is not sent
   std::optional<std::string> authorities_;
   bool basic_ = false;                         // the login goes along with every request
   std::map<std::string, std::string> tokens_;  // by scope
