@@ -34,6 +34,11 @@ Result<void> check_apart(const Space& space, const Service& store, const std::st
 
 }  // namespace
 
+std::string service_of_places(const Service& service) {
+  const std::string* endpoint = service.text("endpoint");
+  return cat(*service.text("url"), "\n", endpoint == nullptr ? "" : *endpoint);
+}
+
 Result<Host*> DataPlaces::host_of_stores() {
   const Service* limits = services_.space.find("limits", "");
   if (limits == nullptr) return &services_.host;
@@ -67,9 +72,7 @@ Result<std::optional<StorePlace>> DataPlaces::place_of(const Target& target) {
   }
   const Service& service = *services_.space.find("store", name);
   TRY(check_apart(services_.space, service, *prefix, target));
-  const std::string* endpoint = service.text("endpoint");
-  std::string where = cat(*service.text("url"), "\n", endpoint == nullptr ? "" : *endpoint);
-  return std::optional(StorePlace{*std::move(store), name, std::move(where), *std::move(prefix),
+  return std::optional(StorePlace{*std::move(store), name, service_of_places(service), *std::move(prefix),
                                   target.boolean_or("prune", true), target.boolean_or("snapshot", false)});
 }
 

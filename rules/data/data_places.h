@@ -25,6 +25,9 @@ struct StoreServices {
   Tally& tally;
 };
 
+// How a store is called in the identity of its places.
+std::string service_of_places(const Service& service);
+
 using SharedLedger = std::shared_ptr<Ledger>;
 
 class DataPlaces {

@@ -18,8 +18,8 @@ inline constexpr std::string_view kListedMark = "listed";
 // Of a place of ours, whose manifest object has that tag: another one once anybody sent there.
 std::string mark_of(const Mirror& mirror, const std::string& tag);
 
-// `address` is `store:bucket/mnist`, and `files` what lay there. One question of a place of ours, and one
-// list of what is not.
+// `address` is `store:bucket/mnist`, and `files` what lay there. One list, and of a place of ours one
+// question for its manifest object before.
 Result<bool> is_stored_as_marked(const StoreServices& services, DataPlaces& places,
                                  const std::string& address, std::string_view mark, const Listing& files);
 

@@ -6,11 +6,14 @@
 #include <unordered_set>
 
 #include "engine/base/text.h"
+#include "rules/data/as_sent.h"
 #include "rules/data/catch_up.h"
 #include "rules/data/stored.h"
 
 namespace trainmake {
 namespace {
+
+constexpr std::int64_t kComparedFor_ns = 10'000'000'000;
 
 // A snapshot has everything anew, and most of it lies in the one before.
 std::uint64_t worth_copying(const StorePlace& place) { return place.snapshot ? 1 : kWorthCopying; }
@@ -285,7 +288,18 @@ Result<void> Sync::wait_for_readers(const StorePlace& place, const Target& targe
   }
 }
 
-// One look at the manifest object; only when that is another than we left is it read.
+// Many jobs that are submitted together share one list.
+Result<std::string> Sync::not_as_sent(const StorePlace& place, const Ledger& ledger) {
+  const std::lock_guard lock(comparing_);
+  Compared& last = compared_[place.identity()];
+  const std::int64_t now = services_.host.clock.steady_ns();
+  if (last.tag == ledger.tag() && now - last.at_ns < kComparedFor_ns) return std::string();
+  TRY_ASSIGN(std::string other, first_not_as_sent(place, ledger.mirror(), place.prune));
+  if (other.empty()) last = {ledger.tag(), services_.host.clock.steady_ns()};
+  return other;
+}
+
+// One look at the manifest object, which is read only when it is another than we left, and one list.
 Result<std::string> Sync::check(const Target& target, const std::string& root, const Doing& doing) {
   TRY_ASSIGN(const std::optional<StorePlace> base, places_.place_of(target));
   if (!base) return std::string();
@@ -293,22 +307,24 @@ Result<std::string> Sync::check(const Target& target, const std::string& root, c
   TRY_ASSIGN(const SharedLedger ledger, places_.ledger_of(place));
   TRY_ASSIGN(const std::optional<StoredObject> there, place.store->look(place.manifest_key()));
   const bool is_ours = ledger->is_known() && ledger->mirror().root == root;
+  const bool is_as_left = there && is_ours && there->tag == ledger->tag();
+  // Somebody else may be sending the same just now.
+  if (there && !is_as_left) TRY(catch_up(services_.host, place, target, nullptr, *ledger, doing));
   bool is_emptied = !there;
-  if (there && is_ours && there->tag == ledger->tag()) {
+  std::string other;
+  if (is_as_left || (there && ledger->mirror().root == root && ledger->mirror().unsettled.empty())) {
     TRY_ASSIGN(is_emptied, is_taken_away(place, ledger->mirror()));
-    if (!is_emptied) return mark_of(ledger->mirror(), ledger->tag());
-  } else if (there) {
-    // Somebody else may be sending the same just now.
-    TRY(catch_up(services_.host, place, target, nullptr, *ledger, doing));
-    if (ledger->mirror().root == root && ledger->mirror().unsettled.empty()) {
-      TRY_ASSIGN(is_emptied, is_taken_away(place, ledger->mirror()));
-      if (!is_emptied) return mark_of(ledger->mirror(), ledger->tag());
+    if (!is_emptied) {
+      TRY_ASSIGN(other, not_as_sent(place, *ledger));
+      if (other.empty()) return mark_of(ledger->mirror(), ledger->tag());
     }
   }
   const std::string label = target.label.shortest_from(services_.workspace.here);
   return fail(
-      user_error(cat("What lies in ", quoted(place.text()), " is not what ", quoted(label),
-                     " was sent as: ", is_emptied ? "somebody emptied it" : "somebody else sent there since"),
+      user_error(cat("What lies in ", quoted(place.text()), " is not what ", quoted(label), " was sent as: ",
+                     is_emptied       ? "somebody emptied it"
+                     : !other.empty() ? cat(quoted(other), " is another one, or gone")
+                                      : "somebody else sent there since"),
                  cat("`trainmake data verify --heal ", shell_word(label), "` sends what differs"))
           .at(target.where)
           .because(Blame::kRemote));

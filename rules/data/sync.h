@@ -3,6 +3,7 @@
 // Thread rule: any thread; one target at a time in each place.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -50,12 +51,19 @@ class Sync {
   Result<bool> announce(Transfer& transfer, const StorePlace& place, const Target& target,
                         const Listing& listing, const MirrorChange& changed, const Ledger& ledger,
                         const Doing& doing);
+  Result<std::string> not_as_sent(const StorePlace& place, const Ledger& ledger);
 
   const DataServices& services_;
   DataPlaces& places_;
   PlaceClaims claims_;
   Borrowings borrowings_;
   std::mutex announcing_;  // one target at a time looks at neighbours and tells of itself
+  std::mutex comparing_;   // guards what follows
+  struct Compared {
+    std::string tag;  // of the manifest object
+    std::int64_t at_ns = 0;
+  };
+  std::map<std::string, Compared> compared_;  // places that were found as they were sent
 };
 
 }  // namespace trainmake

@@ -264,6 +264,35 @@ TEST(Data, AfterAJobReadItInItsStoreItIsKnownWhetherItLayThereAllTheTime) {
   EXPECT_FALSE(*world.data.is_as_marked(store, *mark, {}));
 }
 
+TEST(Data, AnObjectThatSomebodyPutThereWithoutTellingIsSeen) {
+  DataWorld world;
+  const auto sent = world.execute(world.mirrored);
+  ASSERT_TRUE(sent);
+  const std::string root = sent->artifacts.front().identity, store = sent->artifacts.back().address;
+  const Target& target = world.graph[world.mirrored];
+  const Doing doing{{}, {}, [](const Event&) {}, world.tally, {}};
+  const auto mark = world.data.check_stored(target, root, doing);
+  ASSERT_TRUE(mark);
+  const std::string object = [&] {
+    for (const std::string& path : world.files.all_files()) {
+      if (path.starts_with("w/bucket-one/data") && path.find(".trainmake") == path.npos) return "/" + path;
+    }
+    return std::string();
+  }();
+  const std::string before = world.files.content(object);
+  ASSERT_FALSE(before.empty());
+  world.files.put(object, std::string(before.size(), '!'));
+  EXPECT_FALSE(*world.data.is_as_marked(store, *mark, {})) << "of the same size";
+  world.clock.advance(std::chrono::seconds(20));
+  const auto other = world.data.check_stored(target, root, doing);
+  ASSERT_FALSE(other);
+  EXPECT_NE(other.error().message.find("is another one, or gone"), std::string::npos)
+      << other.error().message;
+  EXPECT_NE(other.error().hint.find("data verify --heal"), std::string::npos);
+  world.files.put(object, before);
+  EXPECT_TRUE(*world.data.is_as_marked(store, *mark, {})) << "the same once more";
+}
+
 TEST(Data, APlaceOfAnotherTargetIsNotTaken) {
   DataWorld world;
   const auto with_prefix = [&] {

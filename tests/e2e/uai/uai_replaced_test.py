@@ -85,6 +85,23 @@ class Replaced(OnMnist):
         place.make("job:mnist")
         self.assertEqual(place.pull("job:mnist", "model.txt"), "3\n")
 
+    def test_by_somebody_who_tells_nobody(self):
+        server = self.cloud()
+        place, _ = self.held(server)
+        bucket, right = server.buckets, b"1\n2\n3\n"
+        going = place.start("job:mnist")
+        eventually(lambda: server.jobs, "no job")
+        bucket["mnist-bucket"]["mnist/train.txt"] = b"4\n5\n6\n"  # as long
+        server.metadata["mnist-bucket", "mnist/train.txt"] = {}
+        server.held.clear()
+        self.assert_not_taken(going.end().exits(1))
+        self.assert_told(place.ask("job:mnist").exits(3), "`train.txt` is another one, or gone", "data verify --heal")
+        self.assertEqual(len(server.jobs), 1)
+        place.ask("data", "verify", "--heal", "data:mnist").exits(0)
+        self.assertEqual(bucket["mnist-bucket"]["mnist/train.txt"], right)
+        self.assertEqual(place.make("job:mnist").finished["submitted"], 1)
+        self.assertEqual(place.pull("job:mnist", "model.txt"), "3\n")
+
     def test_a_bucket_that_does_not_answer_then_is_asked_again(self):
         server = self.cloud()
         place, _ = self.held(server)
