@@ -19,6 +19,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kFirstPause{20}, kLongestPause{500}, kLongestPauseInTrouble{30'000};
+constexpr std::int64_t kLogPatience_ns = 3'600'000'000'000;  // of a job that is over
 constexpr int kLooksInItsTime = 50;  // an end is noticed late by a fiftieth of what the job took
 
 std::string names_of(const std::vector<std::string>& paths) {
@@ -187,7 +188,9 @@ Result<Seen> Attempt::look() {
   if (!status) {
     if (!is_in_trouble_) say(cat("Cannot tell how it goes, and will ask again: ", status.error().message));
   } else {
-    if (!read_log()) return Seen::kLeft;
+    // What cannot be read now is read the next time.
+    const auto read = read_log();
+    if (!read && read.error().blame == Blame::kInterrupted) return Seen::kLeft;
     Run now = as_told(run_, *status, clock.now_ns());
     now.reason = redactor_.redact(now.reason);
     if (now.status == RunStatus::kUnknown) now.status = run_.status;
@@ -223,7 +226,7 @@ Result<bool> Attempt::watch() {
 }
 
 Result<void> Attempt::conclude() {
-  TRY(read_log());
+  TRY(read_log_to_its_end());
   lines_.finish([this](std::string_view line) { take_line(line); });
   if (!metrics_.files().empty() && run_.started_ns != 0) {
     const auto left = left_files();
@@ -322,15 +325,28 @@ Result<void> Attempt::remember() {
   return put;
 }
 
-// What cannot be read now is read the next time, from where this one stopped.
-// What cannot be read now may be the next time.
+// From where the last one stopped.
 Result<void> Attempt::read_log() {
   for (;;) {
-    const auto bytes = next_of_log(services_.platform, run_, log_read_, doing_.stop);
-    if (!bytes && bytes.error().blame == Blame::kInterrupted) return fail(bytes.error());
-    if (!bytes || bytes->empty()) return {};
-    lines_.add(*bytes, [this](std::string_view line) { take_line(line); });
+    TRY_ASSIGN(const std::string bytes, next_of_log(services_.platform, run_, log_read_, doing_.stop));
+    if (bytes.empty()) return {};
+    lines_.add(bytes, [this](std::string_view line) { take_line(line); });
   }
+}
+
+// A metric that stands in what cannot be read now is none that it does not have: till that is too long ago,
+// the run is concluded by the next one who asks.
+Result<void> Attempt::read_log_to_its_end() {
+  auto read = read_log();
+  if (read || read.error().blame == Blame::kInterrupted) return read;
+  Error error = std::move(read).error();
+  error.message = cat("What run ", run_.id, " printed cannot be read to its end: ", error.message);
+  const bool is_late = services_.host.clock.now_ns() - run_.ended_ns > kLogPatience_ns;
+  if (error.blame == Blame::kRemote && metrics_.reads_log() && !is_late)
+    return fail(
+        std::move(error).advise("Run it again: it is over, and its metrics are read when that is well"));
+  say(std::move(error.message));
+  return {};
 }
 
 void Attempt::take_line(std::string_view line) {

@@ -60,6 +60,7 @@ class Attempt {
   Result<void> remember();
   Result<void> remember_why_not(const Error& error);
   Result<void> read_log();
+  Result<void> read_log_to_its_end();
   void take_line(std::string_view line);
   void say(std::string text);
   Patience patience();

@@ -71,7 +71,8 @@ Result<std::optional<Checkpoint>> checkpoint_of(const CheckpointSources& sources
   }
   if (run.platform != sources.platform_name || is_known_to_have_left_none(run))
     return std::optional<Checkpoint>();
-  TRY_ASSIGN(const std::string folder, sources.platform.left(JobHandle::of(run), {Left::kCheckpoint, {}, stop}));
+  TRY_ASSIGN(const std::string folder,
+             sources.platform.left(JobHandle::of(run), {Left::kCheckpoint, {}, stop}));
   TRY_ASSIGN(const bool there, has_folder(sources.files, folder));
   if (!there && !folder.empty())
     sources.tell(cat("Nothing goes on from run ", run.id, ": ", is_gone(folder)));

@@ -33,6 +33,7 @@ class Metrics {
   static std::vector<Error> wrong(const Value& declared);  // what tells no number
   // What a person should know of a pattern that met the line; empty almost always.
   std::string line(std::string_view text);
+  bool reads_log() const { return !metrics_.empty(); }
   std::vector<std::string> files() const;  // of the job's output, which tell numbers
   // Once, of the job's output folder, which may have any of the files by now.
   void read_files(const LeftFiles& left);

@@ -55,6 +55,7 @@ class FakePlatform final : public Platform {
 
   Result<std::string> read_log(const JobHandle& handle, const LogPiece& piece) override {
     std::lock_guard lock(mutex_);
+    if (failing_logs) return fail(Error{"The platform tells of no log", "", {}, Blame::kRemote});
     const std::string& log = jobs_[handle.key].log;
     const auto size = static_cast<std::int64_t>(log.size());
     const std::int64_t from =
@@ -115,6 +116,8 @@ class FakePlatform final : public Platform {
   int polls = 0;
   int failing_submits = 0, failing_polls = 0, failing_cancels = 0;
   Blame submit_blame = Blame::kRemote;
+  bool failing_logs = false;
+  std::int64_t ended_ns = 2'000'000'000;  // of whatever ends
   bool may_appear = false;
   std::vector<std::pair<std::string, RunStatus>> ends;
 
@@ -147,7 +150,7 @@ class FakePlatform final : public Platform {
     job.status.status = status;
     job.status.exit_code = code;
     job.status.reason = std::move(reason);
-    job.status.ended_ns = 2'000'000'000;
+    job.status.ended_ns = ended_ns;
     if (job.status.started_ns == 0) return;
     const std::filesystem::path checkpoint = folder_of(job.spec.run) + "-checkpoint";
     std::filesystem::create_directories(checkpoint);

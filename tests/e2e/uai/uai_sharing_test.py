@@ -13,6 +13,7 @@ import os, time
 while os.path.exists("/data/data/wait.txt") and not os.path.exists("/data/go"):
     time.sleep(0.01)
 open("/data/output/model.txt", "w").write(open("/data/data/train.txt").read())
+print("trained")
 '''
 
 TRAINFILE = '''

@@ -46,6 +46,40 @@ TEST(JobRun, ASuccessLeavesItsOutputsAndARun) {
   EXPECT_EQ(world.lines(), (std::vector<std::string>{"hello", "loss=0.9", "loss=0.5", "loss=nan"}));
 }
 
+TEST(JobRun, MetricsThatStandInALogWhichCannotBeReadAreReadLater) {
+  JobWorld world;
+  world.set("command", command({"succeed", "loss=0.5"}));
+  world.set("metrics", table_of({{"loss", value_of(std::string("loss=([%d.]+)"))}}));
+  world.platform.failing_logs = true;
+  world.platform.ended_ns = real_clock().now_ns();
+  const auto failed = world.execute();
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().blame, Blame::kRemote);
+  EXPECT_NE(failed.error().message.find("cannot be read to its end: The platform tells of no log"),
+            std::string::npos);
+  EXPECT_FALSE(is_over(world.runs.runs.at(0).status)) << "it is concluded later";
+  world.platform.failing_logs = false;
+  ASSERT_TRUE(world.execute());
+  EXPECT_EQ(world.runs.runs.at(0).metrics, (std::map<std::string, double>{{"loss", 0.5}}));
+  EXPECT_EQ(world.platform.starts, 1);
+}
+
+TEST(JobRun, ALogThatCannotBeReadForLongIsSaid) {
+  JobWorld world;
+  world.set("metrics", table_of({{"loss", value_of(std::string("loss=([%d.]+)"))}}));
+  world.platform.failing_logs = true;
+  world.platform.ended_ns = real_clock().now_ns() - 7'200'000'000'000;
+  EXPECT_TRUE(world.execute());
+  EXPECT_NE(world.messages().find("cannot be read to its end"), std::string::npos) << world.messages();
+}
+
+TEST(JobRun, ALogThatTellsNoMetricHoldsUpNoResult) {
+  JobWorld world;
+  world.platform.failing_logs = true;
+  EXPECT_TRUE(world.execute());
+  EXPECT_NE(world.messages().find("cannot be read to its end"), std::string::npos) << world.messages();
+}
+
 TEST(JobRun, TheIntentIsRememberedBeforeThePlatformIsAsked) {
   JobWorld world;
   world.runs.failing = true;

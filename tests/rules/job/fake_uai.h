@@ -59,21 +59,27 @@ class FakeUai final : public Http {
   std::map<std::string, bool> losing, silent;      // it is done and nobody hears; it is not even done
   std::map<std::string, Parameters> created;       // by id, as they were asked for
   std::function<void(const std::string& action)> heard = nullptr;
-  bool hold_jobs = false;     // they wait, as `Queueing`
-  std::size_t window = 1000;  // lines of a log that are told
-  bool hide_new = false;      // what was just created is not on the list yet
-  int cut_lists = 0;          // so many next lists are null, and say how many jobs there are all the same
-  std::size_t page = 1000;    // jobs that a list has at most
-  std::string unlisted;       // id of a job that no list has
-  bool one_page = false;      // a list is the first page, whatever offset is asked for
-  std::size_t claimed = 0;    // how many jobs it says that there are; 0 is as many as there are
-  std::string foreign;        // bytes in place of every `?` of what it answers
+  bool hold_jobs = false;          // they wait, as `Queueing`
+  std::size_t window = 1000;       // lines of a log that are told
+  std::size_t first_lines = 1000;  // of its first ones: it is that far behind
+  bool hide_new = false;           // what was just created is not on the list yet
+  int cut_lists = 0;        // so many next lists are null, and say how many jobs there are all the same
+  std::size_t page = 1000;  // jobs that a list has at most
+  std::string unlisted;     // id of a job that no list has
+  bool one_page = false;    // a list is the first page, whatever offset is asked for
+  std::size_t claimed = 0;  // how many jobs it says that there are; 0 is as many as there are
+  std::string foreign;      // bytes in place of every `?` of what it answers
 
   void set_state(const std::string& id, std::string state) {
     const std::lock_guard lock(mutex_);
     kill_group(jobs_.at(id));
     jobs_.at(id).state = std::move(state);
     jobs_.at(id).is_forced = true;
+  }
+  std::string state_of(const std::string& id) {
+    const std::lock_guard lock(mutex_);
+    look(jobs_.at(id));
+    return jobs_.at(id).state;
   }
   void forget(const std::string& id) {
     const std::lock_guard lock(mutex_);
@@ -245,7 +251,7 @@ class FakeUai final : public Http {
   Json log(const Job& job) {
     std::ifstream file(job.top + "/log");
     Json lines = Json::array();
-    for (std::string line; std::getline(file, line);) lines.push_back(line);
+    for (std::string line; lines.size() < first_lines && std::getline(file, line);) lines.push_back(line);
     const std::size_t first = lines.size() > window ? lines.size() - window : 0;
     lines.erase(lines.begin(), lines.begin() + static_cast<std::ptrdiff_t>(first));
     return {{"RetCode", 0}, {"RunningLog", lines.empty() ? Json() : lines}};

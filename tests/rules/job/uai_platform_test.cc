@@ -667,6 +667,67 @@ TEST(UaiPlatform, ALogOfWhichOnlyTheLastLinesAreToldIsKeptWhole) {
   EXPECT_EQ(world.uai.calls["GetUAITrainRunningLog"], asked);
 }
 
+struct EndedUaiWorld {
+  FakeClock clock;
+  UaiWorld world{clock};
+  JobHandle job;
+
+  explicit EndedUaiWorld(const std::string& script) {
+    world.uai.first_lines = 0;
+    job = world.submit(UaiWorld::spec(1, script));
+    world.await_end_there(job.job);
+  }
+  JobStatus look() {
+    clock.advance(std::chrono::seconds(2));
+    return *world.platform.poll(job);
+  }
+  std::string log() { return world.platform.read_log(job, 0, 100).value_or("cannot be read"); }
+};
+
+TEST(UaiPlatform, AnEndIsToldWhenNothingNewComesToItsLog) {
+  EndedUaiWorld ended("echo a; echo b");
+  JobStatus status = ended.look();
+  EXPECT_EQ(status.status, RunStatus::kRunning);
+  EXPECT_EQ(status.reason, "UAI-Train says `Done`; its log is waited for: it tells of no line yet");
+  ended.world.uai.first_lines = 1;
+  status = ended.look();
+  EXPECT_EQ(status.status, RunStatus::kRunning);
+  EXPECT_EQ(status.reason, "");
+  ended.world.uai.first_lines = 2;
+  EXPECT_EQ(ended.look().status, RunStatus::kRunning);
+  EXPECT_EQ(ended.look().status, RunStatus::kSucceeded);
+  EXPECT_EQ(ended.log(), "a\nb\n");
+}
+
+TEST(UaiPlatform, AnEndIsNotHeldBackForLong) {
+  EndedUaiWorld ended("true");
+  int looks = 0;
+  while (ended.look().status == RunStatus::kRunning && looks < 20) ++looks;
+  EXPECT_GE(looks, 5);
+  EXPECT_LE(looks, 7);
+  EXPECT_EQ(ended.log(), "");
+}
+
+TEST(UaiPlatform, ALogThatCannotBeReadAtTheEndIsAskedForAgain) {
+  EndedUaiWorld ended("echo a");
+  ended.world.uai.first_lines = 9;
+  ended.world.uai.refusing["GetUAITrainRunningLog"] = {{"RetCode", 150}, {"Message", "unavailable"}};
+  const JobStatus status = ended.look();
+  EXPECT_EQ(status.status, RunStatus::kRunning);
+  EXPECT_NE(status.reason.find("[150] unavailable"), std::string::npos) << status.reason;
+  for (int look = 0; look < 8; ++look) ended.look();
+  EXPECT_EQ(ended.look().status, RunStatus::kSucceeded);
+  EXPECT_EQ(ended.log(), "cannot be read");
+  ended.world.uai.refusing.clear();
+  EXPECT_EQ(ended.log(), "a\n");
+}
+
+TEST(UaiPlatform, TheLogOfACancelledJobIsNotWaitedFor) {
+  EndedUaiWorld ended("echo a");
+  ended.world.uai.set_state(ended.job.job, "Stopped");
+  EXPECT_EQ(ended.look().status, RunStatus::kCancelled);
+}
+
 TEST(UaiPlatform, AJobGoesOnFromACheckpointThatIsPutIntoItsFolder) {
   UaiWorld world;
   JobSpec spec =

@@ -12,10 +12,25 @@
 
 namespace trainmake {
 
+// Runs twenty times as fast as time does.
+class QuickClock final : public Clock {
+ public:
+  std::int64_t now_ns() override { return real_clock().now_ns(); }
+  std::int64_t steady_ns() override { return 20 * real_clock().steady_ns(); }
+  bool wait(std::chrono::milliseconds time, std::stop_token stop) override {
+    return real_clock().wait(time / 20, std::move(stop));
+  }
+};
+
+inline Clock& quick_clock() {
+  static QuickClock clock;
+  return clock;
+}
+
 struct UaiWorld {
   using Json = FakeUai::Json;
 
-  explicit UaiWorld(Clock& its_clock = real_clock()) : clock(its_clock) {}
+  explicit UaiWorld(Clock& its_clock = quick_clock()) : clock(its_clock) {}
 
   ScratchFolder folder;
   Clock& clock;
@@ -70,6 +85,10 @@ struct UaiWorld {
   }
   std::string note_of(const std::string& run, const std::string& note) {
     return read_file(real_file_system(), folder.path(cat("cache/runs/", run, "/", note))).value_or("none");
+  }
+  // Till it has ended there, of which nobody here heard.
+  void await_end_there(const std::string& id) {
+    while (uai.state_of(id) == "Doing") real_clock().wait(std::chrono::milliseconds(2), {});
   }
   JobHandle submit(const JobSpec& spec) {
     auto job = platform.submit(spec, {});

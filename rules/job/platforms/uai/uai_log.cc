@@ -14,6 +14,7 @@ constexpr std::int64_t kSecond_ns = 1'000'000'000;
 constexpr std::int64_t kFirstPause_ns = 2 * kSecond_ns, kLongestPause_ns = 10 * kSecond_ns;
 constexpr std::int64_t kBetweenAny_ns = kSecond_ns / 5;
 constexpr std::int64_t kBetweenTopics_ns = 5 * kSecond_ns;
+constexpr std::int64_t kLate_ns = 12 * kSecond_ns, kBetweenRests_ns = 2 * kSecond_ns;
 // Of the log's end, that an answer is compared with.
 constexpr std::size_t kKnownBytes = std::size_t{64} << 20U;
 
@@ -163,6 +164,49 @@ Result<void> UaiLog::bring(const UaiRun& run, const std::string& job, bool is_ov
                                       : std::clamp(kept.pause_ns * 3 / 2, kFirstPause_ns, kLongestPause_ns);
   kept.next_ns = host_.clock.steady_ns() + kept.pause_ns;
   return {};
+}
+
+// REQUIRES: the lock is held.
+UaiLog::Ending& UaiLog::ending_of(const UaiRun& run, std::int64_t ended_ns) {
+  const auto [found, is_new] = endings_.try_emplace(run.top);
+  if (is_new) {
+    // Whose clock is ahead is not known: never longer than from now on.
+    const std::int64_t left = ended_ns == 0 ? kLate_ns : ended_ns + kLate_ns - host_.clock.now_ns();
+    found->second.until_ns = host_.clock.steady_ns() + std::clamp<std::int64_t>(left, 0, kLate_ns);
+  }
+  return found->second;
+}
+
+Result<UaiRest> UaiLog::look_for_rest(const UaiRun& run, const std::string& job,
+                                      const std::stop_token& stop) {
+  TRY_ASSIGN(const FileLock lock, locks_.wait(cat("log ", run.top), host_.clock, stop));
+  TRY_ASSIGN(const Stat whole, host_.files.look(run.log_is_whole()));
+  if (whole.exists()) return UaiRest{};
+  Pace pace;
+  TRY_ASSIGN(const bool is_more, fetch(run, job, pace, false, stop));
+  if (is_more) return UaiRest{true};
+  TRY_ASSIGN(const Stat log, host_.files.look(run.log()));
+  if (!log.exists() || log.size == 0) return UaiRest{true, "it tells of no line yet"};
+  TRY(write_file(host_.files, run.log_is_whole(), ""));
+  return UaiRest{};
+}
+
+UaiRest UaiLog::await_rest(const UaiRun& run, const std::string& job, std::int64_t ended_ns,
+                           const std::stop_token& stop) {
+  {
+    const std::lock_guard lock(mutex_);
+    const Ending& ending = ending_of(run, ended_ns);
+    const std::int64_t now = host_.clock.steady_ns();
+    if (now >= ending.until_ns) return {};
+    if (now < ending.next_ns) return ending.rest;
+  }
+  auto found = look_for_rest(run, job, stop);
+  const UaiRest rest = found ? *std::move(found) : UaiRest{true, found.error().message};
+  const std::lock_guard lock(mutex_);
+  Ending& ending = ending_of(run, ended_ns);
+  ending.rest = rest;
+  ending.next_ns = host_.clock.steady_ns() + kBetweenRests_ns;
+  return rest;
 }
 
 }  // namespace trainmake

@@ -37,6 +37,12 @@ std::vector<std::string> marks_of(const std::vector<UaiTopic>& topics, const std
 // By topic, the lines of a log without their marks.
 std::vector<UaiSeen> seen_in(std::string_view log, bool is_from_start, const std::vector<std::string>& marks);
 
+// Of the log of a job that is over.
+struct UaiRest {
+  bool is_awaited = false;  // more may come: it is to be asked for again in a moment
+  std::string why = {};     // "" where that is only because something just came
+};
+
 class UaiLog {
  public:
   UaiLog(Host& host, UaiApi& api, LockTable& locks) : host_(host), api_(api), locks_(locks) {}
@@ -44,8 +50,18 @@ class UaiLog {
   // Adds what is new to the run's log. While the job goes on, not oftener than every few seconds, and trouble
   // is passed over; when it is over, once more and for good.
   Result<void> bring(const UaiRun& run, const std::string& job, bool is_over, const std::stop_token& stop);
+  // What the service tells of a job's log may be behind its end (0: not told): asked for every two seconds,
+  // until nothing new comes to what there is, and not for long.
+  UaiRest await_rest(const UaiRun& run, const std::string& job, std::int64_t ended_ns,
+                     const std::stop_token& stop);
 
  private:
+  struct Ending {
+    std::int64_t until_ns = 0, next_ns = 0;
+    UaiRest rest = {};
+  };
+  Ending& ending_of(const UaiRun& run, std::int64_t ended_ns);
+  Result<UaiRest> look_for_rest(const UaiRun& run, const std::string& job, const std::stop_token& stop);
   struct Pace {
     std::int64_t next_ns = 0, pause_ns = 0;
     std::vector<UaiTopic> topics;
@@ -61,6 +77,7 @@ class UaiLog {
   LockTable& locks_;
   std::mutex mutex_;  // guards what follows
   std::map<std::string, Pace> paces_;
+  std::map<std::string, Ending> endings_;
   std::int64_t any_next_ns_ = 0;  // no log is asked for before
 };
 

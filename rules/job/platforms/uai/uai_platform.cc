@@ -35,6 +35,16 @@ JobStatus cancelled_at(std::int64_t now_ns) {
   return status;
 }
 
+// It is over, and what it printed last is still to come.
+JobStatus still_printing(const UaiJob& job, const std::string& why) {
+  JobStatus status;
+  status.status = RunStatus::kRunning;
+  status.started_ns = status_of(job).started_ns;
+  if (!why.empty())
+    status.reason = cat("UAI-Train says ", quoted(job.state), "; its log is waited for: ", why);
+  return status;
+}
+
 }  // namespace
 
 // What is written down here of a run.
@@ -279,7 +289,12 @@ Result<JobStatus> UaiPlatform::look_at(const JobHandle& job, const Patience& wai
   else
     TRY(adopt(run, sight, waiting.stop));
   status = status_of(*found);
-  if (is_over(status.status)) TRY(remember_end(run, status));
+  if (!is_over(status.status)) return status;
+  if (status.status != RunStatus::kCancelled && found->started_s != 0) {
+    const UaiRest rest = log_.await_rest(run, found->id, status.ended_ns, waiting.stop);
+    if (rest.is_awaited) return still_printing(*found, rest.why);
+  }
+  TRY(remember_end(run, status));
   return status;
 }
 
