@@ -20,6 +20,10 @@ constexpr std::int64_t kSecond = 1'000'000'000;
 
 constexpr int kNotImplemented = 501;
 
+bool changes_something(const std::string& method) {
+  return method != "GET" && method != "HEAD" && method != "PROPFIND" && method != "OPTIONS";
+}
+
 bool may_come_right(int status) {
   return status == 408 || status == 429 || (status >= 500 && status != kNotImplemented);
 }
@@ -63,6 +67,9 @@ Result<HttpResponse> Sender::send_once(const std::function<Result<HttpRequest>()
     if (sending.may_write != nullptr && *sending.may_write) TRY((*sending.may_write)(is_repeated));
     TRY_ASSIGN(HttpRequest request, make());
     pace_.slow_down(sending.turn, request);
+    // It is repeated by us alone, who are asked whether it may be; and over a connection that nobody closed.
+    request.never_resent = changes_something(request.method);
+    request.never_twice = request.never_resent && is_repeated;
     return request;
   };
   return pace_.keep(sending.turn, stop, [&] { return host_.http.send_in_turn(sending.turn, made, stop); });

@@ -96,12 +96,20 @@ struct Transfer {
   std::size_t give(std::span<char> into);
   Result<HttpResponse> answer(CURLcode code);
   Error not_reached(CURLcode code) const;
+  void never_resend();
 
   static std::size_t take_body(char* bytes, std::size_t, std::size_t count, void* self) {
     return static_cast<Transfer*>(self)->take({bytes, count}) ? count : 0;
   }
   static std::size_t give_body(char* into, std::size_t, std::size_t count, void* self) {
     return static_cast<Transfer*>(self)->give({into, count});
+  }
+  // Before each time that it is sent. libcurl sends again, by itself, what it sent over a connection that was
+  // kept and then closed without an answer.
+  static int begin(void* self, char*, char*, int, int) {
+    auto& transfer = *static_cast<Transfer*>(self);
+    transfer.is_resent = std::exchange(transfer.is_begun, true);
+    return transfer.is_resent ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
   }
   static std::size_t take_header(char* bytes, std::size_t, std::size_t count, void* self) {
     const std::string_view line = trim({bytes, count});
@@ -123,6 +131,7 @@ struct Transfer {
   HttpResponse response;
   std::optional<Error> ours;  // of body_from or body_to: what ended the transfer
   std::array<char, CURL_ERROR_SIZE> reason{};
+  bool is_begun = false, is_resent = false;
   std::promise<CURLcode> done;
 };
 
@@ -130,6 +139,7 @@ void Transfer::prepare() {
   const auto set = [&](CURLoption option, auto value) { curl.easy_setopt(easy, option, value); };
   set(CURLOPT_URL, request.url.c_str());
   if (request.never_twice) set(CURLOPT_FRESH_CONNECT, 1L);
+  if (request.never_resent) never_resend();
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_NOSIGNAL, 1L);
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_within.count()));
@@ -151,6 +161,13 @@ void Transfer::prepare() {
   }
   add_headers();
   set(CURLOPT_HTTPHEADER, headers);
+}
+
+// One that is too old to ask gets a connection for each.
+void Transfer::never_resend() {
+  curl.easy_setopt(easy, CURLOPT_PREREQDATA, static_cast<void*>(this));
+  if (curl.easy_setopt(easy, CURLOPT_PREREQFUNCTION, &Transfer::begin) != CURLE_OK)
+    curl.easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
 }
 
 // Both lists of certificates count, the file's and the folder's. Ours replaces the file, and so holds it.
@@ -226,6 +243,10 @@ Result<HttpResponse> Transfer::answer(CURLcode code) {
     case CURLE_OK:
       break;
     case CURLE_ABORTED_BY_CALLBACK:
+      if (is_resent) {
+        reason[0] = '\0';
+        return fail(not_reached(CURLE_GOT_NOTHING));
+      }
       return fail(user_error(cat("The request to ", host, " was interrupted")).because(Blame::kInterrupted));
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
@@ -354,7 +375,9 @@ class RealHttp final : public Http {
     const std::uint64_t number = loop->start(transfer);
     const std::stop_callback on_stop(stop, [&] { loop->cancel(number); });
     const CURLcode code = done.get();
-    return transfer.answer(code != CURLE_OK && stop.stop_requested() ? CURLE_ABORTED_BY_CALLBACK : code);
+    const bool is_stopped = code != CURLE_OK && stop.stop_requested();
+    if (is_stopped) transfer.is_resent = false;
+    return transfer.answer(is_stopped ? CURLE_ABORTED_BY_CALLBACK : code);
   }
 
   // What goes wrong is told by the first request.

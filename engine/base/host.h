@@ -94,6 +94,9 @@ struct HttpRequest {
   // On a connection of its own: over one that was kept, and may have been closed meanwhile, it could be sent
   // a second time by whoever carries it. For what must not be done twice.
   bool never_twice = false;
+  // Over a connection that was kept, too; but where that is closed before an answer comes, it is an error,
+  // and not sent a second time by whoever carries it.
+  bool never_resent = false;
 };
 
 // What tells whose turn it is, where requests wait for each other.

@@ -1,6 +1,6 @@
 // A server on a free port of this machine that answers each connection's one request with the bytes that a
-// function gives, be they http or not; no bytes cut the connection. Smaller than a library, and it can
-// misbehave.
+// function gives, be they http or not; no bytes cut the connection. One that answers `keep-alive` is asked
+// more over its connection, before any other. Smaller than a library, and it can misbehave.
 #pragma once
 
 #include <arpa/inet.h>
@@ -44,8 +44,12 @@ class LoopbackServer {
     while (true) {
       const Descriptor connection(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC));
       if (!connection) return;
-      const std::string answer = answer_(receive(connection.get()));
-      ::send(connection.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
+      for (bool is_kept = true; is_kept;) {
+        const std::string request = receive(connection.get());
+        const std::string answer = request.empty() ? "" : answer_(request);
+        ::send(connection.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
+        is_kept = answer.find("Connection: keep-alive") != answer.npos;
+      }
     }
   }
 

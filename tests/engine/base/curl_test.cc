@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <latch>
 #include <thread>
@@ -149,6 +150,30 @@ TEST(Http, ACutConnectionIsTheRemotesDoing) {
   const LoopbackServer server(
       [](const std::string&) { return std::string("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"); });
   EXPECT_EQ(real_http().send({"GET", server.url("/a"), {}, ""}, {}).error().blame, Blame::kRemote);
+}
+
+// libcurl would do that by itself, and nobody would hear of it.
+TEST(Http, WhatIsNeverResentIsNotWhereAKeptConnectionIsClosed) {
+  for (const char* method : {"PUT", "DELETE", "POST"}) {
+    std::atomic<int> asked = 0;
+    const LoopbackServer server([&](const std::string&) {
+      ++asked;
+      if (asked == 2) return std::string();
+      return asked > 2
+                 ? ok("")
+                 : std::string("HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n");
+    });
+    ASSERT_TRUE(real_http().send({"GET", server.url("/a"), {}, ""}, {}));
+    HttpRequest request{method, server.url("/b"), {}, ""};
+    request.never_resent = true;
+    const auto response = real_http().send(request, {});
+    ASSERT_FALSE(response) << method;
+    EXPECT_EQ(response.error().blame, Blame::kRemote);
+    EXPECT_NE(response.error().message.find("Cannot reach"), std::string::npos) << response.error().message;
+    EXPECT_EQ(asked, 2) << method << ": over the connection that was kept, and not again";
+    EXPECT_EQ(real_http().send(request, {}).value().status, 200);
+    EXPECT_EQ(asked, 3);
+  }
 }
 
 TEST(Http, WhatIsNoAddressIsTheUsersError) {
