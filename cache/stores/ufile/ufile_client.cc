@@ -55,6 +55,12 @@ std::string advice_of_making(std::int64_t code) {
 
 }  // namespace
 
+StoredObject ufile_object(const std::string& key, const HttpResponse& head) {
+  return {key, whole_number<std::uint64_t>(header_value(head, "content-length")).value_or(0),
+          without_quotes(header_value(head, "etag")),
+          Digest128::parse(header_value(head, "x-ufile-meta-trainmake"))};
+}
+
 UfileClient::UfileClient(Host& host, UfilePlace place, Tally& tally)
     : host_(host), place_(std::move(place)), tally_(tally), sender_(host, place_.sends) {}
 

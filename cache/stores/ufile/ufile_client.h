@@ -40,6 +40,9 @@ struct UfileRequest {
   std::uint64_t body_size() const { return range == nullptr ? body.size() : range->size; }
 };
 
+// What a HEAD tells.
+StoredObject ufile_object(const std::string& key, const HttpResponse& head);
+
 class UfileClient {
  public:
   UfileClient(Host& host, UfilePlace place, Tally& tally);

@@ -54,8 +54,9 @@ std::unique_ptr<TagCheck> check_of(const ObjectToRead& object, const HttpRespons
 class UfileStore final : public Store {
  public:
   UfileStore(Host& host, UfilePlace place, Tally& tally)
-      : Store({.puts_at_once = place.sends.requests, .tags_tell_content = true}),
+      : Store({.puts_at_once = place.sends.requests, .tags_tell_content = true, .takes_conditions = false}),
         files_(host.files),
+        clock_(host.clock),
         client_(host, std::move(place), tally) {}
 
   std::shared_ptr<void> heed(const std::stop_token& stop, const Hear& hear) override {
@@ -116,8 +117,7 @@ class UfileStore final : public Store {
     UfileRequest request{"PUT", key, "", {{kUfileContentHeader, digest_of(bytes).hex()}}, bytes};
     request.md5 = hex_of(md5(bytes));
     request.is_urgent = expected.has_value();
-    TRY_ASSIGN(std::string tag, put_one(request, ufile_etag_of(bytes), stop));
-    return std::optional(std::move(tag));
+    return put_one(request, digest_of(bytes), ufile_etag_of(bytes), expected, stop);
   }
 
   Result<std::optional<ObjectBytes>> get(const std::string& key) override {
@@ -194,9 +194,7 @@ class UfileStore final : public Store {
     request.is_urgent = is_urgent;
     TRY_ASSIGN(const HttpResponse response, client_.send(request, doing, stop, {404}));
     if (response.status == 404) return std::optional<StoredObject>();
-    return std::optional(
-        StoredObject{key, whole_number<std::uint64_t>(header_value(response, "content-length")).value_or(0),
-                     tag_of(response), Digest128::parse(header_value(response, "x-ufile-meta-trainmake"))});
+    return std::optional(ufile_object(key, response));
   }
 
   // In a bucket that is made when something is put, there is nothing yet.
@@ -206,14 +204,30 @@ class UfileStore final : public Store {
     return {};
   }
 
-  // The tag of what is there by then, which is what was sent.
-  Result<std::string> put_one(const UfileRequest& request, std::string_view etag,
-                              const std::stop_token& stop) {
-    TRY_ASSIGN(const HttpResponse response, client_.send(request, cat("put ", quoted(request.key)), stop));
-    std::string tag = tag_of(response);
-    if (!is_ufile_etag(tag, etag, request.body_size()))
-      return fail(refuse_object(client_, request.key, tag, etag));
-    return tag;
+  // The tag of what is there by then, which is what was sent; nothing when something else lies there than was
+  // expected. An answer that names no tag proves nothing: what lies there is looked at, and it is sent again.
+  Result<std::optional<std::string>> put_one(UfileRequest request, const Digest128& content,
+                                             std::string_view etag, const Expected& expected,
+                                             const std::stop_token& stop) {
+    constexpr int kMostTries = 4;
+    constexpr std::chrono::milliseconds kPause{500};
+    const MayWrite again = [asked = request.may_write](bool) {
+      return asked != nullptr && *asked ? (*asked)(true) : Result<void>();
+    };
+    const std::uint64_t size = request.body_size();
+    for (int tries = 1;; ++tries) {
+      TRY_ASSIGN(const HttpResponse response, client_.send(request, cat("put ", quoted(request.key)), stop));
+      std::string tag = tag_of(response);
+      if (is_ufile_etag(tag, etag, size)) return std::optional(std::move(tag));
+      TRY_ASSIGN(const std::optional<StoredObject> there, look_at(request.key, request.is_urgent, stop));
+      if (there && there->size == size && is_ufile_etag(there->tag, etag, size))
+        return std::optional(there->tag);
+      if (!tag.empty() || tries == kMostTries)
+        return fail(refuse_object(client_, request.key, content, tag, etag, there));
+      if (expected && (there ? there->tag : "") != *expected) return std::optional<std::string>();
+      request.may_write = &again;
+      if (clock_.wait(kPause * tries, stop)) return fail(interrupted_error());
+    }
   }
 
   Result<PutFile> put_whole(const FileToPut& file, const KnownFile& known, const std::stop_token& stop) {
@@ -223,7 +237,8 @@ class UfileStore final : public Store {
     request.md5 = known.md5;
     request.may_write = &file.may_write;
     PutFile put;
-    TRY_ASSIGN(put.tag, put_one(request, known.etag, stop));
+    TRY_ASSIGN(std::optional<std::string> tag, put_one(request, file.content, known.etag, {}, stop));
+    put.tag = std::move(tag).value_or("");  // nothing was expected
     put.sent = known.size;
     put.chunks = chunks_of_many(known);
     return put;
@@ -244,6 +259,7 @@ class UfileStore final : public Store {
   }
 
   FileSystem& files_;
+  Clock& clock_;
   UfileClient client_;
 };
 

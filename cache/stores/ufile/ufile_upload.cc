@@ -38,15 +38,25 @@ Result<KnownFile> know_file(FileSystem& files, const FileToPut& file, std::uint6
   return known;
 }
 
-Error refuse_object(UfileClient& client, const std::string& key, std::string_view said,
-                    std::string_view expected) {
-  const Result<HttpResponse> removed =
-      client.send({"DELETE", key, ""}, cat("remove ", quoted(key)), {}, {404});
-  return user_error(cat("Store ", quoted(client.place().name), " has other bytes under ", quoted(key),
-                        " than were sent: expected ETag ", expected, ", got ",
-                        said.empty() ? "none" : printable(said)),
-                    removed ? "They were removed there: run it again"
-                            : cat("They could not be removed there: ", removed.error().message))
+Error refuse_object(UfileClient& client, const std::string& key, const Digest128& content,
+                    std::string_view said, std::string_view expected,
+                    const std::optional<StoredObject>& there) {
+  const std::string store = quoted(client.place().name);
+  if (said.empty())
+    return user_error(cat("Cannot put ", quoted(key), ": store ", store,
+                          " answers without the ETag of what it got, and does not have what was sent"),
+                      "Is this the object store itself, and not a proxy's page?")
+        .because(Blame::kRemote);
+  std::string hint = "What lies there was left as it is: run it again";
+  if (there && there->tag == said && there->content == content) {
+    const Result<HttpResponse> removed =
+        client.send({"DELETE", key, ""}, cat("remove ", quoted(key)), {}, {404});
+    hint = removed ? "They were removed there: run it again"
+                   : cat("They could not be removed there: ", removed.error().message);
+  }
+  return user_error(cat("Store ", store, " has other bytes under ", quoted(key),
+                        " than were sent: expected ETag ", expected, ", got ", printable(said)),
+                    std::move(hint))
       .because(Blame::kRemote);
 }
 
@@ -193,6 +203,7 @@ void UfileUpload::finish_part(std::size_t number, std::string tag) {
   if (file_.came) file_.came(range(number).size);
 }
 
+// Whatever the answer is: it may have been done when it was asked first, and that answer was lost.
 Result<std::string> UfileUpload::complete(const std::stop_token& stop) {
   const std::string body = join(tags_, ",");
   UfileRequest request{"POST", file_.key, upload_query(id_), {}, body};
@@ -200,13 +211,13 @@ Result<std::string> UfileUpload::complete(const std::stop_token& stop) {
   TRY_ASSIGN(const HttpResponse done, client_.send(request, doing(), stop, kNoSuchUpload));
   const std::string tag = without_quotes(header_value(done, "etag"));
   const std::string lies = parse_ufile_finished(done.body);
-  if (done.status < 300) {
-    if (tag == known_.etag && (lies.empty() || lies == client_.place().object(file_.key))) return tag;
-    return fail(refuse_object(client_, file_.key, tag, known_.etag));
-  }
-  // It may have been done when it was asked first, and the answer was lost.
-  TRY_ASSIGN(const HttpResponse there, client_.send({"HEAD", file_.key, ""}, doing(), stop, {404}));
-  if (there.status < 300 && without_quotes(header_value(there, "etag")) == known_.etag) return known_.etag;
+  const bool is_done = done.status < 300;
+  if (is_done && tag == known_.etag && (lies.empty() || lies == client_.place().object(file_.key)))
+    return tag;
+  TRY_ASSIGN(const HttpResponse head, client_.send({"HEAD", file_.key, ""}, doing(), stop, {404}));
+  const auto there = head.status < 300 ? std::optional(ufile_object(file_.key, head)) : std::nullopt;
+  if (there && there->tag == known_.etag) return known_.etag;
+  if (is_done) return fail(refuse_object(client_, file_.key, file_.content, tag, known_.etag, there));
   is_gone_ = is_resumed_;
   return fail(client_.refusal(done, doing()));
 }

@@ -31,9 +31,11 @@ struct KnownFile {
 Result<KnownFile> know_file(FileSystem& files, const FileToPut& file, std::uint64_t size,
                             const std::stop_token& stop);
 
-// Of an object that is not what was sent: it is removed, and that is told.
-Error refuse_object(UfileClient& client, const std::string& key, std::string_view said,
-                    std::string_view expected);
+// Of an object that is not what was sent, as the service `said`. What lies `there` is removed when it is
+// that, and was put by us; an answer that says nothing is no reason to.
+Error refuse_object(UfileClient& client, const std::string& key, const Digest128& content,
+                    std::string_view said, std::string_view expected,
+                    const std::optional<StoredObject>& there);
 
 class UfileUpload {
  public:

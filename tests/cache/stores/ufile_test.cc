@@ -70,6 +70,7 @@ struct UfileWorld {
   PutFile last;
   bool notes_are_kept = false;
   std::vector<std::string> notes;
+  MayWrite may_write;
   std::mutex mutex;  // guards notes
   std::mutex bucket_mutex;
 
@@ -90,6 +91,7 @@ struct UfileWorld {
     files->put("/src/f", bytes);
     FileToPut file{key, "/src/f", content_of(bytes), std::move(like)};
     file.notes = notes;
+    file.may_write = may_write;
     if (notes_are_kept)
       file.note = [this](const std::string& note) {
         const std::lock_guard lock(mutex);
@@ -109,6 +111,29 @@ struct UfileWorld {
     bucket.fault = [=, left = 1](const HttpRequest& request) mutable -> std::optional<Fault> {
       const bool meant = request.method == method && request.url.find(part_of_url) != std::string::npos;
       return meant && left-- > 0 ? std::optional(Fault{0, true}) : std::nullopt;
+    };
+  }
+  // What is put by `method` is another there, and called so.
+  void damage(const std::string& method) {
+    http.answer = [this, method](const HttpRequest& request) {
+      const std::lock_guard lock(bucket_mutex);
+      Result<HttpResponse> response = bucket.answer(request);
+      if (request.method != method || bucket.objects.empty()) return response;
+      bucket.objects.begin()->second = "other";
+      for (auto& [name, text] : response->headers) {
+        if (name == "etag") text = ufile_etag_of("other");
+      }
+      return response;
+    };
+  }
+  // The first `count` PUT are never done, and answered as if they were, with that ETag.
+  void lie(const std::string& etag, int count) {
+    http.answer = [this, etag, left = count](const HttpRequest& request) mutable -> Result<HttpResponse> {
+      const std::lock_guard lock(bucket_mutex);
+      if (request.method != "PUT" || left-- <= 0) return bucket.answer(request);
+      HttpResponse lie{200, {}, "ok"};
+      if (!etag.empty()) lie.headers.emplace_back("etag", etag);
+      return lie;
     };
   }
   std::string& object(const std::string& key) { return bucket.objects["some/prefix/" + key]; }
@@ -291,7 +316,7 @@ TEST(UfileStore, WithoutKeysNothingIsAsked) {
 
 TEST(UfileStore, OtherBytesThanWereSentAreRemoved) {
   UfileWorld world;
-  world.bucket.say_etag = [](const HttpRequest&, const std::string&) { return ufile_etag_of("other"); };
+  world.damage("PUT");
   for (const auto& put : {world.put("k", "x"), world.put("k", varied(kMiB))}) {
     ASSERT_FALSE(put);
     EXPECT_NE(put.error().message.find("has other bytes under `k`"), std::string::npos);
@@ -299,6 +324,46 @@ TEST(UfileStore, OtherBytesThanWereSentAreRemoved) {
   }
   EXPECT_FALSE(world.store->put("k", "x", {}));
   EXPECT_TRUE(world.bucket.objects.empty());
+}
+
+TEST(UfileStore, WhatLiesThereIsBelievedSoonerThanAnAnswer) {
+  UfileWorld world;
+  world.bucket.say_etag = [](const HttpRequest&, const std::string&) { return ufile_etag_of("other"); };
+  EXPECT_TRUE(world.put("k", "x"));
+  EXPECT_EQ(world.object("k"), "x");
+}
+
+TEST(UfileStore, WhatIsNotWhatWasPutIsLeftAsItIs) {
+  UfileWorld world;
+  ASSERT_TRUE(world.store->put("k", "theirs", {}));
+  world.lie(ufile_etag_of("other"), 1);
+  EXPECT_FALSE(world.put("k", "x"));
+  EXPECT_EQ(world.object("k"), "theirs");
+  EXPECT_EQ(world.count("DELETE"), 0U);
+}
+
+TEST(UfileStore, AnAnswerThatProvesNothingIsAskedForAgain) {
+  UfileWorld world;
+  const std::string before = world.store->put("k", "before", {}).value().value();
+  world.lie("", 1);
+  EXPECT_TRUE(world.store->put("k", "after", before).value());
+  EXPECT_EQ(world.object("k"), "after");
+  std::vector<bool> repeated;
+  world.may_write = [&](bool is_repeated) {
+    repeated.push_back(is_repeated);
+    return Result<void>();
+  };
+  world.lie("", 1);
+  EXPECT_TRUE(world.put("k", "file"));
+  EXPECT_EQ(world.object("k"), "file");
+  EXPECT_EQ(repeated, (std::vector<bool>{false, true})) << "it may have been done";
+  world.lie("", 100);
+  const Result<void> never = world.put("k", "more");
+  ASSERT_FALSE(never);
+  EXPECT_NE(never.error().message.find("without the ETag of what it got"), std::string::npos)
+      << never.error().message;
+  EXPECT_EQ(world.object("k"), "file");
+  EXPECT_EQ(world.count("DELETE"), 0U);
 }
 
 TEST(UfileStore, OtherBytesThanWereSentInPartsAreNotKept) {
@@ -310,9 +375,8 @@ TEST(UfileStore, OtherBytesThanWereSentInPartsAreNotKept) {
   ASSERT_FALSE(parts);
   EXPECT_NE(parts.error().message.find("part 3"), std::string::npos) << parts.error().message;
   EXPECT_TRUE(world.bucket.uploads.empty()) << "it was ended";
-  world.bucket.say_etag = [](const HttpRequest& request, std::string etag) {
-    return request.method == "POST" ? ufile_etag_of("other") : etag;
-  };
+  world.bucket.say_etag = nullptr;
+  world.damage("POST");
   EXPECT_FALSE(world.put("big", varied(70 * kMiB)));
   EXPECT_TRUE(world.bucket.objects.empty());
 }
@@ -525,6 +589,20 @@ TEST(UfileStore, AConditionalPutWhoseAnswerWasLostIsDone) {
   const auto put = world.store->put("k", "manifest", "");
   ASSERT_TRUE(put);
   EXPECT_TRUE(*put) << "who else would have put that";
+}
+
+TEST(UfileStore, WhatChangesSomethingIsRepeatedByUsAloneAndOnAConnectionOfItsOwn) {
+  UfileWorld world;
+  world.lose_an_answer("PUT", "/k");
+  ASSERT_TRUE(world.put("k", "x"));
+  ASSERT_TRUE(world.store->look("k"));
+  std::vector<bool> resent, twice;
+  for (const HttpRequest& request : world.http.requests()) {
+    resent.push_back(!request.never_resent);
+    twice.push_back(request.never_twice);
+  }
+  EXPECT_EQ(resent, (std::vector<bool>{false, false, true}));
+  EXPECT_EQ(twice, (std::vector<bool>{false, true, false}));
 }
 
 TEST(UfileStore, KeysThatCannotBeAreRefused) {
