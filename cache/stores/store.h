@@ -104,6 +104,8 @@ struct StoreTraits {
   // bytes: of an object that was put from here and has no more, a look tells what it is. Where it tells
   // nothing, the object is not from here.
   std::uint64_t tells_content_to = ~std::uint64_t{0};
+  // A put may say what it replaces, and a copy what it is made of: what arrives late is refused.
+  bool takes_conditions = true;
 
   bool tells_content(std::uint64_t size) const { return size <= tells_content_to; }
 };

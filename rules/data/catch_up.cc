@@ -5,6 +5,7 @@
 
 #include "cache/stores/at_once.h"
 #include "engine/base/text.h"
+#include "rules/data/pulse.h"
 
 namespace trainmake {
 namespace {
@@ -101,6 +102,27 @@ std::string waiting(const StorePlace& place, const StorePlace::Seen& seen, std::
              " at most after it was last heard of");
 }
 
+// What our last transfer sent may still be put where other bytes are to lie by now, or nothing, or removed
+// where something is.
+bool may_do_harm(const Mirror& mirror, const Listing& listing, const Ledger& ledger) {
+  const bool may_come_or_go =
+      ledger.wrote(mirror.writer) &&
+      std::any_of(mirror.unsettled.begin(), mirror.unsettled.end(), [&](const UnsettledKey& key) {
+        const ListedFile* file = file_of(listing, key.key);
+        if (key.what == Unsettled::kSending) return file == nullptr || file->content != key.content;
+        return key.what == Unsettled::kRemoving && file != nullptr;
+      });
+  const std::set<std::string> again = ledger.asked_again();
+  return may_come_or_go || std::any_of(again.begin(), again.end(), [&](const std::string& key) {
+           const ListedFile* file = file_of(listing, key);
+           const MirrorObject* object = find_object(mirror, key);
+           const UnsettledKey* sent = object == nullptr ? find_unsettled(mirror, key) : nullptr;
+           if (file == nullptr) return object != nullptr || sent != nullptr;
+           return object != nullptr ? object->content != file->content
+                                    : sent == nullptr || sent->content != file->content;
+         });
+}
+
 // How much of that time is over already. The clocks of a store's machines may differ by some seconds, so
 // but for what is long past, one telling's time is waited for by our own.
 std::int64_t waited_s(const StorePlace::Seen& seen) {
@@ -160,28 +182,27 @@ Result<void> ask_for_leftovers(const StorePlace& place, Mirror& mirror,
   return place.is_local() ? place.store->remove(absent, {}) : Result<void>();
 }
 
-Result<void> wait_for_last_arrivals(Host& host, const StorePlace& place, const Target& target,
-                                    const Listing& listing, const Ledger& ledger, const Doing& doing) {
-  const Mirror& mirror = ledger.mirror();
-  if (place.is_local() || !ledger.is_known() || !ledger.wrote(mirror.writer)) return {};
-  const bool may_do_harm =
-      std::any_of(mirror.unsettled.begin(), mirror.unsettled.end(), [&](const UnsettledKey& key) {
-        const ListedFile* file = file_of(listing, key.key);
-        if (key.what == Unsettled::kSending) return file == nullptr || file->content != key.content;
-        return key.what == Unsettled::kRemoving && file != nullptr;
-      });
-  const std::int64_t passed_ms = (host.clock.now_ns() - ledger.noted_ns()) / 1'000'000;
-  const std::int64_t left_ms = kLastArrival_s * 1000 - std::max(passed_ms, std::int64_t{0});
-  if (!may_do_harm || left_ms <= 0) return {};
-  if (!doing.wait)
-    return fail(step_error(cat("What was last sent to ", quoted(place.text()),
-                               ", before that was stopped, may still arrive there"),
-                           cat("Run it again in ", human_duration(left_ms), ", or leave out `--no-wait`"))
-                    .because(Blame::kBusy));
-  doing.events(Message{target.label, cat("Waiting ", human_duration(left_ms), " for what was last sent to ",
-                                         quoted(place.text()), ", before that was stopped")});
-  if (host.clock.wait(std::chrono::milliseconds(left_ms), doing.stop)) return fail(interrupted_error());
-  return {};
+Result<bool> wait_for_last_arrivals(Host& host, const StorePlace& place, const Target& target,
+                                    const Mirror& mirror, const Listing& listing, Ledger& ledger,
+                                    const Doing& doing) {
+  if (place.is_local()) return false;
+  const std::chrono::milliseconds left = left_of_last_arrivals(host, ledger);
+  const bool may_come_over_ours = !place.store->traits().takes_conditions && ledger.was_telling();
+  if (left.count() > 0 && !may_come_over_ours && !may_do_harm(mirror, listing, ledger)) return false;
+  if (left.count() > 0) {
+    if (!doing.wait)
+      return fail(
+          step_error(cat("What was last sent to ", quoted(place.text()),
+                         ", before that was stopped, may still arrive there"),
+                     cat("Run it again in ", human_duration(left.count()), ", or leave out `--no-wait`"))
+              .because(Blame::kBusy));
+    doing.events(
+        Message{target.label, cat("Waiting ", human_duration(left.count()), " for what was last sent to ",
+                                  quoted(place.text()), ", before that was stopped")});
+    if (host.clock.wait(left, doing.stop)) return fail(interrupted_error());
+  }
+  ledger.is_over();
+  return left.count() > 0;
 }
 
 // Whoever waits looks whether the manifest object is another, reads the small object of the lease, and asks
@@ -195,6 +216,12 @@ Result<std::string> catch_up(Host& host, const StorePlace& place, const Target& 
     heard = heard.later(seen, host.clock.steady_ns());
     std::string writer = seen.mirror.writer;
     const bool is_ours = place.is_local() || ledger.wrote(writer);
+    // Before anything is asked, or the answer would not last.
+    if (listing != nullptr) {
+      TRY_ASSIGN(const bool has_waited,
+                 wait_for_last_arrivals(host, place, target, seen.mirror, *listing, ledger, doing));
+      if (has_waited) continue;
+    }
     const bool may_ask = seen.mirror.unsettled.size() <= kFewKeys && !seen.mirror.repeats;
     const auto left_s = [&] { return held_s(seen) - (host.clock.steady_ns() - heard.at_ns) / 1'000'000'000; };
     const auto is_over = [&] { return is_ours || left_s() <= 0; };

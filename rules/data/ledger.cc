@@ -215,6 +215,16 @@ Result<void> Ledger::replay() {
         break;
       case Word::kRefused:
         writers_.erase(key);
+        telling_ = std::max(telling_ - 1, 0);
+        break;
+      case Word::kTelling:
+        if (is_ours) ++telling_;
+        break;
+      case Word::kAgain:
+        if (is_ours) again_.insert(std::move(key));
+        break;
+      case Word::kBeat:
+        if (is_ours) beat_ = Beat{std::move(key), static_cast<std::int64_t>(line.number()), line.byte() != 0};
         break;
       case Word::kBegun:
         if (is_ours) open_.insert(std::move(key));
@@ -224,6 +234,9 @@ Result<void> Ledger::replay() {
         break;
       case Word::kNote:
         if (is_ours) notes_[key].emplace_back(line.string());
+        break;
+      case Word::kEnded:
+        again_.clear();
         break;
       case Word::kPut:
         break;
@@ -263,6 +276,14 @@ bool Ledger::follow(std::string tag, Decoder& in) {
   });
   put_among(mirror_.objects, std::move(there));
   return in.at_end();
+}
+
+std::string Ledger::entry_of(const Beat& beat) {
+  return entry(Word::kBeat, [&](Encoder& out) {
+    out.string(beat.boot);
+    out.number(static_cast<std::uint64_t>(beat.steady_ns));
+    out.byte(beat.is_last ? 1 : 0);
+  });
 }
 
 std::string Ledger::moved_entry() const {
@@ -317,8 +338,22 @@ Result<void> Ledger::begin(const std::string& writer) {
     const std::lock_guard lock(mutex_);
     writers_.insert_or_assign(writer, self_);
   }
-  return append(entry(Word::kSelf, [&](Encoder& out) { out.string(self_); }) +
-                entry(Word::kWriter, [&](Encoder& out) { out.string(writer); }));
+  TRY(append(entry(Word::kSelf, [&](Encoder& out) { out.string(self_); }) +
+             entry(Word::kWriter, [&](Encoder& out) { out.string(writer); })));
+  return telling();
+}
+
+Result<void> Ledger::telling() {
+  {
+    const std::lock_guard lock(mutex_);
+    ++telling_;
+  }
+  return append(entry(Word::kTelling, [](Encoder& out) { out.string(""); }));
+}
+
+void Ledger::heard() {
+  const std::lock_guard lock(mutex_);
+  telling_ = std::max(telling_ - 1, 0);
 }
 
 Result<void> Ledger::refused(Announcement said) {
@@ -327,6 +362,7 @@ Result<void> Ledger::refused(Announcement said) {
     const std::lock_guard lock(mutex_);
     writers_.erase(writer);
   }
+  heard();
   TRY(append(entry(Word::kRefused, [&](Encoder& out) { out.string(writer); })));
   former_ = std::move(said.mirror);
   return {};
@@ -378,6 +414,8 @@ Result<void> Ledger::announced(Announcement said, std::string tag) {
     const std::lock_guard lock(mutex_);
     writers_ = {{mirror_.writer, self_}};
   }
+  heard();
+  is_quiet_ = false;
   return keep();
 }
 
@@ -385,6 +423,7 @@ Result<void> Ledger::told(std::string tag) {
   CHECK(known_);
   tag_ = std::move(tag);
   count_untold();
+  heard();
   return keep();
 }
 
@@ -471,6 +510,9 @@ Result<void> Ledger::rewrite_log(bool is_as_file) {
     tell(Word::kWriter, writer, nullptr);
   }
   tell_by(self_);
+  if (beat_) text += entry_of(*beat_);
+  for (int i = 0; i < telling_; ++i) tell(Word::kTelling, "", nullptr);
+  for (const std::string& key : again_) tell(Word::kAgain, key, nullptr);
   for (const std::string& key : open_) tell(Word::kBegun, key, nullptr);
   for (const std::string& key : removed_) tell(Word::kRemoved, key, nullptr);
   for (const MirrorObject& object : put_)
@@ -515,6 +557,57 @@ Result<void> Ledger::removed(const std::string& key) {
     removed_.insert(key);
   }
   return append(entry(Word::kRemoved, [&](Encoder& out) { out.string(key); }));
+}
+
+Result<void> Ledger::again(const std::vector<std::string>& keys) {
+  std::string lines;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const std::string& key : keys) {
+      if (again_.insert(key).second) lines += entry(Word::kAgain, [&](Encoder& out) { out.string(key); });
+    }
+  }
+  return lines.empty() ? Result<void>() : append(lines);
+}
+
+Result<void> Ledger::ended_well() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (again_.empty()) return {};
+    again_.clear();
+  }
+  return append(entry(Word::kEnded, [](Encoder& out) { out.string(""); }));
+}
+
+Result<void> Ledger::beat(Beat now) {
+  const std::string line = entry_of(now);
+  {
+    const std::lock_guard lock(mutex_);
+    beat_ = std::move(now);
+  }
+  return append(line);
+}
+
+std::optional<Beat> Ledger::last_beat() const {
+  const std::lock_guard lock(mutex_);
+  return beat_;
+}
+
+bool Ledger::was_telling() const {
+  const std::lock_guard lock(mutex_);
+  return telling_ > 0;
+}
+
+std::set<std::string> Ledger::asked_again() const {
+  const std::lock_guard lock(mutex_);
+  return again_;
+}
+
+void Ledger::is_over() {
+  const std::lock_guard lock(mutex_);
+  is_quiet_ = true;
+  telling_ = 0;
+  again_.clear();
 }
 
 Result<void> Ledger::note(const std::string& key, const std::string& note) {

@@ -10,9 +10,11 @@
 // manifest object says as much; forget() when it proves to be somebody else's.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -24,6 +26,13 @@
 namespace trainmake {
 
 inline constexpr std::string_view kMirrorsFolder = "mirrors";
+
+// When a transfer of ours was at work, by the steady clock of that boot (`boot_of`).
+struct Beat {
+  std::string boot;
+  std::int64_t steady_ns = 0;
+  bool is_last = false;  // it sends nothing any more
+};
 
 class Ledger {
  public:
@@ -53,8 +62,14 @@ class Ledger {
   bool owes_settling(std::uint64_t tells_content_to) const {
     return untold_ > 1 || (untold_ > 0 && largest_untold_ > tells_content_to);
   }
-  // When something was noted last, as it was when this was loaded.
-  std::int64_t noted_ns() const { return log_seen_.mtime_ns; }
+  std::optional<Beat> last_beat() const;
+  // What our last transfer sent has arrived by now, or never will.
+  bool is_quiet() const { return is_quiet_; }
+  void is_over();
+  // Of our last transfer: the manifest object was on its way, and nobody heard whether it arrived.
+  bool was_telling() const;
+  // Of a transfer that came to no end: what it asked for once more may be put or removed a second time.
+  std::set<std::string> asked_again() const;
   // Something was put or removed since it was settled.
   bool has_news() const;
   // By that transfer, from this very cache folder: of a copy of it, restored elsewhere, two may be at work at
@@ -75,6 +90,8 @@ class Ledger {
   Result<void> save(Mirror mirror, std::string tag);
   // The same of what was announced for the mirror that was taken.
   Result<void> announced(Announcement said, std::string tag);
+  // The manifest object is put once more: told() follows, or nobody heard.
+  Result<void> telling();
   // It was not put, since the manifest object is another by now, which is to be read; nothing was sent.
   Result<void> refused(Announcement said);
   // The manifest object says by now what mirror() says, and has that tag.
@@ -99,6 +116,11 @@ class Ledger {
   Result<void> begun(const std::string& key);
   Result<void> put(MirrorObject object);
   Result<void> removed(const std::string& key);
+  // What was asked for these keys is asked for once more, and may be done twice.
+  Result<void> again(const std::vector<std::string>& keys);
+  // The transfer came to its end: what it asked for once more is taken for over.
+  Result<void> ended_well();
+  Result<void> beat(Beat now);
   // Of a large file's upload, for whoever takes it up.
   Result<void> note(const std::string& key, const std::string& note);
   std::vector<std::string> notes(const std::string& key) const;
@@ -113,7 +135,8 @@ class Ledger {
  private:
   // kFile: begins the log of the file with that digest. kMoved: the manifest object is by now another than
   // the file has, and differs from that so. kOf: what follows was done since the manifest object with that
-  // tag was written. kSelf: what follows was written by whom. kRefused: that writer wrote nothing.
+  // tag was written. kSelf: what follows was written by whom. kRefused: that writer wrote nothing. kTelling:
+  // the manifest object is being put.
   enum class Word : std::uint8_t {
     kOf = 1,
     kWriter,
@@ -124,16 +147,22 @@ class Ledger {
     kFile,
     kMoved,
     kSelf,
-    kRefused
+    kRefused,
+    kTelling,
+    kAgain,
+    kBeat,
+    kEnded
   };
   // By key; nothing where there is no object of the file any more.
   using Moved = std::map<std::string, std::optional<MirrorObject>>;
   Result<void> append(const std::string& entry);
   Result<void> replay();
+  void heard();
   bool follow(std::string tag, Decoder& in);
   Result<void> keep();
   Result<void> rewrite_log(bool is_as_file);
   std::string moved_entry() const;
+  static std::string entry_of(const Beat& beat);
   Result<void> write();
   void count_untold();
   void move(const std::vector<std::string>& gone);
@@ -158,6 +187,7 @@ class Ledger {
   // no such file, or too much differs: then it is written anew.
   std::optional<Moved> moved_;
   Digest128 file_;
+  std::atomic<bool> is_quiet_ = false;
   mutable std::mutex mutex_;  // guards what follows
   std::unique_ptr<FileWriter> log_;
   std::map<std::string, std::string> writers_;  // which transfers, and by whom
@@ -165,6 +195,9 @@ class Ledger {
   std::map<std::string, std::vector<std::string>> notes_;
   std::vector<MirrorObject> put_;  // a later one of a key counts
   std::set<std::string> removed_;
+  std::set<std::string> again_;
+  std::optional<Beat> beat_;
+  int telling_ = 0;  // puts of the manifest object of which nobody heard
 };
 
 }  // namespace trainmake

@@ -137,7 +137,8 @@ Result<Moved> Sync::make_so(const Subject& subject, const StorePlace& base, cons
   Moved moved;
   const std::shared_ptr<const LikeObjects> others = borrowings_.begin(target.label);
   const bool knows_the_place = ledger.has_written() || services_.may_prune;
-  TRY(wait_for_last_arrivals(services_.host, place, target, listing, ledger, doing));
+  if (ledger.is_known())
+    TRY(wait_for_last_arrivals(services_.host, place, target, ledger.mirror(), listing, ledger, doing));
   for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
     const bool is_first = attempt == 0;
     if (!ledger.is_known() || (doing.afresh && is_first)) {

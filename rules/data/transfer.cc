@@ -72,6 +72,9 @@ Result<bool> Transfer::announce() {
   said.mirror.root = of_.root;
   said.mirror.writer = new_writer();
   TRY(of_.ledger.begin(said.mirror.writer));
+  if (!of_.place.is_local()) {
+    TRY_ASSIGN(pulse_, Pulse::begin(of_.host, of_.ledger));
+  }
   const Holding::Moment asked = holding_.now();
   TRY_ASSIGN(std::optional<std::string> tag,
              of_.place.store->put(of_.place.manifest_key(), to_json(said.mirror), of_.ledger.tag()));
@@ -94,8 +97,11 @@ Result<bool> Transfer::run(const Doing& doing) {
   std::optional<Holding::Keeper> keeper(std::in_place, holding_, doing.stop);
   Doing ours = doing;
   ours.stop = keeper->stop.get_token();
+  std::optional<std::stop_callback<std::function<void()>>> on_lost(
+      std::in_place, pulse_->lost(), [stop = keeper->stop]() mutable { stop.request_stop(); });
   Result<bool> finished = finish(ours);
   const bool was_stopped = doing.stop.stop_requested();
+  on_lost.reset();
   keeper.reset();
   of_.ledger.settle();
   const bool gave_up = !finished && ours.stop.stop_requested() && !was_stopped;
@@ -109,6 +115,7 @@ Result<bool> Transfer::run(const Doing& doing) {
   }
   if (!finished) holding_.leave();
   if (holding_.is_overtaken()) return false;
+  if (finished && *finished) TRY(of_.ledger.ended_well());
   return finished;
 }
 
@@ -189,7 +196,7 @@ void Transfer::give_up_uploads() {
 // be made of what lies where it goes, in waves. Those that close a circle are sent, and so are some of those
 // that would make a long row: one after the other they would take longer.
 Result<std::vector<const ListedFile*>> Transfer::copy_first(
-    const std::function<Result<void>(const std::vector<const ListedFile*>&)>& send_each) {
+    const Doing& doing, const std::function<Result<void>(const std::vector<const ListedFile*>&)>& send_each) {
   std::vector<const ListedFile*> rest;
   CopyOrder order;
   for (const ListedFile* file : changed_.send) {
@@ -201,7 +208,10 @@ Result<std::vector<const ListedFile*>> Transfer::copy_first(
       order.add(file, same->second.key);
   }
   const CopyOrder::Waves waves = order.waves();
-  for (const std::vector<const ListedFile*>& wave : waves.copied) TRY(send_each(wave));
+  for (const std::vector<const ListedFile*>& wave : waves.copied) {
+    TRY(send_each(wave));
+    TRY(outwait_copies(doing));
+  }
   rest.insert(rest.end(), waves.sent.begin(), waves.sent.end());
   copyable_.clear();  // what is sent from now on overwrites some of it
   return rest;
@@ -217,7 +227,7 @@ Result<void> Transfer::send_all(const Doing& doing, const std::stop_token& stop)
                 [&](std::size_t i) { return send(*small[i], doing, stop); }));
     return at_once(large.size(), 1, [&](std::size_t i) { return send(*large[i], doing, stop); });
   };
-  TRY_ASSIGN(const std::vector<const ListedFile*> rest, copy_first(send_each));
+  TRY_ASSIGN(const std::vector<const ListedFile*> rest, copy_first(doing, send_each));
   // What has the bytes of another is copied once that is there.
   std::vector<const ListedFile*> once, again;
   std::unordered_set<Digest128> first;
@@ -233,7 +243,8 @@ Result<void> Transfer::send_all(const Doing& doing, const std::stop_token& stop)
   }
   TRY(send_each(once));
   for (const MirrorObject& object : first_of_twice_) copyable_.emplace(object.content, object);
-  return send_each(again);
+  TRY(send_each(again));
+  return outwait_copies(doing);
 }
 
 Result<void> Transfer::send(const ListedFile& file, const Doing& doing, const std::stop_token& stop) {
@@ -250,7 +261,10 @@ Result<void> Transfer::send(const ListedFile& file, const Doing& doing, const st
   if (!of_.place.is_local()) {
     // What is not noted is sent again, and that is all.
     put.note = [&](const std::string& note) { (void)of_.ledger.note(file.key, note); };
-    put.may_write = [this](bool is_repeated) { return holding_.may_write(is_repeated); };
+    put.may_write = [&](bool is_repeated) -> Result<void> {
+      if (is_repeated) TRY(note_again(file, put));
+      return holding_.may_write(is_repeated);
+    };
   }
   std::atomic<std::uint64_t> came = 0;
   put.came = [&](std::uint64_t bytes) {
@@ -276,6 +290,26 @@ Result<void> Transfer::send(const ListedFile& file, const Doing& doing, const st
   note(done, doing);
   if (came < file.size) progress(doing, file.size - came);
   return {};
+}
+
+// A copy that takes no condition is made of whatever lies there when it is made.
+Result<void> Transfer::note_again(const ListedFile& file, const FileToPut& put) {
+  const bool is_copy = put.like && put.like->content == put.content;
+  if (is_copy && !of_.place.store->traits().takes_conditions) copied_again_ns_ = of_.host.clock.steady_ns();
+  return of_.ledger.again({file.key});
+}
+
+// What a copy was made of stays as it is until its first attempt is over, of which nobody heard.
+Result<void> Transfer::outwait_copies(const Doing& doing) {
+  constexpr std::int64_t kSecond_ns = 1'000'000'000;
+  const std::int64_t since_ns = copied_again_ns_.exchange(kNever_ns);
+  if (since_ns == kNever_ns) return {};
+  const std::chrono::nanoseconds left(since_ns + kLastArrival_s * kSecond_ns - of_.host.clock.steady_ns());
+  const auto time = std::chrono::ceil<std::chrono::milliseconds>(left);
+  if (time.count() <= 0) return {};
+  doing.events(Message{of_.target.label, cat("Waiting ", human_duration(time.count()), " for a copy in ",
+                                             quoted(of_.place.text()), " that was asked for twice")});
+  return of_.host.clock.wait(time, doing.stop) ? fail(interrupted_error()) : Result<void>();
 }
 
 void Transfer::note(const PutFile& done, const Doing& doing) {
@@ -375,7 +409,13 @@ Result<void> Transfer::remove(const std::vector<std::string>& keys, const Doing&
       now.push_back(of_.place.key(keys[j]));
     TRY(of_.borrowings.wait_for(of_.target.label, {now.begin(), now.end()}, doing.stop));
     TRY(holding_.may_write(false));
-    TRY(of_.place.store->remove(now, [this](bool is_repeated) { return holding_.may_write(is_repeated); }));
+    const auto begin = keys.begin() + static_cast<std::ptrdiff_t>(i);
+    const std::vector<std::string> named(begin, begin + static_cast<std::ptrdiff_t>(now.size()));
+    const MayWrite may_write = [&](bool is_repeated) -> Result<void> {
+      if (is_repeated) TRY(of_.ledger.again(named));
+      return holding_.may_write(is_repeated);
+    };
+    TRY(of_.place.store->remove(now, may_write));
     for (std::size_t j = i; j < i + now.size(); ++j) TRY(of_.ledger.removed(keys[j]));
     doing.tally.deleted_objects += now.size();
     moved_.removed += now.size();

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <stop_token>
@@ -21,6 +22,7 @@
 #include "rules/data/holding.h"
 #include "rules/data/ledger.h"
 #include "rules/data/place.h"
+#include "rules/data/pulse.h"
 
 namespace trainmake {
 
@@ -65,11 +67,14 @@ class Transfer {
   Result<void> find_there(const Doing& doing);
   void give_up_uploads();
   Result<std::vector<const ListedFile*>> copy_first(
+      const Doing& doing,
       const std::function<Result<void>(const std::vector<const ListedFile*>&)>& send_each);
   Result<void> send_all(const Doing& doing, const std::stop_token& stop);
   Result<void> send(const ListedFile& file, const Doing& doing, const std::stop_token& stop);
   Result<void> make_folder(const ListedFile& folder, const Doing& doing);
   Result<void> make_folders_again();
+  Result<void> note_again(const ListedFile& file, const FileToPut& put);
+  Result<void> outwait_copies(const Doing& doing);
   Result<bool> was_put(const ListedFile& file);
   std::optional<LikeObject> like(const ListedFile& file) const;
   LikeObject like_of(const MirrorObject& object) const;
@@ -103,7 +108,10 @@ class Transfer {
   std::mutex moving_;                    // guards what follows
   Moved moved_;
   std::vector<MirrorObject> first_of_twice_;
+  static constexpr std::int64_t kNever_ns = -1;
+  std::atomic<std::int64_t> copied_again_ns_ = kNever_ns;
   Holding holding_;
+  std::unique_ptr<Pulse> pulse_;  // from before the announcement on
 };
 
 }  // namespace trainmake

@@ -333,6 +333,45 @@ TEST_F(LedgerTest, WhoseAnnouncementIsRefusedHasSentNothing) {
   again([](const Ledger& other) { EXPECT_FALSE(other.has_written()); });
 }
 
+// What a cut may leave on its way is known to the next process, whatever was written anew since.
+TEST_F(LedgerTest, WhatMayStillBeOnItsWayIsKnownAgain) {
+  ASSERT_TRUE(ledger.begin("us"));
+  ASSERT_TRUE(ledger.beat({"boot", 7, false}));
+  again([](const Ledger& other) {
+    EXPECT_TRUE(other.was_telling());
+    EXPECT_EQ(other.last_beat().value().steady_ns, 7);
+  });
+  ledger.take();
+  ASSERT_TRUE(ledger.announced({announced(), {}}, "t1"));
+  ASSERT_TRUE(ledger.again({"b", "c"}));
+  ASSERT_TRUE(ledger.again({"b"}));
+  again([](const Ledger& other) {
+    EXPECT_FALSE(other.was_telling());
+    EXPECT_EQ(other.asked_again(), (std::set<std::string>{"b", "c"}));
+  });
+  ASSERT_TRUE(ledger.telling());
+  again([](const Ledger& other) { EXPECT_TRUE(other.was_telling()); });
+  ASSERT_TRUE(ledger.beat({"boot", 9, true}));
+  ASSERT_TRUE(ledger.told("t2"));
+  again([](const Ledger& other) {
+    EXPECT_FALSE(other.was_telling());
+    EXPECT_EQ(other.asked_again(), (std::set<std::string>{"b", "c"}));
+    EXPECT_TRUE(other.last_beat().value().is_last);
+  });
+  ASSERT_TRUE(ledger.ended_well());
+  again([](const Ledger& other) { EXPECT_TRUE(other.asked_again().empty()); });
+}
+
+TEST_F(LedgerTest, APutOfWhichNobodyHeardIsNotForgottenForALaterOne) {
+  ASSERT_TRUE(ledger.begin("us"));
+  ledger.take();
+  ASSERT_TRUE(ledger.announced({announced(), {}}, "t1"));
+  ASSERT_TRUE(ledger.telling());  // no answer
+  ASSERT_TRUE(ledger.telling());
+  ASSERT_TRUE(ledger.told("t2"));
+  again([](const Ledger& other) { EXPECT_TRUE(other.was_telling()); });
+}
+
 TEST_F(LedgerTest, ThePlacesOfThoseWrittenLastAreKnown) {
   ASSERT_TRUE(ledger.save(announced(), "t1"));
   Ledger other(files, "/cache", "another place");

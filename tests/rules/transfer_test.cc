@@ -29,7 +29,9 @@ struct BucketWorld : RuleWorld {
                                 {"path_style", value(true)},
                                 {"url", value(std::string("s3://ours"))}}},
                               {}});
+    files.put("/proc/sys/kernel/random/boot_id", "boot\n");
     clock.longest = std::chrono::seconds(kLease_s / 4);
+    clock.endless = kPulse;
     http.answer = [this](const HttpRequest& request) {
       const std::lock_guard lock(mutex);
       if (meanwhile) meanwhile(request);
@@ -57,6 +59,36 @@ struct BucketWorld : RuleWorld {
     return came;
   }
   int came = 0;
+  // A run that is stopped while the first such request has been on its way for that long, unanswered.
+  void stop_after(std::chrono::seconds time, std::function<bool(const HttpRequest&)> is_it) {
+    bucket.fault = [this, time, is_it = std::move(is_it)](
+                       const HttpRequest& request) -> std::optional<FakeBucket::Fault> {
+      if (!is_it(request)) return std::nullopt;
+      clock.advance(time);
+      stop.request_stop();
+      return FakeBucket::Fault{0, false};
+    };
+    EXPECT_FALSE(execute(mirrored));
+    bucket.fault = nullptr;
+    stop = {};
+  }
+  // How long a run takes.
+  std::chrono::milliseconds run() {
+    const std::int64_t begun_ns = clock.steady_ns();
+    EXPECT_TRUE(execute(mirrored));
+    return std::chrono::milliseconds((clock.steady_ns() - begun_ns) / 1'000'000);
+  }
+  std::string ledger_path() {
+    for (const std::string& path : files.all_files()) {
+      if (path.find("/mirrors/") != path.npos && !path.ends_with(".log")) return cat("/", path);
+    }
+    return "";
+  }
+  // As a bucket of a service that takes no conditions.
+  void take_no_conditions() {
+    space.services.back().attributes.fields.insert(space.services.back().attributes.fields.begin(),
+                                                   {"conditional", value(false)});
+  }
   std::string manifest() const {
     const auto found = bucket.objects.find(manifest_key);
     return found == bucket.objects.end() ? "" : found->second;
@@ -708,6 +740,130 @@ TEST(CatchUp, WhoeverWaitsDoesNotAskForEachKey) {
   };
   ASSERT_TRUE(world.execute(world.mirrored) || true);
   EXPECT_LE(heads, 2 * 30U) << "once, when it takes over, and no more";
+}
+
+// However long it has been on its way by then.
+TEST(LastArrivals, AreCountedFromTheEndOfWhoSentThem) {
+  for (const char* method : {"PUT", "DELETE"}) {
+    BucketWorld world;
+    ASSERT_TRUE(world.execute(world.mirrored));
+    const bool removes = method == std::string("DELETE");
+    if (removes)
+      world.files.take_away("/w/data/x.txt");
+    else
+      world.files.put("/w/data/x.txt", "cut");
+    world.stop_after(std::chrono::seconds(14), [&](const HttpRequest& request) {
+      return request.method == method && request.url.ends_with("x.txt");
+    });
+    world.files.put("/w/data/x.txt", "new");
+    EXPECT_GE(world.run(), std::chrono::seconds(kLastArrival_s - 1)) << method;
+    EXPECT_NE(world.said.find("before that was stopped"), std::string::npos) << world.said;
+    EXPECT_EQ(world.bucket.objects["data0/x.txt"], "new");
+  }
+}
+
+TEST(LastArrivals, AreNotWaitedForWhereNothingWasOnItsWay) {
+  BucketWorld world;
+  ASSERT_TRUE(world.execute(world.mirrored));
+  world.files.put("/w/data/x.txt", "cut");
+  world.stop_after(std::chrono::seconds(14),
+                   [](const HttpRequest& request) { return puts(request, "x.txt"); });
+  EXPECT_LT(world.run(), std::chrono::seconds(1)) << "the same as may arrive";
+  world.files.put("/w/data/x.txt", "new");
+  EXPECT_LT(world.run(), std::chrono::seconds(1)) << "after what went well";
+  world.files.put("/w/data/y.txt", "cut");
+  world.stop_after(std::chrono::seconds(1),
+                   [](const HttpRequest& request) { return puts(request, "y.txt"); });
+  world.files.put("/w/data/y.txt", "new");
+  world.clock.advance(std::chrono::seconds(kLastArrival_s));
+  EXPECT_LT(world.run(), std::chrono::seconds(1)) << "long ago";
+}
+
+TEST(LastArrivals, AreWaitedForWhereWhatIsKnownHereIsDamaged) {
+  BucketWorld world;
+  ASSERT_TRUE(world.execute(world.mirrored));
+  world.files.put("/w/data/x.txt", "cut");
+  world.stop_after(std::chrono::seconds(1),
+                   [](const HttpRequest& request) { return puts(request, "x.txt"); });
+  std::string damaged = world.files.content(world.ledger_path());
+  damaged[damaged.size() - 3] = static_cast<char>(damaged[damaged.size() - 3] ^ 1);
+  world.files.put(world.ledger_path(), damaged);
+  world.files.put("/w/data/x.txt", "new");
+  EXPECT_GE(world.run(), std::chrono::seconds(kLastArrival_s - 1));
+  EXPECT_EQ(world.bucket.objects["data0/x.txt"], "new");
+}
+
+// Its first attempt may be done after its second, of which we heard.
+TEST(LastArrivals, OfWhatWasAskedForTwiceAreWaitedForAfterACut) {
+  BucketWorld world;
+  ASSERT_TRUE(world.execute(world.mirrored));
+  int tries = 0;
+  const auto cut_once = [&](const HttpRequest& request) -> std::optional<FakeBucket::Fault> {
+    if (request.method == "DELETE") world.stop.request_stop();
+    const bool is_cut = request.method == "DELETE" || (puts(request, "x.txt") && tries++ == 0);
+    return is_cut ? std::optional(FakeBucket::Fault{0, false}) : std::nullopt;
+  };
+  world.bucket.fault = cut_once;
+  world.files.put("/w/data/x.txt", "changed");
+  ASSERT_LT(world.run(), std::chrono::seconds(1));
+  world.files.put("/w/data/x.txt", "other");
+  EXPECT_LT(world.run(), std::chrono::seconds(1)) << "after what came to its end";
+  tries = 0;
+  world.files.put("/w/data/x.txt", "once more");
+  world.files.take_away("/w/data/y.txt");
+  ASSERT_FALSE(world.execute(world.mirrored));
+  EXPECT_GE(tries, 2);
+  world.bucket.fault = nullptr;
+  world.stop = {};
+  world.files.put("/w/data/x.txt", "new");
+  EXPECT_GE(world.run(), std::chrono::seconds(kLastArrival_s - 1));
+  EXPECT_EQ(world.bucket.objects["data0/x.txt"], "new");
+}
+
+// What arrives late is refused where it says what it is to replace.
+TEST(LastArrivals, OfAnAnnouncementAreWaitedForWhereTheStoreTakesNoConditions) {
+  for (const bool takes_conditions : {true, false}) {
+    BucketWorld world;
+    if (!takes_conditions) world.take_no_conditions();
+    ASSERT_TRUE(world.execute(world.mirrored));
+    world.files.put("/w/data/x.txt", "cut");
+    world.stop_after(std::chrono::seconds(1),
+                     [](const HttpRequest& request) { return puts(request, ".mirror.json"); });
+    world.files.put("/w/data/x.txt", "new");
+    const std::chrono::milliseconds took = world.run();
+    if (takes_conditions)
+      EXPECT_LT(took, std::chrono::seconds(1));
+    else
+      EXPECT_GE(took, std::chrono::seconds(kLastArrival_s - 1));
+    EXPECT_EQ(world.bucket.objects["data0/x.txt"], "new");
+  }
+}
+
+// It may be made once more, of what was put there meanwhile.
+TEST(Transfer, WhatWasCopiedTwiceWithoutAConditionIsOverBeforeItsSourceChanges) {
+  for (const bool takes_conditions : {true, false}) {
+    const auto large = [](char c) { return std::string(kWorthCopying, c); };
+    BucketWorld world;
+    if (!takes_conditions) world.take_no_conditions();
+    for (const char name : {'a', 'b', 'c'}) world.files.put(cat("/w/data/", name), large(name));
+    ASSERT_TRUE(world.execute(world.mirrored));
+    for (const char name : {'a', 'b', 'c'})
+      world.files.put(cat("/w/data/", name), large(static_cast<char>(name + 1)));
+    std::int64_t cut_ns = 0, overwritten_ns = 0;
+    world.bucket.fault = [&](const HttpRequest& request) -> std::optional<FakeBucket::Fault> {
+      if (puts(request, "data0/b")) overwritten_ns = world.clock.steady_ns();
+      if (!puts(request, "data0/a") || cut_ns != 0) return std::nullopt;
+      cut_ns = world.clock.steady_ns();
+      return FakeBucket::Fault{0, false};
+    };
+    ASSERT_TRUE(world.execute(world.mirrored));
+    const std::chrono::nanoseconds passed(overwritten_ns - cut_ns);
+    ASSERT_NE(cut_ns, 0);
+    if (takes_conditions)
+      EXPECT_LT(passed, std::chrono::seconds(1));
+    else
+      EXPECT_GE(passed, std::chrono::seconds(kLastArrival_s));
+  }
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ class FakeClock final : public Clock {
   std::int64_t now_ns() override { return now_; }
   std::int64_t steady_ns() override { return now_ - kStart; }
   bool wait(std::chrono::milliseconds time, std::stop_token stop) override {
-    if (time > longest) {
+    if (time > longest || time == endless) {
       std::mutex mutex;
       std::condition_variable_any stopped;
       std::unique_lock lock(mutex);
@@ -30,6 +30,7 @@ class FakeClock final : public Clock {
   }
   // A longer wait lasts until it is stopped: of a thread that only tells, now and then, that it is there.
   std::chrono::milliseconds longest = std::chrono::milliseconds::max();
+  std::chrono::milliseconds endless{-1};  // the same of a wait of just that time
   void advance(std::chrono::nanoseconds time) { now_ += time.count(); }
 
  private:

@@ -34,7 +34,10 @@ constexpr std::uint64_t kRead = std::uint64_t{1} << 20U;  // what a look reads w
 class HttpStore final : public Store {
  public:
   HttpStore(Host& host, HttpPlace place, Tally& tally)
-      : Store({.puts_at_once = place.sends.requests, .has_folders = true, .tells_content_to = kRead}),
+      : Store({.puts_at_once = place.sends.requests,
+               .has_folders = true,
+               .tells_content_to = kRead,
+               .takes_conditions = false}),
         files_(host.files),
         clock_(host.clock),
         client_(host, std::move(place), tally),
