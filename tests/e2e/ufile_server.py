@@ -40,7 +40,8 @@ class Refused(Exception):
 
 
 class UfileServer:
-    """`fault(method, target, number)` may say "cut" (after half of the body), "lost" (it is done, and nobody hears), or a status to answer in its place.
+    """`fault(method, target, number)` may say "cut" (after half of the body), "lost" (it is done, and nobody hears), "empty" (nothing is done, and answered with
+    200 and nothing else), or a status to answer in its place.
     A bucket is a dict of keys to bytes."""
 
     def __init__(self, *buckets, suffix=None, fault=None):
@@ -106,7 +107,7 @@ class UfileServer:
             if isinstance(fault, int):
                 raise Refused(fault, -1, "told to refuse")
             with self.lock:
-                status, headers, answer = self.perform(asked, body)
+                status, headers, answer = (200, {}, b"") if fault == "empty" else self.perform(asked, body)
         except Refused as refused:
             if refused.wrong:
                 self.wrong.append(f"{asked.command} {asked.path}: {refused.wrong}")

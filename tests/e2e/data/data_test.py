@@ -364,6 +364,31 @@ class Buckets:
         self.assertTrue(passed.is_set())
         self.assertEqual(bucket.objects(), self.files_of(place))
 
+    def test_what_was_long_on_its_way_when_its_sender_was_killed_is_waited_for(self):
+        bucket, hub = self.bucket()
+        place = self.project(bucket, hub, {"a.txt": "first", "b.txt": "b"})
+        place.make("data:d")
+        late, arrived, dead = threading.Event(), threading.Event(), threading.Event()
+
+        def fault(request, _):
+            if request.method == "PUT" and not request.is_kept_for_itself and not late.is_set():
+                late.set()
+                dead.wait(DEADLINE_S)
+                threading.Event().wait(3)
+                arrived.set()
+            return None
+        place.write("in/a.txt", "second")
+        hub.fault = fault
+        going = place.start("data:d")
+        self.assertTrue(late.wait(DEADLINE_S))
+        threading.Event().wait(11)  # longer than anything is waited for
+        going.kill().end()
+        dead.set()
+        place.write("in/a.txt", "third")
+        self.assert_told(place.make("data:d"), "Waiting", "before that was stopped")
+        self.assertTrue(arrived.is_set())
+        self.assertEqual(bucket.objects(), self.files_of(place))
+
     def test_a_removal_that_arrives_late_does_not_take_what_was_sent_after_it(self):
         bucket, place, passed = self.stopped_while_it_is_late("DELETE", lambda place: place.remove("in/a.txt"))
         place.write("in/a.txt", "first")

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import subprocess
+import threading
 import unittest
 
 from story import Story, eventually
@@ -229,6 +230,47 @@ class Stories(Bucket):
                 place = self.project(server, {"in/a.txt": "aaa\n", "in/b.txt": "bbb\n"})
                 place.make("data:d")
                 self.assertEqual(server.objects("data"), {"pre/d/a.txt": b"aaa\n", "pre/d/b.txt": b"bbb\n"})
+
+    def test_an_announcement_that_arrives_late_does_not_replace_a_later_one(self):
+        late, dead, arrived = threading.Event(), threading.Event(), threading.Event()
+        server = self.service()
+        place = self.project(server, {"in/a.txt": "a", "in/k.txt": "one"})
+        place.make("data:d")
+
+        def fault(method, target, number):
+            if method == "PUT" and ".mirror.json" in target and not late.is_set():
+                late.set()
+                dead.wait(60)
+                threading.Event().wait(3)
+                arrived.set()
+        server.fault = fault
+        place.write("in/k.txt", "two two")
+        going = place.start("data:d")
+        self.assertTrue(late.wait(60))
+        going.kill().end()
+        dead.set()
+        place.write("in/k.txt", "three three three")
+        self.assert_told(place.make("data:d"), "Waiting", "before that was stopped")
+        self.assertTrue(arrived.is_set())
+        place.remove("in/k.txt")
+        self.assertEqual(place.make("data:d").finished["deleted"], {"objects": 1})
+        self.assertEqual(server.objects("data"), {"pre/d/a.txt": b"a"})
+
+    def test_an_answer_that_says_nothing_removes_nothing(self):
+        for key in (".mirror.json", "/1.txt"):
+            with self.subTest(key):
+                server = self.service()
+                place = self.project(server, {f"in/{number}.txt": f"{number}" for number in range(3)})
+                place.make("data:d")
+                lies = iter(["empty"])
+                server.fault = lambda method, target, number, key=key, lies=lies: next(lies, None) if method == "PUT" and target.endswith(key) else None
+                place.write("in/1.txt", "one")
+                place.remove("in/2.txt")
+                place.make("data:d")
+                self.assertEqual(next(lies, None), None)
+                self.assertEqual(server.objects("data"), {"pre/d/0.txt": b"0", "pre/d/1.txt": b"one"})
+                self.assertEqual([target for method, target in server.take()[0] if method == "DELETE"], ["/pre/d/2.txt"])
+                place.ask("data", "verify", "data:d").exits(0)
 
     def test_an_upload_that_was_killed_goes_on(self):
         began = []
