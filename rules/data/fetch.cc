@@ -160,6 +160,21 @@ bool is_redirect(const HttpResponse& response) {
   return response.status >= 300 && response.status < 400 && !response.redirect.empty();
 }
 
+Error refused(const FetchedFile& file, int status) {
+  return user_error(cat("Cannot fetch ", quoted(without_query(file.url)), ": it answers ", status),
+                    "Is it public, and still there?")
+      .at(file.where)
+      .because(Blame::kRemote);
+}
+
+Error ends_short(const FetchedFile& file, std::uint64_t given) {
+  return user_error(cat(quoted(without_query(file.url)), " ends after ", human_bytes(given),
+                        ", and its server says that there is more"),
+                    "Run it again: it goes on from there")
+      .at(file.where)
+      .because(Blame::kRemote);
+}
+
 // Of an address that held for some time alone.
 bool may_be_over(int status) {
   return status == 400 || status == 401 || status == 403 || status == 404 || status == 410;
@@ -319,11 +334,7 @@ Result<Fetcher::Fetched> Fetcher::download(const FetchedFile& file, Arriving& to
       TRY_ASSIGN(const bool is_all, download.has_ended(*response));
       if (is_all) return download.finish();
       if (may_go_on()) continue;
-      return fail(user_error(cat(quoted(without_query(file.url)), " ends after ",
-                                 human_bytes(download.given()), ", and its server says that there is more"),
-                             "Run it again: it goes on from there")
-                      .at(file.where)
-                      .because(Blame::kRemote));
+      return fail(ends_short(file, download.given()));
     }
     if (is_redirect(*response) && ++hops <= kMostRedirects) {
       url = response->redirect;
@@ -334,11 +345,7 @@ Result<Fetcher::Fetched> Fetcher::download(const FetchedFile& file, Arriving& to
       hops = 0;
       continue;
     }
-    return fail(
-        user_error(cat("Cannot fetch ", quoted(without_query(file.url)), ": it answers ", response->status),
-                   "Is it public, and still there?")
-            .at(file.where)
-            .because(Blame::kRemote));
+    return fail(refused(file, response->status));
   }
 }
 
