@@ -570,9 +570,11 @@ TEST(UaiPlatform, APageThatIsToldTwiceIsNoWholeList) {
   world.uai.page = 3;
   world.uai.one_page = true;
   clock.advance(std::chrono::seconds(100));
+  const int before = world.uai.calls["GetUAITrainJobList"];
   const auto told = world.platform.poll({"run6", "trainmake-run6", "uaitrain-6"});
   ASSERT_FALSE(told);
   EXPECT_EQ(told.error().message, "UAI-Train tells of 3 jobs and says that there are 6");
+  EXPECT_EQ(world.uai.calls["GetUAITrainJobList"], before + 2);
 }
 
 TEST(UaiPlatform, AListThatNeverEndsIsGivenUp) {

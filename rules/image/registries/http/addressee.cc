@@ -1,7 +1,6 @@
 #include "rules/image/registries/http/addressee.h"
 
-#include <algorithm>
-
+#include "engine/base/letter_case.h"
 #include "engine/base/text.h"
 #include "engine/base/url.h"
 #include "rules/image/registries/http/address.h"
@@ -9,17 +8,10 @@
 namespace trainmake {
 namespace {
 
-std::string lower(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
-}
-
 // Without a port that goes without saying.
 std::string reached_host(const std::string& url) {
-  std::string host = lower(std::string(host_of(url)));
-  const std::string_view usual = lower(url).starts_with("https://") ? ":443" : ":80";
+  std::string host = lower_case(host_of(url));
+  const std::string_view usual = lower_case(url).starts_with("https://") ? ":443" : ":80";
   if (host.ends_with(usual)) host.erase(host.size() - usual.size());
   return host;
 }
@@ -36,7 +28,7 @@ bool is_named(const std::string& url, const Environment& environment) {
 
 Addressee addressee_of(const RemotePlace& place, const Environment& environment) {
   if (is_on_this_machine(place.url)) return {place.host};
-  const bool is_secret = lower(place.url).starts_with("https://");
+  const bool is_secret = lower_case(place.url).starts_with("https://");
   const std::string reached = reached_host(place.url);
   const bool is_own = reached == reached_host(url_of_registry(place.host, !is_secret));
   if (is_named(place.url, environment) && (is_secret || is_own)) return {place.host};
