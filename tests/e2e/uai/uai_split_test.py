@@ -18,6 +18,7 @@ with open("/tmp/train.mdb", "wb") as whole:
             shutil.copyfileobj(file, whole)
 with open("/tmp/train.mdb", "rb") as whole, open(flags.output_dir + "/digest.txt", "w") as told:
     told.write(hashlib.sha256(whole.read()).hexdigest())
+print("joined")
 '''
 
 TRAINFILE = '''
