@@ -683,7 +683,7 @@ struct EndedUaiWorld {
     clock.advance(std::chrono::seconds(2));
     return *world.platform.poll(job);
   }
-  std::string log() { return world.platform.read_log(job, 0, 100).value_or("cannot be read"); }
+  std::string log() { return world.platform.read_log(job, {0, 100}).value_or("cannot be read"); }
 };
 
 TEST(UaiPlatform, AnEndIsToldWhenNothingNewComesToItsLog) {
