@@ -34,9 +34,10 @@ Result<void> add_trace(const Session& session, std::unique_ptr<Reporter>& report
 std::string request_key(const Session& session, const std::vector<std::string>& labels) {
   const CommandLine& line = session.line();
   std::string key =
-      cat(TRAINMAKE_VERSION, "\n", session.position().current, "\n", line.value("--platform").value_or(""),
-          "\n", line.has("--local") ? "local" : "", line.has("--container") ? " container" : "", "\n",
-          line.value("--contract").value_or(""), "\n", line.value("--variant").value_or(""), "\n");
+      cat(line.has("--shell") ? "needs alone\n" : "", TRAINMAKE_VERSION, "\n", session.position().current,
+          "\n", line.value("--platform").value_or(""), "\n", line.has("--local") ? "local" : "",
+          line.has("--container") ? " container" : "", "\n", line.value("--contract").value_or(""), "\n",
+          line.value("--variant").value_or(""), "\n");
   for (const std::string& word : labels) key += word + "\n";
   return key;
 }
@@ -214,7 +215,16 @@ int report_load_errors(Session& session, Reporter& reporter, Loaded loaded) {
   return end_with(session, reporter, errors);
 }
 
-Result<int> build_with(Session& session, const std::vector<std::string>& labels, Reporter& reporter) {
+// Nothing of what is left was asked for itself.
+void leave_needs(Graph& graph) {
+  CHECK(graph.asked.size() == 1 && graph.asked.front() + 1 == graph.targets.size());
+  graph.ids.erase(graph.targets.back().label);
+  graph.targets.pop_back();
+  graph.asked.clear();
+}
+
+Result<int> build_with(Session& session, const std::vector<std::string>& labels, Extent extent,
+                       Reporter& reporter) {
   TRY_ASSIGN(const std::optional<unsigned> jobs, jobs_of(session.line()));
   const unsigned parallel = jobs.value_or(processor_count());
   TRY_ASSIGN(const std::vector<Pattern> patterns, session.requests(labels));
@@ -226,6 +236,7 @@ Result<int> build_with(Session& session, const std::vector<std::string>& labels,
   Loaded loaded = load_graph(session, patterns);  // load, resolve
   if (!loaded.errors.empty()) return report_load_errors(session, reporter, std::move(loaded));
   TRY(check_ranking(session, loaded.graph, patterns));
+  if (extent == Extent::kNeeds) leave_needs(loaded.graph);
 
   TRY_ASSIGN(const FileLock held, hold_workspace(session, FileLock::Mode::kShared, {}));
   TRY(session.open_state(State::Access::kWrite));
@@ -283,11 +294,11 @@ std::unique_ptr<Reporter> make_reporter(Session& session) {
   return reporter;
 }
 
-int build(Session& session, const std::vector<std::string>& labels) {
+int build(Session& session, const std::vector<std::string>& labels, Extent extent) {
   std::unique_ptr<Reporter> reporter = make_reporter(session);
   const Result<void> traced = add_trace(session, reporter);
   const Result<int> code =
-      traced ? build_with(session, labels, *reporter) : Result<int>(fail(traced.error()));
+      traced ? build_with(session, labels, extent, *reporter) : Result<int>(fail(traced.error()));
   return code ? *code : report_errors(session, *reporter, {{code.error(), Label{}}});
 }
 

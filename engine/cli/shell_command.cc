@@ -67,10 +67,8 @@ Result<int> shell_command(const Call& call) {
   TRY_ASSIGN(const Loaded loaded, load_or_fail(call, patterns));
   TRY_ASSIGN(const TargetId job, the_job(session, loaded));
   TRY_ASSIGN(LocalPlatform * here, this_machine(session));
-  std::vector<std::string> needs;
-  for (const Dependency& need : loaded.graph[job].needs)
-    needs.push_back(loaded.graph[need.target].label.text());
-  if (const int code = build(session, needs); code != 0) return code;
+  if (const int code = build(session, {loaded.graph[job].label.text()}, Extent::kNeeds); code != 0)
+    return code;
   const auto tell = [](const std::string& text) { write_stderr(cat(text, "\n")); };
   const EventSink events = [&](const Event& event) {
     if (const auto* message = std::get_if<Message>(&event)) tell(message->text);

@@ -26,6 +26,15 @@ class Templates(Story):
                 self.assertEqual([output["name"] for output in run["outputs"]], ["model"])
                 place.ask("export", "uai", "job:my_first", "--to", "packed", cwd="my_first").exits(0)
 
+    def test_a_shell_opens_where_nothing_ran_before(self):
+        place = self.place()
+        place.ask("new", "--template", "uai-caffe", "c").exits(0)
+        shell = place.ask("run", "--local", "--shell", "job:c", cwd="c", stdin="ls\nexit 3\n").exits(3)
+        self.assertEqual(shell.out.splitlines(), ["data", "output", "train.py"])
+        self.assertFalse(place.path("c/.trainmake/images/index.json").exists())
+        tried = place.ask("run", "--local", "--json", "job:c", cwd="c").exits(0)
+        self.assertEqual(tried.ran, ["//job:c"])
+
     def test_the_solver_is_data(self):
         place = self.place()
         place.ask("new", "--template", "uai-caffe", "c").exits(0)
