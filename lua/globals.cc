@@ -71,7 +71,8 @@ bool open_module(lua_State* state, const std::string& name) {
     const std::string_view text = module.text;
     if (luaL_loadbufferx(state, text.data(), text.size(), cat("=", name).c_str(), "t") != LUA_OK)
       lua_error(state);
-    lua_call(state, 0, 0);
+    lua_pushlstring(state, module.given.data(), module.given.size());
+    lua_call(state, 1, 0);
     lua_pushglobaltable(state);
     lua_pushlstring(state, name.data(), name.size());
     return lua_rawget(state, -2) == LUA_TTABLE;

@@ -31,6 +31,7 @@ struct LoadOptions {
   std::string platform_type;  // and its type
   LoadLimits limits = {};
   std::vector<LuaModule> modules = {};
+  std::vector<std::string> stood_for = {};  // what select looks for, too: the platform whose jobs run here
 };
 
 // `folder` from the root. What is wrong is in Project::errors; all of it that can be told at once. An

@@ -198,7 +198,10 @@ Result<int> select_by_platform(lua_State* state) {
                            "Write `select { slurm = a, default = b }`"));
   }
   const LoadOptions& options = Vm::of(state).evaluation().options;
-  for (const std::string& name : {options.platform, options.platform_type, std::string("default")}) {
+  std::vector<std::string> wanted = {options.platform, options.platform_type};
+  wanted.insert(wanted.end(), options.stood_for.begin(), options.stood_for.end());
+  wanted.emplace_back("default");
+  for (const std::string& name : wanted) {
     lua_pushlstring(state, name.data(), name.size());
     if (lua_rawget(state, 1) != LUA_TNIL) return 1;
     lua_pop(state, 1);

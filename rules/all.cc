@@ -25,7 +25,9 @@
 #include "rules/job/platforms/slurm/collect_shared.h"
 #include "rules/job/platforms/slurm/slurm_options.h"
 #include "rules/job/platforms/slurm/slurm_platform.h"
+#include "rules/job/platforms/uai/uai_choice.h"
 #include "rules/job/platforms/uai/uai_platform.h"
+#include "rules/job/platforms/uai/uhub.h"
 
 namespace trainmake {
 namespace {
@@ -88,6 +90,13 @@ std::shared_ptr<Platform> rehearsal_for(const RuleServices& services) {
                                          there.contract);
 }
 
+// Without keys nothing comes of a job there, whatever is asked of registries for it.
+std::function<Result<void>()> keys_checker(Platform& platform) {
+  auto* const uai = dynamic_cast<UaiPlatform*>(&platform);
+  if (uai == nullptr) return nullptr;
+  return [uai] { return uai->check_keys(); };
+}
+
 // What was met before.
 template <typename T>
 class Once {
@@ -145,7 +154,8 @@ std::vector<std::unique_ptr<Rule>> all_rules(const RuleServices& services) {
   auto images = std::make_unique<ImageRule>(
       ImageServices{services.host, services.workspace, services.space, services.blobs, services.file_sets,
                     all_registry_rooms(), services.tally, code_folder_of(services.platform),
-                    services.platform.traits.pulls_images, services.leaves_images});
+                    services.platform.traits.pulls_images, services.leaves_images,
+                    services.platform.traits.variant, keys_checker(services.platform)});
   ImageRule* made = images.get();
   rules.push_back(std::move(images));
   rules.push_back(std::make_unique<JobRule>(
@@ -190,7 +200,12 @@ std::vector<const Schema*> all_schemas() {
   return {&code_schema(), &data_schema(), &image_schema(), &job_schema()};
 }
 
-std::vector<LuaModule> all_lua_modules() { return {{"uai", kUaiLua}}; }
+std::vector<LuaModule> all_lua_modules(const Space& space, const std::string& platform) {
+  const Service* chosen = space.find("platform", platform);
+  const bool is_its = chosen != nullptr && is_uai(*chosen);
+  const auto found = uai_platform_of(space, is_its ? std::optional(platform) : std::nullopt);
+  return {{"uai", kUaiLua, std::string(found ? uhub_host_of(**found) : kUhubOutside)}};
+}
 
 std::vector<const Schema*> service_schemas() {
   static const Schema platform = {

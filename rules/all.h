@@ -52,7 +52,8 @@ std::function<Result<bool>(const GivenTree&)> mark_checker(Host& host, const Wor
                                                            const Space& space, Tally& tally,
                                                            const std::string& platform);
 std::vector<const Schema*> all_schemas();
-std::vector<LuaModule> all_lua_modules();
+// As they are while `platform` is chosen.
+std::vector<LuaModule> all_lua_modules(const Space& space = {}, const std::string& platform = {});
 // Of what TRAINSPACE.lua declares: platform, store, registry, limits, contract.
 std::vector<const Schema*> service_schemas();
 // What is wrong with how they go together, which no schema tells.

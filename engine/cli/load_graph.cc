@@ -45,7 +45,8 @@ Result<LoadOptions> load_options(Session& session) {
   return LoadOptions{.root = session.workspace().root,
                      .platform = platform,
                      .platform_type = type == nullptr ? platform : *type,
-                     .modules = all_lua_modules()};
+                     .modules = all_lua_modules(*space, platform),
+                     .stood_for = session.stood_for(*space)};
 }
 
 // The project folders that recursive patterns find, sorted.

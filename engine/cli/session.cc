@@ -115,6 +115,19 @@ Result<std::string> Session::platform_name() {
   return name;
 }
 
+std::vector<std::string> Session::stood_for(const Space& space) const {
+  if (!line_.has("--local")) return {};
+  std::vector<std::string> names;
+  const std::optional<std::string> contract = contract_asked_for(space, line_);
+  const Service* usual = space.find("platform", space.default_platform);
+  const bool is_as_there = contract == usual_contract_of(usual) && contract != usual_contract_of("");
+  if (const std::string* type = usual == nullptr ? nullptr : usual->text("type");
+      type != nullptr && *type != kLocal && (is_as_there || line_.has("--variant")))
+    names = {usual->name, *type};
+  if (contract && *contract != usual_contract_of("")) names.push_back(*contract);
+  return names;
+}
+
 Result<Platform*> Session::platform() {
   TRY_ASSIGN(const std::string name, platform_name());
   return platform_named(name);
@@ -150,10 +163,12 @@ Result<const Rules*> Session::rules() {
   TRY_ASSIGN(const std::string name, platform_name());
   TRY_ASSIGN(Platform * platform, Session::platform());
   const bool is_tried_here = line_.has("--local") && !platform->traits.runs_images;
+  const bool is_as_there = contract_asked_for(*space, line_) == usual_contract_of("uai") ||
+                           pulls_images(*space, space->default_platform);
   owned_rules_ =
       all_rules({host_, workspace(), *space, blobs_, digests_, file_sets_, state(), *platform, name, tally_,
                  [this](const Label& label) { return step_locks_.try_lock(label.text()); },
-                 is_tried_here && pulls_images(*space, space->default_platform), line_.has("--prune")});
+                 is_tried_here && is_as_there, line_.has("--prune")});
   for (const std::unique_ptr<Rule>& rule : owned_rules_) rules_.push_back(rule.get());
   return &rules_;
 }

@@ -51,6 +51,8 @@ class Session {
   Result<const Space*> space();  // TRAINSPACE.lua; its errors are errors
   std::vector<Error> space_errors() const { return space_ ? space_->errors : std::vector<Error>(); }
   Result<std::string> platform_name();
+  // Names by which `select` chooses, too, where this machine stands for another platform.
+  std::vector<std::string> stood_for(const Space& space) const;
   Result<Platform*> platform();  // the chosen one
   Result<Platform*> platform_named(const std::string& name);
   Blobs& blobs() { return blobs_; }

@@ -73,7 +73,7 @@ Result<std::vector<Bases::Wanted>> Bases::wanted(const Graph& graph) {
   std::map<std::pair<std::string, std::string>, Wanted> found;
   for (const Target& target : graph.targets) {
     if (target.label.kind != "image") continue;
-    const auto editions = editions_of(target);
+    const auto editions = editions_for(target, false, services_.variant);
     for (const Edition& edition : editions ? *editions : std::vector<Edition>()) {
       const auto reference = reference_of(target, edition);
       if (reference && *reference)
@@ -120,6 +120,14 @@ Bases::Errors Bases::pin(const Graph& graph, Ask ask, const EventSink& events,
     errors.emplace_back(std::move(done).error(), Label{});
   }
   return errors;
+}
+
+Result<bool> Bases::lacks_any(const Graph& graph) {
+  TRY_ASSIGN(const std::vector<Wanted> all, wanted(graph));
+  TRY_ASSIGN(const BaseLock known, read_lock(nullptr));
+  return std::any_of(all.begin(), all.end(), [&](const Wanted& want) {
+    return !known.find(want.reference.text(), want.architecture);
+  });
 }
 
 Result<std::vector<std::string>> Bases::unpin_others(const Graph& graph) {

@@ -37,6 +37,8 @@ class Bases {
 
   // Asks what the bases of the graph's images stand for, and pins it. What was found is `pinned`, sorted.
   Errors pin(const Graph& graph, Ask ask, const EventSink& events, std::vector<PinnedBase>& pinned);
+  // Whether there is one that pin would ask about.
+  Result<bool> lacks_any(const Graph& graph);
   // Takes what no image of the graph is built on out of the lock, and names it.
   Result<std::vector<std::string>> unpin_others(const Graph& graph);
 

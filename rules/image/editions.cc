@@ -86,8 +86,13 @@ Result<std::vector<Edition>> editions_of(const Target& image) {
   return editions;
 }
 
-Result<std::vector<Edition>> editions_for(const Target& image, bool cpu_stays) {
+Result<std::vector<Edition>> editions_for(const Target& image, bool cpu_stays, const std::string& variant) {
   TRY_ASSIGN(std::vector<Edition> editions, editions_of(image));
+  const auto is_it = [&](const Edition& edition) { return edition.variant == variant; };
+  if (!variant.empty() && std::any_of(editions.begin(), editions.end(), is_it)) {
+    std::erase_if(editions, [&](const Edition& edition) { return !is_it(edition); });
+    return editions;
+  }
   const Value* said = image.find("push_cpu");
   const bool* pushes = said == nullptr ? nullptr : said->boolean();
   if (!cpu_stays || (pushes != nullptr && *pushes)) return editions;

@@ -27,7 +27,8 @@ const std::string& architecture_of_this_machine();
 // In the order in which an index has them: whoever takes the first that fits gets the most usual.
 Result<std::vector<Edition>> editions_of(const Target& image);
 // Those that are made for a platform. Where `cpu_stays`, `cpu` is not unless it is the only one, or
-// `push_cpu` says so.
-Result<std::vector<Edition>> editions_for(const Target& image, bool cpu_stays);
+// `push_cpu` says so; where all that runs there takes one `variant`, that one alone.
+Result<std::vector<Edition>> editions_for(const Target& image, bool cpu_stays,
+                                          const std::string& variant = {});
 
 }  // namespace trainmake

@@ -181,6 +181,13 @@ std::vector<std::pair<Error, Label>> ImageRule::before_run(const Graph& graph, c
   for (TargetId id = 0; id < graph.targets.size() && !makes_any; ++id)
     makes_any = graph[id].label.kind == "image" && is_wanted_itself(graph, id);
   if (!makes_any) return {};
+  const auto job = std::find_if(graph.targets.begin(), graph.targets.end(),
+                                [](const Target& target) { return target.label.kind == "job"; });
+  const bool asks_for_jobs = job != graph.targets.end() && services_.jobs_ready;
+  if (asks_for_jobs && bases_.lacks_any(graph).value_or(false)) {
+    if (auto ready = services_.jobs_ready(); !ready)
+      return {{std::move(ready).error().at(job->where), job->label}};
+  }
   std::vector<PinnedBase> pinned;
   const Places::Listening listening = places_.listen([&](std::string why) {
     events(Message{Label(), std::move(why)});
@@ -213,7 +220,8 @@ Result<Description> ImageRule::describe(const Subject& subject) {
   const Target& target = subject.target();
   if (is_code_alone(subject.graph, subject.id)) return describe_code(subject);
   TRY(check_secrets_untold(services_.host.environment, target));
-  TRY_ASSIGN(const std::vector<Edition> editions, editions_for(target, services_.cpu_stays));
+  TRY_ASSIGN(const std::vector<Edition> editions,
+             editions_for(target, services_.cpu_stays, services_.variant));
   TRY(check_steps(target, editions));
   TRY_ASSIGN(const ImagePlace place, places_.of(target));
   TRY_ASSIGN(const PushedBlobs pushed, PushedBlobs::read(services_.host, store_, place));
@@ -418,7 +426,8 @@ Result<Done> ImageRule::execute(const Subject& subject, const Description& descr
     done.note = "its code alone, which is all that a process needs";
     return done;
   }
-  TRY_ASSIGN(const std::vector<Edition> editions, editions_for(target, services_.cpu_stays));
+  TRY_ASSIGN(const std::vector<Edition> editions,
+             editions_for(target, services_.cpu_stays, services_.variant));
   TRY_ASSIGN(const ImagePlace place, places_.of(target));
   TRY_ASSIGN(PushedBlobs pushed, PushedBlobs::read(services_.host, store_, place));
   if (doing.afresh) pushed.forget();
@@ -517,7 +526,8 @@ Result<void> ImageRule::send_again(const Subject& subject, const Record& record,
   TRY_ASSIGN(PushedBlobs pushed, PushedBlobs::read(services_.host, store_, place));
   pushed.forget();
   std::map<Sha256, PlacedBlob> of_bases;
-  TRY_ASSIGN(const std::vector<Edition> editions, editions_for(subject.target(), services_.cpu_stays));
+  TRY_ASSIGN(const std::vector<Edition> editions,
+             editions_for(subject.target(), services_.cpu_stays, services_.variant));
   for (const Edition& edition : editions) {
     if (edition.base.empty()) continue;
     TRY_ASSIGN(const std::optional<Base> below, bases_.of(subject, edition, stop));

@@ -1,6 +1,7 @@
 // What the image rule is made of, and the rooms of its corridor.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -32,7 +33,11 @@ struct ImageServices {
   std::string code_folder = std::string(kUsualCode);  // where the platform's jobs expect their code
   bool cpu_stays =
       false;  // its machines have accelerators: variants for processors are made where they are tried
-  bool code_alone = false;  // jobs run without their images: what is not asked for itself is not made
+  bool code_alone = false;   // jobs run without their images: what is not asked for itself is not made
+  std::string variant = {};  // what all jobs take of images that have variants; "" says nothing
+  // Whether the jobs of a graph could be handed over at all; asked before anything is asked of a registry for
+  // them. May be empty.
+  std::function<Result<void>()> jobs_ready = {};
 };
 
 }  // namespace trainmake

@@ -27,6 +27,11 @@ void tell_without_effect(const Target& job, const JobServices& services, const D
   }
 }
 
+bool is_on_scratch(const Subject& subject) {
+  const Value* base = subject.graph[image_of(subject.target())->target].find("base");
+  return base != nullptr && base->string() != nullptr && *base->string() == "scratch";
+}
+
 }  // namespace
 
 Courses::Courses(const JobServices& services, Listings& listings)
@@ -254,9 +259,17 @@ Result<Done> Courses::run(const Subject& subject, const Description& description
   const bool goes_on = std::any_of((*earlier)->begin(), (*earlier)->end(),
                                    [](const Run& run) { return !is_over(run.status); });
   if (plan.spec.root && !goes_on) {
-    if (auto fits = check_image(services_.platform.traits.contract, plan.spec); !fits)
-      return fail(std::move(fits).error().at(
-          subject.target().place_of(plan.spec.command.empty() ? "main" : "command")));
+    if (auto fits = check_image(services_.platform.traits.contract, plan.spec); !fits) {
+      Error error = std::move(fits).error();
+      if (is_on_scratch(subject))
+        error.hint =
+            "Its image's `base` is \"scratch\", which has nothing: name one that has it. Where a `select` "
+            "chose "
+            "that, `--local` with `--contract NAME` or `--variant NAME` lets it choose as the job's platform "
+            "would";
+      return fail(
+          std::move(error).at(subject.target().place_of(plan.spec.command.empty() ? "main" : "command")));
+    }
   }
   const RehearsalPlan rehearsal = rehearsal_of(subject.target());
   if (services_.rehearsal && rehearsal.steps > 0 && !goes_on) {

@@ -288,8 +288,8 @@ def raw_signature(der):
     return numbers
 
 
-def push_base(port, name, tag):
-    """A base of one layer with a file of its own, for amd64."""
+def push_base(port, name, tag, programs=()):
+    """A base of one layer with a file of its own, for amd64; `programs` are more of them, by path."""
     def ask(method, path, body=b"", kind="application/octet-stream"):
         asked = urllib.request.Request(urllib.parse.urljoin(f"http://127.0.0.1:{port}/v2/{name}/", path), data=body, method=method, headers={"Content-Type": kind})
         with urllib.request.urlopen(asked, timeout=DEADLINE_S) as answer:
@@ -306,6 +306,10 @@ def push_base(port, name, tag):
         entry = tarfile.TarInfo("etc/base")
         entry.size = len(name)
         tar.addfile(entry, io.BytesIO(name.encode()))
+        for path, content in dict(programs).items():
+            entry = tarfile.TarInfo(path)
+            entry.size, entry.mode = len(content), 0o755
+            tar.addfile(entry, io.BytesIO(content))
     layer = packed.getvalue()
     config = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(layer).hexdigest()]}}
     manifest = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",

@@ -57,6 +57,8 @@ TEST(Select, TakesTheNameThenTheTypeThenTheDefault) {
   scratch.options.platform_type = "local";
   EXPECT_EQ(text_param(scratch.load(), "a"), "3");
   EXPECT_EQ(text_param(scratch.load(), "b"), "false");
+  scratch.options.stood_for = {"there", "slurm"};
+  EXPECT_EQ(text_param(scratch.load(), "a"), "2");
 }
 
 TEST(List, GivesSortedPathsAndRecordsTheFolders) {

@@ -62,6 +62,43 @@ class AtUhub(OnUai):
         self.assertNotEqual(place.ask("run", "--local", "image:i").code, 0)
 
 
+class HereAsThere(InBusybox, OnUai):
+    """The promised local test, on the published image; the base that is not asked for is not there."""
+
+    def project(self, variant, base='select { uai = uai.base { arch = "caffe-1.0.0" }, default = "scratch" }', default='default_platform "uai"\n'):
+        server = self.cloud()
+        python = b'#!/bin/sh\necho "ran: $*"\n'
+        push_base(server.hub, f"uaishare/{variant}_uaitrain_ubuntu-14.04_python-2.7.6_caffe-1.0.0", "v1.0",
+                  {"bin/sh": BUSYBOX.read_bytes(), "usr/bin/python": python})
+        place = self.place({"code/main.py": "", "data/s.prototxt": "", "TRAINSPACE.lua": TRAINSPACE.replace('default_platform "uai"\n', default), "TRAINFILE.lua": f'''
+            code "c" {{ srcs = glob "code/**", main = "main.py" }}
+            data "d" {{ files = glob "data/**" }}
+            image "i" {{ code = "code:c", base = {base} }}
+            job "j" {{ image = "image:i", data = "data:d", solver = data_dir "s.prototxt", resources = {{ node_type = "1-P40", hours = 1 }} }}
+        '''})
+        self.connect(place, server)
+        return server, place
+
+    def test_select_chooses_what_the_platform_would_and_one_variant_is_made(self):
+        _, place = self.project("cpu")
+        tried = place.ask("run", "--local", "--container", "--variant", "cpu", "job:j").exits(0)
+        self.assert_told(tried, "ran: -u /data/main.py --solver=/data/data/s.prototxt --use_cpu=True")
+        self.assertNotIn("gpu_uaitrain", place.read("TRAINFILE.lock"))
+        self.assert_nothing_ran(place.make("run", "--local", "--container", "--variant", "cpu", "job:j"))
+
+    def test_so_it_does_under_its_contract_where_another_platform_is_the_usual_one(self):
+        _, place = self.project("cpu", default="")
+        place.ask("run", "--local", "--container", "--contract", "uai", "--variant", "cpu", "job:j").exits(0)
+
+    def test_what_this_machine_has_of_its_own_is_chosen_first(self):
+        _, place = self.project("cpu", base='select { uai = "scratch", ["local"] = uai.base { arch = "caffe-1.0.0" }, default = "scratch" }')
+        place.ask("run", "--local", "--container", "--variant", "cpu", "job:j").exits(0)
+
+    def test_a_base_without_the_program_says_which_word_chooses_another(self):
+        _, place = self.project("cpu", base='"scratch"')
+        self.assert_told(place.ask("run", "--local", "--container", "job:j").exits(2), "The image has no `/usr/bin/python`", "`base` is \"scratch\"", "--variant NAME")
+
+
 class Here(InBusybox):
     def project(self):
         place = self.place({"code/main.sh": "cat /which\n"})

@@ -35,6 +35,28 @@ TEST(UaiBase, NamesTheImagesThatWerePublished) {
             cat("gpu=", kHub, "gpu_uaitrain_ubuntu-16.04_python-2.7.6_mxnet-1.0.0cuda9:v1.0"));
 }
 
+TEST(UaiBase, ComesFromTheHostThatThePlatformSays) {
+  Space space;
+  Value type, yes;
+  type.data = std::string("uai");
+  yes.data = true;
+  space.services = {{"platform", "in", {{}, {{"internal_uhub", yes}, {"type", type}}}, {}}};
+  const auto host = [&](const std::string& platform, const std::string& more) {
+    Scratch scratch("image 'i' { base = uai.base { arch = 'caffe-1.0.0'" + more + " } }");
+    scratch.options.modules = all_lua_modules(space, platform);
+    const Project project = scratch.load();
+    const std::string base =
+        *project.declarations.front().attributes.find("base")->table()->find("gpu")->string();
+    return base.substr(0, base.find('/'));
+  };
+  EXPECT_EQ(host("in", ""), "uhub.service.ucloud.cn");
+  EXPECT_EQ(host("local", ""), "uhub.service.ucloud.cn");
+  EXPECT_EQ(host("in", ", internal = false"), "uhub.ucloud.cn");
+  space.services.push_back({"platform", "out", {{}, {{"type", type}}}, {}});
+  EXPECT_EQ(host("out", ""), "uhub.ucloud.cn");
+  EXPECT_EQ(host("out", ", internal = true"), "uhub.service.ucloud.cn");
+}
+
 TEST(UaiBase, TakesWhatTheToolsTookWhenNothingElseIsSaid) {
   EXPECT_TRUE(says(base_of("uai.base { arch = 'tensorflow-1.4.0' }"), "ubuntu-14.04_python-2.7.6"));
   EXPECT_TRUE(says(base_of("uai.base { arch = 'tensorflow-1.7.0' }"), "ubuntu-16.04_python-2.7_"));

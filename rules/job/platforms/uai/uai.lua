@@ -1,5 +1,6 @@
 -- What a TRAINFILE says of UCloud's UAI-Train: the global `uai`, for editors as it stands. The names of its images are no
 -- formula: the system is shortened, Python is written in five ways, and not all were made for processors too.
+local host_of_platform = ... -- of UHub, as `internal_uhub` says
 
 ---@class uai
 uai = {}
@@ -105,8 +106,9 @@ local function mistake_in(wanted)
   if wanted.arch == nil then return '`uai.base` needs an `arch`; write `uai.base { arch = "caffe-1.0.0" }`' end
 end
 
----The published image to build on, as variants `gpu` and, where there is one, `cpu`. `internal` names the host that only
----machines inside of UCloud reach; `cpu = true` names one for processors though none is known to be published.
+---The published image to build on, as variants `gpu` and, where there is one, `cpu`. It comes from the platform's UHub;
+---`internal` says whether from the host that only machines inside of UCloud reach. `cpu = true` names one for processors
+---though none is known to be published.
 ---@param wanted { arch: string, os?: string, python?: string, internal?: boolean, cpu?: boolean }
 ---@return table<string, string>
 function uai.base(wanted)
@@ -114,7 +116,8 @@ function uai.base(wanted)
   if mistake then error(mistake, 2) end
   local row, why = find(wanted)
   if row == nil then error(why, 2) end
-  local host = wanted.internal and "uhub.service.ucloud.cn" or "uhub.ucloud.cn"
+  local host = host_of_platform
+  if wanted.internal ~= nil then host = wanted.internal and "uhub.service.ucloud.cn" or "uhub.ucloud.cn" end
   local function image(accelerator)
     return ("%s/uaishare/%s_uaitrain_%s_python-%s_%s:v1.0"):format(host, accelerator, row[2], row[3], row.called or row[1])
   end

@@ -19,10 +19,6 @@ std::string text_or(const Service& service, std::string_view attribute, const st
   return text != nullptr ? *text : otherwise;
 }
 
-std::string uhub_of(const Service& platform) {
-  return std::string(says_yes(platform, "internal_uhub") ? kUhubInside : kUhubOutside);
-}
-
 // Of the API's region that of the object store, whose Beijing has no number.
 std::string storage_region_of(const Service& platform) {
   const std::string region = text_or(platform, "region", UaiOptions().region);
@@ -98,7 +94,7 @@ void take_registry(const Service& platform, Space& space) {
   const std::string repository = text_or(platform, "registry");
   const Service* chosen = space.find("registry", space.default_registry);
   if (repository.empty() || (chosen != nullptr && is_at_uhub(*chosen))) return;
-  const std::string host = uhub_of(platform), url = cat(host, "/", repository);
+  const std::string host(uhub_host_of(platform)), url = cat(host, "/", repository);
   Service registry{"registry", "", {}, platform.where};
   for (const std::string& name : space.names("registry")) {
     const Service& other = *space.find("registry", name);
@@ -158,6 +154,10 @@ Result<void> check_ufs(const Service& platform, const UaiOptions& options) {
 
 }  // namespace
 
+std::string_view uhub_host_of(const Service& platform) {
+  return says_yes(platform, "internal_uhub") ? kUhubInside : kUhubOutside;
+}
+
 Result<UaiOptions> uai_options_of(const Service& platform, const std::string& root) {
   UaiOptions options;
   options.name = platform.name;
@@ -167,7 +167,7 @@ Result<UaiOptions> uai_options_of(const Service& platform, const std::string& ro
   options.profile = text_or(platform, "profile");
   options.endpoint = text_or(platform, "endpoint");
   options.business_group = text_or(platform, "business_group", options.business_group);
-  options.uhub_host = uhub_of(platform);
+  options.uhub_host = uhub_host_of(platform);
   options.ufs = text_or(platform, "ufs");
   options.ufs_folder = text_or(platform, "ufs_dir");
   if (!options.ufs_folder.empty())

@@ -25,6 +25,9 @@ struct UaiOptions {
 
 Result<UaiOptions> uai_options_of(const Service& platform, const std::string& root);
 
+// Where its nodes get images.
+std::string_view uhub_host_of(const Service& platform);
+
 // Whether it is a host below ucloud.cn, or this machine, and nothing that could be read as another.
 bool is_of_ucloud(std::string_view url);
 
