@@ -17,7 +17,13 @@ Json reason_json(const Reason& reason) {
           {"name", reason.name.empty() ? Json() : Json(printable(reason.name))}};
 }
 
+// Of an image of which the code alone was gathered: nothing else of it was looked at.
+bool is_made(const Reason& reason) { return reason.section == Section::kAttr && reason.name == "made"; }
+
+// Some are of no attribute that a TRAINFILE has.
 std::string shown_name(const Reason& reason, std::string_view here) {
+  if (reason.section == Section::kAttr && reason.name == "code.folder") return "where its code lies";
+  if (reason.section == Section::kAttr && reason.name == "compression") return "how its layers are packed";
   if (reason.section != Section::kUpstream) return quoted(reason.name);
   const Result<Label> label = parse_label(reason.name, "");
   return quoted(label ? label->shortest_from(here) : reason.name);
@@ -33,6 +39,9 @@ Json reasons_json(const std::vector<Reason>& reasons) {
 
 std::string reason_text(const Reason& reason, std::string_view here) {
   const std::string name = shown_name(reason, here);
+  if (is_made(reason))
+    return reason.kind == ReasonKind::kInputRemoved ? "its code alone was gathered, for a try on this machine"
+                                                    : "its code alone is needed";
   switch (reason.kind) {
     case ReasonKind::kNeverBuilt:
       return "it has no result yet";
@@ -58,6 +67,8 @@ std::vector<Reason> telling(std::vector<Reason> reasons) {
   const auto is_summary = [](const Reason& reason) {
     return reason.section == Section::kAttr && reason.name == "keys";
   };
+  if (const auto made = std::find_if(reasons.begin(), reasons.end(), is_made); made != reasons.end())
+    return {*made};
   if (std::any_of(reasons.begin(), reasons.end(), [&](const Reason& reason) { return !is_summary(reason); }))
     std::erase_if(reasons, is_summary);
   return reasons;

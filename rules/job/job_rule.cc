@@ -147,8 +147,32 @@ Result<bool> JobRule::may_be_reused(const Subject& subject) {
                   [&](const Dependency& need) { return identity_of(subject, need).has_value(); }))
     return false;
   TRY_ASSIGN(const std::vector<Run> runs, services_.runs.of(subject.target().label));
-  return std::any_of(runs.begin(), runs.end(),
-                     [](const Run& run) { return run.status == RunStatus::kSucceeded && run.reusable; });
+  TRY_ASSIGN(const Description now, describe(subject));
+  for (const Run& run : runs) {
+    if (run.status != RunStatus::kSucceeded || !run.reusable) continue;
+    TRY_ASSIGN(const bool could_be, could_be_of(subject, now, run));
+    if (could_be) return true;
+  }
+  return false;
+}
+
+// Whether all that is known of the job by now is as that run had it.
+Result<bool> JobRule::could_be_of(const Subject& subject, const Description& now, const Run& run) {
+  std::set<std::string> unknown;
+  for (const Dependency& need : subject.target().needs) {
+    if (!identity_of(subject, need)) unknown.insert(subject.graph[need.target].label.text());
+  }
+  const auto known = [&](const Manifest& manifest) {
+    std::vector<ManifestLine> lines = manifest.lines();
+    std::erase_if(lines, [&](const ManifestLine& line) {
+      return line.section == Section::kUpstream && unknown.contains(line.name);
+    });
+    return lines;
+  };
+  if (known(now.manifest) != known(run.manifest)) return false;
+  TRY_ASSIGN(const std::optional<std::set<std::string>> before, code_given_to(listings_, run));
+  const std::optional<std::set<std::string>> code = code_foreseen(subject);
+  return !before || !code || *before == *code;
 }
 
 // Looks at the lists of files only when there are two of them, and at the same ones only once.

@@ -33,6 +33,7 @@ class JobRule final : public Rule {
  private:
   Result<void> check_data(const Subject& subject);
   Result<bool> may_be_reused(const Subject& subject);
+  Result<bool> could_be_of(const Subject& subject, const Description& now, const Run& run);
 
   JobServices services_;
   Asking asking_ = Asking::kNobody;  // until it is known that what is planned is also done

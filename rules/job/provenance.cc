@@ -93,6 +93,20 @@ std::vector<std::string> listings_of(const Run& run) {
   return listings;
 }
 
+Result<std::optional<std::set<std::string>>> code_given_to(Listings& listings, const Run& run) {
+  const Json provenance = parse_json<Json>(run.provenance_json);
+  const std::optional<JobSpec> spec =
+      provenance.is_object() ? parse_spec(provenance.value("spec", Json())) : std::nullopt;
+  std::optional<std::set<std::string>> none, code(std::in_place);
+  if (!spec) return none;
+  for (const std::string& listing : spec->listings) {
+    TRY_ASSIGN(const std::shared_ptr<const Listing> part, listings.get(listing));
+    if (!part) return none;
+    code->insert(tree_identity(*part, true).hex());
+  }
+  return code;
+}
+
 std::string contract_given_to(const Run& run) {
   return text_at(parse_json<Json>(run.provenance_json), "contract");
 }

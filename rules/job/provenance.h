@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ Metrics metrics_declared_of(const Run& run);  // when it was submitted
 // What it was given, to give it again: all but its run and key. What is not there any more is an error, but
 // for the files of the checkpoint that it went on from.
 Result<JobSpec> spec_given_to(Listings& listings, const Run& run);
+// What its trees of code were. Nothing when one of them is not in the cache any more.
+Result<std::optional<std::set<std::string>>> code_given_to(Listings& listings, const Run& run);
 // The blobs that say which files it was given.
 std::vector<std::string> listings_of(const Run& run);
 std::string contract_given_to(const Run& run);  // its version; "" when it is not known

@@ -95,6 +95,17 @@ std::vector<const Dependency*> data_of(const Target& job) {
   return uses;
 }
 
+std::optional<std::set<std::string>> code_foreseen(const Subject& job) {
+  std::set<std::string> code;
+  for (const TargetId target : code_targets(job.graph, image_of(job.target())->target)) {
+    const Artifacts* artifacts = job.inputs.artifacts(target);
+    const Artifact* tree = artifacts == nullptr ? nullptr : find_role(*artifacts, "tree");
+    if (tree == nullptr) return std::nullopt;
+    code.insert(tree->identity);
+  }
+  return code;
+}
+
 std::optional<Digest128> identity_of(const Subject& job, const Dependency& need) {
   const Artifacts* artifacts = job.inputs.artifacts(need.target);
   if (artifacts == nullptr) return std::nullopt;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,9 @@ const Dependency* image_of(const Target& job);
 // The code that jobs of an image run: its own, else that of the image that it is built on.
 std::vector<TargetId> code_targets(const Graph& graph, TargetId image);
 std::vector<const Dependency*> data_of(const Target& job);
+
+// What these trees of code are, or will be; nothing when one of them is not known.
+std::optional<std::set<std::string>> code_foreseen(const Subject& job);
 
 // What it is that `need` gives, as one digest; an empty optional when that is not known.
 std::optional<Digest128> identity_of(const Subject& job, const Dependency& need);

@@ -25,6 +25,11 @@ std::string advice(const UfileError& error, int status, const UfilePlace& place)
   if (error.not_signed())
     return "Check UCLOUD_PUBLIC_KEY and UCLOUD_PRIVATE_KEY, or the profile: the service does not take their "
            "signature. An `endpoint` is without the bucket, and without `www.`";
+  const bool says_why = error.code != 0 || !error.message.empty();
+  if ((status == 401 || status == 403) && !says_why)
+    return "Check UCLOUD_PUBLIC_KEY and UCLOUD_PRIVATE_KEY, or the profile; if these are right, whoever owns "
+           "the "
+           "bucket can allow it";
   if (status == 401 || status == 403)
     return "These keys may not do that: whoever owns the bucket can allow it";
   if (status == 413 || status == 507)

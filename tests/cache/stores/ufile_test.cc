@@ -305,6 +305,17 @@ TEST(UfileStore, WrongKeysAreToldAndNotShown) {
   EXPECT_EQ(world.http.requests().size(), 1U) << "asking again would not help";
 }
 
+TEST(UfileStore, ARefusalWithoutAWordMayBeOfWrongKeys) {
+  UfileWorld world;
+  world.bucket.fault = [](const HttpRequest& request) {
+    return request.method == "HEAD" ? std::optional(Fault{403}) : std::nullopt;
+  };
+  const auto there = world.store->look("k");
+  ASSERT_FALSE(there);
+  EXPECT_NE(there.error().hint.find("UCLOUD_PRIVATE_KEY"), std::string::npos) << there.error().hint;
+  EXPECT_NE(there.error().hint.find("whoever owns the bucket"), std::string::npos);
+}
+
 TEST(UfileStore, WithoutKeysNothingIsAsked) {
   UfileWorld world;
   world.environment.variables.clear();

@@ -174,6 +174,15 @@ class Nodes(OnUai):
         self.assertEqual(len({asked["OutputUfilePath"] for asked in server.called("CreateUAITrainJob")}), 3)
         self.assertEqual([key for key in server.buckets["mnist-bucket"] if "runs/" in key], [])
 
+    def test_a_ufs_that_is_not_mounted_is_told_before_anything_is_done(self):
+        server = self.cloud()
+        place = self.project(server, "tf_config")
+        place.path("mount").rmdir()
+        for words in (("plan", "job:j"), ("job:j",)):
+            self.assert_told(place.ask(*words).exits(2), "The `ufs_dir` of platform `uai`, ", "/mount`, is no folder here", f"Mount {UFS} there")
+        self.assertFalse(place.path("mount").exists())
+        self.assertEqual((server.calls, server.bytes_sent), ([], 0))
+
     def test_what_the_service_cannot_do_is_told_before_anything_is_done(self):
         server = self.cloud()
         place = self.project(server, "tf_config", ufs=False)

@@ -133,6 +133,7 @@ Result<UaiCreation> UaiPlatform::creation_of(const JobSpec& spec, const std::str
   job.memo = spec.memo.empty() ? spec.label : spec.memo;
   job.nodes = count_of(spec.resources, "nodes", 1);
   const UaiPlace& place = place_for(job.nodes);
+  TRY(check_mounted(place));
   const auto heeding = place.store->heed(stop);
   job.output_url = place.folder.url(results_of(name, place.folder));
   UaiWants wants{"", job.nodes, place.folder.is_ufs};
@@ -429,6 +430,22 @@ bool UaiPlatform::reads_at_store(const JobSpec& spec) const {
   return data_.is_read_where_it_lies(spec, place_for(count_of(spec.resources, "nodes", 1)));
 }
 
+// It is never made: what would be written into another folder of its path, no job there sees.
+Result<void> UaiPlatform::check_mounted(const UaiPlace& place) const {
+  if (!place.folder.is_ufs) return {};
+  TRY_ASSIGN(const Stat there, host_.files.look(options_.ufs_folder, Links::kFollow));
+  if (there.is(FileKind::kFolder)) return {};
+  return fail(
+      user_error(cat("The `ufs_dir` of platform ", quoted(options_.name), ", ", quoted(options_.ufs_folder),
+                     ", is no folder here"),
+                 cat("Mount ", options_.ufs, " there, or say in TRAINSPACE.lua where it is mounted")));
+}
+
+Result<void> UaiPlatform::check_keys() {
+  TRY(api_.account());
+  return {};
+}
+
 Result<void> UaiPlatform::admits(const Outlook& job, Asking asking) {
   TRY_ASSIGN(const std::string node_type, node_type_of(job.resources));
   const std::int64_t nodes = count_of(job.resources, "nodes", 1);
@@ -440,10 +457,12 @@ Result<void> UaiPlatform::admits(const Outlook& job, Asking asking) {
                            "ask for `nodes = 1` on a larger machine"));
   TRY(framework_of(job.distribution, job.resources));
   TRY(hours_of(job.resources, job.timeout_s));
+  TRY(check_mounted(place_for(nodes)));
   if (job.image) TRY(uhub_path_of(*job.image, options_));
   if (job.data.size() == 1 && !job.data.front().store.empty())
     TRY(data_.check_readable(job.data.front(), place_for(nodes)));
   if (asking == Asking::kNobody) return {};
+  TRY(check_keys());
   const auto ids = look_ups_.of({node_type, nodes, place_for(nodes).folder.is_ufs});
   // A service that does not answer now may by the time that it is needed.
   if (!ids && ids.error().blame != Blame::kRemote) return fail(ids.error());
@@ -471,6 +490,7 @@ Result<std::vector<Fact>> UaiPlatform::facts(const JobHandle& job, const std::st
     if (board) facts.push_back({"tensorboard", parse_uai_text(*board, "TensorboardURL")});
   }
   facts.push_back({found->output_url.starts_with("http") ? "bucket" : "ufs", found->output_url});
+  if (!found->log_url.empty()) facts.push_back({"log", found->log_url});
   return facts;
 }
 

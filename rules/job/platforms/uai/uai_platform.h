@@ -48,6 +48,8 @@ class UaiPlatform final : public Platform {
   Result<void> settled(const JobHandle& job, RunStatus end, const std::vector<std::string>& stored) override;
   bool reads_at_store(const JobSpec& spec) const override;
   Result<void> admits(const Outlook& job, Asking asking) override;
+  // Without them nothing can be asked of it.
+  Result<void> check_keys();
   Result<std::vector<Fact>> facts(const JobHandle& job, const std::stop_token& stop) override;
 
  private:
@@ -57,6 +59,7 @@ class UaiPlatform final : public Platform {
   Result<Notes> notes_of(const UaiRun& run);
   Result<void> check_service(const UaiRun& run);
   const UaiPlace& place_for(std::int64_t nodes) const;
+  Result<void> check_mounted(const UaiPlace& place) const;
   Result<const UaiPlace*> place_of(const UaiRun& run, const std::string& name);
   Result<void> cancel_one(const JobHandle& job, const Patience& waiting);
   Result<std::string> start(const JobSpec& spec, const Patience& waiting);

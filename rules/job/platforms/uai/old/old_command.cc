@@ -138,7 +138,8 @@ void take_data_url(const std::string& url, OldProject& project) {
 
 // Where in a bucket results lie is trainmake's.
 void take_output_url(const std::string& url, OldProject& project) {
-  project.lost.emplace_back("the folder of `--output_ufile_path`: `trainmake pull` brings what a job left");
+  project.lost.emplace_back(
+      "the folder of `--output_ufile_path`: `trainmake pull RUN --all` brings what a job left");
   if (const auto place = place_at(url, "results", project)) project.output_bucket = place->bucket;
 }
 
@@ -199,11 +200,13 @@ Result<void> take(const Flag& flag, OldProject& project) {
   } else if (flag.name == "output_ufile_path") {
     take_output_url(flag.value, project);
   } else if (flag.name == "test_output_path") {
-    project.lost.emplace_back("`--test_output_path`: `trainmake pull` brings what a job left");
+    project.lost.emplace_back(
+        "`--test_output_path`: `trainmake pull` brings the outputs that a job declares");
   } else if (flag.name == "dist_ai_frame") {
     take_framework(flag.value, project);
   } else if (flag.name == "output_ufs_path") {
-    project.lost.emplace_back("the folder of `--output_ufs_path`: `trainmake pull` brings what a job left");
+    project.lost.emplace_back(
+        "the folder of `--output_ufs_path`: `trainmake pull RUN --all` brings what a job left");
   } else {
     project.lost.push_back(cat("`--", flag.name, "`, which no tool is known to take"));
   }
@@ -245,6 +248,10 @@ Result<OldProject> read_old_command(const std::vector<std::string>& words) {
     return fail(user_error(cat("Of the tools' commands `pack` and `create` describe a job, and ",
                                what.empty() ? "there is none" : cat("this one is ", quoted(what)))));
   TRY_ASSIGN(const std::vector<Flag> flags, flags_of(words, at + 1));
+  if (flags.empty())
+    return fail(user_error(cat(quoted(cat(path_name(*tool), " ", what)), " says nothing of a job by itself"),
+                           "Paste the whole command, as `trainmake import uai python caffe_tool.py pack "
+                           "--code_path=./code/ ...`"));
   OldProject project;
   if (what == "pack") project.code = "./code/";
   std::string results_ufs;
