@@ -1,6 +1,6 @@
-// `uai bill|rename|memo|remove`: what UCloud's own tool does of jobs beside running them.
-#include <algorithm>
+// `uai bill|list|stop|rename|memo|remove`: what UCloud's own tool does of jobs beside running them.
 #include <array>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -16,6 +16,8 @@
 namespace trainmake {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
 constexpr std::int64_t kSecond_ns = 1'000'000'000;
 constexpr std::int64_t kMonth_ns = 30LL * 24 * 3600 * kSecond_ns;
 
@@ -25,6 +27,8 @@ struct Way {
   const char* example;
 };
 constexpr std::array kWays = {Way{"bill", 0, "trainmake uai bill --since 7d"},
+                              Way{"list", 0, "trainmake uai list"},
+                              Way{"stop", 1, "trainmake uai stop uaitrain-abc123"},
                               Way{"rename", 2, "trainmake uai rename job:mnist mnist-first"},
                               Way{"memo", 2, "trainmake uai memo job:mnist \"a good one\""},
                               Way{"remove", 1, "trainmake uai remove job:mnist"}};
@@ -52,20 +56,79 @@ Result<std::unique_ptr<UaiConsole>> console_of(Session& session, const Service& 
 }
 
 void print_json(const UaiBilledJob& job, const Run* run) {
-  nlohmann::ordered_json line = {{"job", job.id},     {"name", job.name},   {"run", nullptr},
-                                 {"label", nullptr},  {"state", job.state}, {"seconds", job.seconds},
-                                 {"cents", job.cents}};
+  Json line = {{"job", job.id},      {"name", job.name},       {"run", nullptr},    {"label", nullptr},
+               {"state", job.state}, {"seconds", job.seconds}, {"cents", job.cents}};
   if (run != nullptr) {
     line["run"] = run->id;
     line["label"] = run->label.text();
   }
-  write_stdout(line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  write_stdout(line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+// Of the platform that is chosen, without a run.
+Result<std::unique_ptr<UaiConsole>> usual_console(Session& session) {
+  TRY_ASSIGN(const Space* space, session.space());
+  TRY_ASSIGN(const Service* platform, uai_platform_of(*space, session.line().value("--platform")));
+  return console_of(session, *platform);
+}
+
+// What is remembered here of the service's jobs, by their ids.
+using RunsByJob = std::map<std::string, Run>;
+Result<RunsByJob> runs_by_job(Session& session) {
+  TRY(session.open_state(State::Access::kLook));
+  TRY_ASSIGN(std::vector<Run> runs, session.state().all());
+  RunsByJob by_job;
+  for (Run& run : runs) {
+    if (const std::string job = run.job; !job.empty()) by_job.emplace(job, std::move(run));
+  }
+  return by_job;
+}
+
+Json time_json(std::int64_t seconds) { return seconds == 0 ? Json() : Json(time_text(seconds * kSecond_ns)); }
+
+void print_json(const UaiJob& job, const Run* run) {
+  const Json line = {{"job", job.id},
+                     {"name", job.name},
+                     {"run", run == nullptr ? Json() : Json(run->id)},
+                     {"label", run == nullptr ? Json() : Json(run->label.text())},
+                     {"state", job.state},
+                     {"memo", job.memo},
+                     {"created", time_json(job.created_s)},
+                     {"started", time_json(job.started_s)},
+                     {"ended", time_json(job.ended_s)}};
+  write_stdout(line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+Result<int> print_list(Session& session, const std::stop_token& stop) {
+  TRY_ASSIGN(const std::unique_ptr<UaiConsole> console, usual_console(session));
+  TRY_ASSIGN(const std::vector<UaiJob> jobs, console->jobs(stop));
+  TRY_ASSIGN(const RunsByJob runs, runs_by_job(session));
+  std::vector<std::vector<std::string>> rows = {{"run", "label", "job", "state", "created", "memo"}};
+  for (const UaiJob& job : jobs) {
+    const auto found = runs.find(job.id);
+    const Run* ours = found == runs.end() ? nullptr : &found->second;
+    if (session.json()) print_json(job, ours);
+    rows.push_back({ours == nullptr ? "-" : ours->id,
+                    ours == nullptr ? printable(job.name) : session.shown(ours->label), printable(job.id),
+                    printable(job.state), moment_text(job.created_s * kSecond_ns), printable(job.memo)});
+  }
+  if (!session.json()) write_stdout(table_text(rows));
+  return 0;
+}
+
+Result<int> stop_job(Session& session, const std::string& job) {
+  TRY_ASSIGN(const std::unique_ptr<UaiConsole> console, usual_console(session));
+  TRY(console->stop(job));
+  if (session.json())
+    write_stdout(Json({{"job", printable(job)}, {"stopped", true}}).dump() + "\n");
+  else
+    write_stderr(
+        cat("UAI-Train was asked to stop ", quoted(job), "; `trainmake uai list` shows its state\n"));
+  return 0;
 }
 
 Result<int> print_bill(Session& session) {
-  TRY_ASSIGN(const Space* space, session.space());
-  TRY_ASSIGN(const Service* platform, uai_platform_of(*space, session.line().value("--platform")));
-  TRY_ASSIGN(const std::unique_ptr<UaiConsole> console, console_of(session, *platform));
+  TRY_ASSIGN(const std::unique_ptr<UaiConsole> console, usual_console(session));
   const std::int64_t now_ns = session.host().clock.now_ns();
   std::int64_t from_ns = now_ns - kMonth_ns;
   if (const std::optional<std::string> since = session.line().value("--since")) {
@@ -76,13 +139,11 @@ Result<int> print_bill(Session& session) {
     from_ns = *parsed;
   }
   TRY_ASSIGN(const UaiBill bill, console->bill(from_ns / kSecond_ns, now_ns / kSecond_ns));
-  TRY(session.open_state(State::Access::kLook));
-  TRY_ASSIGN(const std::vector<Run> runs, session.state().all());
+  TRY_ASSIGN(const RunsByJob runs, runs_by_job(session));
   std::vector<std::vector<std::string>> rows = {{"run", "label", "job", "state", "took", "yuan"}};
   for (const UaiBilledJob& job : bill.jobs) {
-    const auto run =
-        std::find_if(runs.begin(), runs.end(), [&](const Run& each) { return each.job == job.id; });
-    const Run* ours = run == runs.end() ? nullptr : &*run;
+    const auto found = runs.find(job.id);
+    const Run* ours = found == runs.end() ? nullptr : &found->second;
     if (session.json()) print_json(job, ours);
     rows.push_back({ours == nullptr ? "-" : ours->id,
                     ours == nullptr ? printable(job.name) : session.shown(ours->label), printable(job.id),
@@ -113,6 +174,8 @@ Result<int> uai_command(const Call& call) {
   TRY_ASSIGN(const Way* way, way_of(words));
   const std::string_view what = way->name;
   if (what == "bill") return print_bill(session);
+  if (what == "list") return print_list(session, call.stop);
+  if (what == "stop") return stop_job(session, words[1]);
   TRY_ASSIGN(const Run run, run_of(session, words[1]));
   TRY_ASSIGN(const Space* space, session.space());
   TRY_ASSIGN(const std::unique_ptr<UaiConsole> console,
@@ -123,7 +186,8 @@ Result<int> uai_command(const Call& call) {
     write_stderr(cat(name, " is called ", quoted(words[2]), " at UAI-Train\n"));
   } else if (what == "memo") {
     TRY(console->remark(run.id, words[2]));
-    write_stderr(cat(name, " has the memo ", quoted(words[2]), "\n"));
+    write_stderr(cat(
+        name, words[2].empty() ? " has no memo any more" : cat(" has the memo ", quoted(words[2])), "\n"));
   } else {
     if (!is_over(run.status))
       return fail(user_error(cat(name, " is not over: ", status_text(run)),

@@ -273,7 +273,7 @@ class UaiServer(UfileServer):
         jobs = jobs[own["Offset"]:][:own["Limit"] or None]
         hidden = ("TrainPublicKey", "TrainPrivateKey")
         told = [{"TrainJobId": job.id, "Status": job.state, "CreateTime": job.created, "StartTime": job.started, "EndTime": job.ended, "ResourceId": "",
-                 "TrainWorkSrv": [], "TrainPSSrv": None, "BillTotalPrice": 10, "BillUnitPrice": 10,
+                 "LogFileURL": f"http://logs.example.com/{job.id}.log" if job.state in OVER else "", "TrainWorkSrv": [], "TrainPSSrv": None, "BillTotalPrice": 10, "BillUnitPrice": 10,
                  **{name: value for name, value in job.asked.items() if name not in hidden}} for job in jobs]
         return {"TotalCount": len(self.jobs), "DataSet": told or None}
 

@@ -1,5 +1,6 @@
 """The bill, another name or memo, and removal of jobs on UAI-Train; the vendor's own client sends the same."""
 
+from story import eventually
 from uai_server import ACTIONS, PROJECT
 from uai_story import OnUai
 from ufile_server import PRIVATE
@@ -29,13 +30,19 @@ class Console(OnUai):
         server.calls.clear()
         bill = place.ask("uai", "bill").exits(0).out
         self.assert_told(bill, run["run"], "job:a", "job:b", run["job"], "Done", "12.34", "24.68")
+        server.calls.clear()
         lines = place.ask("uai", "bill", "--since", "1h", "--json").exits(0).lines
+        asked = server.called("GetUAITrainBillInfo")[-1]
+        self.assertEqual(int(asked["EndTime"]) - int(asked["BeginTime"]), 3600)
         self.assertEqual(sorted((each["label"], each["state"], each["cents"]) for each in lines), [("//job:a", "Done", 1234), ("//job:b", "Done", 1234)])
         place.ask("uai", "memo", "job:a", "a good one").exits(0)
+        self.assert_told(place.ask("uai", "memo", "job:b", "").exits(0).err, "has no memo any more")
+        self.assertEqual(sorted(job.asked["TrainJobMemo"] for job in server.jobs.values()), ["", "a good one"])
+        place.ask("uai", "memo", "job:b", "first").exits(0)
         place.ask("uai", "rename", run["run"], "mnist-best").exits(0)
         changed = server.jobs[run["job"]]
         self.assertEqual((changed.name, changed.asked["TrainJobMemo"]), ("mnist-best", "a good one"))
-        self.assert_told(place.ask("show", "job:a").exits(0), "a good one")
+        self.assert_told(place.ask("show", "job:a").exits(0), "a good one", f"http://logs.example.com/{run['job']}.log")
         self.assert_nothing_ran(place.make("job:a", "--platform", "uai"))
         ours = [(action, parameters) for action, parameters in server.calls if action in ACTIONS]
         self.assertEqual({parameters["ProjectId"] for _, parameters in ours}, {PROJECT})
@@ -50,9 +57,29 @@ class Console(OnUai):
             self.assert_told(place.ask("uai", *words).exits(2), f"Run `{run['run']}` is not on UAI-Train's list any more: `trainmake uai remove` took it off on 20")
         self.assertEqual(server.calls, [])
 
+    def test_jobs_that_nothing_is_remembered_of_are_seen_and_stopped(self):
+        server = self.cloud()
+        place = self.place({"code/main.py": "import time; print('up', flush=True); time.sleep(600)\n", "data/a.txt": "a\n", "TRAINFILE.lua": TRAINFILE,
+                            "TRAINSPACE.lua": TRAINSPACE})
+        self.connect(place, server)
+        place.ask("--platform", "uai", "job:a", "--no-wait").exits(0)
+        self.assert_told(place.ask("uai", "list").exits(0).out, "job:a", "first", place.runs()[0]["run"])
+        place.remove(".trainmake")
+        self.assertEqual(place.ask("ps", "--json").exits(0).lines, [])
+        listed = place.ask("uai", "list", "--json").exits(0).only
+        self.assertEqual((listed["job"], listed["run"], listed["label"], listed["memo"], listed["ended"]), (*server.jobs, None, None, "first", None))
+        self.assertIn(listed["state"], ("Waiting", "Starting", "Doing"))
+        eventually(lambda: place.ask("uai", "list", "--json").only["state"] == "Doing", "it does not run")
+        server.calls.clear()
+        self.assert_told(place.ask("uai", "stop", listed["job"]).exits(0).err, f"asked to stop `{listed['job']}`")
+        ours = [(action, parameters) for action, parameters in server.calls if action in ACTIONS]
+        self.assertEqual([action for action, _ in ours], ["StopUAITrainJob"])
+        eventually(lambda: place.ask("uai", "list", "--json").only["state"] == "Stopped", "it goes on")
+        self.assert_told(place.ask("uai", "stop", listed["job"]).exits(3).err, "[230]", "`trainmake uai list`")
+
     def test_what_is_wrong_is_told(self):
         server, place = self.project()
-        self.assert_told(place.ask("help", "uai").exits(0).out, "trainmake uai bill|rename|memo|remove", "What of a job becomes what")
+        self.assert_told(place.ask("help", "uai").exits(0).out, "trainmake uai bill|list|stop|rename|memo|remove", "What of a job becomes what")
         self.assert_told(place.ask("uai", "remov", "job:a").exits(2), "Did you mean `remove`?")
         self.assert_told(place.ask("uai", "rename", "job:a").exits(2), "takes 2 words, got 1", "trainmake uai rename job:mnist")
         self.assert_told(place.ask("uai", "rename", "job:a", "no name").exits(3), "[230] invalid job name")

@@ -730,6 +730,34 @@ TEST(UaiPlatform, TheLogOfACancelledJobIsNotWaitedFor) {
   EXPECT_EQ(ended.look().status, RunStatus::kCancelled);
 }
 
+TEST(UaiPlatform, WhereLinesOfALogMayBeMissingALineOfOursSaysSo) {
+  FakeClock clock;
+  UaiWorld world(clock);
+  world.uai.window = 2;
+  const std::string first = world.folder.path("first"), second = world.folder.path("second");
+  const auto wait = [](const std::string& gate) {
+    return cat("until test -e ", gate, "; do sleep 0.01; done; ");
+  };
+  const JobHandle job = world.submit(UaiWorld::spec(
+      1, cat("echo a; echo b; ", wait(first), "printf 'c\\nd\\ne\\n'; ", wait(second), "echo f")));
+  std::string log;
+  const auto await = [&](const std::string& end) {
+    for (int tries = 0; tries < 2000 && !log.ends_with(end); ++tries) {
+      clock.advance(std::chrono::seconds(20));
+      real_clock().wait(std::chrono::milliseconds(5), {});
+      (void)world.platform.poll(job);
+      log = world.platform.read_log(job, {0, 1000}).value_or("cannot be read");
+    }
+  };
+  await("b\n");
+  world.folder.write("first", "");
+  await("e\n");
+  world.folder.write("second", "");
+  await("f\n");
+  EXPECT_EQ(log,
+            "a\nb\n... trainmake: lines may be missing here, which UAI-Train did not tell ...\nd\ne\nf\n");
+}
+
 TEST(UaiPlatform, AJobGoesOnFromACheckpointThatIsPutIntoItsFolder) {
   UaiWorld world;
   JobSpec spec =

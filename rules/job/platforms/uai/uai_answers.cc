@@ -122,6 +122,7 @@ Result<std::vector<UaiJob>> parse_uai_jobs(const std::string& body) {
     job.ended_s = number_at(entry, "EndTime").value_or(0);
     job.price_cents = number_at(entry, "BillTotalPrice").value_or(0);
     job.output_url = text_at(entry, "OutputUfilePath");
+    job.log_url = text_at(entry, "LogFileURL");
     if (job.id.empty()) return fail(not_understood("jobs"));
     jobs.push_back(std::move(job));
   }

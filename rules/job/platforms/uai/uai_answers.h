@@ -39,6 +39,7 @@ struct UaiJob {
   std::int64_t created_s = 0, started_s = 0, ended_s = 0;  // 0: not yet
   std::int64_t price_cents = 0;
   std::string output_url;
+  std::string log_url;  // of its log as a file, where the service tells one
   friend bool operator==(const UaiJob&, const UaiJob&) = default;
 };
 Result<std::vector<UaiJob>> parse_uai_jobs(const std::string& body);

@@ -1,5 +1,7 @@
 #include "rules/job/platforms/uai/uai_console.h"
 
+#include <algorithm>
+
 #include "engine/base/text.h"
 
 namespace trainmake {
@@ -9,6 +11,23 @@ Result<UaiBill> UaiConsole::bill(std::int64_t from_s, std::int64_t until_s) {
       {"BeginTime", cat(from_s)}, {"EndTime", cat(until_s)}, {"Offset", "0"}, {"Limit", "0"}};
   TRY_ASSIGN(const std::string body, api_.look("GetUAITrainBillInfo", asked, "look at the bill"));
   return parse_uai_bill(body);
+}
+
+Result<std::vector<UaiJob>> UaiConsole::jobs(const std::stop_token& stop) {
+  TRY_ASSIGN(std::vector<UaiJob> jobs, jobs_.all_now(stop));
+  std::stable_sort(jobs.begin(), jobs.end(),
+                   [](const UaiJob& a, const UaiJob& b) { return a.created_s > b.created_s; });
+  return jobs;
+}
+
+Result<void> UaiConsole::stop(const std::string& job) {
+  constexpr const char* kAction = "StopUAITrainJob";
+  TRY_ASSIGN(const UaiAnswer answer, api_.send(kAction, {{"TrainJobId", job}}));
+  if (!answer.is_refusal()) return {};
+  Error error = api_.refusal(answer, kAction, cat("stop job ", quoted(job)));
+  if (answer.says_no_such_job())
+    error.hint = "`trainmake uai list` shows the project's jobs, and their states";
+  return fail(std::move(error));
 }
 
 UaiRun UaiConsole::folder_of(const std::string& run) const {

@@ -3,12 +3,15 @@
 #pragma once
 
 #include <cstdint>
+#include <stop_token>
 #include <string>
+#include <vector>
 
 #include "engine/base/host.h"
 #include "engine/model/event.h"
 #include "engine/model/project.h"
 #include "rules/job/platforms/uai/uai_api.h"
+#include "rules/job/platforms/uai/uai_jobs.h"
 #include "rules/job/platforms/uai/uai_options.h"
 #include "rules/job/platforms/uai/uai_run.h"
 
@@ -18,10 +21,18 @@ class UaiConsole {
  public:
   // Borrows host, workspace and tally.
   UaiConsole(Host& host, const Workspace& workspace, Tally& tally, UaiOptions options)
-      : host_(host), workspace_(workspace), options_(std::move(options)), api_(host_, options_, tally) {}
+      : host_(host),
+        workspace_(workspace),
+        options_(std::move(options)),
+        api_(host_, options_, tally),
+        jobs_(api_, host_.clock) {}
 
   // Of the project's jobs, whoever started them. Times are seconds since 1970.
   Result<UaiBill> bill(std::int64_t from_s, std::int64_t until_s);
+  // The project's jobs that are on the list, whoever started them; the newest first.
+  Result<std::vector<UaiJob>> jobs(const std::stop_token& stop);
+  // By the service's id, whoever started it.
+  Result<void> stop(const std::string& job);
   // The run is found by the service's id of its job from then on, as before.
   Result<void> rename(const std::string& run, const std::string& name);
   Result<void> remark(const std::string& run, const std::string& memo);
@@ -38,6 +49,7 @@ class UaiConsole {
   const Workspace& workspace_;
   UaiOptions options_;
   UaiApi api_;
+  UaiJobs jobs_;
 };
 
 }  // namespace trainmake

@@ -129,6 +129,12 @@ Result<UaiSight> UaiJobs::look_before_start(const std::string& name, const std::
   return sight_of("", name, {});
 }
 
+Result<std::vector<UaiJob>> UaiJobs::all_now(const std::stop_token& stop) {
+  const std::lock_guard lock(mutex_);
+  TRY(ask(stop));
+  return jobs_;
+}
+
 void UaiJobs::expect_news() {
   const std::lock_guard lock(mutex_);
   pause_ns_ = kSecond_ns;

@@ -39,6 +39,8 @@ class UaiJobs {
   Result<UaiSight> look_now(const std::string& name, const std::stop_token& stop);
   // On a list that is no older than the first call of this: one for all that are started.
   Result<UaiSight> look_before_start(const std::string& name, const std::stop_token& stop);
+  // All of the project, as they are now.
+  Result<std::vector<UaiJob>> all_now(const std::stop_token& stop);
   // Something is about to change: the next list is not put off.
   void expect_news();
 

@@ -18,6 +18,12 @@ constexpr std::int64_t kLate_ns = 12 * kSecond_ns, kBetweenRests_ns = 2 * kSecon
 // Of the log's end, that an answer is compared with.
 constexpr std::size_t kKnownBytes = std::size_t{64} << 20U;
 
+// Of a job that is over the service tells so many lines, the last ones.
+constexpr std::size_t kLastLines = 50;
+// Stands in the log where what was told does not join what was known.
+constexpr std::string_view kGap =
+    "... trainmake: lines may be missing here, which UAI-Train did not tell ...";
+
 // How a word of lines stands in a text of lines, as Knuth, Morris and Pratt find it.
 struct Fit {
   std::optional<std::size_t> first_end;  // where it stands in there first, all of it: behind its last line
@@ -79,7 +85,10 @@ std::vector<UaiSeen> seen_in(std::string_view log, bool is_from_start,
       const bool is_more = of == marks.size() || marks[i].size() > marks[of].size();
       if (is_more && line.starts_with(marks[i])) of = i;
     }
-    if (of < marks.size()) seen[of].lines.push_back(line.substr(marks[of].size()));
+    if (of < marks.size() && line.substr(marks[of].size()) == kGap)
+      seen[of] = {{}, false};
+    else if (of < marks.size())
+      seen[of].lines.push_back(line.substr(marks[of].size()));
     log.remove_prefix(std::min(end + 1, log.size()));
   }
   return seen;
@@ -131,8 +140,11 @@ Result<bool> UaiLog::fetch(const UaiRun& run, const std::string& job, Pace& pace
                     "read the job's log"));
     TRY_ASSIGN(const std::vector<std::string> answer, parse_uai_log(body));
     std::string more;
-    for (std::size_t line = known_of_answer(seen[i], answer); line < answer.size(); ++line)
-      more += cat(marks[i], answer[line], "\n");
+    const std::size_t known = known_of_answer(seen[i], answer);
+    const bool may_lack_some =
+        known == 0 && (!seen[i].lines.empty() || (is_over && answer.size() >= kLastLines));
+    if (may_lack_some && !answer.empty()) more = cat(marks[i], kGap, "\n");
+    for (std::size_t line = known; line < answer.size(); ++line) more += cat(marks[i], answer[line], "\n");
     if (more.empty()) continue;
     TRY_ASSIGN(LogFile log, LogFile::open(run.log()));
     TRY(log.append(more));
