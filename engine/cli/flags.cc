@@ -38,6 +38,7 @@ constexpr FlagSpec kFlags[] = {
     {"--output", 0, "FORMAT", "text, dot, html or json"},
     {"--to", 0, "DIR", "Where to put the files; of an image FILE.tar, DIR/ or - for stdout"},
     {"--with", 0, "PROGRAM", "Who takes the image: podman, docker or nerdctl"},
+    {"--all", 0, "", "All that the run left, declared or not, where its platform keeps that"},
     {"--overwrite", 0, "", "Replace what lies there and is no output or archive"},
     {"--test-data", 0, "PATH", "The folder that is /data/data in a local test; else that of the job's data"},
     {"--test-output", 0, "PATH", "The folder that is /data/output in a local test; else `output`"},
@@ -78,7 +79,7 @@ constexpr CommandSpec kCommands[] = {
      "What jobs printed, each line with its job's label where there are several", "--follow"},
     {"attach", "[RUN|LABEL]", "do", "Follow a running job to its end, and record it", ""},
     {"cancel", "RUN|LABEL...", "do", "End running jobs", ""},
-    {"pull", "LABEL|RUN", "do", "Put a job's outputs on disk", "--to --overwrite"},
+    {"pull", "LABEL|RUN", "do", "Put a job's outputs on disk", "--to --overwrite --all"},
     {"image", "export|load|check LABEL...", "do",
      "Hand an image on as it was last built: to a file, a folder, podman or docker; or check all of it",
      "--to --overwrite --with"},
@@ -101,8 +102,9 @@ constexpr CommandSpec kCommands[] = {
     {"ps", "", "look back", "Jobs in flight", ""},
     {"gc", "", "keep", "Remove what nothing refers to", "--repair --wait --no-wait"},
     {"cache", "export|import FILE", "keep", "The whole cache as one file", "--wait --no-wait"},
-    {"uai", "bill|rename|memo|remove ...", "keep",
-     "UAI-Train's bill, and another name or memo of a job there, or its removal from the list", "--since"},
+    {"uai", "bill|list|stop|rename|memo|remove ...", "keep",
+     "UAI-Train's bill and its jobs, whoever started them: stop one, rename it, take it off the list",
+     "--since"},
     {"login", "[REGISTRY]", "keep", "Keep a login for a registry; alone: which there are",
      "--user --password-stdin --logout"},
     {"doctor", "", "keep", "Say what this machine has and lacks", ""},
@@ -191,6 +193,11 @@ struct Parser {
   // Of `import uai python caffe_tool.py pack --code_path=./code/` all that stands behind two words in a row.
   bool is_of_another_program() const { return line.words.size() > 3 && line.words.front() == "import"; }
 
+  bool clears_memo() const {
+    const std::vector<std::string>& words = line.words;
+    return words.size() == 4 && words[0] == "uai" && words[1] == "memo" && !words[2].empty();
+  }
+
   Result<void> read() {
     bool flags_end = false;
     for (; at < arguments.size(); ++at) {
@@ -210,7 +217,7 @@ struct Parser {
   Result<void> check_no_word_is_empty() const {
     const bool empty = std::any_of(line.words.begin(), line.words.end(),
                                    [](const std::string& word) { return word.empty(); });
-    if (!empty || line.words.front() == "completion" || is_of_another_program()) return {};
+    if (!empty || line.words.front() == "completion" || clears_memo() || is_of_another_program()) return {};
     return fail(user_error("A word is empty",
                            "A variable of the shell may not be set; name a label, as `job:mnist`"));
   }

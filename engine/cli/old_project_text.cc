@@ -182,7 +182,9 @@ struct Writer {
     attributes.add("resources", resources());
     distribution(attributes);
     attributes.add_text("memo", project.memo);
-    lose("what the job leaves: name it, as `outputs = { model = \"model.txt\" }`");
+    lose(
+        "what the job leaves: name it, as `outputs = { model = \"model.txt\" }`; `trainmake pull RUN --all` "
+        "brings all of it");
     return attributes.of("job", out.name);
   }
 

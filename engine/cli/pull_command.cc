@@ -6,6 +6,7 @@
 #include "engine/cli/commands.h"
 #include "engine/cli/finish_run.h"
 #include "engine/cli/live_run.h"
+#include "engine/cli/pull_all.h"
 #include "engine/cli/typed_path.h"
 #include "rules/job/outputs.h"
 
@@ -15,12 +16,14 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Result<void> check_has_outputs(Session& session, const Run& run, const std::stop_token& stop) {
-  if (!run.outputs.empty()) return {};
+  const bool wants_all = session.line().has("--all");
+  if (!run.outputs.empty() && !wants_all) return {};
   const std::string name = cat("Run ", quoted(run.id), " of ", quoted(session.shown(run.label)));
   const Run now = live(session, run, patience_of_looking(stop));
   if (!is_over(now.status))
     return fail(user_error(cat(name, " is ", name_of(now.status), ": it has no outputs yet"),
                            cat("`trainmake attach ", run.id, "` waits for them")));
+  if (wants_all) return {};
   if (now.status != RunStatus::kSucceeded)
     return fail(
         user_error(cat(name, " was ", now.status == RunStatus::kFailed ? "no success" : name_of(now.status),
@@ -29,8 +32,11 @@ Result<void> check_has_outputs(Session& session, const Run& run, const std::stop
   if (!is_over(run.status))
     return fail(user_error(cat(name, " has ended, and its outputs are not kept yet"),
                            cat("`trainmake attach ", run.id, "` keeps them")));
-  return fail(user_error(cat(name, " has no outputs"),
-                         "A job says what it leaves with `outputs = { model = \"model.npz\" }`"));
+  return fail(
+      user_error(cat(name, " has no outputs"),
+                 cat("A job says what it leaves with `outputs = { model = \"model.npz\" }`; where its "
+                     "platform keeps all, `trainmake pull ",
+                     run.id, " --all` brings that")));
 }
 
 Result<Sha256> digest_of_file(FileSystem& files, const std::string& path) {
@@ -97,7 +103,7 @@ Result<int> pull_command(const Call& call) {
         "Leave it out: each then gets a folder of its name"));
   TRY(session.open_state(State::Access::kLook));
   for (const std::string& word : words) {
-    TRY_ASSIGN(const Run run, find_settled_run(session, word, call.stop));
+    TRY_ASSIGN(Run run, find_settled_run(session, word, call.stop));
     TRY(tell_of_later_failure(session, word, run));
     if (run.status == RunStatus::kSucceeded && !run.reusable)
       write_stderr(
@@ -105,8 +111,13 @@ Result<int> pull_command(const Call& call) {
     TRY(check_has_outputs(session, run, call.stop));
     const std::string to = given.value_or(run.label.name);
     const std::string folder = typed_path(session, to);
-    if (!session.line().has("--overwrite")) TRY(check_replaceable(session, run, folder));
-    TRY(copy_outputs(session.blobs(), run, asked_again(session, run), folder));
+    const bool overwrite = session.line().has("--overwrite");
+    if (session.line().has("--all")) {
+      TRY_ASSIGN(run.outputs, pull_all(session, run, folder, overwrite, call.stop));
+    } else {
+      if (!overwrite) TRY(check_replaceable(session, run, folder));
+      TRY(copy_outputs(session.blobs(), run, asked_again(session, run), folder));
+    }
     write_pulled(session, run, to, folder);
   }
   return 0;

@@ -1,0 +1,37 @@
+"""Everything that a run left in its folder of the bucket, whatever it declares."""
+
+from uai_test import OnMnist
+
+
+class Pulled(OnMnist):
+    def test_all_that_a_run_left_comes_without_another_run(self):
+        server = self.cloud()
+        place = self.project(server)
+        place.append("code/train.py", 'import os\nos.makedirs(flags.output_dir + "/logs")\nopen(flags.output_dir + "/logs/events.1", "w").write("e")\n')
+        place.replace("TRAINFILE.lua", 'outputs = { model = "model.txt" }, ', "")
+        place.make("job:mnist")
+        run = place.runs()[0]["run"]
+        self.assert_told(place.ask("pull", "job:mnist").exits(2), "has no outputs", f"`trainmake pull {run} --all`")
+        pulled = place.ask("pull", "job:mnist", "--all", "--to", "all", "--json").exits(0).only
+        self.assertEqual([output["path"] for output in pulled["outputs"]], ["logs/events.1", "model.txt"])
+        self.assertEqual((place.read("all/model.txt"), place.read("all/logs/events.1")), ("3\n", "e"))
+        self.assertEqual(len(server.jobs), 1)
+        self.assertFalse(place.path(f".trainmake/runs/{run}/output").exists())
+        place.ask("pull", "job:mnist", "--all", "--to", "all").exits(0)
+        place.append("all/model.txt", "mine\n")
+        self.assert_told(place.ask("pull", "job:mnist", "--all", "--to", "all").exits(2), "is there already", "--overwrite")
+        place.ask("pull", "job:mnist", "--all", "--to", "all", "--overwrite").exits(0)
+        self.assertEqual(place.read("all/model.txt"), "3\n")
+
+    def test_a_failed_run_has_left_something_too(self):
+        server = self.cloud()
+        place = self.project(server)
+        place.append("code/train.py", "raise SystemExit(3)\n")
+        place.ask("job:mnist").exits(1)
+        place.ask("pull", place.runs()[0]["run"], "--all", "--to", "all").exits(0)
+        self.assertEqual(place.read("all/model.txt"), "3\n")
+
+    def test_where_nothing_else_is_kept_that_is_told(self):
+        place = self.tiny()
+        place.make("job:train")
+        self.assert_told(place.ask("pull", "job:train", "--all", "--to", "all").exits(2), "nothing is kept beside its declared outputs")
