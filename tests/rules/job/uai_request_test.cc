@@ -226,7 +226,8 @@ TEST(UaiLog, EachTopicIsALogOfItsOwn) {
   EXPECT_TRUE(seen[3].lines.empty());
   EXPECT_EQ(seen_in("ut\na\n", false, marks)[0].lines, (Views{"a"}));
   const std::string gap = "[ps] ... trainmake: lines may be missing here, which UAI-Train did not tell ...\n";
-  const std::vector<UaiSeen> behind = seen_in("a\n[ps] b\n" + gap + "[ps] c\n", true, marks);
+  const std::string log = cat("a\n[ps] b\n", gap, "[ps] c\n");
+  const std::vector<UaiSeen> behind = seen_in(log, true, marks);
   EXPECT_EQ(behind[0].lines, (Views{"a"}));
   EXPECT_EQ(behind[2].lines, (Views{"c"}));
   EXPECT_FALSE(behind[2].is_from_start);
