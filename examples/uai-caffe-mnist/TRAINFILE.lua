@@ -9,7 +9,7 @@ data "mnist" { files = glob "data/**" }
 -- On UAI-Train it is built on the published image; here its code runs in this machine's Python.
 image "caffe-mnist" {
   code = "code:mnist",
-  base = select { uai = uai.base { arch = "caffe-1.0.0", internal = true }, default = "scratch" },
+  base = select { uai = uai.base { arch = "caffe-1.0.0" }, default = "scratch" },
 }
 
 local function train(solver)

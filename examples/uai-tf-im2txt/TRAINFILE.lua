@@ -9,7 +9,7 @@ data "shards" { files = glob "data/train-?????-of-00256" }
 
 image "im2txt" {
   code = "code:im2txt",
-  base = select { uai = uai.base { arch = "tensorflow-1.1.0", internal = true }, default = "scratch" },
+  base = select { uai = uai.base { arch = "tensorflow-1.1.0" }, default = "scratch" },
   -- A layer of its own: an edit of the code does not send it.
   files = { { srcs = { "checkpoint/inception_v3.ckpt" }, dest = "/data" } },
 }

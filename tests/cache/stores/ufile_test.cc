@@ -308,7 +308,7 @@ TEST(UfileStore, WrongKeysAreToldAndNotShown) {
 TEST(UfileStore, ARefusalWithoutAWordMayBeOfWrongKeys) {
   UfileWorld world;
   world.bucket.fault = [](const HttpRequest& request) {
-    return request.method == "HEAD" ? std::optional(Fault{403}) : std::nullopt;
+    return request.method == "HEAD" ? std::optional(Fault{403, false, 0, ""}) : std::nullopt;
   };
   const auto there = world.store->look("k");
   ASSERT_FALSE(there);
