@@ -115,7 +115,7 @@ TEST(LocalPlatform, OneThatIsInterruptedWhileItIsLaidOutIsNotStartedUntilTheNext
   stop.request_stop();
   std::vector<std::string> told;
   const auto answers = world.platform.submit_all(
-      {{spec, {}, stop.get_token(), [&](std::string text) { told.push_back(std::move(text)); }}});
+      {{spec, {}, {stop.get_token(), [&](std::string text) { told.push_back(std::move(text)); }}}});
   ASSERT_FALSE(answers.front());
   EXPECT_EQ(answers.front().error().blame, Blame::kInterrupted);
   EXPECT_EQ(told,
