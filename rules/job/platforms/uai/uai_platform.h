@@ -41,7 +41,7 @@ class UaiPlatform final : public Platform {
               UaiOptions options, UaiPlaces places, Contract contract);
 
   std::vector<Result<std::string>> submit_all(const std::vector<Submission>& jobs) override;
-  Result<JobStatus> look_at(const JobHandle& job, const Patience& patience) override;
+  Result<JobStatus> look_at(const JobHandle& job, const Patience& waiting) override;
   Result<std::string> read_log(const JobHandle& job, const LogPiece& piece) override;
   std::vector<Result<void>> cancel_all(const std::vector<JobHandle>& jobs, const Patience& patience) override;
   Result<std::string> left(const JobHandle& job, const LeftRequest& wanted) override;
