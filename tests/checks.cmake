@@ -58,8 +58,8 @@ if(TARGET trainmake)
     set(seconds 300)
     if(folder STREQUAL container)
       set(seconds 900)
-    elseif(folder MATCHES "^(data|slurm)$")  # each kind of trouble at each request, at two services; Slurm takes its time
-      set(seconds 600)
+    elseif(folder MATCHES "^(data|slurm|uai)$")  # each kind of trouble at each request, at two services; these take their time
+      set(seconds 900)
     endif()
     check("e2e: ${folder}" COMMAND ${Python3_EXECUTABLE} -B tests/e2e/run --bin $<TARGET_FILE:trainmake> ${folder} LABEL e2e TIMEOUT ${seconds})
   endforeach()
