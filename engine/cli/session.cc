@@ -162,13 +162,14 @@ Result<const Rules*> Session::rules() {
   TRY_ASSIGN(const Space* space, Session::space());
   TRY_ASSIGN(const std::string name, platform_name());
   TRY_ASSIGN(Platform * platform, Session::platform());
-  const bool is_tried_here = line_.has("--local") && !platform->traits.runs_images;
-  const bool is_as_there = contract_asked_for(*space, line_) == usual_contract_of("uai") ||
-                           pulls_images(*space, space->default_platform);
+  // As hints have it, without `--local` where that says nothing new.
+  const bool is_here = line_.has("--local") || name == kLocal;
+  const bool is_as_there = (is_here && contract_asked_for(*space, line_) == usual_contract_of("uai")) ||
+                           (line_.has("--local") && pulls_images(*space, space->default_platform));
   owned_rules_ =
       all_rules({host_, workspace(), *space, blobs_, digests_, file_sets_, state(), *platform, name, tally_,
                  [this](const Label& label) { return step_locks_.try_lock(label.text()); },
-                 is_tried_here && is_as_there, line_.has("--prune")});
+                 !platform->traits.runs_images && is_as_there, line_.has("--prune")});
   for (const std::unique_ptr<Rule>& rule : owned_rules_) rules_.push_back(rule.get());
   return &rules_;
 }
