@@ -12,7 +12,7 @@
 #include "rules/all.h"
 #include "rules/data/elsewhere.h"
 #include "rules/data/external.h"
-#include "rules/data/ledger.h"
+#include "rules/data/ledgers.h"
 #include "rules/data/place.h"
 #include "rules/data/split.h"
 #include "rules/image/base_lock.h"
@@ -144,8 +144,7 @@ struct Collector {
                }));
     removed.bytes += fetched;
     TRY_ASSIGN(const std::uint64_t ledgers,
-               Ledger::collect_snapshots(services.host.files, services.workspace.cache, kOfOneContent,
-                                         kOthersAsked));
+               collect_snapshots(services.host.files, services.workspace.cache, kOfOneContent, kOthersAsked));
     removed.bytes += ledgers;
     // What is known of the parts of files that are not kept any more.
     TRY_ASSIGN(const std::uint64_t split,

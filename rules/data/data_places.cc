@@ -6,6 +6,7 @@
 
 #include "engine/base/text.h"
 #include "rules/data/external.h"
+#include "rules/data/ledgers.h"
 
 namespace trainmake {
 namespace {
@@ -139,7 +140,7 @@ Result<void> DataPlaces::check_mounted(const StorePlace& place, const Target& ta
   // That all of it is to be sent again was said.
   const bool is_healed = ledger.is_known() && ledger.mirror().objects.empty();
   TRY_ASSIGN(const std::vector<std::string> places,
-             Ledger::latest_places(services_.host.files, services_.workspace.cache, SIZE_MAX));
+             latest_places(services_.host.files, services_.workspace.cache, SIZE_MAX));
   const std::string of_this_store = cat(place.service, "\n");
   const bool was_sent_to = std::any_of(places.begin(), places.end(), [&](const std::string& identity) {
     return identity.starts_with(of_this_store);
@@ -158,7 +159,7 @@ Ledger DataPlaces::ledger_as_kept(const StorePlace& place) const {
 }
 
 std::vector<std::string> DataPlaces::latest_kept(std::size_t most) const {
-  return Ledger::latest_places(services_.host.files, services_.workspace.cache, most)
+  return latest_places(services_.host.files, services_.workspace.cache, most)
       .value_or(std::vector<std::string>());
 }
 

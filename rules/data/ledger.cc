@@ -8,7 +8,6 @@
 namespace trainmake {
 namespace {
 
-constexpr std::string_view kMagic = "tm-mirror-4\n";
 // Of a manifest object that is another by now: no store gives one this tag.
 constexpr std::string_view kTagOfNone = "forgotten";
 
@@ -48,41 +47,6 @@ std::string entry(Word word, const std::function<void(Encoder&)>& fill) {
   return out;
 }
 
-// Of the ledgers, the one written last first.
-Result<std::vector<std::string>> latest_files(FileSystem& files, const std::string& cache_folder) {
-  const std::string folder = path_join(cache_folder, kMirrorsFolder);
-  std::vector<std::pair<std::int64_t, std::string>> ledgers;  // when, and which
-  TRY_ASSIGN(const Stat there, files.look(folder));
-  if (!there.exists()) return std::vector<std::string>();
-  TRY_ASSIGN(const std::vector<FolderEntry> entries, files.list(folder));
-  for (const FolderEntry& entry : entries) {
-    if (!Digest128::parse(entry.name)) continue;
-    std::string path = path_join(folder, entry.name);
-    TRY_ASSIGN(const Stat stat, files.look(path));
-    ledgers.emplace_back(-stat.mtime_ns, std::move(path));
-  }
-  std::sort(ledgers.begin(), ledgers.end());
-  std::vector<std::string> paths;
-  for (auto& [when, path] : ledgers) paths.push_back(std::move(path));
-  return paths;
-}
-
-// "" when it is none, or went meanwhile.
-Result<std::string> place_in(FileSystem& files, const std::string& path) {
-  constexpr std::size_t kHead = 4096;  // more than a tag and a place are long
-  const Result<std::unique_ptr<FileReader>> reader = files.open(path);
-  if (!reader) return std::string();
-  std::string head(kHead, '\0');
-  TRY_ASSIGN(const std::size_t size, (*reader)->read(head));
-  head.resize(size);
-  if (!head.starts_with(kMagic)) return std::string();
-  Decoder in(std::string_view(head).substr(kMagic.size()));
-  (void)in.digest128();
-  (void)in.string();
-  std::string place(in.string());
-  return in.ok() ? place : std::string();
-}
-
 }  // namespace
 
 Ledger::Ledger(FileSystem& files, const std::string& cache_folder, const std::string& place)
@@ -91,38 +55,6 @@ Ledger::Ledger(FileSystem& files, const std::string& cache_folder, const std::st
       place_(place),
       path_(path_join(path_join(cache_folder, kMirrorsFolder), digest_of(place).hex())) {
   log_path_ = path_ + ".log";
-}
-
-Result<std::vector<std::string>> Ledger::latest_places(FileSystem& files, const std::string& cache_folder,
-                                                       std::size_t most) {
-  TRY_ASSIGN(const std::vector<std::string> paths, latest_files(files, cache_folder));
-  std::vector<std::string> places;
-  for (std::size_t i = 0; i < std::min(most, paths.size()); ++i) {
-    TRY_ASSIGN(std::string place, place_in(files, paths[i]));
-    if (!place.empty()) places.push_back(std::move(place));
-  }
-  return places;
-}
-
-Result<std::uint64_t> Ledger::collect_snapshots(FileSystem& files, const std::string& cache_folder,
-                                                std::string_view mark, std::size_t kept) {
-  TRY_ASSIGN(const std::vector<std::string> paths, latest_files(files, cache_folder));
-  std::uint64_t removed = 0;
-  std::size_t count = 0;
-  for (const std::string& path : paths) {
-    TRY_ASSIGN(const std::string place, place_in(files, path));
-    if (!place.ends_with(mark) || count++ < kept) continue;
-    Ledger ledger(files, cache_folder, place);
-    TRY(ledger.load());
-    const bool was_cut = !ledger.mirror().unsettled.empty() || !ledger.noted_keys().empty();
-    if (was_cut) continue;  // whoever goes on needs it
-    for (const std::string& gone : {path, path + ".log"}) {
-      TRY_ASSIGN(const Stat stat, files.look(gone));
-      TRY(files.remove(gone));
-      removed += stat.size;
-    }
-  }
-  return removed;
 }
 
 // A copy of it has another inode, or lies on another machine.
@@ -145,8 +77,8 @@ Result<void> Ledger::load() {
   TRY_ASSIGN(log_seen_, files_.look(log_path_));
   TRY_ASSIGN(const std::optional<std::string> bytes, read_file_if_there(files_, path_));
   known_ = false;
-  if (bytes && bytes->starts_with(kMagic)) {
-    Decoder in(std::string_view(*bytes).substr(kMagic.size()));
+  if (bytes && bytes->starts_with(kLedgerMagic)) {
+    Decoder in(std::string_view(*bytes).substr(kLedgerMagic.size()));
     const Digest128 digest = in.digest128();
     const bool is_whole = in.ok() && digest_of(in.rest()) == digest;
     std::string tag(in.string());
@@ -374,7 +306,7 @@ Result<void> Ledger::write() {
   Encoder(tag).string(tag_);
   Encoder(tag).string(place_);
   file_ = Hasher().raw(tag).raw(rest).finish();
-  std::string head(kMagic);
+  std::string head(kLedgerMagic);
   Encoder(head).digest(file_);
   TRY_ASSIGN(const std::unique_ptr<FileWriter> writer, files_.create(path_));
   TRY(writer->append(head));

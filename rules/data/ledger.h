@@ -26,6 +26,8 @@
 namespace trainmake {
 
 inline constexpr std::string_view kMirrorsFolder = "mirrors";
+// A ledger's file begins with this, a digest, a tag, and the place.
+inline constexpr std::string_view kLedgerMagic = "tm-mirror-4\n";
 
 // When a transfer of ours was at work, by the steady clock of that boot (`boot_of`).
 struct Beat {
@@ -38,14 +40,6 @@ class Ledger {
  public:
   // `place` names the place in all the world: its service, bucket and prefix.
   Ledger(FileSystem& files, const std::string& cache_folder, const std::string& place);
-  // The places of the ledgers that were written last.
-  static Result<std::vector<std::string>> latest_places(FileSystem& files, const std::string& cache_folder,
-                                                        std::size_t most);
-  // Removes what is known of places whose name ends with `mark`, snapshots, but of the newest ones and of
-  // those that were cut: of an older one the store tells. How many bytes that were.
-  static Result<std::uint64_t> collect_snapshots(FileSystem& files, const std::string& cache_folder,
-                                                 std::string_view mark, std::size_t kept);
-
   // Reads what is there. What is damaged is as good as lost.
   Result<void> load();
   bool is_known() const { return known_; }

@@ -6,6 +6,7 @@
 
 #include "engine/base/text.h"
 #include "rules/data/ledger.h"
+#include "rules/data/ledgers.h"
 #include "tests/rules/mirror_world.h"
 #include "tests/support/mem_fs.h"
 
@@ -376,11 +377,11 @@ TEST_F(LedgerTest, ThePlacesOfThoseWrittenLastAreKnown) {
   ASSERT_TRUE(ledger.save(announced(), "t1"));
   Ledger other(files, "/cache", "another place");
   ASSERT_TRUE(other.save(announced(), "t2"));
-  std::vector<std::string> places = *Ledger::latest_places(files, "/cache", 8);
+  std::vector<std::string> places = *latest_places(files, "/cache", 8);
   std::sort(places.begin(), places.end());
   EXPECT_EQ(places, (Names{"another place", "place"}));
-  EXPECT_EQ(Ledger::latest_places(files, "/cache", 1)->size(), 1U);
-  EXPECT_TRUE(Ledger::latest_places(files, "/none", 8)->empty());
+  EXPECT_EQ(latest_places(files, "/cache", 1)->size(), 1U);
+  EXPECT_TRUE(latest_places(files, "/none", 8)->empty());
 }
 
 TEST_F(LedgerTest, WhatIsKnownOfOldSnapshotsIsCollected) {
@@ -390,8 +391,8 @@ TEST_F(LedgerTest, WhatIsKnownOfOldSnapshotsIsCollected) {
   whole.unsettled.clear();
   ASSERT_TRUE(Ledger(files, "/cache", snapshot(-1)).save(announced(), "t"));  // it was cut
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(Ledger(files, "/cache", snapshot(i)).save(whole, "t"));
-  EXPECT_GT(*Ledger::collect_snapshots(files, "/cache", "\nsnapshot", 8), 0U);
-  EXPECT_EQ(*Ledger::collect_snapshots(files, "/cache", "\nsnapshot", 8), 0U);
+  EXPECT_GT(*collect_snapshots(files, "/cache", "\nsnapshot", 8), 0U);
+  EXPECT_EQ(*collect_snapshots(files, "/cache", "\nsnapshot", 8), 0U);
   std::size_t known = 0;
   for (int i = 0; i < 10; ++i) {
     Ledger one(files, "/cache", snapshot(i));
