@@ -27,16 +27,6 @@ std::string encoded_path(std::string_view key) {
   }
 }
 
-std::string text_said(const Service& service, std::string_view name) {
-  const std::string* text = service.text(name);
-  return text == nullptr ? "" : *text;
-}
-
-bool says_yes(const Service& service, std::string_view name) {
-  const Value* value = service.attributes.find(name);
-  return value != nullptr && value->boolean() != nullptr && *value->boolean();
-}
-
 Result<BucketPlace> read_bucket_place(const Service& service) {
   std::string_view rest = *service.text("url");
   rest.remove_prefix(std::min(rest.find(':') + 1, rest.size()));
@@ -51,11 +41,11 @@ Result<BucketPlace> read_bucket_place(const Service& service) {
   if (path_clean(place.prefix) != place.prefix)
     return wrong(service, cat(" has no plain prefix: ", quoted(place.prefix)),
                  "Write it without `.`, `..` and doubled slashes");
-  place.region = text_said(service, "region");
-  place.profile = text_said(service, "profile");
-  place.create = says_yes(service, "create");
+  place.region = service.text_or("region", "");
+  place.profile = service.text_or("profile", "");
+  place.create = service.says_yes("create");
   TRY_ASSIGN(place.sends, read_send_limits(service, {}));
-  place.service = text_said(service, "endpoint");
+  place.service = service.text_or("endpoint", "");
   while (place.service.ends_with('/')) place.service.pop_back();
   if (!place.service.empty() && !place.service.starts_with("http://") &&
       !place.service.starts_with("https://"))

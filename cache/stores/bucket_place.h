@@ -31,10 +31,6 @@ Result<BucketPlace> read_bucket_place(const Service& service);
 // A key as a path: each of its folders' names encoded for itself.
 std::string encoded_path(std::string_view key);
 
-// What such an attribute says, "" without it; whether it is there and true.
-std::string text_said(const Service& service, std::string_view name);
-bool says_yes(const Service& service, std::string_view name);
-
 // What cannot be a key below a prefix: not plain, no UTF-8, or longer than `longest` bytes with it.
 Result<void> check_key(const BucketPlace& place, const std::string& key, std::size_t longest);
 

@@ -9,6 +9,16 @@ const std::string* Service::text(std::string_view attribute) const {
   return value == nullptr ? nullptr : value->string();
 }
 
+std::string Service::text_or(std::string_view attribute, std::string_view otherwise) const {
+  const std::string* said = text(attribute);
+  return std::string(said == nullptr ? otherwise : *said);
+}
+
+bool Service::says_yes(std::string_view attribute) const {
+  const Value* value = attributes.find(attribute);
+  return value != nullptr && value->boolean() != nullptr && *value->boolean();
+}
+
 const Service* Space::find(std::string_view kind, std::string_view name) const {
   const auto found = std::find_if(services.begin(), services.end(), [&](const Service& service) {
     return service.kind == kind && service.name == name;

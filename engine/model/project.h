@@ -37,6 +37,8 @@ struct Service {
   Location where;
 
   const std::string* text(std::string_view attribute) const;
+  std::string text_or(std::string_view attribute, std::string_view otherwise) const;
+  bool says_yes(std::string_view attribute) const;
 };
 
 struct Space {

@@ -25,12 +25,8 @@ Result<RegistryService> read_registry_service(const Service& service, const Work
             .at(service.where));
   if (!scheme.empty()) read.place.url = cat(scheme, "://", read.place.host);
   if (const std::string* endpoint = service.text("endpoint")) read.place.url = *endpoint;
-  const auto says = [&](const char* name) {
-    const Value* value = service.attributes.find(name);
-    return value != nullptr && value->boolean() != nullptr && *value->boolean();
-  };
-  read.place.insecure = says("insecure");
-  read.is_flat = says("flat");
+  read.place.insecure = service.says_yes("insecure");
+  read.is_flat = service.says_yes("flat");
   if (const std::string* ca = service.text("ca")) read.place.ca = path_join(workspace.root, *ca);
   // Whoever vouches for it does so over TLS.
   if (!read.place.ca.empty() && read.place.url.empty() && !read.place.insecure)

@@ -54,10 +54,10 @@ Result<S3Place> read_s3_place(const Service& service) {
                    "Write it as `s3://my-bucket/some/prefix`: lower case, digits, `-` and `.`, 3 to 63 "
                    "characters")
             .at(service.where));
-  place.path_style = says_yes(service, "path_style");
+  place.path_style = service.says_yes("path_style");
   if (!place.service.empty()) place.limits = limits_of(host_of(place.service));
   if (service.attributes.find("conditional") != nullptr)
-    place.limits.conditional = says_yes(service, "conditional");
+    place.limits.conditional = service.says_yes("conditional");
   return place;
 }
 

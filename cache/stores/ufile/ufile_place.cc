@@ -43,7 +43,7 @@ std::string UfilePlace::copy_source(std::string_view key) const {
 
 Result<UfilePlace> read_ufile_place(const Service& service) {
   TRY_ASSIGN(BucketPlace common, read_bucket_place(service));
-  UfilePlace place{std::move(common), text_said(service, "project_id"), text_said(service, "api")};
+  UfilePlace place{std::move(common), service.text_or("project_id", ""), service.text_or("api", "")};
   while (place.api.ends_with('/')) place.api.pop_back();
   const auto wrong = [&](const std::string& message, std::string hint) {
     return fail(user_error(cat("Store ", quoted(service.name), message), std::move(hint)).at(service.where));

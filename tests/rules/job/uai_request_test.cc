@@ -267,6 +267,22 @@ TEST(UaiOptions, WhatIsDeclaredOfABucketOrAHostHolds) {
   EXPECT_FALSE(stores->ufs);
 }
 
+TEST(UaiOptions, ABucketThatTrainspaceNamesIsMadeInThePlatformsProject) {
+  Space space;
+  space.services = {
+      service("platform", "uai",
+              {{"endpoint", text_value("http://127.0.0.1:8000")}, {"project_id", text_value("org-1")}}),
+      service("store", "a", {{"project_id", text_value("org-2")}, {"url", text_value("ufile://theirs")}}),
+      service("store", "b", {{"url", text_value("ufile://my-data")}})};
+  for (const auto& [name, project] : {std::pair("a", "org-2"), std::pair("b", "org-1")}) {
+    space.default_store = name;
+    take_uai_defaults("uai", space);
+    EXPECT_EQ(space.default_store, name);
+    EXPECT_EQ(*space.find("store", name)->text("project_id"), project);
+    EXPECT_EQ(*space.find("store", name)->text("api"), "http://127.0.0.1:8000");
+  }
+}
+
 TEST(UaiOptions, ItsOwnBucketIsMadeWhereItsJobsAre) {
   Space space;
   space.services.push_back(service("platform", "uai",

@@ -91,12 +91,7 @@ Result<void> keep_checkpoint(FileSystem& files, const RunFolder& run) {
 }  // namespace
 
 LocalOptions local_options_of(const Service& platform, const Workspace& workspace) {
-  const auto says = [&](const char* name) {
-    const Value* value = platform.attributes.find(name);
-    const bool* boolean = value == nullptr ? nullptr : value->boolean();
-    return boolean != nullptr && *boolean;
-  };
-  LocalOptions options{says("container"), says("network")};
+  LocalOptions options{platform.says_yes("container"), platform.says_yes("network")};
   if (const std::string* runtime = platform.text("runtime")) options.runtime = *runtime;
   if (const std::string* cdi = platform.text("cdi")) options.cdi = path_join(workspace.root, *cdi);
   return options;

@@ -36,17 +36,6 @@ bool is_option(std::string_view name) {
   });
 }
 
-std::string text_or(const Service& service, std::string_view attribute, const char* otherwise) {
-  const std::string* text = service.text(attribute);
-  return text != nullptr ? *text : otherwise;
-}
-
-bool says(const Service& service, std::string_view attribute) {
-  const Value* value = service.attributes.find(attribute);
-  const bool* boolean = value == nullptr ? nullptr : value->boolean();
-  return boolean != nullptr && *boolean;
-}
-
 // Where a job prints to is a path below it, in which sbatch takes a backslash as the end of all patterns,
 // those of arrays among them, and leaves it out. A line of our own notes ends where the path's does.
 Result<void> check_shared_dir(const std::string& path) {
@@ -88,7 +77,7 @@ std::vector<Error> wrong_slurm_extra(const Value& extra) {
 
 Result<SlurmOptions> slurm_options_of(const Service& service, const Workspace& workspace) {
   SlurmOptions options;
-  const std::string shared = text_or(service, "shared_dir", "");
+  const std::string shared = service.text_or("shared_dir", "");
   if (shared.empty()) {
     return fail(
         user_error(cat("Platform ", quoted(service.name), " does not say where its nodes find a job's files"),
@@ -98,15 +87,15 @@ Result<SlurmOptions> slurm_options_of(const Service& service, const Workspace& w
   options.shared_dir = path_join(workspace.root, shared);
   if (auto fits = check_shared_dir(options.shared_dir); !fits)
     return fail(std::move(fits).error().at(service.where));
-  options.partition = text_or(service, "partition", "");
-  options.account = text_or(service, "account", "");
-  options.qos = text_or(service, "qos", "");
-  options.gres = text_or(service, "gres", "gpu");
-  options.container = says(service, "container");
-  options.network = says(service, "network");
-  options.runtime = text_or(service, "runtime", "");
+  options.partition = service.text_or("partition", "");
+  options.account = service.text_or("account", "");
+  options.qos = service.text_or("qos", "");
+  options.gres = service.text_or("gres", "gpu");
+  options.container = service.says_yes("container");
+  options.network = service.says_yes("network");
+  options.runtime = service.text_or("runtime", "");
   if (const std::string* cdi = service.text("cdi")) options.cdi = path_join(workspace.root, *cdi);
-  options.mpi = text_or(service, "mpi", "");
+  options.mpi = service.text_or("mpi", "");
   const Value* extra = service.attributes.find("extra");
   if (extra == nullptr || extra->table() == nullptr) return options;
   for (const auto& [name, value] : extra->table()->fields) {

@@ -1,6 +1,8 @@
 #include "rules/job/platforms/uai/uai_options.h"
 
 #include <algorithm>
+#include <initializer_list>
+#include <utility>
 
 #include "cache/stores/bucket_place.h"
 #include "cache/stores/store.h"
@@ -14,14 +16,9 @@ namespace {
 
 constexpr std::string_view kUfile = "ufile://";
 
-std::string text_or(const Service& service, std::string_view attribute, const std::string& otherwise = "") {
-  const std::string* text = service.text(attribute);
-  return text != nullptr ? *text : otherwise;
-}
-
 // Of the API's region that of the object store, whose Beijing has no number.
 std::string storage_region_of(const Service& platform) {
-  const std::string region = text_or(platform, "region", UaiOptions().region);
+  const std::string region = platform.text_or("region", UaiOptions().region);
   return region.starts_with("cn-bj") ? "cn-bj" : region;
 }
 
@@ -59,46 +56,60 @@ std::string without_scheme(const std::string& url) {
 }
 
 bool is_at_uhub(const Service& registry) {
-  const std::string url = without_scheme(text_or(registry, "url"));
+  const std::string url = without_scheme(registry.text_or("url", ""));
   return is_uhub(std::string_view(url).substr(0, url.find('/')));
+}
+
+// What the platform says and the store does not.
+void tell_of_account(const Service& platform, Service& store,
+                     std::initializer_list<std::pair<const char*, const char*>> alike) {
+  for (const auto& [its, ours] : alike) {
+    if (const std::string said = platform.text_or(its, ""); !said.empty()) set(store, ours, said);
+  }
 }
 
 Service own_bucket(const Service& platform, const Space& space, const std::string& bucket) {
   Service store = service_at(space, cat(kUfile, bucket));
   set(store, "region", storage_region_of(platform));
   set_true(store, "create");
-  constexpr std::pair<const char*, const char*> kAlike[] = {
-      {"profile", "profile"}, {"project_id", "project_id"}, {"endpoint", "api"}};
-  for (const auto& [its, ours] : kAlike) {
-    if (const std::string said = text_or(platform, its); !said.empty()) set(store, ours, said);
-  }
+  tell_of_account(platform, store,
+                  {{"profile", "profile"}, {"project_id", "project_id"}, {"endpoint", "api"}});
   store.where = platform.where;
   return store;
 }
 
 void take_store(const Service& platform, Space& space) {
-  const std::string bucket = text_or(platform, "bucket");
-  const Service* chosen = space.find("store", space.default_store);
-  if (bucket.empty() || (chosen != nullptr && uai_bucket_of(*chosen))) return;
-  for (const std::string& name : space.names("store")) {
-    if (text_or(*space.find("store", name), "url") != cat(kUfile, bucket)) continue;
-    space.default_store = name;
+  const std::string bucket = platform.text_or("bucket", "");
+  const auto is_chosen = [&](const Service& service) {
+    return service.kind == "store" && service.name == space.default_store && uai_bucket_of(service);
+  };
+  const auto is_its_own = [&](const Service& service) {
+    return service.kind == "store" && service.text_or("url", "") == cat(kUfile, bucket);
+  };
+  auto there = std::find_if(space.services.begin(), space.services.end(), is_chosen);
+  if (there == space.services.end() && !bucket.empty())
+    there = std::find_if(space.services.begin(), space.services.end(), is_its_own);
+  if (there != space.services.end()) {
+    // Whose login it takes is for the store to say.
+    tell_of_account(platform, *there, {{"project_id", "project_id"}, {"endpoint", "api"}});
+    space.default_store = there->name;
     return;
   }
+  if (bucket.empty()) return;
   Service store = own_bucket(platform, space, bucket);
   store.name = space.default_store = free_name(space, "store", platform.name);
   space.services.push_back(std::move(store));
 }
 
 void take_registry(const Service& platform, Space& space) {
-  const std::string repository = text_or(platform, "registry");
+  const std::string repository = platform.text_or("registry", "");
   const Service* chosen = space.find("registry", space.default_registry);
   if (repository.empty() || (chosen != nullptr && is_at_uhub(*chosen))) return;
   const std::string host(uhub_host_of(platform)), url = cat(host, "/", repository);
   Service registry{"registry", "", {}, platform.where};
   for (const std::string& name : space.names("registry")) {
     const Service& other = *space.find("registry", name);
-    const std::string there = without_scheme(text_or(other, "url"));
+    const std::string there = without_scheme(other.text_or("url", ""));
     if (there == url) {
       space.default_registry = name;
       return;
@@ -155,21 +166,21 @@ Result<void> check_ufs(const Service& platform, const UaiOptions& options) {
 }  // namespace
 
 std::string_view uhub_host_of(const Service& platform) {
-  return says_yes(platform, "internal_uhub") ? kUhubInside : kUhubOutside;
+  return platform.says_yes("internal_uhub") ? kUhubInside : kUhubOutside;
 }
 
 Result<UaiOptions> uai_options_of(const Service& platform, const std::string& root) {
   UaiOptions options;
   options.name = platform.name;
-  options.region = text_or(platform, "region", options.region);
-  options.zone = text_or(platform, "zone", options.zone);
-  options.project = text_or(platform, "project_id");
-  options.profile = text_or(platform, "profile");
-  options.endpoint = text_or(platform, "endpoint");
-  options.business_group = text_or(platform, "business_group", options.business_group);
+  options.region = platform.text_or("region", options.region);
+  options.zone = platform.text_or("zone", options.zone);
+  options.project = platform.text_or("project_id", "");
+  options.profile = platform.text_or("profile", "");
+  options.endpoint = platform.text_or("endpoint", "");
+  options.business_group = platform.text_or("business_group", options.business_group);
   options.uhub_host = uhub_host_of(platform);
-  options.ufs = text_or(platform, "ufs");
-  options.ufs_folder = text_or(platform, "ufs_dir");
+  options.ufs = platform.text_or("ufs", "");
+  options.ufs_folder = platform.text_or("ufs_dir", "");
   if (!options.ufs_folder.empty())
     options.ufs_folder = path_clean(path_join(root, options.ufs_folder)).value_or("");
   while (options.ufs.ends_with('/')) options.ufs.pop_back();
@@ -235,7 +246,7 @@ std::string wrong_data_url(std::string_view url) {
 Result<UaiStores> uai_stores_of(const Service& platform, const UaiOptions& options, const Space& space) {
   UaiStores stores;
   if (!options.ufs.empty()) stores.ufs = service_at(space, cat("dir:", options.ufs_folder));
-  if (const std::string bucket = text_or(platform, "bucket"); !bucket.empty()) {
+  if (const std::string bucket = platform.text_or("bucket", ""); !bucket.empty()) {
     stores.bucket = own_bucket(platform, space, bucket);
     return stores;
   }
