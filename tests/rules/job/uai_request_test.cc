@@ -77,10 +77,9 @@ TEST(UaiRequest, SecretsAreRefused) {
 }
 
 TEST(UaiRequest, AMachineIsANumberAndAKind) {
-  EXPECT_EQ(parse_machine("4-P40")->accelerators, 4);
-  EXPECT_EQ(parse_machine("4-P40")->kind, "P40");
+  EXPECT_EQ(accelerators_of("4-P40"), 4);
   for (const char* wrong : {"", "4", "4-", "P40", "-P40", "x-P40"})
-    EXPECT_FALSE(parse_machine(wrong)) << wrong;
+    EXPECT_FALSE(accelerators_of(wrong)) << wrong;
   Table resources;
   EXPECT_FALSE(node_type_of(resources));
   resources.fields = {{"gpus", number(2)}, {"node_type", text_value("4-P40")}};

@@ -120,7 +120,6 @@ Result<std::vector<UaiJob>> parse_uai_jobs(const std::string& body) {
     job.created_s = number_at(entry, "CreateTime").value_or(0);
     job.started_s = number_at(entry, "StartTime").value_or(0);
     job.ended_s = number_at(entry, "EndTime").value_or(0);
-    job.price_cents = number_at(entry, "BillTotalPrice").value_or(0);
     job.output_url = text_at(entry, "OutputUfilePath");
     job.log_url = text_at(entry, "LogFileURL");
     if (job.id.empty()) return fail(not_understood("jobs"));

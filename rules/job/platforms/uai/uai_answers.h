@@ -37,7 +37,6 @@ struct UaiJob {
   std::string state;  // as it comes
   std::string memo;
   std::int64_t created_s = 0, started_s = 0, ended_s = 0;  // 0: not yet
-  std::int64_t price_cents = 0;
   std::string output_url;
   std::string log_url;  // of its log as a file, where the service tells one
   friend bool operator==(const UaiJob&, const UaiJob&) = default;

@@ -137,7 +137,7 @@ Result<UaiCreation> UaiPlatform::creation_of(const JobSpec& spec, const std::str
   const auto heeding = place.store->heed(stop);
   job.output_url = place.folder.url(results_of(name, place.folder));
   UaiWants wants{"", job.nodes, place.folder.is_ufs};
-  TRY_ASSIGN(wants.framework, framework_of(spec.distribution, spec.resources));
+  TRY_ASSIGN(wants.framework, distributed_framework(spec.distribution, spec.resources));
   TRY_ASSIGN(wants.node_type, node_type_of(spec.resources));
   TRY_ASSIGN(job.hours, hours_of(spec.resources, spec.timeout_s));
   TRY_ASSIGN(job.image, uhub_path_of(spec.pulled_image, options_));
@@ -455,7 +455,7 @@ Result<void> UaiPlatform::admits(const Outlook& job, Asking asking) {
                            "Give it `ufs = \"10.9.1.2:/ufs-abc123\"` and `ufs_dir = \"/mnt/ufs\"`, where "
                            "this machine has it, or "
                            "ask for `nodes = 1` on a larger machine"));
-  TRY(framework_of(job.distribution, job.resources));
+  TRY(distributed_framework(job.distribution, job.resources));
   TRY(hours_of(job.resources, job.timeout_s));
   TRY(check_mounted(place_for(nodes)));
   if (job.image) TRY(uhub_path_of(*job.image, options_));

@@ -40,11 +40,10 @@ Result<std::string> render_docker_cmd(const JobSpec& spec, const Contract& contr
   return shell_line(words);  // a shell reads the command on its way
 }
 
-std::optional<UaiMachine> parse_machine(std::string_view node_type) {
+std::optional<std::int64_t> accelerators_of(std::string_view node_type) {
   const std::size_t dash = node_type.find('-');
   const auto count = whole_number<std::int64_t>(node_type.substr(0, dash));
-  if (!count || dash == node_type.npos || dash + 1 == node_type.size()) return std::nullopt;
-  return UaiMachine{*count, std::string(node_type.substr(dash + 1))};
+  return dash == node_type.npos || dash + 1 == node_type.size() ? std::nullopt : count;
 }
 
 Result<std::string> node_type_of(const Table& resources) {
@@ -54,13 +53,13 @@ Result<std::string> node_type_of(const Table& resources) {
     return fail(
         user_error("The job does not say what kind of machine it needs, and UAI-Train has several",
                    "Write it as `resources = { node_type = \"1-P40\" }`: one accelerator called P40"));
-  const std::optional<UaiMachine> machine = parse_machine(*text);
-  if (!machine)
+  const std::optional<std::int64_t> accelerators = accelerators_of(*text);
+  if (!accelerators)
     return fail(user_error(cat("`node_type` ", quoted(*text), " is no kind of machine"),
                            "Write it as `1-P40`: how many accelerators, and what they are called"));
-  const std::int64_t gpus = count_of(resources, "gpus", machine->accelerators);
-  if (gpus != machine->accelerators)
-    return fail(user_error(cat("A machine of type ", quoted(*text), " has ", machine->accelerators,
+  const std::int64_t gpus = count_of(resources, "gpus", *accelerators);
+  if (gpus != *accelerators)
+    return fail(user_error(cat("A machine of type ", quoted(*text), " has ", *accelerators,
                                " accelerators, and `gpus` asks for ", gpus),
                            "Leave out `gpus`: the type says it"));
   return *text;
@@ -73,7 +72,7 @@ Result<std::int64_t> hours_of(const Table& resources, std::int64_t timeout_s) {
                          "Write it as `resources = { hours = 6 }`, or give it a `timeout`"));
 }
 
-Result<std::string> framework_of(const Table& distribution, const Table& resources) {
+Result<std::string> distributed_framework(const Table& distribution, const Table& resources) {
   if (const std::optional<Distribution> said = distribution_of(distribution, resources)) {
     switch (said->kind) {
       case Distribution::Kind::kTfConfig:

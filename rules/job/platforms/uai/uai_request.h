@@ -19,12 +19,8 @@ Folders folders_of_uai(const Contract& contract);
 // What follows `/usr/bin/python` there, in front of the flags that the service adds itself.
 Result<std::string> render_docker_cmd(const JobSpec& spec, const Contract& contract);
 
-// `4-P40`: four accelerators of that kind.
-struct UaiMachine {
-  std::int64_t accelerators = 0;
-  std::string kind;
-};
-std::optional<UaiMachine> parse_machine(std::string_view node_type);
+// `4-P40`: four of P40.
+std::optional<std::int64_t> accelerators_of(std::string_view node_type);
 // Out of `resources`; an error says what to write there.
 Result<std::string> node_type_of(const Table& resources);
 
@@ -33,7 +29,7 @@ Result<std::int64_t> hours_of(const Table& resources, std::int64_t timeout_s);
 
 // As the service calls what tells a job's processes of each other; "" of one node, and of two that is an
 // error.
-Result<std::string> framework_of(const Table& distribution, const Table& resources);
+Result<std::string> distributed_framework(const Table& distribution, const Table& resources);
 
 // Where its nodes get the image. Refused when it lies where they get none.
 Result<std::string> uhub_path_of(const std::string& pulled, const UaiOptions& options);
