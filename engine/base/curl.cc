@@ -23,7 +23,8 @@ namespace {
 
 constexpr long kUploadBuffer = 512L << 10U;
 constexpr long kSilentSeconds = 60;  // a transfer that moves nothing for so long has failed
-constexpr std::size_t kMostHeld = std::size_t{256} << 20U;  // of an answer that is held whole
+// Of an answer that is held whole: the list of ten million objects is the longest that somebody may mean.
+constexpr std::size_t kMostHeld = std::size_t{1} << 30U;
 constexpr std::size_t kMostTold = std::size_t{1} << 20U;    // of one that says what is wrong
 
 // clang-format off

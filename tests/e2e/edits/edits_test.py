@@ -1,6 +1,8 @@
 """After an edit exactly that runs which the edit reaches, and nothing is ever stale."""
 
+import mmap
 import os
+import time
 
 from story import EVERYTHING, Story
 
@@ -24,6 +26,28 @@ class Edits(Story):
         os.utime(place.path("data/a.txt"), ns=(before.st_atime_ns, before.st_mtime_ns))
         self.assertEqual(place.make("job:train").ran, ["//data:letters", "//job:train"])
         self.assertIn("aab", place.pull("job:train", "model.txt"))
+
+    def test_a_page_of_mapped_memory_that_is_written_to_twice_is_seen(self):
+        place = self.built()
+        path = place.path("data/a.txt")
+        if not self.tells_of_mapped_writes(path):
+            self.skipTest("a file system in memory, whose times say nothing of mapped writes")
+        with open(path, "r+b") as file, mmap.mmap(file.fileno(), 4) as memory:
+            memory[:3] = b"one"
+            time.sleep(0.1)
+            place.make("job:train")
+            memory[:3] = b"two"
+            self.assertEqual(place.make("job:train").ran, ["//data:letters", "//job:train"])
+            self.assertIn("two", place.pull("job:train", "model.txt"))
+
+    def tells_of_mapped_writes(self, path):
+        with open(path, "r+b") as file, mmap.mmap(file.fileno(), 4) as memory:
+            memory[:1] = b"x"
+            os.fdatasync(file.fileno())
+            before = os.stat(path).st_mtime_ns
+            time.sleep(0.1)
+            memory[:1] = b"y"
+            return os.stat(path).st_mtime_ns != before
 
     def test_an_edit_right_after_a_run_is_seen(self):
         place = self.built()
