@@ -4,6 +4,9 @@
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 
+#include <cerrno>
+#include <cstring>
+
 #include "engine/base/file_system.h"
 #include "engine/base/text.h"
 
@@ -31,6 +34,11 @@ Result<void> check_room(const std::string& folder, std::uint64_t bytes, const st
   return fail(step_error(cat("There is no room for ", what, ": at least ", human_bytes(bytes), " in ",
                              quoted(folder), ", and ", human_bytes(*room), " are free there"),
                          "Free some: `trainmake gc` removes what trainmake keeps and nobody needs any more"));
+}
+
+bool tells_of_full_disk(const Error& error) {
+  return error.message.ends_with(::strerrordesc_np(ENOSPC)) ||
+         error.message.ends_with(::strerrordesc_np(EDQUOT));
 }
 
 bool shares_copies(const std::string& folder) {

@@ -1,9 +1,8 @@
 #include "rules/data/arriving.h"
 
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 
+#include "engine/base/disk_space.h"
 #include "engine/base/remove_old.h"
 #include "engine/base/text.h"
 
@@ -21,11 +20,6 @@ Result<FileLock> lock_alone(Host& host, LockTable& locks, const std::string& pat
 }
 
 }  // namespace
-
-bool is_full(const Error& error) {
-  return error.message.ends_with(::strerrordesc_np(ENOSPC)) ||
-         error.message.ends_with(::strerrordesc_np(EDQUOT));
-}
 
 Result<Arriving> Arriving::take_up(Host& host, LockTable& locks, const std::string& path,
                                    const std::stop_token& stop, const std::function<void()>& waits) {
@@ -53,7 +47,7 @@ Result<void> Arriving::append(std::string_view bytes) {
   TRY_ASSIGN(const Stat there, files_->look(path_));
   size_ = there.size;
   Error error = std::move(written).error();
-  if (is_full(error))
+  if (tells_of_full_disk(error))
     error.hint = cat(human_bytes(size_),
                      " of it lie there, and it goes on from there: free some space and run it again; ",
                      "`trainmake gc` removes what came of it, and whatever else nobody needs");

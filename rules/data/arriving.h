@@ -47,9 +47,6 @@ class Arriving {
   std::unique_ptr<FileWriter> writer_;
 };
 
-// Whether it says that a disk has no room left, or whoever writes there no share of it.
-bool is_full(const Error& error);
-
 // Removes from that folder what came of files that nobody went on with for a week.
 void forget_old_arrivals(Host& host, const std::string& folder);
 

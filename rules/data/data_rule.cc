@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "engine/base/disk_space.h"
 #include "engine/base/text.h"
 #include "engine/base/url.h"
 #include "rules/data/arriving.h"
@@ -347,7 +348,7 @@ Result<Done> DataRule::send(const Subject& subject, const Description& descripti
   const auto heeding = place->heed(doing);
   TRY_ASSIGN(const std::optional<FileLock> held, place->hold(services_.host, target, doing));
   Result<Moved> made = sync_.run(subject, *place, listing, identity, doing);
-  if (!made && place->is_local() && is_full(made.error())) {
+  if (!made && place->is_local() && tells_of_full_disk(made.error())) {
     TRY_ASSIGN(const std::string freed, what_frees(*place, listing, identity));
     if (!freed.empty()) made.error().hint = freed;
   }
