@@ -82,6 +82,7 @@ std::optional<RunStatus> end_told_by(const Error& error, const std::string& labe
 std::string success_of(const Run& run) {
   std::string note = cat("succeeded in ", duration_of(run));
   for (const auto& [name, value] : run.metrics) note += cat(", ", name, " ", number_text(value));
+  if (!run.reason.empty()) note += cat("; ", run.reason);
   return note;
 }
 

@@ -66,17 +66,26 @@ Result<Run> cancel(Platform& platform, Clock& clock, const Run& run, const Cance
 }
 
 Result<Run> cancelled(Platform& platform, Clock& clock, const Run& run, const CancelOptions& options) {
+  constexpr std::int64_t kUsually_ns = 2'000'000'000;
   const std::int64_t began = clock.steady_ns();
   std::chrono::milliseconds pause{5};
+  std::string told, why;
   for (;;) {
     const Run now = settle(platform, clock, run, options.patience);
     if (is_over(now.status)) return now;
+    // Of one that is queued the reason is what it waits for, which is no more.
+    why = now.status == RunStatus::kQueued ? "" : now.reason;
+    if (clock.steady_ns() - began > kUsually_ns && why != told) {
+      if (options.patience.say && !why.empty()) options.patience.say(cat("has not ended yet: ", why));
+      told = why;
+    }
     if (clock.steady_ns() - began > std::chrono::nanoseconds(options.most).count()) break;
     if (clock.wait(pause, options.patience.stop)) return fail(interrupted_error());
     pause = std::min(pause * 2, std::chrono::milliseconds(200));
   }
-  return fail(step_error(cat("Run ", quoted(run.id), " was asked to end and has not yet"),
-                         cat("`trainmake show ", run.id, "` tells when it has")));
+  return fail(step_error(
+      cat("Run ", quoted(run.id), " was asked to end and has not yet", why.empty() ? "" : ": ", why),
+      cat("`trainmake show ", run.id, "` tells when it has")));
 }
 
 Metrics metrics_told(Platform& platform, FileSystem& files, const Space& space, const Run& run,

@@ -78,3 +78,18 @@ class Gpus(Story):
         place.write("gate", "")
         self.assert_told(place.ask("job:j", "--json").exits(0), '"submitted":0')
         self.assertEqual(len(place.runs("//job:j")), 1)
+
+    def test_one_that_is_cancelled_while_it_waits_never_started(self):
+        place = self.machine(1, "resources = { gpus = 1 }")
+        place.append("TRAINFILE.lua", 'job "long" { image = "image:i", command = { "sleep", "600" }, resources = { gpus = 1 } }\n')
+        place.ask("job:long", "--no-wait").exits(0)
+        self.addCleanup(lambda: place.ask("cancel", "job:long"))
+        eventually(lambda: "running" in place.ask("ps").out, "it never ran")
+        place.start("job:j", "--json").until("waits for 1 gpu").kill().end()
+        place.ask("cancel", "job:j").exits(0)
+        (run,) = place.runs("//job:j")
+        self.assertEqual((run["status"], run["started"]), ("cancelled", None))
+        self.assertIsNotNone(run["ended"])
+        shown = place.ask("show", "job:j").exits(0).out
+        for word in ("started", "took"):
+            self.assertNotIn(word, shown)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from story import Story, eventually
+from story import BINARY, Story, eventually
 
 
 class InASecondShell(Story):
@@ -437,6 +437,39 @@ class Away(Story):
         place.path(".trainmake/runs").mkdir()
         self.assertEqual([run["status"] for run in place.ask("runs", "--json").exits(0).lines], ["lost"])
         gate.open()
+
+
+class SmallDisks(Story):
+    """A job's folder on a disk that it fills."""
+
+    def on_a_small_disk(self, then, words):
+        """What `words`, of the shell, come to where the folder of runs is a small disk that the job fills."""
+        if os.getuid() != 0:
+            self.skipTest("needs root, to have a small disk")
+        place, _ = self.waiting(then=then)
+        place.replace("code/slow.sh", "echo at the gate\n", 'head -c 3000000 /dev/zero >"$TRAINMAKE_OUTPUT_DIR/big" 2>&-\necho to nobody\necho at the gate\n')
+        place.path(".trainmake/runs").mkdir(parents=True)
+        script = f"mount -t tmpfs -o size=1500k tmpfs .trainmake/runs && {words.format(tm=BINARY)}"
+        done = subprocess.run(["unshare", "-m", "sh", "-c", script], cwd=place.root, env=place.env, capture_output=True, text=True, timeout=60, check=False)
+        return place, done
+
+    RUNNING = "until {tm} show job:slow 2>/dev/null | grep 'is full: free some room' >&2; do sleep 0.1; done"
+
+    def test_is_told_while_the_job_goes_on_and_its_end_is_not_lost(self):
+        _, done = self.on_a_small_disk("exit 3", f"{{tm}} job:slow & {self.RUNNING}; echo >gate; wait $!; echo exit $?")
+        self.assert_told(done.stderr, "status    running: the disk of `", "runs/", "job:slow          the disk of `", "what it prints is lost meanwhile",
+                         "`job:slow` failed: exit code 3; up to 22 B of its log were lost, as they could not be written")
+        self.assertEqual(done.stdout, "exit 1\n")
+
+    def test_a_log_that_was_cut_is_told_with_a_success(self):
+        _, done = self.on_a_small_disk('rm "$TRAINMAKE_OUTPUT_DIR/big"', "{tm} job:slow & sleep 0.1; echo >gate; wait $!; {tm} show job:slow")
+        self.assert_told(done.stderr, "; up to 22 B of its log were lost")
+        self.assert_told(done.stdout, "status     succeeded: up to 22 B of its log were lost")
+
+    def test_a_job_is_cancelled_there(self):
+        _, done = self.on_a_small_disk("", f"{{tm}} job:slow --no-wait; {self.RUNNING}; {{tm}} cancel job:slow; echo exit $?")
+        self.assert_told(done.stderr, "of job:slow: cancelled\n")
+        self.assertEqual(done.stdout, "exit 0\n")
 
 
 class Leftovers(Story):

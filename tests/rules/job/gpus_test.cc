@@ -160,7 +160,10 @@ TEST(LocalPlatform, AJobThatWaitsForGpusIsCancelled) {
   const JobHandle other = world.submit(second);
   world.await(other, [](const JobStatus& status) { return status.status == RunStatus::kQueued; });
   ASSERT_TRUE(world.platform.cancel(other));
-  EXPECT_EQ(world.await_end(other).status, RunStatus::kCancelled);
+  const JobStatus end = world.await_end(other);
+  EXPECT_EQ(end.status, RunStatus::kCancelled);
+  EXPECT_EQ(end.started_ns, 0);
+  EXPECT_NE(end.ended_ns, 0);
   EXPECT_EQ(world.log(second), "");
   ASSERT_TRUE(world.platform.cancel(one));
   world.await_end(one);

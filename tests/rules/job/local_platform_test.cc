@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "engine/base/reserved_file.h"
 #include "rules/job/checkpoint.h"
 #include "rules/job/platforms/local/patient_log.h"
 #include "rules/job/platforms/local/prepare.h"
@@ -372,29 +373,63 @@ TEST(PatientLog, SaysWhatItLost) {
   log.append("four\n");
   log.finish();
   EXPECT_EQ(kept, "one\nUp to 8 bytes of the log were lost\nfour\n");
+  EXPECT_EQ(log.lost_in_all(), 8U);
 }
 
-TEST(LocalPlatform, AFullDiskDoesNotEndAJobThatPrints) {
-  LocalWorld world;
-  const JobSpec spec = script_spec(1, "echo to nobody; printf r > \"$TRAINMAKE_OUTPUT_DIR/o.txt\"");
-  const RunFolder run = world.platform.folder_of(spec.run);
-  ASSERT_TRUE(prepare(
-      real_file_system(), world.blobs, spec, run,
-      {default_contract(), world.folder.path(), world.folder.path("cache/checkpoints/c"), "/usr/bin:/bin"}));
-  std::filesystem::create_symlink("/dev/full", run.log());
-  EXPECT_EQ(world.run(spec).status, RunStatus::kSucceeded);
+// A job that prints to where nothing can be written.
+struct FullWorld : LocalWorld {
+  JobHandle submit(const std::string& script) {
+    const JobSpec spec = script_spec(1, script);
+    const RunFolder run = platform.folder_of(spec.run);
+    EXPECT_TRUE(
+        prepare(real_file_system(), blobs, spec, run,
+                {default_contract(), folder.path(), folder.path("cache/checkpoints/c"), "/usr/bin:/bin"}));
+    std::filesystem::create_symlink("/dev/full", run.log());
+    return LocalWorld::submit(spec);
+  }
+};
+
+TEST(LocalPlatform, AFullDiskDoesNotEndAJobThatPrintsAndIsToldWithItsEnd) {
+  FullWorld world;
+  const JobStatus end =
+      world.await_end(world.submit("echo to nobody; printf r > \"$TRAINMAKE_OUTPUT_DIR/o.txt\""));
+  EXPECT_EQ(end.status, RunStatus::kSucceeded);
+  EXPECT_EQ(end.reason, "up to 10 B of its log were lost, as they could not be written");
   EXPECT_TRUE(world.folder.has("cache/runs/run1/output/o.txt"));
 }
 
-TEST(LocalPlatform, AnEndThatCannotBeWrittenDownIsTriedAgain) {
+TEST(LocalPlatform, AFullDiskIsToldWhileTheJobGoesOn) {
+  FullWorld world;
+  const JobHandle job = world.submit(
+      cat("echo to nobody; until test -e ", world.folder.path("gate"), "; do sleep 0.01; done; exit 3"));
+  const JobStatus told = world.await(job, [](const JobStatus& status) { return !status.reason.empty(); });
+  EXPECT_EQ(told.status, RunStatus::kRunning);
+  EXPECT_EQ(told.reason, cat("the disk of `", world.platform.folder_of(job.run).top,
+                             "` is full: free some room; what it prints is lost meanwhile"));
+  world.folder.write("gate", "");
+  EXPECT_EQ(world.await_end(job).reason,
+            "exit code 3; up to 10 B of its log were lost, as they could not be written");
+}
+
+TEST(LocalPlatform, AnEndThatCannotBeWrittenDownIsTriedAgainAndSaysSo) {
   LocalWorld world;
   // Something is in its way, and goes after a while.
   const JobHandle job = world.submit(script_spec(1, "mkdir -p ../exit.json/x"));
-  const std::string in_the_way = world.platform.folder_of(job.run).exit();
-  world.await(job, [&](const JobStatus&) { return std::filesystem::exists(path_join(in_the_way, "x")); });
-  real_clock().wait(std::chrono::milliseconds(300), {});
-  std::filesystem::remove_all(in_the_way);
+  const RunFolder run = world.platform.folder_of(job.run);
+  std::string said;
+  world.await(job, [&](const JobStatus&) {
+    said = ReservedFile::said_in(read_file(real_file_system(), run.reserve()).value_or(""));
+    return !said.empty();
+  });
+  EXPECT_TRUE(said.starts_with("its end cannot be written, and that is tried again: Cannot ")) << said;
+  std::filesystem::remove_all(run.exit());
   EXPECT_EQ(world.await_end(job).status, RunStatus::kSucceeded);
+}
+
+TEST(LocalPlatform, AnOrderWithoutAReserveIsRunAllTheSame) {
+  LocalWorld world;
+  const JobHandle job = world.submit(script_spec(1, "rm ../reserve; exit 3"));
+  EXPECT_EQ(world.await_end(job).reason, "exit code 3");
 }
 
 TEST(RunFolder, AnOrderSurvivesTheDisk) {
@@ -475,6 +510,8 @@ TEST(RunFolder, AnEndIsToldAsAStatus) {
   EXPECT_EQ(told(bad).reason, "killed by signal 9 (out of memory?)");
   bad.cancelled = true;
   EXPECT_EQ(told(bad).status, RunStatus::kCancelled);
+  good.log_lost = 2048;
+  EXPECT_EQ(told(good).reason, "up to 2.0 KiB of its log were lost, as they could not be written");
   EXPECT_FALSE(parse_exit("{"));
   EXPECT_FALSE(parse_exit("[]"));
 }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "engine/base/log_file.h"
+#include "engine/base/reserved_file.h"
 #include "engine/base/text.h"
 #include "engine/base/tree_size.h"
 #include "engine/base/working_folder.h"
@@ -338,6 +339,8 @@ Result<JobStatus> LocalPlatform::living_status(const RunFolder& run, JobStatus s
   }
   TRY_ASSIGN(const std::optional<std::string> begun, read_file_if_there(host_.files, run.begun()));
   if (begun) status.started_ns = whole_number<std::int64_t>(*begun).value_or(status.started_ns);
+  TRY_ASSIGN(const std::optional<std::string> reserve, read_file_if_there(host_.files, run.reserve()));
+  if (reserve) status.reason = ReservedFile::said_in(*reserve);
   return status;
 }
 
@@ -372,10 +375,10 @@ Result<bool> LocalPlatform::cancel_unstarted(const RunFolder& run) {
   TRY_ASSIGN(const std::optional<FileLock> lock, hold_unstarted(run));
   if (!lock) return false;
   Exit exit;
-  exit.started_ns = exit.ended_ns = host_.clock.now_ns();
+  exit.ended_ns = host_.clock.now_ns();
   exit.cancelled = true;
   TRY_ASSIGN(const bool first,
-             host_.files.create_exclusive(run.started(), render(never_started(exit.started_ns))));
+             host_.files.create_exclusive(run.started(), render(never_started(exit.ended_ns))));
   if (!first) return false;
   TRY(write_file(host_.files, run.exit(), render(exit), {.durable = true}));
   return true;
@@ -423,7 +426,8 @@ Result<void> LocalPlatform::settled(const JobHandle& job, RunStatus end,
                                     const std::vector<std::string>& stored) {
   const RunFolder run = folder_of(job.run);
   TRY(write_file(host_.files, run.settled(), name_of(end)));
-  for (const std::string& folder : {run.data(), run.read_only(), run.home(), run.scratch(), run.places()})
+  for (const std::string& folder :
+       {run.data(), run.read_only(), run.home(), run.scratch(), run.places(), run.reserve()})
     TRY(host_.files.remove(folder));
   if (end != RunStatus::kSucceeded) return {};
   TRY(keep_checkpoint(host_.files, run));

@@ -2,6 +2,7 @@
 // so when it can be written again. Knows not where it goes.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -19,7 +20,9 @@ class PatientLog {
   void append(std::string_view bytes) {
     if (bytes.empty()) return;
     finish();
-    if (lost_ > 0 || !append_(bytes)) lost_ += bytes.size();
+    if (lost_ == 0 && append_(bytes)) return;
+    lost_ += bytes.size();
+    lost_in_all_ += bytes.size();
   }
 
   // Says what is lost, where it can: in a line of its own, whatever came before.
@@ -27,9 +30,13 @@ class PatientLog {
     if (lost_ > 0 && append_(cat("\nUp to ", lost_, " bytes of the log were lost\n"))) lost_ = 0;
   }
 
+  // Whether or not the log says so by now.
+  std::uint64_t lost_in_all() const { return lost_in_all_; }
+
  private:
   Append append_;
-  std::size_t lost_ = 0;  // some of them may have been written
+  std::uint64_t lost_ = 0;  // some of them may have been written
+  std::uint64_t lost_in_all_ = 0;
 };
 
 }  // namespace trainmake

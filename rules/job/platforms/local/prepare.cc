@@ -7,6 +7,7 @@
 #include "cache/lay_out.h"
 #include "engine/base/disk_space.h"
 #include "engine/base/loopback.h"
+#include "engine/base/reserved_file.h"
 #include "engine/base/text.h"
 #include "engine/base/tree_size.h"
 #include "rules/job/checkpoint.h"
@@ -224,6 +225,7 @@ Result<void> prepare(FileSystem& files, Blobs& blobs, const JobSpec& spec, const
   TRY_ASSIGN(std::vector<ReadOnlyFolder> views, lay_out_data(files, blobs, spec, run, options, copying));
   TRY(set_aside_checkpoint(files, real.checkpoint));
   TRY(place_checkpoint(files, blobs, spec, real.checkpoint, copying));
+  TRY(write_file(files, run.reserve(), ReservedFile::empty()));
   for (const std::string& folder : {real.output, real.log, real.home}) TRY(files.make_folder(folder));
   if (order.container) {
     TRY(prepare_in_container(files, spec, run, real, views, options, order));

@@ -166,6 +166,7 @@ std::string render(const Exit& exit) {
                                  {"cancelled", exit.cancelled},         {"timed_out_s", exit.timed_out_s},
                                  {"out_of_memory", exit.out_of_memory}, {"error", printable(exit.error)}};
   if (!exit.task.empty()) json["task"] = exit.task;
+  if (exit.log_lost > 0) json["log_lost"] = exit.log_lost;
   return json.dump() + "\n";
 }
 
@@ -183,6 +184,7 @@ std::optional<Exit> parse_exit(std::string_view text) {
   exit.cancelled = json.contains("cancelled") && json["cancelled"] == true;
   exit.timed_out_s = number("timed_out_s");
   exit.out_of_memory = static_cast<std::uint64_t>(number("out_of_memory"));
+  exit.log_lost = static_cast<std::uint64_t>(number("log_lost"));
   if (json.contains("error") && json["error"].is_string()) exit.error = json["error"].get<std::string>();
   if (json.contains("task") && json["task"].is_string()) exit.task = json["task"].get<std::string>();
   return exit;
@@ -208,6 +210,10 @@ JobStatus status_of(const Exit& exit) {
         cat(exit.task.empty() ? "" : cat("process ", quoted(exit.task), ": "), how_it_ended(exit.end));
   } else {
     status.status = RunStatus::kSucceeded;
+  }
+  if (exit.log_lost > 0) {
+    status.reason += cat(status.reason.empty() ? "" : "; ", "up to ", human_bytes(exit.log_lost),
+                         " of its log were lost, as they could not be written");
   }
   return status;
 }

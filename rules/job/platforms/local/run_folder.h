@@ -49,6 +49,8 @@ struct RunFolder {
   }  // made once, by whoever starts (or cancels) the run
   std::string waiting() const { return top + "/waiting"; }  // why it does not begin yet, while that is so
   std::string begun() const { return top + "/begun"; }      // when it had waited: since when it runs
+  // What keeps the supervisor from writing, while something does; becomes the end. Its room is taken before.
+  std::string reserve() const { return top + "/reserve"; }
   std::string exit() const { return top + "/exit.json"; }   // the end
   std::string settled() const { return top + "/settled"; }  // the end is remembered elsewhere
 };
@@ -95,12 +97,13 @@ std::optional<Start> parse_start(std::string_view text);
 
 struct Exit {
   ChildEnd end;
-  std::string task;  // of several processes, whose end it is
-  std::int64_t started_ns = 0, ended_ns = 0;
+  std::string task;                           // of several processes, whose end it is
+  std::int64_t started_ns = 0, ended_ns = 0;  // the first is 0 of one that never was
   bool cancelled = false;
   std::int64_t timed_out_s = 0;     // not 0: it took longer than this
   std::uint64_t out_of_memory = 0;  // not 0: it was ended because it needed more bytes
   std::string error;                // why it could not be run at all
+  std::uint64_t log_lost = 0;       // bytes that were printed and could not be written
 };
 std::string render(const Exit& exit);
 std::optional<Exit> parse_exit(std::string_view text);

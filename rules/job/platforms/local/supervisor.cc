@@ -6,10 +6,14 @@
 #include <memory>
 #include <utility>
 
+#include "engine/base/disk_space.h"
 #include "engine/base/host.h"
 #include "engine/base/log_file.h"
 #include "engine/base/loopback.h"
+#include "engine/base/reserved_file.h"
 #include "engine/base/text.h"
+#include "rules/job/contracts.h"
+#include "rules/job/note_files.h"
 #include "rules/job/platforms/local/leftovers.h"
 #include "rules/job/platforms/local/patient_log.h"
 #include "rules/job/platforms/local/run_folder.h"
@@ -24,9 +28,9 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kLook{100};       // at whether it is cancelled
 constexpr milliseconds kLastWords{200};  // for output that is still in the pipe when the job has ended
-constexpr milliseconds kFirstLook{20}, kLongestLook{500};       // at the queue for gpus
-constexpr milliseconds kFirstPause{50}, kLongestPause{10'000};  // between tries to write down the end
-constexpr std::int64_t kLongestEndNs = 3'600'000'000'000;       // for all of them: a full disk may be emptied
+constexpr milliseconds kFirstLook{20}, kLongestLook{500};      // at the queue for gpus
+constexpr milliseconds kFirstPause{50}, kLongestPause{2'000};  // between tries to write down the end
+constexpr std::int64_t kLongestEndNs = 3'600'000'000'000;      // for all of them, unless the disk is full
 
 // Ours when this process is the one that runs the job. The lock comes first: who sees `started` finds the
 // lock held for as long as the job is watched.
@@ -43,6 +47,56 @@ Result<std::optional<FileLock>> claim(FileSystem& files, Clock& clock, const Run
   TRY_ASSIGN(const bool first, files.create_exclusive(run.started(), render(start)));
   return first ? std::move(lock) : std::optional<FileLock>();
 }
+
+// What the supervisor writes when there may be no room: that there is none, and the end. An order of an
+// earlier trainmake comes without a reserve.
+class LastWords {
+ public:
+  LastWords(FileSystem& files, const RunFolder& run) : files_(files), run_(run) {
+    if (auto reserve = ReservedFile::open(run.reserve())) reserve_ = *std::move(reserve);
+  }
+
+  // Told to whoever looks, till it is written again.
+  void heard_of_log(const Result<void>& written) {
+    if (!written && tells_of_full_disk(written.error()))
+      say(cat("the disk of ", quoted(run_.top),
+              " is full: free some room; what it prints is lost meanwhile"));
+    else
+      say(written ? "" : cat("its log cannot be written: ", written.error().message));
+  }
+
+  Result<void> write_end(const std::string& end) {
+    auto written = write_file(files_, run_.exit(), end, {.durable = true});
+    if (!written && reserve_ && tells_of_full_disk(written.error())) {
+      if (reserve_->become(run_.exit(), end)) return {};
+      give_up_reserve();  // it has room that it cannot use itself
+      written = write_file(files_, run_.exit(), end, {.durable = true});
+    }
+    if (written)
+      give_up_reserve();
+    else if (tells_of_full_disk(written.error()))
+      say(cat("the disk of ", quoted(run_.top),
+              " is full: free some room; the end of the job is written as soon as there is"));
+    else
+      say(cat("its end cannot be written, and that is tried again: ", written.error().message));
+    return written;
+  }
+
+ private:
+  void say(const std::string& text) {
+    if (text == said_ || !reserve_ || !reserve_->say(text)) return;
+    said_ = text;
+  }
+  void give_up_reserve() {
+    reserve_.reset();
+    (void)files_.remove(run_.reserve());
+  }
+
+  FileSystem& files_;
+  const RunFolder& run_;
+  std::optional<ReservedFile> reserve_;
+  std::string said_;
+};
 
 // When the job takes too long or is cancelled.
 class Deadline {
@@ -98,24 +152,26 @@ Result<std::optional<HeldGpus>> wait_for_gpus(Host& host, const RunFolder& run, 
     TRY_ASSIGN(std::optional<HeldGpus> held, queue.try_take(why));
     if (held) return held;
     if (termination_asked()) return std::optional<HeldGpus>();
-    if (why != told) TRY(write_file(host.files, run.waiting(), why));
-    told = why;
+    // Where there is no room for that, it waits all the same.
+    if (why != told && write_file(host.files, run.waiting(), why)) told = why;
     host.clock.wait(pause, {});
   }
 }
 
 // What the job is given of them is this run's until `held` goes.
 Result<bool> begin(Host& host, const RunFolder& run, Order& order, HeldGpus& held, Exit& exit) {
-  if (!order.gpus) return true;
-  TRY_ASSIGN(std::optional<HeldGpus> taken, wait_for_gpus(host, run, *order.gpus));
-  exit.started_ns = host.clock.now_ns();
-  if (!taken) {
-    exit.cancelled = true;
-    return false;
+  const std::int64_t asked_ns = std::exchange(exit.started_ns, 0);
+  std::optional<HeldGpus> taken;
+  if (order.gpus) {
+    TRY_ASSIGN(taken, wait_for_gpus(host, run, *order.gpus));
+    exit.cancelled = !taken;
+    if (exit.cancelled) return false;
   }
+  exit.started_ns = taken ? host.clock.now_ns() : asked_ns;
+  if (!taken) return true;
   held = *std::move(taken);
   give_gpus(held.gpus, order);
-  TRY(write_file(host.files, run.begun(), cat(exit.started_ns)));
+  (void)write_file(host.files, run.begun(), cat(exit.started_ns));  // its end tells that, too
   TRY(host.files.remove(run.waiting()));
   return true;
 }
@@ -164,7 +220,7 @@ class ProcessStarter {
   std::vector<UnpackedLayer> layers_;
 };
 
-Result<void> run_job(Host& host, const RunFolder& run, Exit& exit) {
+Result<void> run_job(Host& host, const RunFolder& run, LastWords& words, Exit& exit) {
   TRY_ASSIGN(const std::string bytes, read_file(host.files, run.order()));
   std::optional<Order> order = parse_order(bytes);
   if (!order) return fail(step_error(cat("Cannot read ", quoted(run.order()))));
@@ -175,13 +231,18 @@ Result<void> run_job(Host& host, const RunFolder& run, Exit& exit) {
   for (const std::string& name : order->secrets)
     secrets[name] = host.environment.get(variable_of_secret(name)).value_or("");
   TRY_ASSIGN(LogFile file, LogFile::open(run.log()));
-  PatientLog log([&](std::string_view words) { return file.append(words); });
+  PatientLog log([&](std::string_view printed) {
+    auto written = file.append(printed);
+    words.heard_of_log(written);
+    return written;
+  });
   ProcessStarter processes(host, *order, secrets, run.scratch());
   TRY_ASSIGN(const std::vector<TaskGroup::Member> members, processes.members());
   const LimitedResources limited(host.files, order->limits, std::string(path_name(run.top)));
   auto group = [&] {
     const LimitedResources::Scope within(limited);
-    return TaskGroup::start(members, values_of(secrets), [&](std::string_view words) { log.append(words); });
+    return TaskGroup::start(members, values_of(secrets),
+                            [&](std::string_view printed) { log.append(printed); });
   }();
   if (!group) {
     exit.error = group.error().message;
@@ -190,15 +251,22 @@ Result<void> run_job(Host& host, const RunFolder& run, Exit& exit) {
     return {};
   }
   auto watched = watch(*group, host.clock, *order, log, exit);
+  exit.log_lost = log.lost_in_all();
   if (limited.ran_out_of_memory()) exit.out_of_memory = order->limits.memory_bytes;
   return watched;
 }
 
-Result<void> write_end(FileSystem& files, Clock& clock, const RunFolder& run, const Exit& exit) {
+// A full disk is waited for: till then the lock is held, and the job's own end is not lost.
+Result<void> write_end(FileSystem& files, Clock& clock, const RunFolder& run, const Exit& exit,
+                       LastWords& words) {
   const std::int64_t began = clock.steady_ns();
   for (milliseconds pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
-    auto written = write_file(files, run.exit(), render(exit), {.durable = true});
-    if (written || clock.steady_ns() - began > kLongestEndNs) return written;
+    auto written = words.write_end(render(exit));
+    if (written) return written;
+    const bool is_late = clock.steady_ns() - began > kLongestEndNs;
+    const auto there = is_there(files, run.top);
+    const bool is_gone = there && !*there;
+    if (is_gone || (is_late && !tells_of_full_disk(written.error()))) return written;
     clock.wait(pause, {});
   }
 }
@@ -218,13 +286,14 @@ int supervise(const std::string& run_folder) {
   const auto lock = claim(files, clock, run, exit.started_ns);
   if (!lock) return 1;
   if (!*lock) return 0;
-  if (auto ran = run_job(host, run, exit); !ran) {
+  LastWords words(files, run);
+  if (auto ran = run_job(host, run, words, exit); !ran) {
     exit.error = ran.error().message;
     exit.end.exit_code = exit.end.exit_code != 0 ? exit.end.exit_code : 1;
   }
   exit.ended_ns = clock.now_ns();
   // The lock is held until the end is on disk: without the one there is always the other.
-  return write_end(files, clock, run, exit) ? 0 : 1;
+  return write_end(files, clock, run, exit, words) ? 0 : 1;
 }
 
 }  // namespace trainmake
