@@ -93,3 +93,20 @@ class Gpus(Story):
         shown = place.ask("show", "job:j").exits(0).out
         for word in ("started", "took"):
             self.assertNotIn(word, shown)
+
+    def test_a_checkpoint_that_was_removed_while_it_waited_is_no_silent_beginning(self):
+        step = 'ls "$TRAINMAKE_CHECKPOINT_DIR"; echo x >> "$TRAINMAKE_CHECKPOINT_DIR/step"; echo x > $TRAINMAKE_OUTPUT_DIR/o.txt\n'
+        place = self.machine(1, "resources = { gpus = 1 }, resume = true, params = { n = 1 }", script=step)
+        place.append("TRAINFILE.lua", f'job "long" {{ image = "image:i", command = {{ "sh", "-c", "while ! test -e {place.path("free")}; do sleep 0.02; done" }}, resources = {{ gpus = 1 }} }}\n')
+        place.make("job:j")
+        place.replace("TRAINFILE.lua", "n = 1", "n = 2")
+        place.ask("job:long", "--no-wait").exits(0)
+        eventually(lambda: "running" in place.ask("ps").out, "it never ran")
+        going = place.start("job:j", "--json").until("waits for 1 gpu")
+        (run,) = [run["run"] for run in place.runs("//job:j") if run["status"] == "queued"]
+        place.remove(f".trainmake/checkpoints/run-{run}")
+        place.write("free", "")
+        self.assert_told(going.end().exits(1).messages, "what it was to go on from was removed or changed before it began: `step` in `",
+                         f".trainmake/checkpoints/run-{run}`", "the next try gets it there anew")
+        place.ask("job:j").exits(0)
+        self.assertEqual(place.ask("logs", "job:j").out, "step\n")

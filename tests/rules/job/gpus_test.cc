@@ -169,6 +169,29 @@ TEST(LocalPlatform, AJobThatWaitsForGpusIsCancelled) {
   world.await_end(one);
 }
 
+TEST(LocalPlatform, WhatItWasToGoOnFromAndIsGoneWhenItHasItsGpusIsItsEnd) {
+  GpuWorld world;
+  const JobHandle one = world.submit(GpuWorld::with_gpus(script_spec(1, "sleep 60"), 4));
+  world.await(one, [](const JobStatus& status) { return status.status == RunStatus::kRunning; });
+  JobSpec second = GpuWorld::with_gpus(script_spec(2, "echo ran"), 1);
+  second.resumed =
+      Checkpoint{"run0", "", std::make_shared<const Listing>(Listing{world.stored("ckpt/step", "7")})};
+  const JobSpec third = GpuWorld::with_gpus(script_spec(3, "ls -d \"$TRAINMAKE_CHECKPOINT_DIR\""), 1);
+  const JobHandle resumes = world.submit(second), begins = world.submit(third);
+  for (const JobSpec& spec : {second, third})
+    std::filesystem::remove_all(world.folder.path(cat("cache/checkpoints/", spec.checkpoint)));
+  ASSERT_TRUE(world.platform.cancel(one));
+  const JobStatus end = world.await_end(resumes);
+  EXPECT_EQ(end.status, RunStatus::kFailed);
+  EXPECT_EQ(end.started_ns, 0) << "the next try is made without being asked for";
+  EXPECT_EQ(end.reason,
+            cat("what it was to go on from was removed or changed before it began: `ckpt/step` in `",
+                world.folder.path("cache/checkpoints/checkpoint2"),
+                "`; the next try gets it there anew, or `resume = false` begins without"));
+  EXPECT_EQ(world.log(second), "");
+  EXPECT_EQ(world.await_end(begins).status, RunStatus::kSucceeded) << "it begins with nothing all the same";
+}
+
 TEST(LocalPlatform, GpusOfAKilledSupervisorAreFreeAgain) {
   GpuWorld world;
   const JobSpec first = GpuWorld::with_gpus(script_spec(1, "sleep 60"), 4),

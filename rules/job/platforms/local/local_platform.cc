@@ -427,7 +427,7 @@ Result<void> LocalPlatform::settled(const JobHandle& job, RunStatus end,
   const RunFolder run = folder_of(job.run);
   TRY(write_file(host_.files, run.settled(), name_of(end)));
   for (const std::string& folder :
-       {run.data(), run.read_only(), run.home(), run.scratch(), run.places(), run.reserve()})
+       {run.data(), run.read_only(), run.home(), run.scratch(), run.places(), run.reserve(), run.resumed()})
     TRY(host_.files.remove(folder));
   if (end != RunStatus::kSucceeded) return {};
   TRY(keep_checkpoint(host_.files, run));

@@ -225,6 +225,8 @@ Result<void> prepare(FileSystem& files, Blobs& blobs, const JobSpec& spec, const
   TRY_ASSIGN(std::vector<ReadOnlyFolder> views, lay_out_data(files, blobs, spec, run, options, copying));
   TRY(set_aside_checkpoint(files, real.checkpoint));
   TRY(place_checkpoint(files, blobs, spec, real.checkpoint, copying));
+  if (spec.resumed && spec.resumed->files)
+    TRY(write_file(files, run.resumed(), encode(*spec.resumed->files)));
   TRY(write_file(files, run.reserve(), ReservedFile::empty()));
   for (const std::string& folder : {real.output, real.log, real.home}) TRY(files.make_folder(folder));
   if (order.container) {

@@ -51,6 +51,7 @@ struct RunFolder {
   std::string begun() const { return top + "/begun"; }      // when it had waited: since when it runs
   // What keeps the supervisor from writing, while something does; becomes the end. Its room is taken before.
   std::string reserve() const { return top + "/reserve"; }
+  std::string resumed() const { return top + "/resumed"; }  // the files that the checkpoint began with
   std::string exit() const { return top + "/exit.json"; }   // the end
   std::string settled() const { return top + "/settled"; }  // the end is remembered elsewhere
 };

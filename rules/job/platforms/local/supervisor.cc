@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "cache/listing.h"
 #include "engine/base/disk_space.h"
 #include "engine/base/host.h"
 #include "engine/base/log_file.h"
@@ -158,6 +159,25 @@ Result<std::optional<HeldGpus>> wait_for_gpus(Host& host, const RunFolder& run, 
   }
 }
 
+// Or the job would begin anew without a word: it may have been long since the folder was laid out.
+Result<void> check_checkpoint(FileSystem& files, const RunFolder& run, const Order& order) {
+  const std::string folder = folder_named(order, kCheckpointFolder);
+  TRY_ASSIGN(const std::optional<std::string> bytes, read_file_if_there(files, run.resumed()));
+  if (!bytes) return folder.empty() ? Result<void>() : files.make_folder(folder);
+  const std::optional<Listing> resumed = decode_listing(*bytes);
+  if (!resumed) return fail(step_error(cat("Cannot read ", quoted(run.resumed()))));
+  for (const ListedFile& file : *resumed) {
+    TRY_ASSIGN(const Stat there, files.look(path_join(folder, file.key)));
+    const bool is_as_it_was =
+        file.link_target.empty() ? there.is(FileKind::kFile) && there.size == file.size : there.exists();
+    if (is_as_it_was) continue;
+    return fail(step_error(
+        cat("what it was to go on from was removed or changed before it began: ", quoted(file.key), " in ",
+            quoted(folder), "; the next try gets it there anew, or `resume = false` begins without")));
+  }
+  return {};
+}
+
 // What the job is given of them is this run's until `held` goes.
 Result<bool> begin(Host& host, const RunFolder& run, Order& order, HeldGpus& held, Exit& exit) {
   const std::int64_t asked_ns = std::exchange(exit.started_ns, 0);
@@ -167,6 +187,7 @@ Result<bool> begin(Host& host, const RunFolder& run, Order& order, HeldGpus& hel
     exit.cancelled = !taken;
     if (exit.cancelled) return false;
   }
+  TRY(check_checkpoint(host.files, run, order));
   exit.started_ns = taken ? host.clock.now_ns() : asked_ns;
   if (!taken) return true;
   held = *std::move(taken);
