@@ -7,6 +7,8 @@
 namespace trainmake {
 namespace {
 
+bool is_root(std::string_view folder) { return folder.empty() || folder == "/"; }
+
 struct Given {
   WalkedFile file;
   Digest128 content;
@@ -50,44 +52,70 @@ Digest128 digest_of(const Looked& looked) {
   return hasher.finish();
 }
 
-Result<std::map<std::string, Looked>> look_at_folders(Host& host, const Workspace& workspace,
-                                                      const std::vector<GivenTree>& trees) {
-  std::map<std::string, Looked> folders;
+using Folders = std::map<std::string, Looked>;
+
+// Up to the root, which is there for what it tells of those in it.
+Result<void> add_way_to(Host& host, const Workspace& workspace, std::string folder, Folders& folders) {
+  while (!folders.contains(folder)) {
+    TRY_ASSIGN(const Looked looked, look_at(host, workspace.path(folder)));
+    folders[folder] = looked;
+    if (looked.itself.is(FileKind::kLink)) {
+      TRY_ASSIGN(const std::string real, follow_links(host.files, workspace.path(folder)));
+      TRY(add_way_to(host, workspace, path_below(real, workspace.root).value_or(real), folders));
+    }
+    if (is_root(folder)) break;
+    folder = std::string(path_folder(folder));
+  }
+  return {};
+}
+
+Result<Folders> look_at_folders(Host& host, const Workspace& workspace, const std::vector<GivenTree>& trees) {
+  Folders folders;
   for (const GivenTree& tree : trees) {
     for (const ListedFile& file : *tree.files) {
-      std::string folder(path_folder(file.source));
-      for (; !folder.empty() && !folders.contains(folder); folder = std::string(path_folder(folder))) {
-        TRY_ASSIGN(folders[folder], look_at(host, workspace.path(folder)));
-      }
+      if (!file.source.empty())
+        TRY(add_way_to(host, workspace, std::string(path_folder(file.source)), folders));
     }
   }
   return folders;
 }
 
-// Renaming a folder changes its ctime alone; making or removing an entry in it sets mtime and ctime to one
-// instant, and is no reason to doubt what else lies there. So it is with ext4, xfs, btrfs, tmpfs and
-// overlayfs. A rename before such an entry is not seen.
-bool changed_its_ctime_alone(const Stat& folder) { return folder.ctime_ns != folder.mtime_ns; }
-
-bool may_have_been_elsewhere(const Looked& now, const Looked& before) {
-  if (now.itself.is(FileKind::kLink) && now.itself != before.itself) return true;
-  if (now.target.inode != before.target.inode) return true;
-  return now.target.ctime_ns != before.target.ctime_ns && changed_its_ctime_alone(now.target);
+// A link tells by itself whether it led elsewhere; what it leads to is looked at as a folder.
+bool is_another(const Looked& now, const Looked& before) {
+  if (now.itself.is(FileKind::kLink) || before.itself.is(FileKind::kLink)) return now.itself != before.itself;
+  return now.target.inode != before.target.inode;
 }
 
-bool may_have_been_elsewhere(const Looked& now, std::int64_t since_ns) {
-  if (now.itself.is(FileKind::kLink) && now.itself.ctime_ns >= since_ns) return true;
-  return now.target.ctime_ns >= since_ns && changed_its_ctime_alone(now.target);
+bool was_touched(const std::string& folder, const Looked& now, const Since& since) {
+  if (!since.sight) return now.target.ctime_ns >= since.ns;
+  const auto before = since.sight->folders.find(folder);
+  return before == since.sight->folders.end() || now.target.ctime_ns != before->second.target.ctime_ns;
+}
+
+// Renaming a folder changes its ctime and that of the folder which it lies in. So do entries that come and go
+// in both, and which of the two it was only the kernel tells, to whoever listened.
+bool may_have_been_elsewhere(const Workspace& workspace, const std::string& folder, const Folders& folders,
+                             const Since& since) {
+  const Looked& now = folders.at(folder);
+  if (since.sight) {
+    const auto before = since.sight->folders.find(folder);
+    if (before == since.sight->folders.end() || is_another(now, before->second)) return true;
+  } else if (now.itself.is(FileKind::kLink) && now.itself.ctime_ns >= since.ns) {
+    return true;
+  }
+  if (now.itself.is(FileKind::kLink)) return false;
+  const std::string above(path_folder(folder));
+  if (!was_touched(folder, now, since) || !was_touched(above, folders.at(above), since)) return false;
+  return !since.sight || since.sight->moves->told_of(workspace.path(folder)) != MoveWatch::Told::kStayed;
 }
 
 Result<std::vector<std::string>> doubtful_folders(Host& host, const Workspace& workspace,
                                                   const std::vector<GivenTree>& trees, const Since& since) {
   std::vector<std::string> doubtful;
-  TRY_ASSIGN(const auto folders, look_at_folders(host, workspace, trees));
+  TRY_ASSIGN(const Folders folders, look_at_folders(host, workspace, trees));
   for (const auto& [folder, now] : folders) {
-    const bool moved = since.sight ? may_have_been_elsewhere(now, since.sight->folders.at(folder))
-                                   : may_have_been_elsewhere(now, since.ns);
-    if (moved) doubtful.push_back(folder);
+    if (!is_root(folder) && may_have_been_elsewhere(workspace, folder, folders, since))
+      doubtful.push_back(folder);
   }
   return doubtful;
 }
@@ -96,6 +124,12 @@ Result<std::vector<std::string>> doubtful_folders(Host& host, const Workspace& w
 
 Result<Sight> sight_of(Host& host, const Workspace& workspace, const std::vector<GivenTree>& trees) {
   Sight sight;
+  // Listens before it looks: what is renamed in between is heard of.
+  sight.moves = std::make_shared<MoveWatch>();
+  TRY_ASSIGN(sight.folders, look_at_folders(host, workspace, trees));
+  for (const auto& [folder, looked] : sight.folders) {
+    if (!is_root(folder)) sight.moves->add(workspace.path(folder));
+  }
   TRY_ASSIGN(sight.folders, look_at_folders(host, workspace, trees));
   for (const GivenTree& tree : trees) {
     for (const ListedFile& file : *tree.files) {

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "cache/file_digests.h"
 #include "engine/base/file_system.h"
+#include "engine/base/move_watch.h"
 #include "engine/model/project.h"
 #include "rules/job/job_spec.h"
 
@@ -20,10 +22,12 @@ struct Looked {
 };
 
 // How the files looked, and the links that lead to them: one digest of stats a file, in the trees' order. And
-// the folders between the workspace's root and them, each by its path from there.
+// the folders between the workspace's root (or that of the file system) and them, and where links among these
+// lead, each by its path from there; who was renamed since is heard of for as long as this lives.
 struct Sight {
   std::vector<Digest128> files;
   std::map<std::string, Looked> folders;
+  std::shared_ptr<MoveWatch> moves;
 };
 Result<Sight> sight_of(Host& host, const Workspace& workspace, const std::vector<GivenTree>& trees);
 

@@ -576,21 +576,65 @@ TEST(JobRun, AFolderLinkThatLedElsewhereForAWhileIsDoubtful) {
   EXPECT_FALSE(world.runs.runs[0].reusable);
 }
 
+void swap_and_leave_traces(const std::filesystem::path& root) {
+  swap_and_swap_back(root);
+  std::ofstream(root / "data/other") << "other";
+  std::filesystem::remove(root / "data/other");
+}
+
+// Whether the job's result is taken, that was watched all the time or taken up at its end.
+bool is_taken_after(const std::function<void(const std::filesystem::path&)>& meanwhile, bool is_watched) {
+  WorldWithAFolder world(meanwhile);
+  world.wait = is_watched;
+  (void)world.execute();
+  if (!is_watched) world.clock.on_wait();
+  world.wait = true;
+  (void)world.execute();
+  return world.runs.runs.back().reusable;
+}
+
+// An entry made afterwards gives the folder the times of one that was never elsewhere.
+TEST(JobRun, AFolderThatWasSwappedBeforeAnEntryWasMadeInItIsDoubtful) {
+  for (const bool is_watched : {true, false}) EXPECT_FALSE(is_taken_after(swap_and_leave_traces, is_watched));
+}
+
 TEST(JobRun, WhatComesAndGoesBesideTheDataDoubtsNothing) {
-  for (const bool taken_up : {false, true}) {
-    WorldWithAFolder world([](const std::filesystem::path& root) {
-      for (const char* name : {"data/other", "data/sub/other", "data/sub/gone"})
-        std::ofstream(root / name) << name;
-      std::filesystem::remove(root / "data/sub/gone");
-      std::filesystem::create_directory(root / "data/more");
-    });
-    world.wait = !taken_up;
-    EXPECT_TRUE(world.execute());
-    if (taken_up) world.clock.on_wait();
-    world.wait = true;
-    EXPECT_TRUE(world.execute());
-    EXPECT_TRUE(world.runs.runs[0].reusable) << world.runs.runs[0].reason;
-  }
+  const auto in_all = [](const std::filesystem::path& root) {
+    for (const char* name : {"data/other", "data/sub/other", "data/sub/gone"})
+      std::ofstream(root / name) << name;
+    std::filesystem::remove(root / "data/sub/gone");
+    std::filesystem::create_directory(root / "data/more");
+  };
+  const auto in_one = [](const std::filesystem::path& root) {
+    std::ofstream(root / "data/sub/other") << "other";
+    std::filesystem::create_directory(root / "data/sub/more");
+  };
+  EXPECT_TRUE(is_taken_after(in_all, true));
+  EXPECT_TRUE(is_taken_after(in_one, true));
+  EXPECT_TRUE(is_taken_after(in_one, false));
+  // It might have been swapped, and nobody listened.
+  EXPECT_FALSE(is_taken_after(in_all, false));
+}
+
+TEST(JobRun, AFolderWhoseModeChangedWasNowhereElse) {
+  const auto closed = [](const std::filesystem::path& root) {
+    std::filesystem::permissions(root / "data/sub", std::filesystem::perms::owner_all);
+  };
+  for (const bool is_watched : {true, false}) EXPECT_TRUE(is_taken_after(closed, is_watched));
+}
+
+TEST(JobRun, AFolderAboveWhatALinkLeadsToIsLookedAtToo) {
+  const auto swapped = [](const std::filesystem::path& root) {
+    std::filesystem::rename(root / "disk", root / "aside");
+    std::filesystem::rename(root / "aside", root / "disk");
+  };
+  WorldWithAFolder world(swapped);
+  std::filesystem::create_directory(world.folder.path("disk"));
+  std::filesystem::rename(world.folder.path("data"), world.folder.path("disk/data"));
+  std::filesystem::create_directory_symlink("disk/data", world.folder.path("data"));
+  EXPECT_FALSE(world.execute());
+  EXPECT_TRUE(world.runs.runs[0].reason.starts_with("`disk` was written, moved"))
+      << world.runs.runs[0].reason;
 }
 
 // A job that reads its data in a store, and what it heard of that.
