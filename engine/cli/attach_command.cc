@@ -41,7 +41,7 @@ Result<void> check_handed_over(Session& session, const Run& run, const std::stop
                              run.reason.empty() ? "" : cat(": ", printable(run.reason))),
                          cat("`trainmake ", asked_again(session, run),
                              "` looks whether it was started, and starts it if not; `trainmake cancel ",
-                             run.id, "` forgets it")));
+                             run.id, "` sees that it never is")));
 }
 
 // Another trainmake watches it and will remember its end: shows the log meanwhile. The step, held, when

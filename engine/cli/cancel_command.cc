@@ -44,7 +44,7 @@ std::string shown_run(Session& session, const Run& run) {
 }
 
 // Whether no platform was handed it, as far as can be told.
-bool is_to_forget(Session& session, const Run& run, const std::stop_token& stop) {
+bool is_lost_intent(Session& session, const Run& run, const std::stop_token& stop) {
   if (!is_intent(run)) return false;
   const auto say = [&](const std::string& text) {
     write_stderr(cat(shown_run(session, run), ": ", text, "\n"));
@@ -55,14 +55,14 @@ bool is_to_forget(Session& session, const Run& run, const std::stop_token& stop)
 
 // Its job, should it come to be there after all, was told not to start: the next run of the same submits
 // another.
-Result<void> forget(Session& session, const Run& intent, const std::stop_token& stop) {
+Result<void> remember_lost(Session& session, const Run& intent, const std::stop_token& stop) {
   TRY_ASSIGN(Platform * platform, platform_of(session, intent));
-  Run forgotten = not_handed_over(intent);
-  forgotten.ended_ns = session.host().clock.now_ns();
-  TRY_ASSIGN(const bool remembered, remember_end(session, *platform, forgotten, stop));
-  write_stderr(cat(shown_run(session, intent),
-                   remembered ? " is forgotten: " : " is left to the trainmake that is at it: ",
-                   printable(forgotten.reason), "\n"));
+  Run lost = not_handed_over(intent);
+  lost.ended_ns = session.host().clock.now_ns();
+  TRY_ASSIGN(const bool remembered, remember_end(session, *platform, lost, stop));
+  write_stderr(cat(
+      shown_run(session, intent),
+      remembered ? " is lost: " : " is left to the trainmake that is at it: ", printable(lost.reason), "\n"));
   return {};
 }
 
@@ -136,16 +136,16 @@ Result<void> cancel_all(Session& session, const std::vector<Run>& runs, const st
     else
       in_flight.push_back(&run);
   }
-  std::set<const Run*> to_forget;
+  std::set<const Run*> never_handed_over;
   for (const Run* run : in_flight) {
-    if (is_to_forget(session, *run, stop)) to_forget.insert(run);
+    if (is_lost_intent(session, *run, stop)) never_handed_over.insert(run);
   }
   const std::vector<Result<void>> asked = ask_to_end(session, in_flight, stop);
   std::map<RunStatus, std::size_t> ends;
   for (std::size_t i = 0; i < in_flight.size(); ++i) {
     const Run& run = *in_flight[i];
-    if (asked[i] && to_forget.contains(&run)) {
-      if (const auto done = forget(session, run, stop); !done) errors.push_back(done.error());
+    if (asked[i] && never_handed_over.contains(&run)) {
+      if (const auto done = remember_lost(session, run, stop); !done) errors.push_back(done.error());
       continue;
     }
     Result<End> seen = asked[i] ? see_its_end(session, run, stop) : fail(asked[i].error());

@@ -146,7 +146,7 @@ class Results(OnSlurm):
         self.assert_told(place.ask("show", "job:slow").exits(0).out, "lost: it was not handed over: Slurm did not take the job: " + words)
         self.assert_told(place.ask("logs", "-f", "job:slow").exits(0), "never started", words)
         self.assert_told(place.ask("attach").exits(2), "cut short before it was handed over", words)
-        self.assert_told(place.ask("cancel", "job:slow").exits(0), "is forgotten", words)
+        self.assert_told(place.ask("cancel", "job:slow").exits(0), "is lost", words)
         going = place.start("job:slow", "--json").until("at the gate")
         gate.open()
         going.end().exits(0)
