@@ -173,7 +173,7 @@ std::vector<std::unique_ptr<Rule>> all_rules(const RuleServices& services) {
                   [made](const Artifacts& image, bool accelerated, const std::stop_token& stop) {
                     return made->name_pulled(image, accelerated, stop);
                   },
-                  rehearsal_for(services)}));
+                  rehearsal_for(services), services.tries_again}));
   return rules;
 }
 

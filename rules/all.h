@@ -39,7 +39,8 @@ struct RuleServices {
   HoldStep hold_step;
   // Jobs are tried here as processes, and their images are of a platform elsewhere: these are not made.
   bool leaves_images = false;
-  bool may_prune = false;  // objects in stores where nothing was sent from here before
+  bool may_prune = false;    // objects in stores where nothing was sent from here before
+  bool tries_again = false;  // --retry
 };
 
 std::vector<std::unique_ptr<Rule>> all_rules(const RuleServices& services);

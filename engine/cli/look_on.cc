@@ -54,7 +54,7 @@ class JobOnlooker final : public Onlooker {
   void look_now() {
     for (std::optional<Run> next = newest(); next; next = newest()) {
       const bool is_other = !run_ || run_->id != next->id;
-      if (is_other && !run_ && is_over(next->status)) return;
+      if (is_other && !run_ && (is_over(next->status) || had_come_to_nothing(*next))) return;
       if (is_other && run_) read_to_the_end();
       run_ = *std::move(next);
       if (is_other) attach();
@@ -63,6 +63,17 @@ class JobOnlooker final : public Onlooker {
       read_to_the_end();
       if (!is_other) return;
     }
+  }
+
+  // Asked to try again, this one shares no end that came before, should it be remembered only now.
+  bool had_come_to_nothing(const Run& run) {
+    if (!session_.line().has("--retry")) return false;
+    if (run.id == passed_over_) return true;
+    const auto status = platform_.poll(JobHandle::of(run), {doing_.stop});
+    const bool is_it = status && status->known &&
+                       (status->status == RunStatus::kFailed || status->status == RunStatus::kCancelled);
+    if (is_it) passed_over_ = run.id;
+    return is_it;
   }
 
   std::optional<Run> newest() {
@@ -117,7 +128,8 @@ class JobOnlooker final : public Onlooker {
   const Target& job_;
   Doing doing_;
   Redactor redactor_;
-  std::optional<Run> run_;  // as it was remembered at the last look
+  std::optional<Run> run_;   // as it was remembered at the last look
+  std::string passed_over_;  // a run
   LogTold told_;
   LogLines lines_;
   LastLines last_lines_;

@@ -169,7 +169,7 @@ Result<const Rules*> Session::rules() {
   owned_rules_ =
       all_rules({host_, workspace(), *space, blobs_, digests_, file_sets_, state(), *platform, name, tally_,
                  [this](const Label& label) { return step_locks_.try_lock(label.text()); },
-                 !platform->traits.runs_images && is_as_there, line_.has("--prune")});
+                 !platform->traits.runs_images && is_as_there, line_.has("--prune"), line_.has("--retry")});
   for (const std::unique_ptr<Rule>& rule : owned_rules_) rules_.push_back(rule.get());
   return &rules_;
 }

@@ -229,9 +229,12 @@ Result<std::optional<Done>> Courses::Course::end(bool over) {
     return std::optional(Done{{}, cat("run ", attempt_->run().id), true, attempt_->run().id});
   }
   TRY(attempt_->conclude());
-  // Asked for anew: one that had ended by then is not that.
-  if (doing_.afresh && attempt_->had_ended()) return std::optional<Done>();
   const Run& run = attempt_->run();
+  // Asked for anew: one that had ended by then is not that; nor, asked to try again, one that came to
+  // nothing.
+  const bool was_in_vain = run.status == RunStatus::kFailed || run.status == RunStatus::kCancelled;
+  const bool is_asked_again = doing_.afresh || (courses_.services_.tries_again && was_in_vain);
+  if (attempt_->had_ended() && is_asked_again) return std::optional<Done>();
   if (run.status == RunStatus::kSucceeded && run.reusable)
     return std::optional(Done{artifacts_of(run.outputs), success_of(run), false, run.id});
   const bool lost_before = run.status == RunStatus::kLost && !is_new_;

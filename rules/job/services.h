@@ -51,6 +51,7 @@ struct JobServices {
       name_pulled_image = nullptr;
   // This machine, to try a few steps on before a job goes elsewhere; nullptr when it is the platform itself.
   std::shared_ptr<Platform> rehearsal = nullptr;
+  bool tries_again = false;  // --retry: a run that had come to nothing before is not what was asked for
 };
 
 }  // namespace trainmake

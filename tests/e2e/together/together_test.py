@@ -1,5 +1,8 @@
 """Two trainmakes in one workspace."""
 
+import os
+import signal
+
 from story import Story
 
 
@@ -35,6 +38,29 @@ class Together(Story):
         place.start("job:slow", "--json").until("at the gate").kill().end()
         gate.open()
         place.make("job:slow")
+
+    def test_one_that_tries_again_comes_after_the_end_that_the_first_has_yet_to_remember(self):
+        place, gate = self.waiting(then='echo x >>"$GATE.starts"')
+        first = place.start("job:slow", "--json").until("at the gate")
+        os.kill(first.process.pid, signal.SIGSTOP)
+        self.assert_told(place.ask("cancel", "job:slow").exits(0), "cancelled; the trainmake that watches it remembers that")
+        second = place.start("job:slow", "--retry", "--json").until("waits for another trainmake")
+        os.kill(first.process.pid, signal.SIGCONT)
+        self.assert_told(first.end().exits(1).messages, "was cancelled")
+        second.until("at the gate")
+        gate.open()
+        self.assertEqual(second.end().exits(0).finished["submitted"], 1)
+        self.assertEqual(place.read("gate.starts"), "x\n")
+        self.assertEqual([run["status"] for run in place.runs()], ["succeeded", "cancelled"])
+
+    def test_one_that_tries_again_attaches_to_what_goes_on(self):
+        place, gate = self.waiting(then="exit 3")
+        first = place.start("job:slow", "--json").until("at the gate")
+        second = place.start("job:slow", "--retry", "--json").until("at the gate")
+        gate.open()
+        for client in (first, second):
+            self.assert_told(client.end().exits(1), "exit code 3")
+        self.assertEqual(len(place.runs()), 1)
 
     def test_many_at_once_start_the_job_once(self):
         place = self.tiny(**{"code/train.sh": 'echo x >>"$STARTS"\necho y >"$TRAINMAKE_OUTPUT_DIR/model.txt"\n'})

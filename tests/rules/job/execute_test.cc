@@ -175,6 +175,21 @@ TEST(JobRun, WhoForcesItIsNotGivenOneThatHadEnded) {
   for (const auto& run : world.runs.runs) EXPECT_EQ(run.status, RunStatus::kSucceeded);
 }
 
+TEST(JobRun, WhoTriesAgainIsNotGivenOneThatHadComeToNothing) {
+  JobWorld world;
+  world.set("command", command({"wait"}));
+  world.wait = false;
+  ASSERT_TRUE(world.execute());
+  ASSERT_TRUE(world.platform.cancel(JobHandle::of(world.runs.runs[0])));
+  world.wait = world.tries_again = true;
+  world.clock.on_wait = [&] { world.platform.release(); };
+  const auto done = world.execute();
+  ASSERT_TRUE(done) << done.error().message;
+  ASSERT_EQ(world.runs.runs.size(), 2U);
+  EXPECT_EQ(world.runs.runs[1].status, RunStatus::kCancelled);
+  EXPECT_EQ(world.platform.starts, 2);
+}
+
 TEST(JobRun, TakingUpAJobNeedsNoneOfItsSecrets) {
   JobWorld world;
   world.set("command", command({"wait"}));

@@ -135,6 +135,7 @@ struct JobWorld {
   std::vector<Event> events;
   std::stop_source stop;
   bool retry = false, wait = true;
+  bool tries_again = false;  // --retry
   std::shared_ptr<Platform> rehearsal;
 
   JobWorld() {
@@ -220,6 +221,7 @@ struct JobWorld {
   JobRule rule() {
     JobServices services{host, workspace, space, platform_name, blobs, digests, runs, platform, "1"};
     services.rehearsal = rehearsal;
+    services.tries_again = tries_again;
     return JobRule(services);
   }
   Result<Description> describe() { return rule().describe(subject()); }
