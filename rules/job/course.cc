@@ -7,6 +7,7 @@
 #include "rules/job/image_check.h"
 #include "rules/job/intent.h"
 #include "rules/job/outputs.h"
+#include "rules/job/program_check.h"
 #include "rules/job/rehearsal.h"
 #include "rules/job/runs.h"
 
@@ -25,11 +26,6 @@ void tell_without_effect(const Target& job, const JobServices& services, const D
         Message{job.label, cat(quoted(option), " is an option of uai, and without effect on platform ",
                                quoted(services.platform_name), "; ", instead)});
   }
-}
-
-bool is_on_scratch(const Subject& subject) {
-  const Value* base = subject.graph[image_of(subject.target())->target].find("base");
-  return base != nullptr && base->string() != nullptr && *base->string() == "scratch";
 }
 
 }  // namespace
@@ -264,12 +260,7 @@ Result<Done> Courses::run(const Subject& subject, const Description& description
   if (plan.spec.root && !goes_on) {
     if (auto fits = check_image(services_.platform.traits.contract, plan.spec); !fits) {
       Error error = std::move(fits).error();
-      if (is_on_scratch(subject))
-        error.hint =
-            "Its image's `base` is \"scratch\", which has nothing: name one that has it. Where a `select` "
-            "chose "
-            "that, `--local` with `--contract NAME` or `--variant NAME` lets it choose as the job's platform "
-            "would";
+      if (is_on_scratch(subject)) error.hint = kOfScratch;
       return fail(
           std::move(error).at(subject.target().place_of(plan.spec.command.empty() ? "main" : "command")));
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/base/secrets.h"
 #include "engine/base/text.h"
 #include "engine/model/secrets_untold.h"
 #include "rules/job/arguments.h"
@@ -13,6 +14,7 @@
 #include "rules/job/job_schema.h"
 #include "rules/job/new_limits.h"
 #include "rules/job/outputs.h"
+#include "rules/job/program_check.h"
 #include "rules/job/published_base.h"
 #include "rules/job/runs.h"
 
@@ -131,12 +133,32 @@ std::vector<std::pair<Error, Label>> JobRule::before_run(const Graph&, const Eve
 }
 
 Result<void> JobRule::preflight(const Subject& subject) {
-  auto ready = check_platform(services_, applicant_of(services_, subject), asking_);
+  const Applicant job = applicant_of(services_, subject);
+  auto ready = check_platform(services_, job, asking_);
+  if (ready) ready = check_secrets(subject, job);
+  if (ready) ready = check_program(subject);
   if (!ready) {
     TRY_ASSIGN(const bool may_be_reused, this->may_be_reused(subject));
     if (!may_be_reused) return ready;
   }
   return check_before(services_, listings_, python_, subject);
+}
+
+// They are of who runs it: a plan, which others make too, has no need of them; nor has a run in flight.
+Result<void> JobRule::check_secrets(const Subject& subject, const Applicant& job) {
+  if (asking_ == Asking::kNobody) return {};
+  const Label& label = subject.target().label;
+  auto secrets =
+      secrets_of(services_.host.environment, job.secrets, label.shortest_from(services_.workspace.here));
+  if (secrets) return {};
+  TRY_ASSIGN(const std::vector<Run> runs, services_.runs.of(label));
+  if (std::any_of(runs.begin(), runs.end(), [](const Run& run) { return !is_over(run.status); })) return {};
+  return fail(std::move(secrets).error().at(job.secrets_at));
+}
+
+Result<void> JobRule::check_program(const Subject& subject) {
+  TRY_ASSIGN(const Entry entry, entry_of(listings_, services_, subject, Files::kForeseen));
+  return check_known_program(services_, subject, entry);
 }
 
 // What it needs is not made yet, and may come out as it was for an earlier result: that is taken whether or

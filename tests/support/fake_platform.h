@@ -26,6 +26,8 @@ class FakePlatform final : public Platform {
                   .one_node = false,
                   .is_near = true}),
         folder_(std::move(folder)) {}
+  FakePlatform(std::string folder, PlatformTraits what)
+      : Platform(std::move(what)), folder_(std::move(folder)) {}
 
   std::vector<Result<std::string>> submit_all(const std::vector<Submission>& jobs) override {
     std::lock_guard lock(mutex_);

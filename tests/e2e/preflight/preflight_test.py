@@ -50,6 +50,33 @@ class BeforeAnything(Story):
         place.append("TRAINFILE.lua", 'job "late" { image = "image:tiny", data = { m = "job:train" }, args = { x = data_dir "m/model.txt" }, command = { "true" } }\n')
         place.ask("job:late").exits(0)
 
+    def test_what_only_the_last_job_lacks_is_told_before_the_first(self):
+        for lack, told in (('secrets = { "TOKEN" }', "Secret `TOKEN` of `job:late` is not set"),
+                           ('command = { "no-such-program" }', "This machine has no program `no-such-program` in PATH (/usr/local/bin:"),
+                           ('command = { "bin/gone" }', "There is no program `bin/gone` among the code")):
+            with self.subTest(lack=lack):
+                place = self.tiny()
+                place.append("TRAINFILE.lua", f'job "late" {{ image = "image:tiny", data = {{ m = "job:train" }}, main = "eval.sh", {lack} }}\n')
+                answer = place.ask("job:late", "--json").exits(2)
+                self.assert_told(answer.messages, told)
+                self.assertEqual(answer.events("error")[0]["label"], "//job:late")
+                self.assertEqual((answer.ran, place.runs(), place.objects()), ([], [], []))
+                self.assertFalse(place.path(".trainmake/images").exists())
+                place.make("job:train")
+
+    def test_a_plan_needs_no_secret(self):
+        place = self.tiny()
+        place.append("TRAINFILE.lua", 'job "late" { image = "image:tiny", data = { m = "job:train" }, main = "train.sh", secrets = { "TOKEN" } }\n')
+        self.assertEqual(place.plan("job:late")["totals"]["jobs"], 2)
+
+    def test_slurm_without_sbatch_is_told_first(self):
+        place = self.tiny()
+        place.append("TRAINSPACE.lua", f'platform "lab" {{ type = "slurm", shared_dir = "{place.path("shared")}" }}\n')
+        place.path("shared").mkdir()
+        place.write("bin/sh", '#!/bin/sh\nexec /bin/sh "$@"\n', 0o755)
+        answer = place.ask("job:eval", "--platform", "lab", "--json", env={"PATH": str(place.path("bin"))}).exits(2)
+        self.assert_told(answer.messages, "There is no `sbatch` in PATH, which hands jobs to Slurm", "Install Slurm's commands")
+        self.assertEqual((answer.ran, place.runs(), place.objects()), ([], [], []))
 
     def test_too_little_room_for_the_code_is_told(self):
         if os.getuid() != 0:

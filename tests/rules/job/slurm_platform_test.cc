@@ -431,6 +431,18 @@ TEST(SlurmPlatform, SlurmThatCannotBeReachedLeavesItOpen) {
   EXPECT_EQ(starts_of(world), 1);
 }
 
+TEST(SlurmPlatform, AMachineWithoutSbatchIsToldBeforeARun) {
+  SlurmWorld world;
+  world.environment.variables["PATH"] = world.folder.path("bin");
+  EXPECT_TRUE(world.platform.admits({}, Asking::kNobody));
+  const auto ready = world.platform.admits({}, Asking::kPlatform);
+  ASSERT_FALSE(ready);
+  EXPECT_EQ(ready.error().message, "There is no `sbatch` in PATH, which hands jobs to Slurm");
+  world.folder.write("bin/sbatch", "");
+  std::filesystem::permissions(world.folder.path("bin/sbatch"), std::filesystem::perms::owner_all);
+  EXPECT_TRUE(world.platform.admits({}, Asking::kPlatform));
+}
+
 TEST(SlurmPlatform, AConfigurationThatIsNotThereIsToldAtOnce) {
   SlurmWorld world;
   world.environment.variables["SLURM_CONF"] = "/no/slurm.conf";

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/base/log_file.h"
+#include "engine/base/program_path.h"
 #include "engine/base/text.h"
 #include "engine/container/unpacked_layers.h"
 #include "rules/job/container_layout.h"
@@ -74,6 +75,15 @@ Result<void> SlurmPlatform::check_configuration() {
   if (stat.exists()) return {};
   return fail(user_error(cat("There is no file ", quoted(*path), ", which `SLURM_CONF` names"),
                          "`scontrol ping` tells when Slurm is found"));
+}
+
+// Or it would be missed when all that the job needs is made.
+Result<void> SlurmPlatform::check_program() {
+  constexpr const char* kProgram = "sbatch";
+  const std::optional<std::string> path = host_.environment.get("PATH");
+  if (!path || find_in_path(host_.files, *path, kProgram)) return {};
+  return fail(user_error(cat("There is no ", quoted(kProgram), " in PATH, which hands jobs to Slurm"),
+                         "Install Slurm's commands, or run this on a machine that has them"));
 }
 
 Result<SlurmRun> SlurmPlatform::folder_of(const std::string& run) {
@@ -334,6 +344,7 @@ Result<void> SlurmPlatform::admits(const Outlook& job, Asking asking) {
   TRY(check_configuration());
   TRY(shared_.check_there());
   if (asking == Asking::kNobody) return {};
+  TRY(check_program());
   TRY_ASSIGN(NodeNeeds of_each, node_needs_of(options_, job.resources));
   return check_limits(partitions_.all(), {.partition = options_.partition,
                                           .nodes = count_of(job.resources, "nodes", 1),

@@ -44,6 +44,7 @@ class SlurmPlatform final : public Platform {
  private:
   Result<SlurmVerdict> verdict_on(const JobHandle& job, const SlurmRun& run, const SlurmPatience& patience);
   Result<void> check_configuration();
+  Result<void> check_program();
   Result<void> check_is_gone(const JobHandle& job, const SlurmRun& run, const SlurmPatience& patience);
   Result<std::optional<SlurmJob>> going_on_without_folder(const JobHandle& job, const SlurmRun& run,
                                                           const SlurmPatience& patience);
