@@ -67,6 +67,21 @@ Result<void> State::remember(const Record& record) {
   });
 }
 
+Result<std::string> State::newest_run(const Label& label) {
+  return inside_->read([&](Database& database) { return newest_run_of(database, label.text()); });
+}
+
+Result<void> State::remember_in_turn(const Record& record, const std::string& newest_run) {
+  return inside_->write([&](Database& database) -> Result<void> {
+    TRY(put_record(database, record));
+    const std::string label = record.label.text();
+    TRY_ASSIGN(const bool is_overtaken, was_made_last_after(database, label, newest_run));
+    if (is_overtaken) return {};
+    TRY_ASSIGN(const std::string newest, newer_of(database, newest_run, record.run));
+    return make_last(database, record, newest);
+  });
+}
+
 Result<void> State::remember_late(const Record& record) {
   return inside_->write([&](Database& database) -> Result<void> {
     TRY_ASSIGN(const bool has_newer, has_newer_record(database, record));

@@ -28,6 +28,8 @@ class State final : public Memory, public Runs {
   Result<std::optional<Record>> last(const Label& label) override;
   Result<std::optional<Record>> find(const Label& label, const Fingerprint& fingerprint) override;
   Result<void> remember(const Record& record) override;
+  Result<std::string> newest_run(const Label& label) override;
+  Result<void> remember_in_turn(const Record& record, const std::string& newest_run) override;
   // The same, of a job that was left to itself. What was remembered since its run began stays: as the label's
   // result, and as the one of this fingerprint. REQUIRES: the run is known.
   Result<void> remember_late(const Record& record);

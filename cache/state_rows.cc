@@ -310,6 +310,21 @@ Result<bool> was_made_last_since(Database& database, std::string_view label, std
   return statement.text(run).text(label).step();
 }
 
+Result<bool> was_made_last_after(Database& database, std::string_view label, std::string_view run) {
+  TRY_ASSIGN(Statement statement,
+             database.prepare("SELECT 1 FROM last l JOIN runs newest ON newest.id = l.newest_run WHERE "
+                              "newest.number > coalesce((SELECT number FROM runs WHERE id = ?), 0) AND "
+                              "l.label = ?"));
+  return statement.text(run).text(label).step();
+}
+
+Result<std::string> newer_of(Database& database, std::string_view one, std::string_view other) {
+  TRY_ASSIGN(Statement statement,
+             database.prepare("SELECT id FROM runs WHERE id IN (?, ?) ORDER BY number DESC LIMIT 1"));
+  TRY_ASSIGN(const bool found, statement.text(one).text(other).step());
+  return found ? std::string(statement.text_at(0)) : std::string();
+}
+
 Result<bool> began_after_result(Database& database, std::string_view label, std::string_view run) {
   TRY_ASSIGN(Statement statement, database.prepare("SELECT 1 FROM last WHERE label = ?"));
   TRY_ASSIGN(const bool has_result, statement.text(label).step());

@@ -22,6 +22,10 @@ Result<void> make_last(Database& database, const Record& record, std::string_vie
 Result<std::string> newest_run_of(Database& database, std::string_view label);  // its id; "" is none
 // Whether what the label has became its result when this run was known already.
 Result<bool> was_made_last_since(Database& database, std::string_view label, std::string_view run);
+// Whether it did when a later run was known; "" is before the first.
+Result<bool> was_made_last_after(Database& database, std::string_view label, std::string_view run);
+// Of two ids; "" where neither is a run's.
+Result<std::string> newer_of(Database& database, std::string_view one, std::string_view other);
 Result<bool> began_after_result(Database& database, std::string_view label, std::string_view run);
 // Whether the one of its fingerprint is of a later run, or became the label's result since its run began.
 Result<bool> has_newer_record(Database& database, const Record& record);

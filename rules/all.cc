@@ -142,7 +142,7 @@ std::vector<std::unique_ptr<Rule>> all_rules(const RuleServices& services) {
   rules.push_back(std::make_unique<CodeRule>(services.blobs, services.file_sets));
   const auto reader = [services](const std::string& store, const Doing& doing) -> Result<std::optional<Run>> {
     return reader_of(
-        {services.runs, services.host.clock, services.platform_name, services.platform, services.hold_step},
+        {services.runs, services.host.clock, services.platform_name, services.platform, services.hold_run},
         store, doing);
   };
   auto data = std::make_unique<DataRule>(DataServices{services.host, services.workspace, services.space,

@@ -36,7 +36,7 @@ struct RuleServices {
   Platform& platform;
   std::string platform_name;
   Tally& tally;
-  HoldStep hold_step;
+  HoldRun hold_run;
   // Jobs are tried here as processes, and their images are of a platform elsewhere: these are not made.
   bool leaves_images = false;
   bool may_prune = false;    // objects in stores where nothing was sent from here before

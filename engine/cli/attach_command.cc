@@ -57,7 +57,7 @@ Result<std::optional<FileLock>> watch_along(Session& session, const Run& run, Re
                  session, run, [&](std::string_view bytes) { lines.add(bytes, tell); }, {}, stop));
   lines.finish(tell);
   for (bool left = !over; !left; left = session.host().clock.wait(kPause, stop)) {
-    TRY_ASSIGN(std::optional<FileLock> held, try_hold_step(session, run.label));
+    TRY_ASSIGN(std::optional<FileLock> held, try_hold_run(session, run));
     if (held) return held;
   }
   return std::optional<FileLock>();
@@ -90,7 +90,7 @@ Result<int> attach_command(const Call& call) {
   const std::unique_ptr<Reporter> reporter =
       session.json() ? make_json_reporter() : make_plain_reporter(session.here());
   reporter->event(Attached{run.label, run.id, cat("Attached to run ", run.id)});
-  TRY_ASSIGN(std::optional<FileLock> step, try_hold_step(session, run.label));
+  TRY_ASSIGN(std::optional<FileLock> step, try_hold_run(session, run));
   if (!step) {
     TRY_ASSIGN(step, watch_along(session, run, *reporter, call.stop));
     if (!step) return left_running(session, run);

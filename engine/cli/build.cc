@@ -181,7 +181,9 @@ int report_errors(Session& session, Reporter& reporter, const Errors& errors) {
 }
 
 StepLocker step_locker(Session& session) {
-  return [&session](const Label& label) { return try_hold_step(session, label); };
+  return [&session](const Label& label, const Fingerprint& fingerprint) {
+    return try_hold_step(session, label, fingerprint);
+  };
 }
 
 // Losing what was hashed costs time alone, so it is told and decides nothing.

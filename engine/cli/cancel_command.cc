@@ -22,7 +22,7 @@ namespace {
 // Another trainmake that watches the job remembers its end, with what it had said till then: that is left to
 // it, and as it is. False when it still has to.
 Result<bool> remember_end(Session& session, Platform& platform, Run ended, const std::stop_token& stop) {
-  TRY_ASSIGN(const std::optional<FileLock> step, try_hold_step(session, ended.label));
+  TRY_ASSIGN(const std::optional<FileLock> step, try_hold_run(session, ended));
   if (!step) return false;
   TRY_ASSIGN(const std::optional<Run> now, session.state().get(ended.id));
   if (now && is_over(now->status)) return true;

@@ -60,7 +60,7 @@ struct Held {
   Run run;
 };
 std::optional<Held> hold_unrecorded(Session& session, const Run& seen) {
-  auto step = try_hold_step(session, seen.label);
+  auto step = try_hold_run(session, seen);
   if (!step || !*step) return std::nullopt;
   auto run = session.state().get(seen.id);
   if (!run || !*run || is_over((*run)->status)) return std::nullopt;

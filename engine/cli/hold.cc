@@ -15,8 +15,14 @@ Result<FileLock> hold_workspace(Session& session, FileLock::Mode mode, std::stop
                   .because(Blame::kBusy));
 }
 
-Result<std::optional<FileLock>> try_hold_step(Session& session, const Label& label) {
-  return session.step_locks().try_lock(label.text());
+Result<std::optional<FileLock>> try_hold_step(Session& session, const Label& label,
+                                              const Fingerprint& fingerprint) {
+  const bool is_job = label.kind == "job";
+  return session.step_locks().try_lock(is_job ? cat(label.text(), "\n", fingerprint.hex()) : label.text());
+}
+
+Result<std::optional<FileLock>> try_hold_run(Session& session, const Run& run) {
+  return try_hold_step(session, run.label, run.fingerprint);
 }
 
 }  // namespace trainmake

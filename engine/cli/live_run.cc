@@ -39,8 +39,8 @@ Run live(Session& session, Run run, const Patience& patience) {
   if (is_over(run.status)) return run;
   const Result<Platform*> platform = platform_of(session, run);
   if (platform) {
-    const auto is_left = [&session, label = run.label] {
-      const auto step = try_hold_step(session, label);
+    const auto is_left = [&session, held = run] {
+      const auto step = try_hold_run(session, held);
       return step && *step;
     };
     return settle(**platform, session.host().clock, std::move(run), patience, is_left);

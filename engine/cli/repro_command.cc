@@ -241,7 +241,7 @@ Result<int> repro_command(const Call& call) {
   TRY(check_code(session, original, spec));
   TRY(check_data(session, *platform, original, spec));
   TRY_ASSIGN(const FileLock workspace, hold_workspace(session, FileLock::Mode::kShared, call.stop));
-  TRY_ASSIGN(const std::optional<FileLock> step, try_hold_step(session, original.label));
+  TRY_ASSIGN(const std::optional<FileLock> step, try_hold_run(session, original));
   if (!step) {
     return fail(user_error(cat("Another trainmake is at ", quoted(session.shown(original.label))),
                            "Ask again when it is done")

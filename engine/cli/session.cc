@@ -1,6 +1,7 @@
 #include "engine/cli/session.h"
 
 #include "engine/base/text.h"
+#include "engine/cli/hold.h"
 #include "engine/cli/report.h"
 #include "lua/load.h"
 #include "rules/all.h"
@@ -168,7 +169,7 @@ Result<const Rules*> Session::rules() {
                            (line_.has("--local") && pulls_images(*space, space->default_platform));
   owned_rules_ =
       all_rules({host_, workspace(), *space, blobs_, digests_, file_sets_, state(), *platform, name, tally_,
-                 [this](const Label& label) { return step_locks_.try_lock(label.text()); },
+                 [this](const Run& run) { return try_hold_run(*this, run); },
                  !platform->traits.runs_images && is_as_there, line_.has("--prune"), line_.has("--retry")});
   for (const std::unique_ptr<Rule>& rule : owned_rules_) rules_.push_back(rule.get());
   return &rules_;

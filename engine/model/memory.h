@@ -21,6 +21,17 @@ class Memory {
   // Makes `record` the label's result. Atomic: either all of it is remembered or nothing. Survives the end of
   // the process; a power cut may lose the latest ones, which costs doing their steps again.
   virtual Result<void> remember(const Record& record) = 0;
+  // The run of the label that was remembered last, of whatever fingerprint: its id, "" is none.
+  virtual Result<std::string> newest_run(const Label& label) {
+    (void)label;
+    return std::string();
+  }
+  // As remember, of a step that began when `newest_run` was so. When the label's result is one by now that was
+  // asked for later, it stays.
+  virtual Result<void> remember_in_turn(const Record& record, const std::string& newest_run) {
+    (void)newest_run;
+    return remember(record);
+  }
   // Changes with every write that anybody makes, of a run too: what was concluded under one generation holds
   // while it lasts.
   virtual Result<std::uint64_t> generation() = 0;

@@ -49,6 +49,7 @@ class Runner final : public Inputs {
   void reuse(TargetId id);
   void reused(TargetId id);
   bool still_to_do(TargetId id);
+  bool note_newest_run(TargetId id);
   bool was_done(TargetId id, Result<Done> ended);
   void fail_step(TargetId id, Error error);
   void finish(TargetId id, Outcome outcome, const std::string& note);
@@ -88,6 +89,7 @@ class Runner final : public Inputs {
   std::vector<std::optional<FileLock>> locks_;
   std::vector<std::unique_ptr<AtWork>> doings_;  // from its execution to its end
   std::vector<std::int64_t> began_;
+  std::vector<std::string> newest_runs_;  // of the labels, when their steps were begun
   std::vector<std::size_t> waiting_for_;
   std::vector<std::vector<TargetId>> needed_by_;
   std::deque<TargetId> ready_;
@@ -124,6 +126,7 @@ Summary Runner::run() {
   locks_.resize(count);
   doings_.resize(count);
   began_.resize(count);
+  newest_runs_.resize(count);
   waiting_for_.resize(count);
   needed_by_ = graph_.needed_by();
   unfinished_ = count;
@@ -266,7 +269,7 @@ Result<bool> Runner::hold(TargetId id, std::unique_ptr<Onlooker>& onlooker) {
   const Label& label = graph_[id].label;
   bool is_told = false;
   while (services_.locker) {
-    TRY_ASSIGN(std::optional<FileLock> lock, services_.locker(label));
+    TRY_ASSIGN(std::optional<FileLock> lock, services_.locker(label, plan_.steps[id].fingerprint));
     if (lock) {
       locks_[id] = *std::move(lock);  // the owner touches it only when the step is done, after us
       return true;
@@ -301,7 +304,7 @@ void Runner::lock_and_execute(TargetId id) {
     if (!held) return fail_step(id, std::move(held).error());
     if (ended && was_done(id, *std::move(ended))) return;
     if (!*held) return finish(id, Outcome::kSkipped, "interrupted");
-    to_do = still_to_do(id);
+    to_do = still_to_do(id) && note_newest_run(id);
     if (!to_do) return;
     ++busy_;
     const PlannedStep& step = plan_.steps[id];
@@ -322,7 +325,8 @@ bool Runner::was_done(TargetId id, Result<Done> ended) {
     finish(id, Outcome::kDetached, ended->note);
     return true;
   }
-  Result<std::optional<Record>> record = decider_.memory.last(graph_[id].label);
+  Result<std::optional<Record>> record =
+      decider_.memory.find(graph_[id].label, plan_.steps[id].fingerprint);
   if (!record || !*record || (*record)->run != ended->run) return false;  // its record was not written
   results_[id] = std::move((*record)->artifacts);
   finish(id, Outcome::kRan, ended->note);
@@ -352,6 +356,16 @@ bool Runner::still_to_do(TargetId id) {
   if (verdict == Verdict::kRun || verdict == Verdict::kMaybe) return true;
   take_up(id);
   return false;
+}
+
+// On the owner's thread. Of steps of one label, whose result it keeps is told by who was asked last.
+bool Runner::note_newest_run(TargetId id) {
+  Result<std::string> run = decider_.memory.newest_run(graph_[id].label);
+  if (run)
+    newest_runs_[id] = *std::move(run);
+  else
+    fail_step(id, std::move(run).error());
+  return run.has_value();
 }
 
 Doing Runner::doing_of(TargetId id, LogTold told) {
@@ -393,7 +407,7 @@ void Runner::executed(TargetId id, Result<Done> done) {
   const Record record{graph_[id].label, step.fingerprint,         std::move(step.description.manifest),
                       done->artifacts,  services_.clock.now_ns(), options_.version,
                       done->run};
-  if (Result<void> kept = decider_.memory.remember(record); !kept)
+  if (Result<void> kept = decider_.memory.remember_in_turn(record, newest_runs_[id]); !kept)
     return fail_step(id, std::move(kept).error());
   results_[id] = std::move(done->artifacts);
   finish(id, Outcome::kRan, done->note);

@@ -21,8 +21,8 @@ struct RunOptions {
 };
 
 // Between processes, one does a step at a time: the others wait and then find it done. Empty when somebody
-// else holds it.
-using StepLocker = std::function<Result<std::optional<FileLock>>(const Label&)>;
+// else holds it. Of which steps the fingerprint makes another one, who locks them decides.
+using StepLocker = std::function<Result<std::optional<FileLock>>(const Label&, const Fingerprint&)>;
 
 // Tells whoever waits for a step what comes of it at the other process that does it. Only used by the worker
 // that waits.

@@ -15,7 +15,7 @@ auto asked_of(const Doing& doing, const Asked& ask) {
 
 // Lost, when nobody is at it, and its platform has no such job and will have none.
 Result<Run> settle_intent(const ReaderServices& services, Run run, const Doing& doing) {
-  TRY_ASSIGN(const std::optional<FileLock> step, services.hold_step(run.label));
+  TRY_ASSIGN(const std::optional<FileLock> step, services.hold_run(run));
   if (!step) return run;
   TRY_ASSIGN(const std::optional<Run> now, asked_of(doing, [&] { return services.runs.get(run.id); }));
   if (!now || !is_intent(*now)) return now.value_or(std::move(run));

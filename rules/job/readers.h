@@ -13,8 +13,8 @@
 
 namespace trainmake {
 
-// An empty optional when another trainmake is at that step.
-using HoldStep = std::function<Result<std::optional<FileLock>>(const Label&)>;
+// An empty optional when another trainmake is at that run.
+using HoldRun = std::function<Result<std::optional<FileLock>>(const Run&)>;
 
 // Borrows all but the last.
 struct ReaderServices {
@@ -22,7 +22,7 @@ struct ReaderServices {
   Clock& clock;
   const std::string& platform_name;
   Platform& platform;
-  HoldStep hold_step;
+  HoldRun hold_run;
 };
 
 // A run in flight whose job reads what lies at `store`, or may: of another platform as it is remembered.

@@ -423,6 +423,27 @@ TEST_F(LateResults, ARunBeganAfterTheResultOrBefore) {
   EXPECT_FALSE(*state->began_after_result(some_run("b")));
 }
 
+TEST_F(LateResults, OfJobsSideBySideTheOneAskedForLaterIsTheLastWhicheverEndsFirst) {
+  const Record earlier = begun(1, "a"), later = begun(2, "b");
+  ASSERT_TRUE(state->remember_in_turn(later, "a"));
+  ASSERT_TRUE(state->remember_in_turn(earlier, ""));
+  EXPECT_EQ(last_run(), "b");
+  EXPECT_TRUE(same(**state->find(earlier.label, earlier.fingerprint), earlier));
+  const Record third = begun(3, "c"), fourth = begun(4, "d");
+  ASSERT_TRUE(state->remember_in_turn(third, "b"));
+  ASSERT_TRUE(state->remember_in_turn(fourth, "c"));
+  EXPECT_EQ(last_run(), "d");
+  EXPECT_FALSE(*state->began_after_result(some_run("d")));
+}
+
+TEST_F(LateResults, OneTakenUpAgainIsTheLastThoughItBeganBeforeTheOther) {
+  const Record earlier = begun(1, "a"), later = begun(2, "b");
+  ASSERT_TRUE(state->remember_in_turn(later, "a"));
+  EXPECT_EQ(*state->newest_run(later.label), "b");
+  ASSERT_TRUE(state->remember_in_turn(earlier, "b"));
+  EXPECT_EQ(last_run(), "a");
+}
+
 TEST_F(StateTest, ForgettingSparesTheLast) {
   const auto state = open();
   const Record second = some_record("mnist", 2);

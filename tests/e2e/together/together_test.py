@@ -69,3 +69,20 @@ class Together(Story):
         self.assertEqual({answer.code for answer in answers}, {0}, "\n".join(map(str, answers)))
         self.assertEqual(place.read("starts"), "x\n")
         self.assertEqual(sum(answer.finished["submitted"] for answer in answers), 1)
+
+    def test_another_job_of_the_label_is_submitted_beside_it(self):
+        place, gate = self.waiting()
+        first = place.start("job:slow", "--json").until("at the gate")
+        place.replace("TRAINFILE.lua", f'GATE = "{gate.path}"', f'GATE = "{place.path("other")}"')
+        place.write("other", "")
+        beside = place.ask("job:slow", "--json", "--no-wait").exits(0)
+        self.assertNotIn("waits for another", beside.text)
+        self.assertEqual(beside.finished["submitted"], 1)
+        place.make("job:slow")
+        later, earlier = [run["run"] for run in place.runs()]
+        gate.open()
+        first.end().exits(0)
+        self.assertEqual({run["status"] for run in place.runs()}, {"succeeded"})
+        self.assertEqual(place.ask("show", "job:slow", "--json").exits(0).only["run"], later, "the one asked for later")
+        self.assertNotEqual(later, earlier)
+        self.assertEqual(place.make("job:slow").finished["submitted"], 0)

@@ -70,7 +70,7 @@ TEST(Cancel, ForgetsWhatNoPlatformWasHanded) {
 TEST(Cancel, WhatAnotherIsAboutToHandOverIsCancelled) {
   InFlight world;
   std::filesystem::remove_all(world.folder.path(cat("cache/runs/", kRun)));
-  const auto step = try_hold_step(*world.session, job("j"));
+  const auto step = try_hold_run(*world.session, run_of({kRun, job("j"), RunStatus::kQueued}));
   ASSERT_TRUE(step && *step);
   EXPECT_EQ(world.cancelled(), RunStatus::kQueued) << "its end is the other one's to remember";
   EXPECT_TRUE(world.folder.has(cat("cache/runs/", kRun, "/exit.json")));
@@ -78,7 +78,7 @@ TEST(Cancel, WhatAnotherIsAboutToHandOverIsCancelled) {
 
 TEST(Cancel, LeavesTheEndToTheOneWhoWatches) {
   InFlight world;
-  const auto step = try_hold_step(*world.session, job("j"));
+  const auto step = try_hold_run(*world.session, run_of({kRun, job("j"), RunStatus::kQueued}));
   ASSERT_TRUE(step && *step);
   EXPECT_EQ(world.cancelled(), RunStatus::kQueued);
   EXPECT_TRUE(world.folder.has(cat("cache/runs/", kRun, "/exit.json")));

@@ -229,7 +229,7 @@ TEST(Run, AStepThatAnotherProcessDidMeanwhileIsTakenFromIt) {
   RunWorld other{{"a", {}}};
   other.run_all();
   int asked = 0;
-  world.locker = [&](const Label& label) -> Result<std::optional<FileLock>> {
+  world.locker = [&](const Label& label, const Fingerprint&) -> Result<std::optional<FileLock>> {
     if (++asked == 1) return std::optional<FileLock>();  // busy once; meanwhile the other one ends
     const std::optional<Record> done = *other.memory.last(label);
     EXPECT_TRUE(world.memory.remember(*done));
@@ -243,7 +243,7 @@ TEST(Run, AStepThatAnotherProcessDidMeanwhileIsTakenFromIt) {
 TEST(Run, AStepThatFailedInAnotherProcessMeanwhileIsNotTriedAgain) {
   RunWorld world{{"a", {}}};
   int asked = 0;
-  world.locker = [&](const Label&) -> Result<std::optional<FileLock>> {
+  world.locker = [&](const Label&, const Fingerprint&) -> Result<std::optional<FileLock>> {
     if (++asked == 1) return std::optional<FileLock>();
     world.rule.failed_earlier.insert("a");
     EXPECT_TRUE(world.memory.put(trainmake::Run()));  // as a job does that fails
@@ -258,7 +258,7 @@ TEST(Run, ARetryThatAnotherProcessDidIsNotDoneAgain) {
   RunWorld world{{"a", {}}};
   RunWorld other{{"a", {}}};
   other.run_all();
-  world.locker = [&](const Label& label) -> Result<std::optional<FileLock>> {
+  world.locker = [&](const Label& label, const Fingerprint&) -> Result<std::optional<FileLock>> {
     EXPECT_TRUE(world.memory.remember(**other.memory.last(label)));
     return try_lock("/dev/null", FileLock::Mode::kShared);
   };
@@ -279,7 +279,7 @@ struct FakeOnlooker final : Onlooker {
 Summary looked_on(RunWorld& world, const std::optional<Result<Done>>& ends, const Record* record = nullptr) {
   int asked = 0;
   world.onlooker = [&](const Target&, const Doing&) { return std::make_unique<FakeOnlooker>(ends); };
-  world.locker = [&, record](const Label&) -> Result<std::optional<FileLock>> {
+  world.locker = [&, record](const Label&, const Fingerprint&) -> Result<std::optional<FileLock>> {
     if (++asked == 1) return std::optional<FileLock>();
     if (record != nullptr && !world.memory.remember(*record)) ADD_FAILURE();
     return try_lock("/dev/null", FileLock::Mode::kShared);
@@ -298,6 +298,20 @@ TEST(Run, AStepThatWasLookedOnEndsAsItDidThere) {
   EXPECT_TRUE(world.rule.executed.empty()) << "whatever is forced";
   ASSERT_EQ(world.events.size(), 1U) << "nobody is told that it waits";
   EXPECT_EQ(std::get<StepEnded>(world.events.front()).note, "succeeded");
+}
+
+TEST(Run, OneThatWasLookedOnKeepsItsResultWhateverTheLabelHasByThen) {
+  RunWorld world{{"a", {}}};
+  RunWorld other{{"a", {}}};
+  other.run_all();
+  Record record = **other.memory.last(EngineWorld::label("a"));
+  record.run = "x";
+  ASSERT_TRUE(world.memory.remember(record));
+  Record later = record;
+  later.fingerprint.low += 1;
+  later.run = "y";
+  EXPECT_EQ(names(looked_on(world, Done{{}, "succeeded", false, "x"}, &later), Outcome::kRan), Names{"a"});
+  EXPECT_TRUE(world.rule.executed.empty());
 }
 
 TEST(Run, AStepThatWasSeenToFailFails) {
@@ -327,7 +341,7 @@ TEST(Run, WhoStopsLookingOnLeavesItRunning) {
   world.onlooker = [&](const Target&, const Doing&) {
     return std::make_unique<FakeOnlooker>(Done{{}, "run x", true, "x"});
   };
-  world.locker = [&](const Label&) -> Result<std::optional<FileLock>> {
+  world.locker = [&](const Label&, const Fingerprint&) -> Result<std::optional<FileLock>> {
     world.stop.request_stop();
     return std::optional<FileLock>();
   };
@@ -338,7 +352,7 @@ TEST(Run, WhoStopsLookingOnLeavesItRunning) {
 
 TEST(Run, NoWaitLeavesWithBusyWhenAnotherProcessDoesTheStep) {
   RunWorld world{{"a", {}}};
-  world.locker = [](const Label&) -> Result<std::optional<FileLock>> { return std::optional<FileLock>(); };
+  world.locker = [](const Label&, const Fingerprint&) -> Result<std::optional<FileLock>> { return std::optional<FileLock>(); };
   EXPECT_EQ(world.run_all({.wait = false}).exit_code, 4);
 }
 
