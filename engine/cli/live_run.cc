@@ -7,6 +7,7 @@
 #include "engine/cli/hold.h"
 #include "engine/cli/report.h"
 #include "rules/job/asked_again.h"
+#include "rules/job/provenance.h"
 #include "rules/job/runs.h"
 
 namespace trainmake {
@@ -29,6 +30,11 @@ Result<Platform*> platform_of(Session& session, const Run& run) {
 std::string asked_again(Session& session, const Run& run) {
   const auto space = session.space();
   return asked_again(session.shown(run.label), run, space ? **space : Space());
+}
+
+std::string repeated(Session& session, const Run& run, const std::string& platform) {
+  const auto space = session.space();
+  return repeated({run.id, run.platform, contract_given_to(run)}, platform, space ? **space : Space());
 }
 
 Patience patience_of_looking(std::stop_token stop) {

@@ -15,6 +15,8 @@ namespace trainmake {
 Result<Platform*> platform_of(Session& session, const Run& run);
 // What is typed behind `trainmake` to have it done once more.
 std::string asked_again(Session& session, const Run& run);
+// The same to have that very run repeated, on that platform.
+std::string repeated(Session& session, const Run& run, const std::string& platform);
 // Of whoever looks, and is told on stderr when an answer takes long.
 Patience patience_of_looking(std::stop_token stop);
 // One that no platform was handed is lost, unless another trainmake is at that.

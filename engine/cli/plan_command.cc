@@ -250,6 +250,11 @@ std::string checkpoint_text(const Planned& planned, TargetId id,
              checkpoint->run, " (", size_text(*checkpoint), ")\n");
 }
 
+std::string platform_flag(const CommandLine& line) {
+  const std::optional<std::string> given = line.value("--platform");
+  return given ? cat(" --platform ", shell_word(*given)) : std::string();
+}
+
 // Of what lies upstream a few reasons are told; asked of itself it tells all.
 std::string why_text(const Session& session, const Planned& planned, TargetId id,
                      const std::vector<Cause>& causes) {
@@ -261,8 +266,9 @@ std::string why_text(const Session& session, const Planned& planned, TargetId id
     const std::string margin(2 * cause.depth + 2, ' ');
     if (cause.depth > 0 && is_end && ++told[cause.of] > kShownReasons) {
       if (told[cause.of] == kShownReasons + 1)
-        text += cat(margin, "and more; `trainmake why ",
-                    shell_word(session.shown(planned.graph[cause.of].label)), "` lists them\n");
+        text +=
+            cat(margin, "and more; `trainmake why ", shell_word(session.shown(planned.graph[cause.of].label)),
+                platform_flag(session.line()), "` lists them\n");
       continue;
     }
     text += cat(margin, reason_text(cause.reason, session.here()),

@@ -5,6 +5,7 @@
 
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "engine/cli/bring_back.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/finish_run.h"
 #include "engine/cli/hold.h"
@@ -15,6 +16,7 @@
 #include "rules/image/image_rule.h"
 #include "rules/job/attempt.h"
 #include "rules/job/checkpoint.h"
+#include "rules/job/container_layout.h"
 #include "rules/job/intent.h"
 #include "rules/job/provenance.h"
 
@@ -23,17 +25,67 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// What was given as blobs is as it was, or is not there; what is read in place may be another by now.
-Result<void> check_data(Session& session, Platform& platform, const Run& original, const JobSpec& spec) {
-  if (!platform.traits.reads_in_place) return {};
-  TRY_ASSIGN(const InPlace found, look_in_place(session.host(), session.workspace(), session.digests(),
-                                                spec.data, {session.host().clock.now_ns()}));
-  if (found.changed.empty()) return {};
-  const std::size_t others = found.changed.size() - 1;
-  return fail(step_error(cat(quoted(found.changed.front()),
-                             others == 0 ? std::string() : cat(" and ", plural(others, "other file")),
-                             others == 0 ? " is" : " are", " not what run ", quoted(original.id), " read"),
-                         "Data that is read in place is kept nowhere else: bring it back, and ask again"));
+// Where it is run again: where it was, unless another platform is asked for.
+struct Where {
+  std::string name;
+  Platform* platform = nullptr;
+  bool is_another = false;
+};
+
+Result<Where> place_for(Session& session, const Run& original) {
+  Where place{original.platform};
+  if (session.line().has("--platform")) {
+    TRY_ASSIGN(place.name, session.platform_name());
+  }
+  place.is_another = place.name != original.platform;
+  if (place.is_another) {
+    TRY_ASSIGN(place.platform, session.platform_named(place.name));
+  } else {
+    TRY_ASSIGN(place.platform, platform_of(session, original));
+  }
+  return place;
+}
+
+// What only a run of the label brings to a platform is not there for another's.
+Result<void> check_place(Session& session, const Where& place, const Run& original, const JobSpec& spec) {
+  const PlatformTraits& traits = place.platform->traits;
+  if (!place.is_another) return {};
+  const std::string label = shell_word(session.shown(original.label));
+  if (traits.reads_stores || traits.pulls_images)
+    return fail(user_error(
+        cat("Run ", quoted(original.id), " was on platform ", quoted(original.platform), ", and to platform ",
+            quoted(place.name), " only a run of ", quoted(session.shown(original.label)),
+            " sends an image and data"),
+        cat("`trainmake ", label, " --platform ", shell_word(place.name), "` runs there what is here now")));
+  const Value* nodes = spec.resources.find("nodes");
+  const bool many = nodes != nullptr && nodes->is_number() && *parse_number(scalar_text(*nodes)) > 1;
+  if (many && traits.one_node && spec.distribution.empty())
+    return fail(user_error(cat("Platform ", quoted(place.name), " is one node, and run ", quoted(original.id),
+                               " had ", quoted(scalar_text(*nodes))),
+                           cat("`trainmake repro ", original.id, "` runs it where it was")));
+  return {};
+}
+
+// What was read in place may be another by now: then it is taken from where its content is kept.
+Result<void> have_data(const Call& call, const Where& place, const Run& original, JobSpec& spec) {
+  if (place.platform->traits.reads_stores) return {};
+  TRY_ASSIGN(const BroughtBack back, bring_back(call.session, spec.data, call.stop));
+  if (back.files > 0)
+    write_stderr(cat(plural(back.files, "file"), back.files == 1 ? " is" : " are", " not what run ",
+                     original.id, " read any more: that content is taken from the cache and its stores\n"));
+  // Another platform may have a copy of its own, and tells when it has not.
+  if (back.gone.empty() || !place.platform->traits.reads_in_place) return {};
+  const std::size_t others = back.gone.size() - 1;
+  std::string message =
+      cat(quoted(back.gone.front()), others == 0 ? std::string() : cat(" and ", plural(others, "other file")),
+          others == 0 ? " is" : " are", " not what run ", quoted(original.id),
+          " read, and that is not in the cache");
+  for (const std::string& store : back.stores) message += cat(", nor in store ", quoted(store));
+  if (!back.trouble.empty()) message += cat(": ", back.trouble);
+  return fail(
+      step_error(std::move(message),
+                 "Bring it back, and ask again; `snapshot = true` of data that has a store keeps each "
+                 "content there"));
 }
 
 Result<void> check_code(Session& session, const Run& original, const JobSpec& spec) {
@@ -64,7 +116,7 @@ Result<void> check_checkpoint(Session& session, const Run& original, const JobSp
   return fail(step_error(cat("The checkpoint of run ", quoted(spec.resumed->run), ", from which run ",
                              quoted(original.id), " went on, is no longer in the cache, or damaged"),
                          cat("A copy of the cache may have it, see `trainmake help cache`; `trainmake ",
-                             shell_word(session.shown(original.label)), " --force` runs what is there now")));
+                             asked_again(session, original), " --force` runs what is there now")));
 }
 
 struct Repeat {
@@ -77,7 +129,7 @@ Result<Repeat> begin(Session& session, const JobServices& services, const JobPla
                      const Run& original) {
   TRY_ASSIGN(const std::vector<Run> in_flight, session.state().in_flight());
   for (const Run& run : in_flight) {
-    if (run.repeats == original.id) return Repeat{run, false};
+    if (run.repeats == original.id && run.platform == services.platform_name) return Repeat{run, false};
   }
   Run run;
   run.repeats = original.id;
@@ -122,7 +174,10 @@ Comparison comparison_of(const Run& original, const Run& repeat) {
 }
 
 std::string comparison_text(const Run& original, const Run& repeat, const Comparison& comparison) {
-  const std::string head = cat("run ", repeat.id, " repeats ", original.id, ": ");
+  const bool is_elsewhere = repeat.platform != original.platform;
+  const std::string head =
+      cat("run ", repeat.id, is_elsewhere ? cat(" on ", quoted(repeat.platform)) : "", " repeats ",
+          original.id, is_elsewhere ? cat(" on ", quoted(original.platform)) : "", ": ");
   if (comparison.same())
     return cat(head, original.outputs.empty() ? "the same metrics\n" : "the same outputs, byte for byte\n");
   const auto text = [](const Json& value) {
@@ -148,6 +203,8 @@ void tell(const Session& session, const Run& original, const Run& repeat) {
                     {"reproduces", original.id},
                     {"label", repeat.label.text()},
                     {"status", name_of(repeat.status)},
+                    {"platform", repeat.platform},
+                    {"original_platform", original.platform},
                     {"same", comparison.same()},
                     {"metrics", comparison.metrics},
                     {"outputs", comparison.outputs}}
@@ -155,15 +212,18 @@ void tell(const Session& session, const Run& original, const Run& repeat) {
                "\n");
 }
 
-// Under another contract it would be told other things.
-Result<void> check_contract(const Platform& platform, const Run& original) {
-  const std::string given = contract_given_to(original), now = platform.traits.contract.version;
-  if (given.empty() || given == now) return {};
-  const bool was_in_container = !platform.traits.runs_images && given.starts_with(now);
-  return fail(
-      user_error(cat("Run ", quoted(original.id), " was one of contract ", quoted(given), ", and platform ",
-                     quoted(original.platform), " has ", quoted(now)),
-                 was_in_container ? "`--container` runs it in one" : "`--contract NAME` names another"));
+// Under another contract it would be told other things. Another platform may see to containers as it does.
+Result<void> check_contract(Session& session, const Where& place, const Run& original) {
+  const std::string given = contract_given_to(original), now = place.platform->traits.contract.version;
+  const ContractTold then = told_by(given), told = told_by(now);
+  if (given.empty() || given == now || (place.is_another && then.itself == told.itself)) return {};
+  std::string hint = cat("`trainmake ", repeated(session, original, place.name), "` repeats it so");
+  const bool is_asked_for = then.name == told.name && then.variant == told.variant &&
+                            (then.in_container == told.in_container || place.is_another);
+  if (is_asked_for) hint = "It is declared as another by now: declare it in TRAINSPACE.lua as it was";
+  return fail(user_error(cat("Run ", quoted(original.id), " was one of contract ", quoted(given),
+                             ", and platform ", quoted(place.name), " has ", quoted(now)),
+                         std::move(hint)));
 }
 
 // Where the platform runs images itself: the very one that the run had, whatever its target makes by now.
@@ -186,19 +246,30 @@ Result<void> have_image(const Call& call, const Platform& platform, const Run& o
   return {};
 }
 
-Result<int> run_again(const Call& call, const Run& original, JobSpec spec) {
+std::string repeats_text(const Where& place, const Run& repeat, const Run& original) {
+  const std::string text = cat("Run ", repeat.id, " repeats ", original.id);
+  return place.is_another
+             ? cat(text, " on platform ", quoted(place.name), "; that one was on ", quoted(original.platform))
+             : text;
+}
+
+Result<int> run_again(const Call& call, const Where& place, const Run& original, JobSpec spec) {
   Session& session = call.session;
-  TRY_ASSIGN(Platform * platform, platform_of(session, original));
+  Platform& platform = *place.platform;
   TRY_ASSIGN(const Space* space, session.space());
+  if (!platform.traits.reads_stores) {
+    for (GivenTree& tree : spec.data) tree.store.clear(), tree.mark.clear();
+  }
   JobPlan plan;
   plan.spec = std::move(spec);
   plan.shortest = session.shown(original.label);
   plan.params_json = original.params_json;
-  plan.provenance_json = provenance_of_repeat(original, TRAINMAKE_VERSION);
-  JobServices services{session.host(),    session.workspace(), *space,    original.platform, session.blobs(),
-                       session.digests(), session.state(),     *platform, TRAINMAKE_VERSION};
+  plan.provenance_json = provenance_of_repeat(
+      original, plan.spec, {platform.traits.contract, nullptr, "", place.name, TRAINMAKE_VERSION});
+  JobServices services{session.host(),    session.workspace(), *space,   place.name,       session.blobs(),
+                       session.digests(), session.state(),     platform, TRAINMAKE_VERSION};
   services.is_as_marked =
-      mark_checker(session.host(), session.workspace(), *space, session.tally(), original.platform);
+      mark_checker(session.host(), session.workspace(), *space, session.tally(), place.name);
   TRY_ASSIGN(const Repeat repeat, begin(session, services, plan, original));
   plan.spec.checkpoint = own_checkpoint(repeat.run.id);  // it begins where the original began
   plan.provenance_json = repeat.run.provenance_json;
@@ -206,7 +277,7 @@ Result<int> run_again(const Call& call, const Run& original, JobSpec spec) {
       session.json() ? make_json_reporter() : make_plain_reporter(session.here());
   const Doing doing{original.fingerprint, call.stop, [&](const Event& event) { reporter->event(event); },
                     session.tally(), [](const std::function<void()>& work) { work(); }};
-  reporter->event(Message{original.label, cat("Run ", repeat.run.id, " repeats ", original.id)});
+  reporter->event(Message{original.label, repeats_text(place, repeat.run, original)});
   Attempt attempt(services, plan, doing, metrics_declared_of(original), plan.spec.data, repeat.run);
   TRY(attempt.hand_over(repeat.is_new));
   TRY_ASSIGN(const bool over, attempt.watch());
@@ -235,11 +306,11 @@ Result<int> repro_command(const Call& call) {
                            cat("`trainmake attach ", original.id, "` follows it to its end")));
   Listings listings(session.blobs());
   TRY_ASSIGN(JobSpec spec, spec_given_to(listings, original));
-  TRY_ASSIGN(Platform * platform, platform_of(session, original));
-  TRY(check_contract(*platform, original));
+  TRY_ASSIGN(const Where place, place_for(session, original));
+  TRY(check_place(session, place, original, spec));
+  TRY(check_contract(session, place, original));
   TRY(check_checkpoint(session, original, spec));
   TRY(check_code(session, original, spec));
-  TRY(check_data(session, *platform, original, spec));
   TRY_ASSIGN(const FileLock workspace, hold_workspace(session, FileLock::Mode::kShared, call.stop));
   TRY_ASSIGN(const std::optional<FileLock> step, try_hold_run(session, original));
   if (!step) {
@@ -248,8 +319,9 @@ Result<int> repro_command(const Call& call) {
                     .because(Blame::kBusy));
   }
   TRY(session.open_state(State::Access::kWrite));
-  TRY(have_image(call, *platform, original, spec));
-  return run_again(call, original, std::move(spec));
+  TRY(have_data(call, place, original, spec));
+  TRY(have_image(call, *place.platform, original, spec));
+  return run_again(call, place, original, std::move(spec));
 }
 
 }  // namespace trainmake

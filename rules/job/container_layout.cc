@@ -73,12 +73,17 @@ Contract contract_in_container(Contract contract, bool network, const std::strin
 ContractTold told_by(std::string_view contract_version) {
   const std::size_t end = contract_version.rfind(kInContainer);
   const std::string_view itself = contract_version.substr(0, end);
-  ContractTold told{std::string(itself.substr(0, itself.rfind('/'))), end != contract_version.npos, ""};
+  ContractTold told{std::string(itself.substr(0, itself.rfind('/'))), end != contract_version.npos, "",
+                    std::string(itself)};
   if (!told.in_container) return told;
   std::string_view rest = contract_version.substr(end + kInContainer.size());
   if (rest.starts_with(kWithNetwork)) rest.remove_prefix(kWithNetwork.size());
   told.variant = trim(rest);
   return told;
+}
+
+std::string ContractTold::text() const {
+  return cat(name, in_container ? kInContainer : "", variant.empty() ? "" : ", ", variant);
 }
 
 RenderedJob render_in_container(const Contract& contract, const JobSpec& spec, const Folders& folders,

@@ -32,6 +32,9 @@ struct ContractTold {
   std::string name;  // of the contract
   bool in_container = false;
   std::string variant;
+  std::string itself = {};  // its version, wherever the job runs
+
+  std::string text() const;  // without the version: "uai in a container, gpu"
 };
 ContractTold told_by(std::string_view contract_version);
 // `folders` as the job sees them. What its image says of the environment goes before what is only a habit of

@@ -77,11 +77,11 @@ Result<JobPlan> JobPlans::plan_of(const Subject& subject) {
   TRY(add_data(subject, spec));
   const Redactor redactor = redactor_of(services_.host.environment, spec.secrets);
   plan.params_json = params_json(redacted(spec.params, redactor), Folders{});
-  plan.provenance_json =
-      provenance_.json_of(spec, redactor,
-                          {services_.platform.traits.contract, target.find("metrics"),
-                           services_.workspace.path(target.label.folder), services_.platform_name,
-                           services_.version, services_.platform.traits.adds_flags});
+  plan.provenance_json = provenance_.json_of(
+      spec, redactor,
+      {services_.platform.traits.contract, target.find("metrics"),
+       services_.workspace.path(target.label.folder), services_.platform_name, services_.version,
+       services_.platform.traits.adds_flags, target.strings("tags"), target.string_or("notes", "")});
   return plan;
 }
 

@@ -34,7 +34,7 @@ std::vector<LeftFiles::View> views_of(const Contract& contract, const Folders& h
 
 Result<Contract> contract_of(const Contract& usual, const Space& space, const Run& run) {
   const std::string given = contract_given_to(run);
-  if (given == usual.version) return usual;
+  if (given.empty() || given == usual.version) return usual;
   const std::string name = told_by(given).name;
   auto found = contract_named(space, name);
   // Those that trainmake knows keep their folders, whatever else a version of them says.

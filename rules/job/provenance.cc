@@ -111,6 +111,16 @@ std::string contract_given_to(const Run& run) {
   return text_at(parse_json<Json>(run.provenance_json), "contract");
 }
 
+Remarks remarks_of(const Run& run) {
+  const Json provenance = parse_json<Json>(run.provenance_json);
+  Remarks remarks{{}, text_at(provenance, "notes"), text_at(provenance, "memo")};
+  if (!provenance.is_object() || !provenance.contains("tags")) return remarks;
+  for (const Json& tag : provenance["tags"]) {
+    if (tag.is_string()) remarks.tags.push_back(tag.get<std::string>());
+  }
+  return remarks;
+}
+
 std::string with_marks(const std::string& provenance_json, const std::vector<GivenTree>& data) {
   Json provenance = parse_json<Json>(provenance_json);
   for (std::size_t i = 0; i < data.size(); ++i) {
@@ -125,12 +135,20 @@ std::string with_pulled_image(const std::string& provenance_json, const std::str
   return provenance.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-std::string provenance_of_repeat(const Run& original, const std::string& version) {
+std::string provenance_of_repeat(const Run& original, const JobSpec& spec, const ProvenanceOptions& options) {
   Json provenance = parse_json<Json>(original.provenance_json);
   provenance["reproduces"] = original.id;
+  provenance["original_platform"] = original.platform;
   provenance.erase("checkpoint");  // which the original left
-  provenance["version"] = version;
-  return provenance.dump(-1, ' ', false, Json::error_handler_t::replace);
+  provenance["version"] = options.version;
+  provenance["platform"] = options.platform;
+  provenance["contract"] = options.contract.version;
+  provenance["data"] = data_json(spec);
+  return with_marks(provenance.dump(-1, ' ', false, Json::error_handler_t::replace), spec.data);
+}
+
+std::string platform_repeated_by(const Run& run) {
+  return text_at(parse_json<Json>(run.provenance_json), "original_platform");
 }
 
 Result<JobSpec> spec_given_to(Listings& listings, const Run& run) {
@@ -189,6 +207,11 @@ std::string Provenance::json_of(const JobSpec& spec, const Redactor& redactor,
   for (std::string& word : command) word = redactor.redact(word);
   std::map<std::string, std::string> environment = spec.environment;
   for (auto& [name, value] : environment) value = redactor.redact(value);
+  std::vector<std::string> tags = options.tags;
+  for (std::string& tag : tags) tag = redactor.redact(tag);
+  const auto remark = [&](const std::string& text) {
+    return text.empty() ? Json() : Json(redactor.redact(text));
+  };
   const Json json = {
       {"version", options.version},
       {"platform", options.platform},
@@ -202,6 +225,9 @@ std::string Provenance::json_of(const JobSpec& spec, const Redactor& redactor,
       {"metrics", metrics_json(options.metrics)},
       {"data", data_json(spec)},
       {"git", Json::parse(git_json(options.folder))},
+      {"tags", tags},
+      {"notes", remark(options.notes)},
+      {"memo", remark(spec.memo)},
       {"spec", spec_json(spec, redactor)},
   };
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);

@@ -27,6 +27,12 @@ Metrics metrics_declared_of(const Run& run);  // when it was submitted
 // What it was given, to give it again: all but its run and key. What is not there any more is an error, but
 // for the files of the checkpoint that it went on from.
 Result<JobSpec> spec_given_to(Listings& listings, const Run& run);
+// What was said of the job for people alone, when it was submitted.
+struct Remarks {
+  std::vector<std::string> tags;
+  std::string notes, memo;
+};
+Remarks remarks_of(const Run& run);
 // What its trees of code were. Nothing when one of them is not in the cache any more.
 Result<std::optional<std::set<std::string>>> code_given_to(Listings& listings, const Run& run);
 // The blobs that say which files it was given.
@@ -36,9 +42,6 @@ std::string contract_given_to(const Run& run);  // its version; "" when it is no
 std::string with_marks(const std::string& provenance_json, const std::vector<GivenTree>& data);
 // With what the platform gets the image by.
 std::string with_pulled_image(const std::string& provenance_json, const std::string& name);
-// The provenance of a run that repeats another.
-std::string provenance_of_repeat(const Run& original, const std::string& version);
-
 struct ProvenanceOptions {
   const Contract& contract;
   const Value* metrics = nullptr;  // as declared
@@ -46,7 +49,14 @@ struct ProvenanceOptions {
   std::string platform;
   std::string version;      // of trainmake
   bool adds_flags = false;  // the platform, to the command that it is asked to run
+  std::vector<std::string> tags = {};
+  std::string notes = {};
 };
+
+// The provenance of a run that repeats another on the platform of that name and contract.
+std::string provenance_of_repeat(const Run& original, const JobSpec& spec, const ProvenanceOptions& options);
+// Where the run was that this one repeats; "" of one that repeats none.
+std::string platform_repeated_by(const Run& run);
 
 // Asks git once per folder: the jobs of a sweep are of one commit. Thread rule: any thread.
 class Provenance {

@@ -51,11 +51,66 @@ class Repro(Story):
         told = place.ask("repro", "job:j", "--json").exits(0).lines[-1]
         self.assertEqual((told["same"], list(told["metrics"]), list(told["outputs"])), (False, ["loss"], ["o"]))
 
-    def test_data_that_is_another_by_now_is_told_and_nothing_runs(self):
+    def test_data_that_is_another_by_now_and_kept_nowhere_is_told_and_nothing_runs(self):
         place, (train, _) = self.trained()
         place.append("data/a.txt", "more\n")
-        self.assert_told(place.ask("repro", train).exits(1), "data/a.txt", f"is not what run `{train}` read")
+        place.remove("bucket")
+        self.assert_told(place.ask("repro", train).exits(1), "data/a.txt", f"is not what run `{train}` read", "not in the cache", "nor in store `bucket`")
         self.assertEqual(len(place.runs()), 2)
+
+    def test_data_that_is_another_by_now_is_taken_from_its_store(self):
+        place, (train, _) = self.trained()
+        place.append("data/a.txt", "more\n")
+        place.remove("data/b.txt")
+        answer = place.ask("repro", train, "--json").exits(0)
+        self.assertTrue(answer.lines[-1]["same"])
+        self.assert_told(answer.err, f"2 files are not what run {train} read any more: that content is taken from the cache and its stores")
+        self.assertEqual(place.read("data/a.txt"), "aaa\nmore\n", "nothing is written to the working tree")
+        place.remove("bucket")
+        self.assertTrue(place.ask("repro", answer.lines[-1]["run"], "--json").exits(0).lines[-1]["same"], "it is kept with the repetition")
+
+    def test_what_its_store_replaced_is_taken_from_a_snapshot(self):
+        for snapshot in (True, False):
+            place = self.tiny()
+            if snapshot:
+                place.replace("TRAINFILE.lua", 'files = glob "data/*.txt"', 'files = glob "data/*.txt", snapshot = true')
+            place.make("job:train")
+            (train,) = [run["run"] for run in place.runs()]
+            place.write("data/a.txt", "xxxx")
+            place.make("data:letters")
+            answer = place.ask("repro", train, "--json").exits(0 if snapshot else 1)
+            self.assertEqual(snapshot, bool(answer.lines[-1].get("same")), str(answer))
+
+    def test_data_that_another_run_left_too_is_taken_from_there(self):
+        place = self.place({
+            "TRAINFILE.lua": '''
+                code "c" { srcs = glob "code/**", main = "c.sh" }
+                image "i" { code = "code:c", base = "scratch" }
+                data "d" { files = glob "data/*" }
+                job "makes" { image = "image:i", data = { "data:d" }, outputs = { o = "o.txt" } }
+            ''',
+            "code/c.sh": 'cat "$TRAINMAKE_DATA_DIR"/a.txt >"$TRAINMAKE_OUTPUT_DIR/o.txt"\n', "data/a.txt": "of old\n"})
+        place.make("job:makes")
+        (run,) = [run["run"] for run in place.runs()]
+        place.write("data/a.txt", "by now\n")
+        self.assertTrue(place.ask("repro", run, "--json").exits(0).lines[-1]["same"], "its own output has the bytes")
+        for blob in place.path(".trainmake/blobs").rglob("*"):
+            if blob.is_file() and blob.read_bytes() == b"of old\n":
+                blob.chmod(0o644)
+                blob.write_bytes(b"or not\n")
+        self.assert_told(place.ask("repro", run).exits(1), "data/a.txt")
+
+    def test_it_runs_on_the_platform_that_is_asked_for(self):
+        place, (train, _) = self.trained()
+        place.append("TRAINSPACE.lua", 'platform "other" { type = "local" }\nplatform "cloud" { type = "uai", registry = "demo", bucket = "my-bucket" }\n')
+        told = place.ask("--platform", "other", "repro", train, "--json").exits(0).lines[-1]
+        self.assertEqual((told["same"], told["platform"], told["original_platform"]), (True, "other", "local"))
+        self.assertEqual(place.runs()[0]["platform"], "other")
+        answer = place.ask("repro", train, "--platform", "other").exits(0)
+        self.assert_told(answer.text, "on platform `other`; that one was on `local`", f"on `other` repeats {train} on `local`")
+        self.assert_told(place.ask("show", told["run"]).exits(0).out, f"trainmake repro {train} --platform other")
+        self.assert_told(place.ask("repro", train, "--platform", "cloud").exits(2), "only a run of `job:train` sends", "`trainmake job:train --platform cloud`")
+        self.assert_told(place.ask("repro", train, "--platform", "nope").exits(2), "There is no platform `nope`")
 
     def test_code_that_is_gone_is_told_and_nothing_runs(self):
         place, (train, _) = self.trained()
@@ -145,7 +200,8 @@ class Repro(Story):
         place = self.tiny(**{"code/train.sh": 'for word; do case $word in --output_dir=*) echo of uai >"${word#*=}/model.txt" ;; esac; done\n'})
         place.ask("run", "--local", "--contract", "uai", "job:train").exits(0)
         run = place.runs()[0]["run"]
-        self.assert_told(place.ask("repro", run).exits(2), "was one of contract `uai/3`, and platform `local` has `default/1`", "`--contract NAME` names another")
+        self.assert_told(place.ask("repro", run).exits(2), "was one of contract `uai/3`, and platform `local` has `default/1`", f"`trainmake repro {run} --contract uai` repeats it so")
+        self.assert_told(place.ask("show", run).exits(0).out, f"trainmake repro {run} --contract uai\n")
         self.assertTrue(place.ask("repro", run, "--contract", "uai", "--json").exits(0).lines[-1]["same"])
 
 
@@ -154,7 +210,7 @@ class InAContainer(InBusybox):
         place = self.in_busybox('echo "$OF $(cat /data/a.txt) $(cat /mark)" >/output/o.txt; cat /output/o.txt\n', **{"root/mark": "first"})
         place.ask("run", "--local", "--container", "job:j").exits(0)
         (original,) = [run["run"] for run in place.runs()]
-        self.assert_told(place.ask("repro", original).exits(2), "was one of contract `default/1 in a container`", "`--container` runs it in one")
+        self.assert_told(place.ask("repro", original).exits(2), "was one of contract `default/1 in a container`", f"`trainmake repro {original} --container` repeats it so")
         place.write("root/mark", "second")
         place.replace("TRAINFILE.lua", 'OF = "image"', 'OF = "another"')
         place.ask("run", "--local", "--container", "job:j").exits(0)

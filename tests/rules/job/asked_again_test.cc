@@ -70,6 +70,33 @@ TEST(AskedAgain, OfARunThatRepeatsTheOneThatItRepeats) {
   EXPECT_EQ(repro_again("local", in_container("mine")), "repro 0123456789ab --container --contract mine");
 }
 
+TEST(AskedAgain, ARunIsRepeatedWithTheFlagsThatItWasAskedForWith) {
+  const ToRepeat here{"0123456789ab", "local", default_contract().version};
+  EXPECT_EQ(repeated(here, "local", some_space()), "repro 0123456789ab");
+  EXPECT_EQ(repeated(here, "lab", some_space()), "repro 0123456789ab --platform lab");
+  EXPECT_EQ(repeated({"0123456789ab", "local", in_container("ti", false, "cpu")}, "local", some_space()),
+            "repro 0123456789ab --container --contract ti --variant cpu");
+  EXPECT_EQ(repeated({"0123456789ab", "boxes", in_container("mine")}, "boxes", some_space()),
+            "repro 0123456789ab");
+}
+
+TEST(AskedAgain, OfARepetitionElsewhereWithThatPlatform) {
+  trainmake::Run run;
+  run.repeats = "0123456789ab";
+  run.platform = "lab";
+  run.provenance_json = R"({"contract":"default/1","original_platform":"local"})";
+  EXPECT_EQ(asked_again("job:x", run, some_space()), "repro 0123456789ab --platform lab");
+}
+
+TEST(AskedAgain, OnThisMachineWithTheContractOfAnotherPlatformItStandsForThat) {
+  Space space = some_space();
+  space.default_platform = "cloud";
+  trainmake::Run run;
+  run.platform = "local";
+  run.provenance_json = cat(R"({"contract":")", contract_named(space, "uai")->version, R"("})");
+  EXPECT_EQ(asked_again("job:x", run, space), "run --local job:x");
+}
+
 TEST(AskedAgain, PlatformAndContainerAreFlagsOfALabel) {
   EXPECT_EQ(again("local", default_contract().version), "job:x --platform local");
   EXPECT_EQ(again("lab", in_container("default")), "job:x --container");
@@ -77,8 +104,7 @@ TEST(AskedAgain, PlatformAndContainerAreFlagsOfALabel) {
 }
 
 TEST(AskedAgain, ContractAndVariantAreFlagsOfRun) {
-  EXPECT_EQ(again("local", contract_named(Space(), "uai")->version),
-            "run job:x --platform local --contract uai");
+  EXPECT_EQ(again("local", contract_named(Space(), "uai")->version), "run --local job:x --contract uai");
   EXPECT_EQ(again("lab", in_container("ti")), "run job:x --container --contract ti");
   EXPECT_EQ(again("boxes", in_container("default", true, "gpu")),
             "run job:x --platform boxes --contract default --variant gpu");
