@@ -70,9 +70,9 @@ Result<int> told(Session& session, const Run& run) {
   return well ? 0 : exit_code_of(Blame::kStep);
 }
 
-Result<int> left_running(const Session& session, const Run& run) {
-  const std::string label = shell_word(session.shown(run.label));
-  write_stderr(cat("left running; `trainmake attach ", label, "` comes back to it, `trainmake cancel ", label,
+Result<int> left_running(Session& session, const Run& run) {
+  const std::string typed = shell_word(typed_for(session.state(), run, session.shown(run.label)));
+  write_stderr(cat("left running; `trainmake attach ", typed, "` comes back to it, `trainmake cancel ", typed,
                    "` ends it\n"));
   return exit_code_of(Blame::kInterrupted);
 }

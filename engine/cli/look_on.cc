@@ -39,7 +39,8 @@ class JobOnlooker final : public Onlooker {
     if (!run_) return std::nullopt;
     if (!is_over(run_->status)) {
       if (!doing_.stop.stop_requested()) return std::nullopt;
-      doing_.events(Message{run_->label, left_running(session_.shown(run_->label))});
+      doing_.events(Message{run_->label,
+                            left_running(typed_for(session_.state(), *run_, session_.shown(run_->label)))});
       return Done{{}, cat("run ", run_->id), true, run_->id};
     }
     if (run_->status == RunStatus::kSucceeded && run_->reusable)

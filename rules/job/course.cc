@@ -221,7 +221,9 @@ Result<Done> Courses::Course::go_on(bool over) {
 Result<std::optional<Done>> Courses::Course::end(bool over) {
   const Label& label = subject_.target().label;
   if (!over) {
-    doing_.events(Message{label, left_running(plan_.shortest)});
+    std::string typed;
+    doing_.on_owner([&] { typed = typed_for(courses_.services_.runs, attempt_->run(), plan_.shortest); });
+    doing_.events(Message{label, left_running(typed)});
     return std::optional(Done{{}, cat("run ", attempt_->run().id), true, attempt_->run().id});
   }
   TRY(attempt_->conclude());

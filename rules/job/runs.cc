@@ -29,6 +29,15 @@ Run as_told(Run run, const JobStatus& status, std::int64_t now_ns) {
   return run;
 }
 
+std::string typed_for(Runs& runs, const Run& run, const std::string& shown) {
+  const Result<std::vector<Run>> in_flight = runs.in_flight();
+  const bool has_others =
+      in_flight && std::any_of(in_flight->begin(), in_flight->end(), [&](const Run& other) {
+        return other.label == run.label && other.id != run.id;
+      });
+  return has_others ? run.id : shown;
+}
+
 bool is_intent(const Run& run) { return run.status == RunStatus::kQueued && run.job.empty(); }
 
 Run not_handed_over(Run intent) {

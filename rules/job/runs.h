@@ -12,6 +12,7 @@
 #include "engine/base/host.h"
 #include "engine/base/log_lines.h"
 #include "engine/base/redactor.h"
+#include "engine/model/memory.h"
 #include "engine/model/project.h"
 #include "engine/model/record.h"
 #include "rules/job/metrics.h"
@@ -24,6 +25,9 @@ namespace trainmake {
 Run as_told(Run run, const JobStatus& status, std::int64_t now_ns);
 
 // Whether it was written down to be handed over, and nobody heard that it was.
+// What is typed for a run that goes on: its label, as `shown`, or its id where another of the label goes on,
+// too.
+std::string typed_for(Runs& runs, const Run& run, const std::string& shown);
 bool is_intent(const Run& run);
 // One that never was, and never will be: lost, and why.
 Run not_handed_over(Run intent);

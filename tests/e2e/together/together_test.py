@@ -86,3 +86,17 @@ class Together(Story):
         self.assertEqual(place.ask("show", "job:slow", "--json").exits(0).only["run"], later, "the one asked for later")
         self.assertNotEqual(later, earlier)
         self.assertEqual(place.make("job:slow").finished["submitted"], 0)
+
+    def test_of_two_of_a_label_each_is_named_by_its_run(self):
+        place, gate = self.waiting()
+        first = place.start("job:slow", "--json").until("at the gate")
+        other = place.gate("other")
+        place.replace("TRAINFILE.lua", f'GATE = "{gate.path}"', f'GATE = "{other.path}"')
+        place.ask("job:slow", "--no-wait").exits(0)
+        second, earlier = [run["run"] for run in place.runs()]
+        self.assert_told(first.interrupt().end().exits(130), f"`trainmake attach {earlier}` comes back to it")
+        gate.open()
+        other.open()
+        for run in (earlier, second):
+            place.ask("attach", run).exits(0)
+        self.assertEqual(place.ask("show", "job:slow", "--json").exits(0).only["run"], second)
