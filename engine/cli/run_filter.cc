@@ -11,6 +11,7 @@
 #include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "engine/model/schema.h"
+#include "rules/job/provenance.h"
 
 namespace trainmake {
 namespace {
@@ -22,7 +23,7 @@ constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::pair<std::string_view, Comparator> kComparators[] = {
     {"<=", Comparator::kAtMost}, {">=", Comparator::kAtLeast}, {"!=", Comparator::kOther},
     {"==", Comparator::kEqual},  {"<", Comparator::kLess},     {">", Comparator::kMore},
-    {"=", Comparator::kEqual}};
+    {"=", Comparator::kEqual},   {"~", Comparator::kHolds}};
 
 Result<RunStatus> status_of(const std::string& word) {
   if (const std::optional<RunStatus> status = parse_status(word)) return *status;
@@ -68,13 +69,41 @@ bool holds(Comparator comparator, double a, double b) {
       return a == b;
     case Comparator::kOther:
       return a != b;
+    case Comparator::kHolds:
+      break;
   }
   return false;
 }
 
+// What was said of it for people; nothing where the name is of no such thing, or nothing was said.
+std::vector<std::string> remarks_in(const Run& run, std::string_view name) {
+  const Remarks remarks = remarks_of(run);
+  if (name == "tags") return remarks.tags;
+  const std::string text = name == "notes"      ? remarks.notes
+                           : name == "memo"     ? remarks.memo
+                           : name == "contract" ? contract_given_to(run)
+                                                : std::string();
+  return text.empty() ? std::vector<std::string>() : std::vector<std::string>{text};
+}
+
+// Of several words one is enough, and none of them may be what is ruled out.
+bool meets_as_words(const RunCondition& condition, const std::vector<std::string>& words) {
+  const bool is_any = std::any_of(words.begin(), words.end(), [&](const std::string& word) {
+    return condition.comparator == Comparator::kHolds ? word.find(condition.value) != word.npos
+                                                      : word == condition.value;
+  });
+  if (condition.comparator == Comparator::kOther) return !is_any;
+  return is_any && (condition.comparator == Comparator::kEqual || condition.comparator == Comparator::kHolds);
+}
+
 bool meets(const RunCondition& condition, const Run& run) {
   const std::optional<std::string> value = value_in(run, condition.name);
-  if (!value) return false;
+  if (!value) {
+    const std::vector<std::string> words = remarks_in(run, condition.name);
+    const bool may_be_none = condition.name == "tags";
+    return (may_be_none || !words.empty()) && meets_as_words(condition, words);
+  }
+  if (condition.comparator == Comparator::kHolds) return meets_as_words(condition, {*value});
   const std::optional<double> number = parse_number(*value), wanted = parse_number(condition.value);
   if (number && wanted) return holds(condition.comparator, *number, *wanted);
   if (condition.comparator == Comparator::kOther) return *value != condition.value;
@@ -82,21 +111,23 @@ bool meets(const RunCondition& condition, const Run& run) {
 }
 
 Result<RunCondition> parse_condition(std::string_view text) {
-  for (std::size_t at = text.find_first_of("<>=!"); at != text.npos && at > 0;) {
+  for (std::size_t at = text.find_first_of("<>=!~"); at != text.npos && at > 0;) {
     for (const auto& [sign, comparator] : kComparators) {
       if (!text.substr(at).starts_with(sign)) continue;
       RunCondition condition{std::string(trim(text.substr(0, at))), comparator,
                              std::string(trim(text.substr(at + sign.size())))};
-      const bool compares = comparator != Comparator::kEqual && comparator != Comparator::kOther;
+      const bool compares = comparator != Comparator::kEqual && comparator != Comparator::kOther &&
+                            comparator != Comparator::kHolds;
       if (condition.name.empty() || condition.value.empty()) break;
       if (!compares || parse_number(condition.value)) return condition;
       return fail(user_error(cat(quoted(condition.value), " in ", quoted(text), " is no number"),
-                             "Words are compared with `=` and `!=` alone"));
+                             "Words are compared with `=`, `!=` and `~` alone"));
     }
     break;
   }
-  return fail(user_error(cat(quoted(text), " is no condition"),
-                         "Write it as `--where \"lr>0.1, loss<=0.5, solver=adam\"`: <, <=, >, >=, = or !="));
+  return fail(
+      user_error(cat(quoted(text), " is no condition"),
+                 "Write it as `--where \"lr>0.1, loss<=0.5, solver=adam\"`: <, <=, >, >=, =, != or ~"));
 }
 
 }  // namespace

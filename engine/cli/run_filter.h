@@ -13,9 +13,10 @@
 
 namespace trainmake {
 
-enum class Comparator : std::uint8_t { kLess, kAtMost, kMore, kAtLeast, kEqual, kOther };
+enum class Comparator : std::uint8_t { kLess, kAtMost, kMore, kAtLeast, kEqual, kOther, kHolds };
 
-// `lr>0.1`: of a metric or a parameter. One that a run has not meets no condition.
+// `lr>0.1`: of a metric or a parameter; else of `tags`, `notes`, `memo` or `contract`. One that a run has not
+// meets no condition.
 struct RunCondition {
   std::string name;  // `params.x` and `metrics.x` are these alone
   Comparator comparator = Comparator::kEqual;

@@ -5,6 +5,7 @@
 #include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "engine/cli/report.h"
+#include "rules/job/provenance.h"
 
 namespace trainmake {
 namespace {
@@ -68,6 +69,12 @@ std::string run_json(const Run& run, RunDetail detail) {
       {"reason", text_or_null(run.reason)},
   };
   for (const auto& [name, value] : run.metrics) json["metrics"][name] = value;  // no number is null
+  const Remarks remarks = remarks_of(run);
+  json["tags"] = Json::array();
+  for (const std::string& tag : remarks.tags) json["tags"].push_back(tag);
+  json["notes"] = text_or_null(remarks.notes);
+  json["memo"] = text_or_null(remarks.memo);
+  json["contract"] = text_or_null(contract_given_to(run));
   if (detail == RunDetail::kAll) add_detail(json, run);
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

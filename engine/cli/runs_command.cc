@@ -10,6 +10,8 @@
 #include "engine/cli/run_filter.h"
 #include "engine/cli/run_json.h"
 #include "engine/cli/table.h"
+#include "rules/job/container_layout.h"
+#include "rules/job/provenance.h"
 
 namespace trainmake {
 namespace {
@@ -44,13 +46,35 @@ Result<std::vector<Run>> remembered(const Call& call, Result<std::vector<Run>> (
   return record_ended(session, runs, call.stop) ? wanted() : std::move(runs);
 }
 
+// Where it ran, and what it saw there, as far as that is not the same for all that are shown.
+using Column = std::pair<std::string, std::string (*)(const Run&)>;
+std::vector<Column> telling_columns(const std::vector<Run>& runs) {
+  const Column all[] = {
+      {"platform", [](const Run& run) { return printable(run.platform); }},
+      {"contract", [](const Run& run) { return printable(told_by(contract_given_to(run)).text()); }}};
+  std::vector<Column> telling;
+  for (const Column& column : all) {
+    const bool differs = std::any_of(runs.begin(), runs.end(), [&](const Run& run) {
+      return column.second(run) != column.second(runs.front());
+    });
+    if (differs) telling.push_back(column);
+  }
+  return telling;
+}
+
 std::string runs_text(Session& session, const std::vector<Run>& runs) {
-  std::vector<std::vector<std::string>> rows = {
-      {"run", "label", "status", "started (UTC)", "took", "metrics", "params"}};
+  const std::vector<Column> telling = telling_columns(runs);
+  std::vector<std::vector<std::string>> rows = {{"run", "label", "status"}};
+  for (const auto& [name, text] : telling) rows.front().push_back(name);
+  for (const char* name : {"started (UTC)", "took", "metrics", "params"}) rows.front().emplace_back(name);
   const std::int64_t now = session.host().clock.now_ns();
-  for (const Run& run : runs)
-    rows.push_back({run.id, session.shown(run.label), std::string(name_of(run.status)),
-                    moment_text(run.started_ns), took_text(run, now), metrics_text(run), params_text(run)});
+  for (const Run& run : runs) {
+    std::vector<std::string>& row = rows.emplace_back();
+    row = {run.id, session.shown(run.label), std::string(name_of(run.status))};
+    for (const auto& [name, text] : telling) row.push_back(text(run));
+    row.insert(row.end(),
+               {moment_text(run.started_ns), took_text(run, now), metrics_text(run), params_text(run)});
+  }
   return table_text(rows);
 }
 

@@ -129,6 +129,10 @@ std::string show_text(Session& session, const Run& run, const std::stop_token& s
   add(rows, "took", took_text(run, session.host().clock.now_ns()));
   add(rows, "params", params_text(run));
   add(rows, "metrics", metrics_text(run));
+  const Remarks remarks = remarks_of(run);
+  add(rows, "tags", printable(join(remarks.tags, ", ")));
+  add(rows, "notes", printable(remarks.notes));
+  add(rows, "memo", printable(remarks.memo));
   add_outputs(rows, run);
   add(rows, "code", source.text);
   add_data(rows, provenance);
@@ -147,7 +151,7 @@ std::string show_text(Session& session, const Run& run, const std::stop_token& s
   if (!run.repeats.empty())
     add(rows, "reproduces",
         cat("run ", run.repeats, "; `trainmake diff ", run.repeats, " ", run.id, "` compares them"));
-  if (is_over(run.status)) add(rows, "reproduce", cat("trainmake repro ", run.id));
+  if (is_over(run.status)) add(rows, "reproduce", cat("trainmake ", repeated(session, run, run.platform)));
   add(rows, "repeat",
       cat(source.checkout, "trainmake ", asked_again(session, run), run.repeats.empty() ? " --force" : ""));
   return table_text(rows) + curves_text(run, terminal_width(STDOUT_FILENO));

@@ -95,6 +95,33 @@ class Looking(Story):
                          ([], [], ["s3", "s2", "s1"], []))
         self.assertEqual(labels("job:s1"), ["s1"])
 
+    def test_what_was_said_for_people_is_shown_and_found(self):
+        place = self.sweep()
+        self.assertNotIn("tags", place.ask("show", "job:s1").exits(0).out)
+        place.replace("TRAINFILE.lua", "image = ", 'tags = { "baseline", "v" .. i }, notes = "with warm-up", memo = "for the board", image = ')
+        place.ask("--force", "job:s1", "job:s2").exits(0)
+
+        def labels(where):
+            return [run["label"][-2:] for run in place.ask("runs", "--json", "--where", where).exits(0).lines]
+
+        self.assertEqual(labels("tags=baseline"), ["s2", "s1"])
+        self.assertEqual((labels("tags=v1"), labels("notes~warm, tags=v2"), labels("memo=for the board"), labels("memo~bored")), (["s1"], ["s2"], ["s2", "s1"], []))
+        self.assertRegex(place.ask("show", "job:s1").exits(0).out, r"\ntags +baseline, v1\nnotes +with warm-up\nmemo +for the board\n")
+        told = place.ask("runs", "job:s1", "--limit", "1", "--json").exits(0).only
+        self.assertEqual((told["tags"], told["notes"], told["memo"], told["contract"]), (["baseline", "v1"], "with warm-up", "for the board", "default/1"))
+
+    def test_runs_say_where_they_were_when_that_differs(self):
+        place = self.sweep()
+        self.assertRegex(place.ask("runs").exits(0).out, r"^run +label +status +started")
+        place.ask("run", "--local", "--contract", "uai", "job:s1")
+        self.assertRegex(place.ask("runs").exits(0).out, r"^run +label +status +contract +started")
+        place.write("TRAINSPACE.lua", 'platform "here" { type = "local" }\n')
+        place.ask("--platform", "here", "job:s1")
+        out = place.ask("runs").exits(0).out
+        self.assertRegex(out, r"^run +label +status +platform +contract +started")
+        self.assertRegex(out.splitlines()[1], r" here +default ")
+        self.assertRegex(place.ask("runs", "--platform", "here").exits(0).out, r"^run +label +status +started")
+
     def test_a_filter_that_is_none_says_how_one_looks(self):
         place = self.sweep()
         for words, told in ((["--where", "rate"], "lr>0.1"), (["--where", "name>n1"], "is no number"), (["--status", "faild"], "`failed`"), (["--since", "soon"], "2026-01-31")):

@@ -30,6 +30,20 @@ TEST(RunFilter, ConditionsAreOfMetricsAndParams) {
     EXPECT_FALSE(fits(where(not_held), run)) << not_held;
 }
 
+TEST(RunFilter, ConditionsAreOfWhatWasSaidForPeople) {
+  auto run = measured("a", 0.25, R"({"memo":"of a param"})");
+  run.provenance_json = R"({"tags":["baseline","v2"],"notes":"with warm-up","memo":"x","contract":"uai/3"})";
+  for (const char* held : {"tags=baseline", "tags=v2", "tags!=other", "tags~base", "notes~warm",
+                           "memo=of a param", "contract~uai", "params.memo~param"})
+    EXPECT_TRUE(fits(where(held), run)) << held;
+  for (const char* not_held :
+       {"tags=base", "tags!=v2", "tags<3", "notes=warm", "memo=x", "gone~a", "notes~cold"})
+    EXPECT_FALSE(fits(where(not_held), run)) << not_held;
+  run.provenance_json = "{}";
+  EXPECT_TRUE(fits(where("tags!=v2"), run)) << "it has no tags";
+  EXPECT_FALSE(fits(where("notes!=v2"), run));
+}
+
 TEST(RunFilter, WhatIsNoConditionIsAnError) {
   for (const char* wrong : {"lr", "", "=1", "lr>", "lr>many", "lr>1,,loss<2", "<"})
     EXPECT_FALSE(parse_conditions(wrong)) << wrong;

@@ -12,7 +12,8 @@ TEST(RunJson, SaysNullWhereThereIsNothing) {
   run.key.clear();
   EXPECT_EQ(run_json(run),
             R"({"run":"abc000000000","label":"//job:x","status":"queued","platform":"local","key":null,)"
-            R"("job":null,"started":null,"ended":null,"params":{},"metrics":{},"outputs":[],"reason":null})");
+            R"("job":null,"started":null,"ended":null,"params":{},"metrics":{},"outputs":[],"reason":null,)"
+            R"("tags":[],"notes":null,"memo":null,"contract":null})");
 }
 
 TEST(RunJson, SaysAllOfARunThatEnded) {
@@ -24,13 +25,16 @@ TEST(RunJson, SaysAllOfARunThatEnded) {
   run.metrics = {{"accuracy", 0.75}, {"loss", std::numeric_limits<double>::quiet_NaN()}};
   run.outputs = {{"model", "model.txt", 12, std::string(64, 'a')}};
   run.reason = "`d.txt` changed while the job read it";
+  run.provenance_json = R"({"tags":["a","b"],"notes":"a baseline","memo":"first","contract":"default/1"})";
   EXPECT_EQ(
       run_json(run),
       R"({"run":"abc000000000","label":"//job:x","status":"succeeded","platform":"local","key":"trainmake-abc000000000",)"
       R"("job":"17","started":"1970-01-01T00:00:01.000Z","ended":"1970-01-01T00:00:03.500Z",)"
       R"("params":{"lr":0.5,"name":"x"},"metrics":{"accuracy":0.75,"loss":null},)"
       R"("outputs":[{"name":"model","path":"model.txt","bytes":12,"sha256":")" +
-          std::string(64, 'a') + R"("}],"reason":"`d.txt` changed while the job read it"})");
+          std::string(64, 'a') +
+          R"("}],"reason":"`d.txt` changed while the job read it",)"
+          R"("tags":["a","b"],"notes":"a baseline","memo":"first","contract":"default/1"})");
 }
 
 TEST(RunJson, OneThatGoesOnHasNoEnd) {
