@@ -32,7 +32,7 @@ void hash_into(const Table& table, Hasher& hasher) {
   }
 }
 
-// 1.0 and 1 read the same wherever they are passed on, so they are the same here.
+// 1.0 and 1 mean the same; a job that is given one of them sees which (rules/job/parameters.h).
 std::optional<std::int64_t> whole(const Value& value) {
   if (const std::int64_t* integer = value.integer()) return *integer;
   const double* real = value.real();

@@ -14,6 +14,7 @@
 #include "rules/job/job_schema.h"
 #include "rules/job/new_limits.h"
 #include "rules/job/outputs.h"
+#include "rules/job/parameters.h"
 #include "rules/job/program_check.h"
 #include "rules/job/published_base.h"
 #include "rules/job/runs.h"
@@ -24,7 +25,7 @@ namespace {
 void add_attributes(const Target& target, Manifest& manifest) {
   for (const char* attribute : {"args", "params"}) {
     for (const auto& [name, value] : target.fields(attribute))
-      manifest.add(Section::kAttr, cat(attribute, ".", name), digest_of(value));
+      manifest.add(Section::kAttr, cat(attribute, ".", name), digest_of_parameter(value));
   }
   for (const char* attribute : {"solver", "snapshot", "train_params"}) {
     if (const Value* value = target.find(attribute))

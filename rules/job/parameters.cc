@@ -1,5 +1,7 @@
 #include "rules/job/parameters.h"
 
+#include <algorithm>
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -39,6 +41,14 @@ Json json_of(const Value& value, const Folders& folders) {
     return items;
   }
   return word_text(value, folders);
+}
+
+// One that the digest of a value takes for an integer: `1.0`, `1e5`, `-0.0`.
+bool holds_whole_real(const Value& value) {
+  constexpr double kLargest = 1e15;
+  if (const double* real = value.real()) return *real == std::trunc(*real) && std::abs(*real) <= kLargest;
+  const Table* list = value.table();
+  return list != nullptr && std::any_of(list->items.begin(), list->items.end(), holds_whole_real);
 }
 
 std::string boolean_text(bool value, ArgumentStyle::Booleans style) {
@@ -93,6 +103,12 @@ void add_flag(const ArgumentStyle& style, const std::string& name, const Value& 
       for (const std::string& text : texts) add(text);
       return;
   }
+}
+
+Digest128 digest_of_parameter(const Value& value) {
+  const Digest128 digest = digest_of(value);
+  if (!holds_whole_real(value)) return digest;
+  return Hasher().number(digest.high).number(digest.low).field(dumped(json_of(value, Folders{}))).finish();
 }
 
 std::string params_json(const Fields& fields, const Folders& folders) {

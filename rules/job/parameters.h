@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/hash.h"
 #include "engine/model/value.h"
 
 namespace trainmake {
@@ -37,6 +38,8 @@ std::string word_text(const Value& value, const Folders& folders);  // REQUIRES:
 std::string params_json(const Fields& fields, const Folders& folders);
 // The same with every value as a string, which is its JSON: `{"lr":"0.1"}`.
 std::string params_texts_json(const Fields& fields, const Folders& folders);
+// Equal for values that a job is given alike: where 1.0 and 1 are another text or another JSON, they differ.
+Digest128 digest_of_parameter(const Value& value);
 // Both, sorted by name; one of `params` goes before one of `args`.
 Fields hyperparameters(const Fields& args, const Fields& params);
 

@@ -5,6 +5,7 @@
 
 #include "engine/base/secrets.h"
 #include "engine/base/text.h"
+#include "rules/job/parameters.h"
 #include "rules/job/runs.h"
 
 namespace trainmake {
@@ -17,7 +18,7 @@ Fingerprint fingerprint_of(const Fingerprint& job, const RehearsalPlan& rehearsa
   hasher.field("preflight").number(job.high).number(job.low);
   hasher.number(static_cast<std::uint64_t>(rehearsal.steps));
   for (const auto& [name, value] : rehearsal.params) {
-    const Digest128 digest = digest_of(value);
+    const Digest128 digest = digest_of_parameter(value);
     hasher.field(name).number(digest.high).number(digest.low);
   }
   return hasher.finish();

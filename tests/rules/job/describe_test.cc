@@ -1,5 +1,6 @@
 // What a job's result depends on, and what is wrong with a job before anything runs.
 #include "rules/job/job_schema.h"
+#include "rules/job/parameters.h"
 #include "rules/job/platforms/local/local_platform.h"
 #include "tests/rules/job/job_world.h"
 
@@ -57,6 +58,30 @@ TEST(JobManifest, AnAttributeCountsExactlyWhenTheSchemaSaysSo) {
     EXPECT_EQ(world.manifest().fingerprint() != before, attribute.effect == Effect::kResult)
         << attribute.name;
   }
+}
+
+// `1.0` is `1` of a command and `1.0` of JSON, `1e5` is `1e+05` of both; the others are hashed as they were.
+TEST(JobManifest, NumbersThatAJobSeesApartAreApart) {
+  JobWorld world;
+  const auto fingerprint = [&](const char* attribute, Value value) {
+    world.set(attribute, table_of({{"x", std::move(value)}}));
+    return world.manifest().fingerprint();
+  };
+  const auto list = [](auto one, auto other) {
+    return value_of(Table{{value_of(one), value_of(other)}, {}});
+  };
+  const std::int64_t one = 1, hundred_thousand = 100'000, zero = 0;
+  for (const char* attribute : {"args", "params"}) {
+    EXPECT_NE(fingerprint(attribute, value_of(one)), fingerprint(attribute, value_of(1.0)));
+    EXPECT_NE(fingerprint(attribute, value_of(zero)), fingerprint(attribute, value_of(-0.0)));
+    EXPECT_NE(fingerprint(attribute, value_of(0.0)), fingerprint(attribute, value_of(-0.0)));
+    EXPECT_NE(fingerprint(attribute, value_of(hundred_thousand)), fingerprint(attribute, value_of(1e5)));
+    EXPECT_NE(fingerprint(attribute, list(one, 2.0)), fingerprint(attribute, list(1.0, std::int64_t{2})));
+    EXPECT_EQ(fingerprint(attribute, value_of(1.0)), fingerprint(attribute, value_of(1.0)));
+  }
+  for (const Value& value : {value_of(one), value_of(0.5), value_of(true), value_of(std::string("1.0")),
+                             list(one, std::int64_t{2}), list(0.1, one)})
+    EXPECT_EQ(digest_of_parameter(value), digest_of(value)) << "results of earlier are taken";
 }
 
 TEST(JobManifest, ASecretsValueIsRefusedWhereItWouldBeKept) {
