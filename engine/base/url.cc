@@ -26,4 +26,12 @@ std::string without_query(std::string_view url) {
   return end == url.npos ? std::string(url) : cat(url.substr(0, end), "?...");
 }
 
+std::string without_secrets(std::string_view url) {
+  if (!holds_login(url)) return without_query(url);
+  const std::string_view authority = authority_of(url);
+  const auto begin = static_cast<std::size_t>(authority.data() - url.data());
+  const std::string_view rest = url.substr(begin + authority.size());
+  return without_query(cat(url.substr(0, begin), "***@", host_of(url), rest));
+}
+
 }  // namespace trainmake

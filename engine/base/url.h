@@ -13,5 +13,6 @@ bool holds_login(std::string_view url);
 bool holds_query(std::string_view url);  // or a fragment
 // As it may be shown: a query may be a signature.
 std::string without_query(std::string_view url);
+std::string without_secrets(std::string_view url);  // nor a login
 
 }  // namespace trainmake

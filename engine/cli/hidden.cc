@@ -4,6 +4,7 @@
 #include <set>
 
 #include "engine/base/secrets.h"
+#include "engine/base/url.h"
 #include "engine/cli/report.h"
 
 namespace trainmake {
@@ -27,7 +28,29 @@ std::string in_json(const std::string& text) {
   return quoted.substr(1, quoted.size() - 2);
 }
 
+void hide_in_addresses(Table& table);
+
+void hide_in_addresses(Value& value) {
+  if (auto* table = std::get_if<Table>(&value.data)) hide_in_addresses(*table);
+  if (value.string() != nullptr) value.data = without_secrets(*value.string());
+}
+
+// `url`, and `fetch` with its own.
+void hide_in_addresses(Table& table) {
+  for (Value& item : table.items) {
+    if (auto* inner = std::get_if<Table>(&item.data)) hide_in_addresses(*inner);
+  }
+  for (auto& [name, value] : table.fields) {
+    if (name == "url" || name == "fetch") hide_in_addresses(value);
+  }
+}
+
 }  // namespace
+
+Table as_shown(std::string_view kind, Table attributes) {
+  if (kind == "data") hide_in_addresses(attributes);
+  return attributes;
+}
 
 void hide_secrets(const Environment& environment, const Project& project) {
   static std::set<std::string> values;

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/base/text.h"
+#include "engine/cli/hidden.h"
 #include "engine/cli/lua_text.h"
 #include "engine/cli/select_targets.h"
 #include "engine/cli/target_json.h"
@@ -33,7 +34,8 @@ Result<Pattern> declared_pattern(const Call& call, const std::string& text) {
 std::string declared_text(const Call& call, const Pattern& pattern, const std::vector<Project>& projects) {
   std::string text;
   for (const Project& project : projects) {
-    for (const Declaration& declaration : project.declarations) {
+    for (Declaration declaration : project.declarations) {
+      declaration.attributes = as_shown(declaration.kind, std::move(declaration.attributes));
       const Label label{project.folder, declaration.kind, declaration.name};
       if (!pattern.fits(label)) continue;
       text += call.session.json() ? json_line(declaration_json(label, declaration))

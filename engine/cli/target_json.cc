@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/base/text.h"
+#include "engine/cli/hidden.h"
 #include "engine/cli/lua_text.h"
 
 namespace trainmake {
@@ -50,7 +51,8 @@ Json target_json(const std::vector<const Schema*>& schemas, const Graph& graph, 
   needs.erase(std::unique(needs.begin(), needs.end()), needs.end());
   json["deps"] = needs;
   Json& attributes = json["attrs"] = Json::object();
-  for (const auto& [name, value] : target.attributes.fields) {
+  const Table shown = as_shown(target.label.kind, target.attributes);
+  for (const auto& [name, value] : shown.fields) {
     const Attribute* attribute = attribute_of(schemas, target.label.kind, name);
     const bool is_label = attribute != nullptr && !attribute->labels.empty();
     attributes[printable(name)] =

@@ -192,6 +192,16 @@ class Fetching(Story):
             place.make("data:d")
             self.assertEqual(asked, ["/set.bin", "/set.bin"])
 
+    def test_what_may_be_a_signature_is_not_shown(self):
+        place = self.project("https://files.example.com", path="set.bin?X-Signature=5ecret")
+        for words in (["query", "data:d", "--json"], ["query", "--declared", "--json"], ["query", "--declared"], ["plan", "data:d", "--json"]):
+            answer = place.ask(*words).exits(0)
+            self.assertNotIn("5ecret", answer.text, words)
+            if words[0] == "query":
+                self.assert_told(answer.out, "https://files.example.com/set.bin?...")
+        place.replace("TRAINFILE.lua", "https://files", "https://me:pa55word@files")
+        self.assertNotIn("pa55word", place.ask("query", "--declared", "--json").text)
+
     def test_two_trainmakes_fetch_it_once(self):
         with public(lambda _, number: "stuck" if number == 1 else None) as (address, asked):
             place = self.project(address)

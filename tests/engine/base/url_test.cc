@@ -23,6 +23,8 @@ TEST(Url, AQueryIsNotShown) {
   EXPECT_EQ(without_query("https://a/b?X-Amz-Signature=00"), "https://a/b?...");
   EXPECT_EQ(without_query("https://a/b#c"), "https://a/b?...");
   EXPECT_EQ(without_query("https://a/b"), "https://a/b");
+  EXPECT_EQ(without_secrets("https://me:word@a:1/b@c?d"), "https://***@a:1/b@c?...");
+  EXPECT_EQ(without_secrets("https://a/b@c"), "https://a/b@c");
 }
 
 }  // namespace
