@@ -56,7 +56,6 @@ std::string base_of(const OldProject& project) {
   std::string wanted = cat("arch = ", in_quotes(project.arch));
   if (!project.os.empty()) wanted += cat(", os = ", in_quotes(project.os));
   if (!project.python.empty()) wanted += cat(", python = ", in_quotes(project.python));
-  if (project.internal_uhub) wanted += ", internal = true";
   if (project.cpu_alone) wanted += ", cpu = true";
   return cat("uai.base { ", wanted, " }");
 }

@@ -32,7 +32,7 @@ data "caffe-mnist" {
 
 image "caffe-mnist" {
   code = "code:caffe-mnist",
-  base = uai.base { arch = "caffe-1.0.0", internal = true },
+  base = uai.base { arch = "caffe-1.0.0" },
 }
 
 job "caffe-mnist" {
