@@ -351,6 +351,35 @@ class InAFolder(Story):
         self.assertEqual(place.pull("job:j", "seen.txt"), seen({**SET, "a.txt": b"another"}))
         self.assertEqual(outside.files_below("their"), sorted(SET))
 
+    def held(self):
+        """A job that has begun, and reads the folder once its gate is open."""
+        outside, place = self.project()
+        gate = place.gate()
+        place.write("main.py", f'print("at the gate", flush=True)\nopen("{gate.path}").close()\n' + MAIN)
+        return outside, gate, place.start("job:j", "--json").until("at the gate")
+
+    def test_one_that_was_another_for_a_while_makes_a_result_nobodys(self):
+        for folder in ("their", "their/deep"):
+            with self.subTest(folder=folder):
+                outside, gate, going = self.held()
+                outside.rename(folder, "aside")
+                outside.write(f"{folder}/b.txt", b"ccc")
+                outside.remove(folder)
+                outside.rename("aside", folder)
+                outside.write(f"{folder}/came", b"")
+                outside.remove(f"{folder}/came")
+                gate.open()
+                self.assert_told(going.end().exits(1).messages, "The result of `job:j` is not taken", f"{outside.path(folder)}` was written, moved or touched")
+
+    def test_what_comes_and_goes_beside_its_files_is_no_doubt(self):
+        outside, gate, going = self.held()
+        for name in ("their/came", "their/deep/came", "came"):
+            outside.write(name, b"")
+        outside.remove("their/deep/came")
+        outside.path("their/deep").chmod(0o700)
+        gate.open()
+        going.end().exits(0)
+
     def test_it_is_not_sent_to_the_default_store(self):
         outside, place = self.project()
         place.write("TRAINSPACE.lua", 'store "b" { url = "dir:bucket" }\ndefault_store "b"\n')
