@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/base/secrets.h"
 #include "engine/base/text.h"
 #include "engine/model/secrets_untold.h"
 #include "rules/image/documents.h"
@@ -177,6 +178,7 @@ bool ImageRule::is_code_alone(const Graph& graph, TargetId image) const {
 }
 
 std::vector<std::pair<Error, Label>> ImageRule::before_run(const Graph& graph, const EventSink& events) {
+  is_run_ = true;
   bool makes_any = !services_.code_alone;
   for (TargetId id = 0; id < graph.targets.size() && !makes_any; ++id)
     makes_any = graph[id].label.kind == "image" && is_wanted_itself(graph, id);
@@ -298,6 +300,38 @@ Result<Description> ImageRule::describe(const Subject& subject) {
   description.carry = std::make_shared<const Ingredients>(
       Ingredients{std::move(files), std::move(inputs), std::move(context)});
   return description;
+}
+
+// They are of who runs it: a plan, which others make too, has no need of them; nor has what is remembered.
+Result<void> ImageRule::preflight(const Subject& subject) {
+  const Target& target = subject.target();
+  if (!is_run_ || is_code_alone(subject.graph, subject.id)) return {};
+  auto secrets = secrets_of(services_.host.environment, target.strings("secrets"),
+                            target.label.shortest_from(services_.workspace.here));
+  if (secrets) return {};
+  TRY_ASSIGN(const bool needs_them, runs_steps(subject));
+  return needs_them ? fail(std::move(secrets).error().at(target.place_of("secrets"))) : Result<void>();
+}
+
+// As far as it is known on what.
+Result<bool> ImageRule::runs_steps(const Subject& subject) {
+  const Target& target = subject.target();
+  Looks looks;
+  TRY_ASSIGN(const std::vector<Edition> editions,
+             editions_for(target, services_.cpu_stays, services_.variant));
+  TRY_ASSIGN(const ImagePlace place, places_.of(target));
+  TRY_ASSIGN(const FileTree context, dockerfile_context(services_, target, looks));
+  TRY_ASSIGN(const FileTree inputs, step_inputs(services_, target, looks));
+  for (const Edition& edition : editions) {
+    const bool is_built = edition.base.empty();
+    TRY_ASSIGN(const std::optional<Base> below,
+               is_built ? built_bases_.kept(target, edition, context) : bases_.kept(subject, edition));
+    if (!below && is_built) return true;
+    if (!below) continue;
+    TRY_ASSIGN(const bool known, steps_.are_remembered(target, edition, *below, inputs, place));
+    if (!known) return true;
+  }
+  return false;
 }
 
 // Adds to `work` those of a base that have to come from elsewhere: its own registry mounts them.

@@ -35,6 +35,7 @@ class ImageRule final : public Rule {
   Pool pool() const override { return Pool::kCpu; }
   std::vector<std::pair<Error, Label>> before_run(const Graph& graph, const EventSink& events) override;
   Result<Description> describe(const Subject& subject) override;
+  Result<void> preflight(const Subject& subject) override;
   void expect(const Subject& subject, const Description& description) override;
   Result<Done> execute(const Subject& subject, const Description& description, const Doing& doing) override;
   Result<bool> holds(const Subject& subject, const Record& record, bool current, Looks& looks) override;
@@ -55,6 +56,7 @@ class ImageRule final : public Rule {
                                const std::stop_token& stop);
 
  private:
+  Result<bool> runs_steps(const Subject& subject);
   bool is_code_alone(const Graph& graph, TargetId image) const;
   Result<void> count(const LayerSource& source, const ImagePlace& place, const PushedBlobs& pushed,
                      Work& work);
@@ -80,6 +82,7 @@ class ImageRule final : public Rule {
   Making making_;
   BuiltBases built_bases_;
   ImageSteps steps_;
+  bool is_run_ = false;         // and not a plan alone
   std::jthread getting_ready_;  // the owner's
 };
 

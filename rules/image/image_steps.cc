@@ -71,6 +71,17 @@ Result<void> ImageSteps::count(const Target& image, const Edition& edition, cons
   return {};
 }
 
+Result<bool> ImageSteps::are_remembered(const Target& image, const Edition& edition, const Base& below,
+                                        const FileTree& inputs, const ImagePlace& place) {
+  StepRoot root{edition.architecture, below.config, below.layers, place.compression};
+  for (const RunStep& step : steps_of(services_, image, inputs, {})) {
+    TRY_ASSIGN(const std::optional<StepResult> known, steps_.remembered(root, step));
+    if (!known) return false;
+    if (known->layer) root.layers.push_back({*known->layer});
+  }
+  return true;
+}
+
 Result<StepResult> ImageSteps::run_one(const Target& image, const RunStep& step, const StepRoot& root,
                                        const Doing& doing) {
   TRY_ASSIGN(const Secrets secrets, secrets_of(services_.host.environment, step.secrets,

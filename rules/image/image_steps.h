@@ -27,6 +27,9 @@ class ImageSteps {
   // Adds to `work` what they would cost, as far as what they are run in is known.
   Result<void> count(const Target& image, const Edition& edition, const std::optional<Base>& below,
                      const FileTree& inputs, const ImagePlace& place, const PushedBlobs& pushed, Work& work);
+  // Whether each is remembered as it would be run on that base.
+  Result<bool> are_remembered(const Target& image, const Edition& edition, const Base& below,
+                              const FileTree& inputs, const ImagePlace& place);
   // Puts their layers on `root`.
   Result<void> run(const Target& image, const FileTree& inputs, StepRoot& root, const Doing& doing,
                    const Delivery& delivery);

@@ -315,6 +315,21 @@ class Secrets(StepStory):
         self.assert_told(answer.messages, "Secret `TOKEN`", "is not set")
         self.assertEqual(self.said(answer), [])
 
+    def test_one_that_is_not_set_is_told_before_anything_is_sent(self):
+        place = self.project("echo 1 > /one", more=', secrets = { "TOKEN" }', **{"TRAINSPACE.lua": 'store "b" { url = "dir:bucket" }\ndefault_store "b"\n'})
+        place.append("TRAINFILE.lua", 'data "d" { files = { "TRAINSPACE.lua" } }\n')
+        place.make("image:busy")
+        answer = place.ask("data:d", "image:i", "--json").exits(2)
+        self.assert_told(answer.messages, "Secret `TOKEN` of `image:i` is not set")
+        self.assertEqual((answer.ran, place.objects()), ([], []))
+        place.plan("image:i")
+
+    def test_one_that_no_step_needs_any_more_may_be_unset(self):
+        place = self.project("echo 1 > /one", more=', secrets = { "TOKEN" }')
+        place.ask("image:i", env={"TOKEN": SECRET}).exits(0)
+        place.replace("TRAINFILE.lua", 'secrets = { "TOKEN" }', 'secrets = { "TOKEN" }, user = "7"')
+        self.assertEqual(place.make("image:i").ran, ["//image:i"])
+
     def test_one_more_is_another_step_and_what_is_no_utf8_is_refused(self):
         place = self.project("echo $TOKEN | wc -c > /counted")
         place.make("image:i")
