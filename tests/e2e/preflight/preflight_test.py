@@ -75,7 +75,7 @@ class BeforeAnything(Story):
         place.path("shared").mkdir()
         place.write("bin/sh", '#!/bin/sh\nexec /bin/sh "$@"\n', 0o755)
         answer = place.ask("job:eval", "--platform", "lab", "--json", env={"PATH": str(place.path("bin"))}).exits(2)
-        self.assert_told(answer.messages, "There is no `sbatch` in PATH, which hands jobs to Slurm", "Install Slurm's commands")
+        self.assert_told(answer.messages, "`sbatch`, which hands jobs to Slurm, is not in PATH", "Install Slurm's commands")
         self.assertEqual((answer.ran, place.runs(), place.objects()), ([], [], []))
 
     def test_too_little_room_for_the_code_is_told(self):

@@ -437,7 +437,7 @@ TEST(SlurmPlatform, AMachineWithoutSbatchIsToldBeforeARun) {
   EXPECT_TRUE(world.platform.admits({}, Asking::kNobody));
   const auto ready = world.platform.admits({}, Asking::kPlatform);
   ASSERT_FALSE(ready);
-  EXPECT_EQ(ready.error().message, "There is no `sbatch` in PATH, which hands jobs to Slurm");
+  EXPECT_EQ(ready.error().message, "`sbatch`, which hands jobs to Slurm, is not in PATH");
   world.folder.write("bin/sbatch", "");
   std::filesystem::permissions(world.folder.path("bin/sbatch"), std::filesystem::perms::owner_all);
   EXPECT_TRUE(world.platform.admits({}, Asking::kPlatform));

@@ -82,7 +82,7 @@ Result<void> SlurmPlatform::check_program() {
   constexpr const char* kProgram = "sbatch";
   const std::optional<std::string> path = host_.environment.get("PATH");
   if (!path || find_in_path(host_.files, *path, kProgram)) return {};
-  return fail(user_error(cat("There is no ", quoted(kProgram), " in PATH, which hands jobs to Slurm"),
+  return fail(user_error(cat(quoted(kProgram), ", which hands jobs to Slurm, is not in PATH"),
                          "Install Slurm's commands, or run this on a machine that has them"));
 }
 
