@@ -247,8 +247,7 @@ Attribute distribution_attribute() {
       .shape = Shape::kTableOrWord,
       .doc =
           "How its processes are laid out over nodes: `torchrun`, `tf_config`, `ps_worker`, `mpi`, `dmlc`, "
-          "or "
-          "`{ kind = ... }` with more",
+          "or `{ kind = ... }` with more; `trainmake help distribution` tells what each sets",
       .fields = {{"kind", Shape::kString, "One of the words above"},
                  number("processes_per_node", "Of torchrun and mpi; else one for each gpu", 1),
                  number("ps", "Of tf_config, ps_worker and dmlc: parameter servers; else none, or one a node",

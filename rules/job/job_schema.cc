@@ -89,7 +89,9 @@ const Schema& job_schema() {
            .labels = {"data", "job"},
            .wrong = wrong_channels},
           {"args", Shape::kArguments,
-           "Arguments, passed as `--name value`; `data_dir \"x\"` and its like are completed by the "
+           "Arguments, passed as `--name value`, a true boolean as `--name` and a false one not at all, "
+           "where "
+           "the contract says nothing else; `data_dir \"x\"` and its like are completed by the "
            "platform"},
           {"params", Shape::kArguments, "Hyperparameters, passed after `args` in the same way, and recorded"},
           {"solver", Shape::kWord,

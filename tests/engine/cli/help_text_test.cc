@@ -39,6 +39,15 @@ TEST(Help, HasTheDocumentsOfRooms) {
   }
 }
 
+TEST(Help, SaysWhatEachDistributionSets) {
+  const auto found = std::find_if(
+      help_documents().begin(), help_documents().end(),
+      [](const HelpDocument& document) { return std::string(document.topic) == "distribution"; });
+  ASSERT_NE(found, help_documents().end());
+  for (const char* word : {"WORLD_SIZE", "TF_CONFIG", "--task_index", "DMLC_ROLE", "mpirun"})
+    EXPECT_NE(std::string(found->text).find(word), std::string::npos) << word;
+}
+
 TEST(Help, NamesATopicOnce) {
   std::vector<std::string> topics = help_topics();
   std::sort(topics.begin(), topics.end());
