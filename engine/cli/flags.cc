@@ -32,7 +32,8 @@ constexpr FlagSpec kFlags[] = {
     {"--no-wait", 0, "", "Leave jobs running; leave with exit code 4 when another trainmake is in the way"},
     {"--since", 0, "WHEN", "The commit to compare with; of runs a time, as 2h, 3d or 2026-01-31"},
     {"--status", 0, "STATUS", "Only runs that are so: running, succeeded, failed, ..."},
-    {"--where", 0, "CONDITION", "Only runs with such metrics or params: \"lr>0.1, loss<=0.5, solver=adam\""},
+    {"--where", 0, "CONDITION",
+     "Only runs with such metrics, params, tags, notes or memo: \"lr>0.1, solver=adam, notes~warm\""},
     {"--sort", 0, "NAME",
      "By a metric: of a sweep the best first (NAME:min, NAME:max); of runs the least; -NAME: the greatest"},
     {"--output", 0, "FORMAT", "text, dot, html or json"},
@@ -165,6 +166,10 @@ struct Parser {
         return fail(user_error(cat("Flag `", spec.name, "` needs a value: ", spec.value)));
       given = arguments[++at];
     }
+    if (given && given->empty() && (spec.name == "--platform" || spec.name == "--contract"))
+      return fail(user_error(
+          cat("Flag `", spec.name, "` is given an empty word"),
+          cat("A variable of the shell may not be set; leave out `", spec.name, "`, or say a ", spec.value)));
     line.flags[std::string(spec.name)] = given.value_or("");
     return {};
   }

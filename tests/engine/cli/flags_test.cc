@@ -56,6 +56,13 @@ TEST(Flags, ValuesAreCheckedForBeingThere) {
   EXPECT_NE(refused({"job:a", "--force=yes"}).message.find("takes no value"), std::string::npos);
 }
 
+// As of a variable of the shell that is not set.
+TEST(Flags, AnEmptyNameIsToldAsThat) {
+  EXPECT_EQ(refused({"run", "--local", "--contract", "", "job:a"}).message,
+            "Flag `--contract` is given an empty word");
+  EXPECT_EQ(refused({"--platform=", "job:a"}).message, "Flag `--platform` is given an empty word");
+}
+
 TEST(Flags, ANumberOfJobsIsCheckedWhateverStandsBesideIt) {
   EXPECT_EQ(refused({"-j", "job:a"}).hint, "As `trainmake -j N job:a`");
   for (const char* wrong : {"0", "-1", "1001", "1.5", "many", ""})
