@@ -134,10 +134,18 @@ Result<std::string> recorded_root(Session& session, const Label& label) {
   return tree == nullptr ? std::string() : tree->identity;
 }
 
+// As they were typed: the advice is the same for all of them.
+std::string labels_asked_for(const CommandLine& line) {
+  std::string labels;
+  for (std::size_t i = 1; i < line.words.size(); ++i) labels += cat(" ", shell_word(line.words[i]));
+  return labels;
+}
+
 Result<VerifiedTarget> verify_target(const Call& call, DataPlaces& places, const Target& target,
                                      const VerifyHow& how) {
   VerifiedTarget verified{target.label, "", "", {}};
-  verified.advice = "`trainmake data verify --heal` makes it so";
+  verified.advice =
+      cat("`trainmake data verify --heal", labels_asked_for(call.session.line()), "` makes it so");
   TRY_ASSIGN(std::optional<StorePlace> place, places.place_of(target));
   if (!place) return verified;
   TRY_ASSIGN(const std::string root, recorded_root(call.session, target.label));

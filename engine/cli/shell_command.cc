@@ -40,7 +40,8 @@ Result<LocalPlatform*> this_machine(Session& session) {
   if (auto* local = dynamic_cast<LocalPlatform*>(platform)) return local;
   TRY_ASSIGN(const std::string name, session.platform_name());
   return fail(user_error(cat("A shell is opened on this machine, and platform ", quoted(name), " is not"),
-                         "`trainmake run --local --shell` opens it here"));
+                         cat("`trainmake run --local --shell ", shell_word(join(session.line().words, " ")),
+                             "` opens it here")));
 }
 
 Result<JobSpec> spec_of(Session& session, const Loaded& loaded, TargetId job, const EventSink& events) {

@@ -160,9 +160,9 @@ Result<JobSpec> spec_given_to(Listings& listings, const Run& run) {
   const Json said = provenance.is_object() ? provenance.value("spec", Json()) : Json();
   std::optional<JobSpec> spec = parse_spec(said);
   if (!spec) {
-    return fail(
-        step_error(cat("Not all that run ", quoted(run.id), " was given is remembered"),
-                   "It is of an earlier trainmake; `trainmake LABEL --force` runs what is there now"));
+    return fail(step_error(cat("Not all that run ", quoted(run.id), " was given is remembered"),
+                           cat("It is of an earlier trainmake; `trainmake ", shell_word(run.label.text()),
+                               " --force` runs what is there now")));
   }
   if (said.contains("whole") && said["whole"] == false) {
     return fail(step_error(cat("Secrets stood in what run ", quoted(run.id), " was given, and are not kept"),
