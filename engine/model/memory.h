@@ -26,8 +26,8 @@ class Memory {
     (void)label;
     return std::string();
   }
-  // As remember, of a step that began when `newest_run` was so. When the label's result is one by now that was
-  // asked for later, it stays.
+  // As remember, of a step that began when `newest_run` was so. When the label's result is one by now that
+  // was asked for later, it stays.
   virtual Result<void> remember_in_turn(const Record& record, const std::string& newest_run) {
     (void)newest_run;
     return remember(record);

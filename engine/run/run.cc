@@ -325,8 +325,7 @@ bool Runner::was_done(TargetId id, Result<Done> ended) {
     finish(id, Outcome::kDetached, ended->note);
     return true;
   }
-  Result<std::optional<Record>> record =
-      decider_.memory.find(graph_[id].label, plan_.steps[id].fingerprint);
+  Result<std::optional<Record>> record = decider_.memory.find(graph_[id].label, plan_.steps[id].fingerprint);
   if (!record || !*record || (*record)->run != ended->run) return false;  // its record was not written
   results_[id] = std::move((*record)->artifacts);
   finish(id, Outcome::kRan, ended->note);

@@ -352,7 +352,9 @@ TEST(Run, WhoStopsLookingOnLeavesItRunning) {
 
 TEST(Run, NoWaitLeavesWithBusyWhenAnotherProcessDoesTheStep) {
   RunWorld world{{"a", {}}};
-  world.locker = [](const Label&, const Fingerprint&) -> Result<std::optional<FileLock>> { return std::optional<FileLock>(); };
+  world.locker = [](const Label&, const Fingerprint&) -> Result<std::optional<FileLock>> {
+    return std::optional<FileLock>();
+  };
   EXPECT_EQ(world.run_all({.wait = false}).exit_code, 4);
 }
 

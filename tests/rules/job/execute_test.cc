@@ -668,7 +668,7 @@ struct StoreWorld : JobWorld {
   }
   bool is_held = false;  // the job's step, by another trainmake
   std::optional<Run> reader(const std::string& store, const std::string& of_platform) {
-    const auto hold = [&](const Label&) -> Result<std::optional<FileLock>> {
+    const auto hold = [&](const trainmake::Run&) -> Result<std::optional<FileLock>> {
       if (is_held) return std::optional<FileLock>();
       return real_file_system().lock(folder.path("step"), FileLock::Mode::kExclusive);
     };
