@@ -78,6 +78,21 @@ class OnSlurm(Story):
 
 
 class Results(OnSlurm):
+    def test_a_run_of_this_machine_is_repeated_there_with_the_data_of_then(self):
+        place = self.tiny()
+        place.env["SLURM_CONF"] = self.cluster.env["SLURM_CONF"]
+        place.path("shared").mkdir()
+        place.append("TRAINSPACE.lua", SPACE.format(shared=place.path("shared"), more="").replace('default_platform "lab"', ""))
+        place.make("job:train")
+        (original,) = [run["run"] for run in place.runs()]
+        place.append("data/a.txt", "more\n")
+        told = place.ask("repro", original, "--platform", "lab", "--json").exits(0).lines[-1]
+        self.assertEqual((told["same"], told["platform"]), (True, "lab"))
+        place.ask("job:train", "--platform", "lab").exits(0)
+        there = place.runs()[0]["run"]
+        place.append("data/a.txt", "and more\n")
+        self.assertTrue(place.ask("repro", there, "--platform", "local", "--json").exits(0).lines[-1]["same"])
+
     def test_mnist_learns_the_same_as_here(self):
         if subprocess.run(["/usr/bin/python3", "-c", "import numpy"], capture_output=True, check=False).returncode != 0:
             self.skipTest("needs python3-numpy")
