@@ -220,7 +220,13 @@ Result<void> check_contract(Session& session, const Where& place, const Run& ori
   std::string hint = cat("`trainmake ", repeated(session, original, place.name), "` repeats it so");
   const bool is_asked_for = then.name == told.name && then.variant == told.variant &&
                             (then.in_container == told.in_container || place.is_another);
-  if (is_asked_for) hint = "It is declared as another by now: declare it in TRAINSPACE.lua as it was";
+  TRY_ASSIGN(const Space* space, session.space());
+  const bool is_declared = space->find("contract", then.name) != nullptr;
+  if (is_asked_for)
+    hint = is_declared
+               ? std::string("It is declared as another by now: declare it in TRAINSPACE.lua as it was")
+               : cat("What it says is another by now; `trainmake ", asked_again(session, original),
+                     " --force` runs what is here now");
   return fail(user_error(cat("Run ", quoted(original.id), " was one of contract ", quoted(given),
                              ", and platform ", quoted(place.name), " has ", quoted(now)),
                          std::move(hint)));
