@@ -103,18 +103,20 @@ std::string waiting(const StorePlace& place, const StorePlace::Seen& seen, std::
 }
 
 // What our last transfer sent may still be put where other bytes are to lie by now, or nothing, or removed
-// where something is.
-bool may_do_harm(const Mirror& mirror, const Listing& listing, const Ledger& ledger) {
+// where something is. Without a listing: where anything is told of what lies there.
+bool may_do_harm(const Mirror& mirror, const Listing* listing, const Ledger& ledger) {
   const bool may_come_or_go =
       ledger.wrote(mirror.writer) &&
       std::any_of(mirror.unsettled.begin(), mirror.unsettled.end(), [&](const UnsettledKey& key) {
-        const ListedFile* file = file_of(listing, key.key);
+        if (listing == nullptr) return key.what != Unsettled::kDoubted;
+        const ListedFile* file = file_of(*listing, key.key);
         if (key.what == Unsettled::kSending) return file == nullptr || file->content != key.content;
         return key.what == Unsettled::kRemoving && file != nullptr;
       });
   const std::set<std::string> again = ledger.asked_again();
+  if (listing == nullptr) return may_come_or_go || !again.empty();
   return may_come_or_go || std::any_of(again.begin(), again.end(), [&](const std::string& key) {
-           const ListedFile* file = file_of(listing, key);
+           const ListedFile* file = file_of(*listing, key);
            const MirrorObject* object = find_object(mirror, key);
            const UnsettledKey* sent = object == nullptr ? find_unsettled(mirror, key) : nullptr;
            if (file == nullptr) return object != nullptr || sent != nullptr;
@@ -182,13 +184,19 @@ Result<void> ask_for_leftovers(const StorePlace& place, Mirror& mirror,
   return place.is_local() ? place.store->remove(absent, {}) : Result<void>();
 }
 
+bool may_still_arrive(Host& host, const StorePlace& place, const Mirror& mirror, const Listing* listing,
+                      const Ledger& ledger) {
+  if (place.is_local() || left_of_last_arrivals(host, ledger).count() == 0) return false;
+  const bool may_come_over_ours = !place.store->traits().takes_conditions && ledger.was_telling();
+  return may_come_over_ours || may_do_harm(mirror, listing, ledger);
+}
+
 Result<bool> wait_for_last_arrivals(Host& host, const StorePlace& place, const Target& target,
-                                    const Mirror& mirror, const Listing& listing, Ledger& ledger,
+                                    const Mirror& mirror, const Listing* listing, Ledger& ledger,
                                     const Doing& doing) {
   if (place.is_local()) return false;
   const std::chrono::milliseconds left = left_of_last_arrivals(host, ledger);
-  const bool may_come_over_ours = !place.store->traits().takes_conditions && ledger.was_telling();
-  if (left.count() > 0 && !may_come_over_ours && !may_do_harm(mirror, listing, ledger)) return false;
+  if (left.count() > 0 && !may_still_arrive(host, place, mirror, listing, ledger)) return false;
   if (left.count() > 0) {
     if (!doing.wait)
       return fail(
@@ -217,11 +225,9 @@ Result<std::string> catch_up(Host& host, const StorePlace& place, const Target& 
     std::string writer = seen.mirror.writer;
     const bool is_ours = place.is_local() || ledger.wrote(writer);
     // Before anything is asked, or the answer would not last.
-    if (listing != nullptr) {
-      TRY_ASSIGN(const bool has_waited,
-                 wait_for_last_arrivals(host, place, target, seen.mirror, *listing, ledger, doing));
-      if (has_waited) continue;
-    }
+    TRY_ASSIGN(const bool has_waited,
+               wait_for_last_arrivals(host, place, target, seen.mirror, listing, ledger, doing));
+    if (has_waited) continue;
     const bool may_ask = seen.mirror.unsettled.size() <= kFewKeys && !seen.mirror.repeats;
     const auto left_s = [&] { return held_s(seen) - (host.clock.steady_ns() - heard.at_ns) / 1'000'000'000; };
     const auto is_over = [&] { return is_ours || left_s() <= 0; };

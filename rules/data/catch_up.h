@@ -24,11 +24,14 @@ Result<void> ask_for_leftovers(const StorePlace& place, Mirror& mirror, const st
 // Whether who wrote it may still be at work, as far as it says so itself.
 bool is_held(const StorePlace::Seen& seen);
 
-// What was being sent or removed from here when that was stopped may arrive for some seconds yet: they are
-// waited for when something else is to be done to those keys. `mirror`: what is known to lie there.
-// Whether that took any time.
+// What was being sent or removed from here when that was stopped may arrive for some seconds yet, where
+// something else is to be done to those keys. `mirror`: what is known to lie there. Without a listing: to
+// any.
+bool may_still_arrive(Host& host, const StorePlace& place, const Mirror& mirror, const Listing* listing,
+                      const Ledger& ledger);
+// Waits for it. Whether that took any time.
 Result<bool> wait_for_last_arrivals(Host& host, const StorePlace& place, const Target& target,
-                                    const Mirror& mirror, const Listing& listing, Ledger& ledger,
+                                    const Mirror& mirror, const Listing* listing, Ledger& ledger,
                                     const Doing& doing);
 
 // Without a listing whatever is at work is waited for. The transfer that was taken over from, which hears of

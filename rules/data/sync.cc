@@ -138,7 +138,7 @@ Result<Moved> Sync::make_so(const Subject& subject, const StorePlace& base, cons
   const std::shared_ptr<const LikeObjects> others = borrowings_.begin(target.label);
   const bool knows_the_place = ledger.has_written() || services_.may_prune;
   if (ledger.is_known())
-    TRY(wait_for_last_arrivals(services_.host, place, target, ledger.mirror(), listing, ledger, doing));
+    TRY(wait_for_last_arrivals(services_.host, place, target, ledger.mirror(), &listing, ledger, doing));
   for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
     const bool is_first = attempt == 0;
     if (!ledger.is_known() || (doing.afresh && is_first)) {

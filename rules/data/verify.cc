@@ -58,9 +58,18 @@ Result<bool> is_held_by_others(Host& host, const StorePlace& place, const Target
 Result<Told> what_is_told(Host& host, const StorePlace& place, const Target& target, Ledger& ledger,
                           const VerifyHow& how, const Doing& doing) {
   TRY_ASSIGN(StorePlace::Seen seen, place.read_or_damaged(target));
+  const auto is_as_kept = [&] { return ledger.is_known() && ledger.tag() == seen.tag; };
+  if (how.heal) {
+    const Mirror& there = is_as_kept() ? ledger.mirror() : seen.mirror;
+    TRY_ASSIGN(const bool has_waited,
+               wait_for_last_arrivals(host, place, target, there, nullptr, ledger, doing));
+    if (has_waited) {
+      TRY_ASSIGN(seen, place.read_or_damaged(target));
+    }
+  }
   if (seen.is_damaged || seen.mirror.target.empty()) return told_here(place, target, seen, ledger);
   Told told;
-  bool is_known = ledger.is_known() && ledger.tag() == seen.tag;
+  bool is_known = is_as_kept();
   if (!is_known) {
     TRY_ASSIGN(told.is_held, is_held_by_others(host, place, target, seen, ledger, doing));
   }
@@ -79,10 +88,12 @@ Result<Told> what_is_told(Host& host, const StorePlace& place, const Target& tar
     told.tag = std::move(seen.tag);
   }
   told.is_news = !is_known || !told.mirror.unsettled.empty();
+  // What few keys show by now does not last.
+  const bool may_change = may_still_arrive(host, place, told.mirror, nullptr, ledger);
   TRY(ask_for_unsettled(place, told.mirror, AskFor::kAll));
   // What few keys show by now is believed, unless it may be done once more.
   told.is_held = told.is_held && (told.mirror.repeats || !told.mirror.unsettled.empty());
-  told.may_keep = !told.is_held;
+  told.may_keep = !told.is_held && !may_change;
   return told;
 }
 

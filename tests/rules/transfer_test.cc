@@ -704,6 +704,25 @@ TEST(Verify, AManifestObjectThatCannotBeReadIsRefusedAndHealed) {
   }
 }
 
+// What lies there by now may go yet: the next run waits for it, and a cure does.
+TEST(Verify, WhatIsStillOnItsWayIsNotForgotten) {
+  for (const bool heal : {false, true}) {
+    VerifyWorld world;
+    ASSERT_TRUE(world.execute(world.mirrored));
+    world.files.take_away("/w/data/y.txt");
+    world.stop_after(std::chrono::seconds(1), [](const HttpRequest& request) {
+      return request.method == "DELETE" && request.url.ends_with("y.txt");
+    });
+    const std::int64_t begun = world.clock.steady_ns();
+    ASSERT_TRUE(world.verify_now(heal));
+    EXPECT_EQ((world.clock.steady_ns() - begun) / 1'000'000'000 >= kLastArrival_s - 1, heal);
+    world.files.put("/w/data/y.txt", "yyy\n");
+    const std::chrono::milliseconds took = world.run();
+    EXPECT_TRUE(heal || took >= std::chrono::seconds(kLastArrival_s - 1)) << took.count();
+    EXPECT_TRUE(world.lies("y.txt"));
+  }
+}
+
 // Another clone sends the same at the same time.
 TEST(CatchUp, AJobWaitsForWhoSendsWhatItReads) {
   for (const bool has_arrived : {true, false}) {
