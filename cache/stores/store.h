@@ -107,6 +107,9 @@ struct StoreTraits {
   // A put may say what it replaces, and a copy what it is made of: what arrives late is refused.
   bool takes_conditions = true;
 
+  // What has the same tag is the same bytes for sure, whenever it was put and by whom.
+  bool tags_are_digests = false;
+
   bool tells_content(std::uint64_t size) const { return size <= tells_content_to; }
 };
 

@@ -120,16 +120,6 @@ void tell_waiting(const Doing& doing, const Target& target, const std::string& k
   doing.events(Message{target.label, cat("another trainmake is reading ", quoted(key), ": waiting for it")});
 }
 
-// Whether what has that tag is the same bytes for sure, so that what came of it in an earlier run may be gone
-// on from. A web server's tag tells when it is long enough for a digest, as an MD5: most make theirs of a
-// time and a size, which a copied file may share with the one that it replaces.
-bool tells_content(const Target& target, std::string_view tag) {
-  constexpr std::size_t kDigits = 32;
-  if (!url_of(target).starts_with("http")) return true;
-  tag = tag.substr(0, tag.find('-'));  // of an object in parts their number follows
-  return tag.size() >= kDigits && tag.find_first_not_of("0123456789abcdefABCDEF") == tag.npos;
-}
-
 // Its last byte comes in any case, with an answer that tells whether the object is still that one.
 Result<ReadEnd> go_on_with(Arriving& part, Store& store, const ExternalObject& object,
                            const std::stop_token& stop, const std::function<void(std::uint64_t)>& came) {
@@ -375,7 +365,7 @@ Result<ExternalObject> ExternalData::get(const Place& place, const Target& targe
   constexpr int kMostTries = 3;
   TRY_ASSIGN(Arriving part, Arriving::take_up(services_.host, arriving_, arriving_path(place, object),
                                               doing.stop, [&] { tell_waiting(doing, target, object.key); }));
-  if (!tells_content(target, object.tag)) TRY(part.forget());
+  if (!place.store->traits().tags_are_digests) TRY(part.forget());
   ReadEnd end = ReadEnd::kDamaged;
   for (int tries = 0; end == ReadEnd::kDamaged; ++tries) {
     if (tries == kMostTries) return fail(comes_damaged(target, object.key));

@@ -319,6 +319,21 @@ TEST(External, WhatCameUnderATagOfTimeAndSizeIsNotGoneOnFrom) {
   EXPECT_FALSE(world.blobs.has(sha256_of("1111222222")).value());
 }
 
+// A server may make its tag of a file's number, its size and its time, and digest those: by its looks it
+// tells of the bytes.
+TEST(External, WhatCameUnderATagThatLooksLikeADigestIsNotGoneOnFrom) {
+  WebWorld world;
+  world.server.heeds_conditions = true;
+  world.server.tag = std::string(40, 'a');
+  world.server.put("/set/big", "1111111111");
+  world.read_up_to(4);
+  world.server.put("/set/big", "2222222222");
+  world.http.answer = [&](const HttpRequest& request) { return world.server.answer(request); };
+  ASSERT_TRUE(world.execute(world.set));
+  EXPECT_TRUE(world.blobs.has(sha256_of("2222222222")).value());
+  EXPECT_FALSE(world.blobs.has(sha256_of("1111222222")).value());
+}
+
 TEST(External, ADiskThatIsFullIsToldWithWhatFreesIt) {
   ExternalWorld world;
   EXPECT_TRUE(world.settle().empty());

@@ -11,6 +11,8 @@
 namespace trainmake {
 namespace {
 
+constexpr std::string_view kLook = ".trainmake-look";
+
 const std::string* header(const HttpRequest& request, std::string_view name) {
   for (const auto& [known, value] : request.headers) {
     if (known == name) return &value;
@@ -93,6 +95,7 @@ void FakeWebdav::add_folders(const std::string& path) {
 
 // As nginx makes them: of the time and the size.
 std::string FakeWebdav::etag_of(const Object& object) const {
+  if (!tag.empty()) return cat("\"", tag, "\"");
   return cat("\"", hex_number(static_cast<std::uint64_t>(object.put_s)), "-", hex_number(object.bytes.size()),
              heeds_conditions ? cat("-", digest_of(object.bytes).hex()) : "", "\"");
 }
@@ -110,7 +113,9 @@ Result<HttpResponse> FakeWebdav::answer(const HttpRequest& request) {
   const std::string* said = header(request, "Authorization");
   if (!login.empty() && (said == nullptr || *said != cat("Basic ", base64_of(login)))) return refuse(401);
   const std::string path = percent_decoded(encoded_part);
-  if (path.find("/.") != path.npos) return refuse(403, cat("a hidden name: ", path));
+  const bool is_look = path.ends_with(cat("/", kLook));
+  if (!shows_hidden && !is_look && path.find("/.") != path.npos)
+    return refuse(403, cat("a hidden name: ", path));
   HttpResponse response = perform(request, path);
   response.headers.emplace_back("date", http_date(now_s));
   return trouble ? troubled() : Result<HttpResponse>(std::move(response));
@@ -161,6 +166,7 @@ HttpResponse FakeWebdav::remove(const HttpRequest& request, const std::string& p
   if (folders_.contains(path) || folders_.contains(path + "/")) {
     if (depth == nullptr || *depth != "infinity") return refuse(400, cat("a folder is removed: ", path));
     if (!path.ends_with('/')) return refuse(409, "a folder is removed without a slash");
+    std::erase_if(objects_, [&](const auto& each) { return each.first == cat(path, kLook); });
     if (!names_in(path).empty()) return refuse(500, cat("all of a folder is removed: ", path));
     folders_.erase(path);
     return {204, {}, ""};
@@ -185,7 +191,8 @@ HttpResponse FakeWebdav::get(const HttpRequest& request, const std::string& path
 std::vector<std::string> FakeWebdav::names_in(const std::string& folder) const {
   std::vector<std::string> names;
   for (const auto& [path, object] : objects_) {
-    if (folder_above(path) == folder) names.push_back(path.substr(folder.size()));
+    const bool is_hidden = path[folder_above(path).size()] == '.' && !shows_hidden;
+    if (folder_above(path) == folder && !is_hidden) names.push_back(path.substr(folder.size()));
   }
   for (const std::string& path : folders_) {
     if (path != "/" && folder_above(path) == folder) names.push_back(path.substr(folder.size()));

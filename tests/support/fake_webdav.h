@@ -31,7 +31,9 @@ class FakeWebdav {
   bool knows_propfind = true;
   bool has_index = false;         // nginx's autoindex, as JSON
   bool names_whole_urls = false;  // in its lists
-  std::string login;              // `user:password` that everybody has to say
+  bool shows_hidden = false;  // names that begin with a dot are like others; else nobody but a look has one
+  std::string tag;            // that all objects have
+  std::string login;          // `user:password` that everybody has to say
   std::function<std::optional<Fault>(const HttpRequest&)> fault;
   std::vector<std::string> wrong;
 

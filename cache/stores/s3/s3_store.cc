@@ -64,7 +64,9 @@ bool is_known_to_heed(const HttpResponse& response) {
 class S3Store final : public Store {
  public:
   S3Store(Host& host, S3Place place, Tally& tally)
-      : Store({.puts_at_once = place.sends.requests, .takes_conditions = place.limits.conditional}),
+      : Store({.puts_at_once = place.sends.requests,
+               .takes_conditions = place.limits.conditional,
+               .tags_are_digests = place.limits.tags_are_md5}),
         files_(host.files),
         takes_conditions_(place.limits.conditional),
         tags_are_md5_(place.limits.tags_are_md5),

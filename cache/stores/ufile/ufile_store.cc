@@ -54,7 +54,10 @@ std::unique_ptr<TagCheck> check_of(const ObjectToRead& object, const HttpRespons
 class UfileStore final : public Store {
  public:
   UfileStore(Host& host, UfilePlace place, Tally& tally)
-      : Store({.puts_at_once = place.sends.requests, .tags_tell_content = true, .takes_conditions = false}),
+      : Store({.puts_at_once = place.sends.requests,
+               .tags_tell_content = true,
+               .takes_conditions = false,
+               .tags_are_digests = true}),
         files_(host.files),
         clock_(host.clock),
         client_(host, std::move(place), tally) {}
