@@ -33,6 +33,16 @@ bool is_of_platform(const Space& space, const Service& store) {
   return platform != nullptr && platform->where == store.where;
 }
 
+// No attribute of TRAINSPACE.lua.
+constexpr const char* kAsItIsThere = " as it is there";
+
+// REQUIRES: there is none of that name.
+void add(Fields& fields, const char* name, Value value) {
+  fields.insert(std::lower_bound(fields.begin(), fields.end(), name,
+                                 [](const auto& field, const char* asked) { return field.first < asked; }),
+                {name, std::move(value)});
+}
+
 // One store within another: their objects would meet, and neither knows of the other's.
 Result<void> check_apart(const StoreRooms& rooms, Host& host, const Workspace& workspace, const Space& space,
                          const Service& service, const Store& store, Tally& tally) {
@@ -132,10 +142,17 @@ Service service_at(const Space& space, const std::string& url) {
   std::erase_if(fields, [](const auto& field) { return field.first == "url" || field.first == "create"; });
   Value value;
   value.data = url;
-  fields.insert(std::lower_bound(fields.begin(), fields.end(), "url",
-                                 [](const auto& field, const char* name) { return field.first < name; }),
-                {"url", std::move(value)});
+  add(fields, "url", std::move(value));
   return service;
 }
+
+Service as_it_is_there(Service service) {
+  Value yes;
+  yes.data = true;
+  add(service.attributes.fields, kAsItIsThere, std::move(yes));
+  return service;
+}
+
+bool is_as_it_is_there(const Service& service) { return service.attributes.find(kAsItIsThere) != nullptr; }
 
 }  // namespace trainmake

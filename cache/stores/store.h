@@ -166,6 +166,9 @@ using StoreRooms = std::vector<StoreRoom>;
 // What TRAINSPACE.lua would say of a store at that url: all it says of one that it lies in, or of another of
 // that bucket, but never that it may be made.
 Service service_at(const Space& space, const std::string& url);
+// The same of what others put there: keys are the names that they gave, and not ours for them.
+Service as_it_is_there(Service service);
+bool is_as_it_is_there(const Service& service);
 Result<std::unique_ptr<Store>> make_store(const StoreRooms& rooms, Host& host, const Workspace& workspace,
                                           const Service& service, Tally& tally);
 

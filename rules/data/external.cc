@@ -252,7 +252,7 @@ Result<ExternalData::Place*> ExternalData::place_of(const Target& target) {
   const std::lock_guard lock(mutex_);
   Place& place = places_[url];
   if (place.store) return &place;
-  const Service service = service_at(services_.space, url);
+  const Service service = as_it_is_there(service_at(services_.space, url));
   Result<std::unique_ptr<Store>> store = data_places_.store_at(service);
   if (!store) return fail(std::move(store).error().at(target.place_of("url")));
   place.store = *std::move(store);

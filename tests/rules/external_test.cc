@@ -334,6 +334,27 @@ TEST(External, WhatCameUnderATagThatLooksLikeADigestIsNotGoneOnFrom) {
   EXPECT_FALSE(world.blobs.has(sha256_of("1111222222")).value());
 }
 
+// What we would call so there is somebody else's here.
+TEST(External, NamesOfAWebServerAreTakenAsTheyAre) {
+  WebWorld world;
+  const std::vector<std::string> names = {".labels", "a.txt", "~.x", "~run1.npy", "~~y"};
+  for (const std::string& name : names) world.server.put(cat("/set/", name), name);
+  world.server.put("/set/deep/~z/.q", "q");
+  world.server.put("/set/~.trainmake/data/d/~.mirror.json", "what a trainmake keeps");
+  world.server.shows_hidden = true;
+  world.data.before_run(world.graph, [](const Event&) {});
+  ASSERT_TRUE(world.execute(world.set));
+  const StoreServices services{world.host, world.workspace, world.space, world.rooms, world.tally};
+  DataPlaces places(services);
+  ExternalData external(services, places, world.blobs);
+  std::vector<std::string> keys;
+  for (const ExternalObject& object : **external.known(world.graph[world.set])) keys.push_back(object.key);
+  std::vector<std::string> all = names;
+  all.insert(all.begin() + 2, "deep/~z/.q");
+  EXPECT_EQ(keys, all);
+  for (const std::string& name : names) EXPECT_TRUE(world.blobs.has(sha256_of(name)).value()) << name;
+}
+
 TEST(External, ADiskThatIsFullIsToldWithWhatFreesIt) {
   ExternalWorld world;
   EXPECT_TRUE(world.settle().empty());

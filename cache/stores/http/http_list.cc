@@ -15,6 +15,13 @@ constexpr std::string_view kQuestion =
 
 constexpr int kDeepest = 100;
 
+// Trainmake's own folder, as a server has it: no data of others.
+bool is_own_folder(const HttpPlace& place, const std::string& folder, const std::string& name_there) {
+  return place.is_as_it_is_there && folder.empty() && name_there == "~.trainmake";
+}
+
+bool is_look(const HttpListed& entry) { return entry.name == kLookName && !entry.is_folder; }
+
 }  // namespace
 
 void wait_for_next_second(Clock& clock) {
@@ -37,7 +44,8 @@ Result<void> HttpList::walk(const std::string& prefix,
                       .because(Blame::kRemote));
     TRY_ASSIGN(const std::vector<HttpListed> entries, entries_of(folder));
     for (const HttpListed& entry : entries) {
-      const std::optional<std::string> name = name_in_key(entry.name);
+      if (is_own_folder(client_.place(), folder, entry.name)) continue;
+      const std::optional<std::string> name = client_.place().name_in_key(entry.name);
       if (!name || *name == "." || *name == "..") continue;
       const std::string key = path_join(folder, *name);
       const bool leads_on = key.starts_with(prefix) || prefix.starts_with(key + "/");
@@ -60,7 +68,8 @@ Result<std::optional<std::vector<std::string>>> HttpList::folders_alone(const st
   for (std::size_t next = 0; next < found.size(); ++next) {
     TRY_ASSIGN(const std::vector<HttpListed> entries, entries_of(found[next]));
     for (const HttpListed& entry : entries) {
-      const std::optional<std::string> name = name_in_key(entry.name);
+      const std::optional<std::string> name = client_.place().name_in_key(entry.name);
+      if (is_look(entry)) continue;
       const bool is_too_deep = std::count(found[next].begin(), found[next].end(), '/') >= kDeepest;
       if (!entry.is_folder || !name || is_too_deep) return std::optional<std::vector<std::string>>();
       found.push_back(path_join(found[next], *name));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cache/stores/store.h"
 #include "engine/base/encoding.h"
 #include "engine/base/file_system.h"
 #include "engine/base/text.h"
@@ -12,11 +13,10 @@ namespace {
 
 bool is_hidden(std::string_view name) { return name.starts_with('.') || name.starts_with('~'); }
 
-std::string name_there(std::string_view name) { return cat(is_hidden(name) ? "~" : "", name); }
-
-std::string path_there(std::string_view key) {
+std::string path_there(const HttpPlace& place, std::string_view key) {
+  if (place.is_as_it_is_there) return std::string(key);
   std::vector<std::string> names = split(key, '/');
-  for (std::string& name : names) name = name_there(name);
+  for (std::string& name : names) name = cat(is_hidden(name) ? "~" : "", name);
   return join(names, "/");
 }
 
@@ -60,20 +60,20 @@ Result<void> read_url(const Service& service, HttpPlace& place) {
 
 }  // namespace
 
-std::optional<std::string> name_in_key(std::string_view name_there) {
-  if (!is_hidden(name_there)) return std::string(name_there);
-  const std::string_view name = name_there.substr(1);
-  return name_there.front() == '~' && is_hidden(name) ? std::optional(std::string(name)) : std::nullopt;
+std::optional<std::string> HttpPlace::name_in_key(std::string_view name_there) const {
+  if (is_as_it_is_there || !is_hidden(name_there)) return std::string(name_there);
+  const std::string_view rest = name_there.substr(1);
+  return name_there.front() == '~' && is_hidden(rest) ? std::optional(std::string(rest)) : std::nullopt;
 }
 
 std::string HttpPlace::url(std::string_view key) const {
-  return url_of_path(cat("/", path_join(folder, path_there(key))));
+  return url_of_path(cat("/", path_join(folder, path_there(*this, key))));
 }
 
 std::string HttpPlace::url_of_path(std::string_view path) const { return cat(origin, encoded_path(path)); }
 
 std::string HttpPlace::folder_path(std::string_view key) const {
-  const std::string path = path_join(folder, path_there(key));
+  const std::string path = path_join(folder, path_there(*this, key));
   return path.empty() ? "/" : cat("/", path, "/");
 }
 
@@ -87,6 +87,7 @@ Result<HttpPlace> read_http_place(const Service& service, const Workspace& works
   HttpPlace place;
   place.name = service.name;
   place.where = service.where;
+  place.is_as_it_is_there = is_as_it_is_there(service);
   TRY(read_url(service, place));
   constexpr unsigned kUsualRequests = 16;
   TRY_ASSIGN(place.sends, read_send_limits(service, {kUsualRequests, 0}));

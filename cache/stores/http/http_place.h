@@ -21,6 +21,7 @@ struct HttpPlace {
   std::string user;    // "" when the store names none
   std::string ca;      // a file of certificates; "" is those that the machine trusts
   SendLimits sends = {};
+  bool is_as_it_is_there = false;  // names in keys are those of the server
 
   std::string url(std::string_view key) const;
   // Of a key's folder, as the server names it: `/some/folder/key/`, not encoded. "" is the store itself.
@@ -28,13 +29,13 @@ struct HttpPlace {
   std::string url_of_path(std::string_view path) const;
   // Whether nobody between here and there could read it.
   bool may_carry_password() const;
+
+  // A server hides names that begin with a dot, or refuses them: there they begin with `~.`, and those with
+  // `~` have a second one. The name in a key that a name there is of; nothing when no key has it.
+  std::optional<std::string> name_in_key(std::string_view name_there) const;
 };
 
 // `https://host/path`, and `user`, `ca`, `requests`, `bandwidth`.
 Result<HttpPlace> read_http_place(const Service& service, const Workspace& workspace);
-
-// A server hides names that begin with a dot, or refuses them: there they begin with `~.`, and those with `~`
-// have a second one. The name in a key that a name there is of; nothing when no key has it.
-std::optional<std::string> name_in_key(std::string_view name_there);
 
 }  // namespace trainmake
