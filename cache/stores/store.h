@@ -4,6 +4,7 @@
 // bytes, whatever lies there. Thread rule: any thread.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -104,7 +105,7 @@ struct StoreTraits {
   // bytes: of an object that was put from here and has no more, a look tells what it is. Where it tells
   // nothing, the object is not from here.
   std::uint64_t tells_content_to = ~std::uint64_t{0};
-  // A put may say what it replaces, and a copy what it is made of: what arrives late is refused.
+  // At first; Store::takes_conditions() tells what it proved to do.
   bool takes_conditions = true;
 
   // What has the same tag is the same bytes for sure, whenever it was put and by whom.
@@ -115,9 +116,13 @@ struct StoreTraits {
 
 class Store {
  public:
-  explicit Store(StoreTraits traits) : traits_(std::move(traits)) {}
+  explicit Store(StoreTraits traits)
+      : traits_(std::move(traits)), takes_conditions_(traits_.takes_conditions) {}
   virtual ~Store() = default;
   const StoreTraits& traits() const { return traits_; }
+  // A put may say what it replaces, and a copy what it is made of: what arrives late is refused. As far as it
+  // is known by now.
+  bool takes_conditions() const { return takes_conditions_; }
 
   // As long as the answer is kept, `stop` ends what is asked without a stop of its own, and `hear` is told
   // when the service has not answered for some time, and is asked again. Of several the last one counts.
@@ -130,7 +135,8 @@ class Store {
 
   // A file's bytes; refused, with nothing visible, when they are not its content any more.
   virtual Result<PutFile> put_file(const FileToPut& file, const std::stop_token& stop) = 0;
-  // The new tag; nothing when something else lies there than was expected. What was put before survives
+  // The new tag; nothing when something else lies there than was expected, or when the store just proved to
+  // take no conditions: whoever asks again is told by a look. What was put before survives
   // whatever this one survives. With an expectation it waits for no other request.
   virtual Result<std::optional<std::string>> put(const std::string& key, std::string_view bytes,
                                                  const Expected& expected,
@@ -150,8 +156,12 @@ class Store {
   // Fine when they are not there.
   virtual Result<void> remove(std::span<const std::string> keys, const MayWrite& may_write) = 0;
 
+ protected:
+  void take_no_conditions() { takes_conditions_ = false; }
+
  private:
   StoreTraits traits_;
+  std::atomic<bool> takes_conditions_;
 };
 
 // The rooms of the corridor by url scheme.

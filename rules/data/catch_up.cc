@@ -187,8 +187,7 @@ Result<void> ask_for_leftovers(const StorePlace& place, Mirror& mirror,
 bool may_still_arrive(Host& host, const StorePlace& place, const Mirror& mirror, const Listing* listing,
                       const Ledger& ledger) {
   if (place.is_local() || left_of_last_arrivals(host, ledger).count() == 0) return false;
-  const bool may_come_over_ours = !place.store->traits().takes_conditions && ledger.was_telling();
-  return may_come_over_ours || may_do_harm(mirror, listing, ledger);
+  return ledger.was_telling() || may_do_harm(mirror, listing, ledger);
 }
 
 Result<bool> wait_for_last_arrivals(Host& host, const StorePlace& place, const Target& target,

@@ -28,7 +28,7 @@ Result<bool> Holding::tell(const std::stop_token& stop) {
   ledger_.settle();
   const bool repeats = repeats_;
   ledger_.tell_again(repeats);
-  TRY(ledger_.telling());
+  if (!place_.store->takes_conditions()) TRY(ledger_.telling());
   const Moment asked = now();
   TRY_ASSIGN(std::optional<std::string> tag,
              place_.store->put(place_.manifest_key(), to_json(ledger_.mirror()), ledger_.tag(), stop));

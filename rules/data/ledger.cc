@@ -270,9 +270,8 @@ Result<void> Ledger::begin(const std::string& writer) {
     const std::lock_guard lock(mutex_);
     writers_.insert_or_assign(writer, self_);
   }
-  TRY(append(entry(Word::kSelf, [&](Encoder& out) { out.string(self_); }) +
-             entry(Word::kWriter, [&](Encoder& out) { out.string(writer); })));
-  return telling();
+  return append(entry(Word::kSelf, [&](Encoder& out) { out.string(self_); }) +
+                entry(Word::kWriter, [&](Encoder& out) { out.string(writer); }));
 }
 
 Result<void> Ledger::telling() {

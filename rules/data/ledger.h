@@ -60,7 +60,8 @@ class Ledger {
   // What our last transfer sent has arrived by now, or never will.
   bool is_quiet() const { return is_quiet_; }
   void is_over();
-  // Of our last transfer: the manifest object was on its way, and nobody heard whether it arrived.
+  // Of our last transfer: the manifest object was on its way, without a condition, and nobody heard whether
+  // it arrived.
   bool was_telling() const;
   // Of a transfer that came to no end: what it asked for once more may be put or removed a second time.
   std::set<std::string> asked_again() const;
@@ -84,7 +85,8 @@ class Ledger {
   Result<void> save(Mirror mirror, std::string tag);
   // The same of what was announced for the mirror that was taken.
   Result<void> announced(Announcement said, std::string tag);
-  // The manifest object is put once more: told() follows, or nobody heard.
+  // The manifest object is put without a condition: announced(), refused() or told() follows, or nobody
+  // heard.
   Result<void> telling();
   // It was not put, since the manifest object is another by now, which is to be read; nothing was sent.
   Result<void> refused(Announcement said);

@@ -72,6 +72,7 @@ Result<bool> Transfer::announce() {
   said.mirror.root = of_.root;
   said.mirror.writer = new_writer();
   TRY(of_.ledger.begin(said.mirror.writer));
+  if (!of_.place.store->takes_conditions()) TRY(of_.ledger.telling());
   if (!of_.place.is_local()) {
     TRY_ASSIGN(pulse_, Pulse::begin(of_.host, of_.ledger));
   }
@@ -295,7 +296,7 @@ Result<void> Transfer::send(const ListedFile& file, const Doing& doing, const st
 // A copy that takes no condition is made of whatever lies there when it is made.
 Result<void> Transfer::note_again(const ListedFile& file, const FileToPut& put) {
   const bool is_copy = put.like && put.like->content == put.content;
-  if (is_copy && !of_.place.store->traits().takes_conditions) copied_again_ns_ = of_.host.clock.steady_ns();
+  if (is_copy && !of_.place.store->takes_conditions()) copied_again_ns_ = of_.host.clock.steady_ns();
   return of_.ledger.again({file.key});
 }
 

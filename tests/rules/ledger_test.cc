@@ -337,6 +337,7 @@ TEST_F(LedgerTest, WhoseAnnouncementIsRefusedHasSentNothing) {
 // What a cut may leave on its way is known to the next process, whatever was written anew since.
 TEST_F(LedgerTest, WhatMayStillBeOnItsWayIsKnownAgain) {
   ASSERT_TRUE(ledger.begin("us"));
+  ASSERT_TRUE(ledger.telling());
   ASSERT_TRUE(ledger.beat({"boot", 7, false}));
   again([](const Ledger& other) {
     EXPECT_TRUE(other.was_telling());

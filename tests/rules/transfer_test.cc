@@ -858,6 +858,27 @@ TEST(LastArrivals, OfAnAnnouncementAreWaitedForWhereTheStoreTakesNoConditions) {
   }
 }
 
+// Which a process finds out when it asks, and the next does not know yet.
+TEST(LastArrivals, OfAnAnnouncementAreWaitedForWhereTheStoreProvedToTakeNoConditions) {
+  BucketWorld world;
+  const auto refuse_conditions = [](const HttpRequest& request) -> std::optional<FakeBucket::Fault> {
+    const bool asks = request.method == "PUT" &&
+                      std::any_of(request.headers.begin(), request.headers.end(),
+                                  [](const auto& each) { return each.first.starts_with("If-"); });
+    return asks ? std::optional(FakeBucket::Fault{501, false, "NotImplemented"}) : std::nullopt;
+  };
+  world.bucket.fault = refuse_conditions;
+  ASSERT_TRUE(world.execute(world.mirrored));
+  world.expect_ours();
+  world.files.put("/w/data/x.txt", "cut");
+  world.stop_after(std::chrono::seconds(1),
+                   [](const HttpRequest& request) { return puts(request, ".mirror.json"); });
+  world.bucket.fault = refuse_conditions;
+  world.files.put("/w/data/x.txt", "new");
+  EXPECT_GE(world.run(), std::chrono::seconds(kLastArrival_s - 1));
+  EXPECT_EQ(world.bucket.objects["data0/x.txt"], "new");
+}
+
 // It may be made once more, of what was put there meanwhile.
 TEST(Transfer, WhatWasCopiedTwiceWithoutAConditionIsOverBeforeItsSourceChanges) {
   for (const bool takes_conditions : {true, false}) {

@@ -1,7 +1,6 @@
 #include "cache/stores/s3/s3_store.h"
 
 #include <algorithm>
-#include <atomic>
 #include <mutex>
 #include <vector>
 
@@ -68,7 +67,6 @@ class S3Store final : public Store {
                .takes_conditions = place.limits.conditional,
                .tags_are_digests = place.limits.tags_are_md5}),
         files_(host.files),
-        takes_conditions_(place.limits.conditional),
         tags_are_md5_(place.limits.tags_are_md5),
         client_(host, std::move(place), tally) {}
 
@@ -106,7 +104,7 @@ class S3Store final : public Store {
     const std::string doing = cat("put ", quoted(key));
     S3Request request{"PUT", key, "", {{kContentHeader, digest_of(bytes).hex()}}, bytes};
     request.is_urgent = expected.has_value();
-    if (expected && !takes_conditions_) {
+    if (expected && !takes_conditions()) {
       TRY_ASSIGN(const std::optional<StoredObject> there, look_at(key, true, stop));
       if ((there ? there->tag : "") != *expected) return std::optional<std::string>();
     } else if (expected) {
@@ -117,15 +115,15 @@ class S3Store final : public Store {
     TRY_ASSIGN(const HttpResponse response, send_into(request, doing, stop, expected.has_value()));
     if (response.status < 300) {
       TRY_ASSIGN(std::string tag, tag_or_no_service(response, doing));
-      if (expected == "" && takes_conditions_ && !is_known_to_heed(response)) TRY(check_heeded(request));
+      if (expected == "" && takes_conditions() && !is_known_to_heed(response)) TRY(check_heeded(request));
       return std::optional(std::move(tag));
     }
     if (response.status == kNotImplemented) {
-      // Of the condition, unless the same without one is not, either.
-      if (!takes_conditions_.exchange(false)) return fail(client_.refusal(response, doing));
-      Result<std::optional<std::string>> without = put(key, bytes, expected, stop);
-      if (!without) takes_conditions_ = true;
-      return without;
+      // Of the condition, unless the same without one is not, either. Whoever asks again notes before that it
+      // may arrive late.
+      if (!takes_conditions()) return fail(client_.refusal(response, doing));
+      take_no_conditions();
+      return std::optional<std::string>();
     }
     // Nobody else's bytes are ours: it was put when that was asked first, and the answer was lost.
     TRY_ASSIGN(const std::optional<StoredObject> there, look_at(key, true, stop));
@@ -337,7 +335,6 @@ class S3Store final : public Store {
   }
 
   FileSystem& files_;
-  std::atomic<bool> takes_conditions_;
   const bool tags_are_md5_;
   S3Client client_;
   std::mutex mutex_;  // guards what follows

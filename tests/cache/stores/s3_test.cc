@@ -263,6 +263,7 @@ TEST(S3, AServiceThatImplementsNoPutIsRefused) {
     if (request.method != "PUT" || ++asked > 20) return std::nullopt;
     return FakeBucket::Fault{501, false, "NotImplemented"};
   };
+  EXPECT_FALSE(world.store->put("k", "x", "").value()) << "perhaps of the condition";
   const auto put = world.store->put("k", "x", "");
   ASSERT_FALSE(put);
   EXPECT_EQ(put.error().blame, Blame::kRemote);
@@ -564,6 +565,9 @@ TEST(S3Store, AServiceWithoutConditionsIsLookedAtFirst) {
                                   [](const auto& each) { return each.first.starts_with("If-"); });
     return asks ? std::optional(FakeBucket::Fault{501, false, "NotImplemented"}) : std::nullopt;
   };
+  EXPECT_TRUE(world.store->takes_conditions());
+  EXPECT_FALSE(world.store->put("k", "one", "").value()) << "whoever asks may note what arrives late";
+  EXPECT_FALSE(world.store->takes_conditions());
   const auto first = world.store->put("k", "one", "");
   ASSERT_TRUE(first && *first);
   EXPECT_FALSE(world.store->put("k", "two", "").value());
