@@ -227,7 +227,7 @@ std::optional<std::string> FakeBucket::copied(const Asked& asked, HttpResponse& 
     refused = refuse(404, "NoSuchKey");
   else if (tag == nullptr)
     refused = refuse(400, "InvalidRequest", "a copy of anything");
-  else if (*tag != etag_of(found->second))
+  else if (heeds_conditions && *tag != etag_of(found->second))
     refused = refuse(412, "PreconditionFailed");
   else {
     const std::string* range = header(asked.request, "x-amz-copy-source-range");

@@ -33,7 +33,7 @@ class FakeBucket {
   std::uint64_t least_part = std::uint64_t{5} << 20U;  // but for the last
   std::size_t page = 1000;                             // keys in an answer
   std::string server = "MinIO";                        // what it calls itself
-  bool heeds_conditions = true;                        // of a put
+  bool heeds_conditions = true;                        // of a put, and of a copy
   std::int64_t age_s = 30;                             // every object was put so long ago
   bool heeds_prefix = true;                            // else its lists are of all there is
   std::function<std::optional<Fault>(const HttpRequest&)> fault;

@@ -39,17 +39,25 @@ class Md5Check final : public TagCheck {
   OldHasher hasher_{OldDigest::kMd5};
 };
 
-// The tag of what was put with one request is its MD5, unless a key that is not the service's own encrypts
-// it.
-std::unique_ptr<TagCheck> check_of(const ObjectToRead& object, const HttpResponse& head, bool tags_are_md5) {
-  const std::string encryption = header_value(head, "x-amz-server-side-encryption");
-  const bool is_plain = (encryption.empty() || encryption == "AES256") &&
-                        header_value(head, "x-amz-server-side-encryption-customer-algorithm").empty();
-  std::string tag = object.tag;
+// Nothing of an object that was put in parts.
+std::optional<std::string> md5_in(std::string tag) {
   for (char& c : tag) c = c >= 'A' && c <= 'F' ? static_cast<char>(c + ('a' - 'A')) : c;
   constexpr std::size_t kDigits = 32;
   const bool is_md5 = tag.size() == kDigits && tag.find_first_not_of("0123456789abcdef") == tag.npos;
-  return tags_are_md5 && is_plain && is_md5 ? std::make_unique<Md5Check>(std::move(tag)) : nullptr;
+  return is_md5 ? std::optional(std::move(tag)) : std::nullopt;
+}
+
+// The tag of what was put with one request is its MD5, unless a key that is not the service's own encrypts
+// it.
+bool is_plain(const HttpResponse& head) {
+  const std::string encryption = header_value(head, "x-amz-server-side-encryption");
+  return (encryption.empty() || encryption == "AES256") &&
+         header_value(head, "x-amz-server-side-encryption-customer-algorithm").empty();
+}
+
+std::unique_ptr<TagCheck> check_of(const ObjectToRead& object, const HttpResponse& head, bool tags_are_md5) {
+  std::optional<std::string> md5 = md5_in(object.tag);
+  return tags_are_md5 && is_plain(head) && md5 ? std::make_unique<Md5Check>(*std::move(md5)) : nullptr;
 }
 
 // Others ignore a condition that they do not know.
@@ -89,7 +97,10 @@ class S3Store final : public Store {
     }
     const bool may_take_over = file.like && !file.like->chunks.empty() && !limits.fixed_parts;
     if (stat.size > limits.single_bytes || (may_take_over && stat.size > kChunkBytes))
-      return S3Upload(files_, client_, file, stat.size, [&] { return make_bucket(stop); }).run(stop);
+      return S3Upload(
+                 files_, client_, file, stat.size, [&] { return make_bucket(stop); },
+                 takes_conditions() ? S3Upload::Copies::kOnCondition : S3Upload::Copies::kCompared)
+          .run(stop);
     if (!file.notes.empty()) give_up(file.key, file.notes);  // of when it was larger
     return put_whole(file, stat.size, stop);
   }
@@ -253,8 +264,11 @@ class S3Store final : public Store {
                     .lasting());
   }
 
-  // Nothing when the service would rather have it sent.
+  // Nothing when the service would rather have it sent, or when nothing tells that the copy is of what has
+  // that tag: somebody else may have put another in its place.
   Result<std::optional<PutFile>> copy(const FileToPut& file, const std::stop_token& stop) {
+    const std::optional<std::string> source = tags_are_md5_ ? md5_in(file.like->tag) : std::nullopt;
+    if (!source && !takes_conditions()) return std::optional<PutFile>();
     S3Request request{"PUT",
                       file.key,
                       "",
@@ -266,6 +280,9 @@ class S3Store final : public Store {
                             {400, 403, 404, 405, 412, 501}));
     const std::optional<std::string> tag = field_of_answer(response.body, "ETag");
     if (response.status >= 300 || !tag) return std::optional<PutFile>();
+    const std::optional<std::string> copied = is_plain(response) ? md5_in(*tag) : std::nullopt;
+    const bool is_that = source && copied ? copied == source : takes_conditions();
+    if (!is_that) return std::optional<PutFile>();
     return std::optional(PutFile{.tag = *tag, .copied = true, .chunks = file.like->chunks});
   }
 

@@ -8,6 +8,7 @@
 #include "cache/stores/s3/s3_answers.h"
 #include "engine/base/encoding.h"
 #include "engine/base/text.h"
+#include "engine/cloud/hmac.h"
 
 namespace trainmake {
 namespace {
@@ -55,12 +56,13 @@ Result<DigestedPiece> digest_piece(FileSystem& files, const std::string& path, s
 }
 
 S3Upload::S3Upload(FileSystem& files, S3Client& client, const FileToPut& file, std::uint64_t size,
-                   std::function<Result<void>()> make_bucket)
+                   std::function<Result<void>()> make_bucket, Copies copies)
     : files_(files),
       client_(client),
       file_(file),
       size_(size),
       make_bucket_(std::move(make_bucket)),
+      copies_(copies),
       chunks_(chunk_count(size)) {}
 
 std::string S3Upload::doing() const { return cat("put ", quoted(file_.key)); }
@@ -245,9 +247,24 @@ Result<void> S3Upload::copy_part(std::size_t number, const std::stop_token& stop
     again_ = Again::kNothingLike;
     return fail(client_.refusal(response, doing()));
   }
+  if (copies_ == Copies::kCompared) {
+    TRY_ASSIGN(const bool is_same, has_tag(part, *tag, stop));
+    if (!is_same) {
+      again_ = Again::kNothingLike;
+      return fail(client_.refusal(response, doing()));
+    }
+  }
   const std::size_t first = part.offset / kChunkBytes;
   finish_part(number, *tag, std::span(chunks_).subspan(first, chunk_count(part.size)));
   return {};
+}
+
+Result<bool> S3Upload::has_tag(const UploadPart& part, const std::string& tag,
+                               const std::stop_token& stop) const {
+  OldHasher md5(OldDigest::kMd5);
+  TRY(read_range(files_, {file_.path, part.offset, part.size}, stop,
+                 [&](std::string_view bytes) { md5.add(bytes); }));
+  return hex_of(md5.finish()) == tag;
 }
 
 void S3Upload::finish_part(std::size_t number, std::string tag, std::span<const Digest128> digests) {

@@ -398,6 +398,43 @@ TEST(S3Store, WhatIsAnotherByNowIsSentInPlaceOfCopied) {
   EXPECT_TRUE(world.bucket.objects["some/prefix/c"] == bytes);
 }
 
+// Nothing else would tell that somebody else replaced it.
+TEST(S3Store, WithoutConditionsACopyIsHeldAgainstTheTagOfItsSource) {
+  const std::string bytes = varied(kMiB);
+  for (const bool is_same : {true, false}) {
+    S3World world("s3://data/some/prefix", false, {{"conditional", no()}});
+    world.bucket.heeds_conditions = false;
+    ASSERT_TRUE(world.put("a", bytes));
+    const LikeObject like{"a", world.last.tag, kMiB, digest_of(bytes), {}};
+    if (!is_same) world.bucket.objects["some/prefix/a"] = std::string(kMiB, 'e');
+    ASSERT_TRUE(world.put_like("c", digest_of(bytes), like));
+    EXPECT_EQ(world.last.copied, is_same);
+    EXPECT_TRUE(world.bucket.objects["some/prefix/c"] == bytes);
+    const std::size_t before = world.count("PUT");
+    ASSERT_TRUE(world.put_like("d", digest_of(bytes), LikeObject{"a", "0-2", kMiB, digest_of(bytes), {}}));
+    EXPECT_FALSE(world.last.copied) << "a tag of parts tells nothing";
+    EXPECT_EQ(world.count("PUT") - before, 1U);
+  }
+}
+
+TEST(S3Store, WithoutConditionsPartsThatAreTakenOverAreHeldAgainstTheirTags) {
+  for (const bool is_same : {true, false}) {
+    S3World world("s3://data/some/prefix", false, {{"conditional", no()}});
+    world.bucket.heeds_conditions = false;
+    std::string bytes = varied(40 * kMiB);
+    ASSERT_TRUE(world.put("big", bytes));
+    const LikeObject like{"big", world.last.tag, bytes.size(), {}, world.last.chunks};
+    if (!is_same) world.bucket.objects["some/prefix/big"][7] ^= 1;
+    bytes += "more";
+    world.files->put("/src/f", bytes);
+    ContentHasher hasher;
+    hasher.add(bytes);
+    ASSERT_TRUE(world.put_like("big", hasher.finish(), like));
+    EXPECT_EQ(world.last.sent < bytes.size(), is_same);
+    EXPECT_TRUE(world.bucket.objects["some/prefix/big"] == bytes);
+  }
+}
+
 TEST(S3Store, WhatWasAppendedTravelsAlone) {
   S3World world;
   std::string bytes = varied(70 * kMiB);
