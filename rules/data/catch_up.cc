@@ -197,6 +197,7 @@ Result<bool> wait_for_last_arrivals(Host& host, const StorePlace& place, const T
   const std::chrono::milliseconds left = left_of_last_arrivals(host, ledger);
   if (left.count() > 0 && !may_still_arrive(host, place, mirror, listing, ledger)) return false;
   if (left.count() > 0) {
+    TRY(note_its_end(host, ledger));
     if (!doing.wait)
       return fail(
           step_error(cat("What was last sent to ", quoted(place.text()),

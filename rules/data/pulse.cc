@@ -7,17 +7,26 @@
 
 namespace trainmake {
 
-// Of another boot, or of a clock that tells nothing, all of it is waited for.
+// Of another boot, or of a clock that tells nothing, all of it is waited for. So it is after a kill: it may
+// have been stopped by then (SIGSTOP, a frozen container), and noted nothing for as long. Of what is told
+// last long ago no service waits for the rest any more, and none works on it.
 std::chrono::milliseconds left_of_last_arrivals(Host& host, const Ledger& ledger) {
   using std::chrono::milliseconds;
-  constexpr milliseconds kWhole{kLastArrival_s * 1000};
+  constexpr milliseconds kWhole{kLastArrival_s * 1000}, kLongAgo{600'000};
   if (ledger.is_quiet()) return milliseconds(0);
-  const std::optional<Beat>& last = ledger.last_beat();
+  const std::optional<Beat> last = ledger.last_beat();
   const std::int64_t now_ns = host.clock.steady_ns();
   if (!last || last->steady_ns > now_ns || !is_this_boot(host.files, last->boot)) return kWhole;
   const milliseconds passed((now_ns - last->steady_ns) / 1'000'000);
-  // It was at work until just before the next note.
-  return std::max(kWhole + (last->is_last ? milliseconds(0) : kPulse) - passed, milliseconds(0));
+  if (!last->is_last) return passed < kLongAgo ? kWhole : milliseconds(0);
+  return std::max(kWhole - passed, milliseconds(0));
+}
+
+Result<void> note_its_end(Host& host, Ledger& ledger) {
+  const std::optional<Beat> last = ledger.last_beat();
+  const std::int64_t now_ns = host.clock.steady_ns();
+  if (last && last->is_last && last->steady_ns <= now_ns && is_this_boot(host.files, last->boot)) return {};
+  return ledger.beat({boot_of(host.files), now_ns, true});
 }
 
 Result<std::unique_ptr<Pulse>> Pulse::begin(Host& host, Ledger& ledger) {

@@ -17,6 +17,10 @@ inline constexpr std::chrono::milliseconds kPulse{2500};
 // For how long yet something may arrive of what our last transfer sent before it was cut.
 std::chrono::milliseconds left_of_last_arrivals(Host& host, const Ledger& ledger);
 
+// That our last transfer is over by now, where it did not say so: from here on it is counted.
+// REQUIRES: nobody is at work on that target here.
+Result<void> note_its_end(Host& host, Ledger& ledger);
+
 class Pulse {
  public:
   // Borrows both. The first note is made before this returns.
