@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/base/codec.h"
+#include "engine/base/process_table.h"
 #include "engine/base/text.h"
 
 namespace trainmake {
@@ -96,9 +97,11 @@ Result<void> Ledger::load() {
   return {};
 }
 
-// What our own transfer listed and never came to is as it was before: nothing of ours.
+// What our own transfer listed and never came to is as it was before: nothing of ours. Of another boot the
+// last lines may never have reached the disk.
 void Ledger::drop_never_begun() {
-  if (!wrote(mirror_.writer)) return;
+  const std::optional<Beat> last = last_beat();
+  if (!wrote(mirror_.writer) || !last || !is_this_boot(files_, last->boot)) return;
   std::erase_if(mirror_.unsettled, [this](const UnsettledKey& each) {
     return each.what == Unsettled::kSending && each.ours.empty() && !is_open(each.key);
   });

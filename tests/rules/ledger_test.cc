@@ -282,12 +282,18 @@ TEST_F(LedgerTest, WhatOurTransferNeverCameToIsNotOurs) {
   Mirror mirror = announced();
   mirror.unsettled.push_back(sending("replaced", "5"));
   mirror.unsettled.back().ours = {digest_of("4")};
+  files.put("/proc/sys/kernel/random/boot_id", "this\n");
   ASSERT_TRUE(ledger.begin("us"));
+  ASSERT_TRUE(ledger.beat({"this", 7, false}));
   ASSERT_TRUE(ledger.announced({mirror, {}}, "t1"));
   ASSERT_TRUE(ledger.begun("b"));
   again([](const Ledger& other) {
     EXPECT_EQ(keys(other.mirror().unsettled), (Names{"b", "gone", "replaced"}));
     EXPECT_TRUE(other.owes_settling(kSmall));
+  });
+  files.put("/proc/sys/kernel/random/boot_id", "next\n");
+  again([](const Ledger& other) {
+    EXPECT_EQ(other.mirror().unsettled.size(), 4U) << "who knows what a power cut took from the log";
   });
   mirror.writer = "another";
   ASSERT_TRUE(ledger.save(mirror, "t2"));
