@@ -60,7 +60,13 @@ Result<void> HttpList::walk(const std::string& prefix,
 
 Result<bool> HttpList::is_empty(const std::string& folder) {
   TRY_ASSIGN(const std::vector<HttpListed> entries, entries_of(folder));
-  return entries.empty();
+  return std::all_of(entries.begin(), entries.end(), is_look);
+}
+
+Result<bool> HttpList::shows(const std::string& folder, std::string_view name) {
+  TRY_ASSIGN(const Answer answer, ask(folder));
+  return std::any_of(answer.entries.begin(), answer.entries.end(),
+                     [&](const HttpListed& entry) { return entry.name == name; });
 }
 
 Result<std::optional<std::vector<std::string>>> HttpList::folders_alone(const std::string& folder) {

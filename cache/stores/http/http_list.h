@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cache/stores/http/http_answers.h"
@@ -17,11 +18,16 @@ namespace trainmake {
 // Of ours, which a server's is not far from.
 void wait_for_next_second(Clock& clock);
 
+// A file of ours in a folder, which tells whether the server's lists show names that begin with a dot. Where
+// one was left, it is as good as none.
+inline constexpr std::string_view kLookName = ".trainmake-look";
+
 class HttpList {
  public:
   HttpList(HttpClient& client, Clock& clock) : client_(client), clock_(clock) {}  // borrows both
   Result<void> walk(const std::string& prefix, const std::function<void(const StoredObject&)>& visit);
   Result<bool> is_empty(const std::string& folder);
+  Result<bool> shows(const std::string& folder, std::string_view name);
   // Itself and the folders in it, the deepest first; nothing where something else lies in one of them.
   Result<std::optional<std::vector<std::string>>> folders_alone(const std::string& folder);
 

@@ -294,22 +294,50 @@ class HttpStore final : public Store {
     }
     TRY_ASSIGN(const HttpResponse sent, client_.send(request, doing, stop, {405, 409, 412}));
     if (sent.status != 405 && sent.status != 409) return {};
-    TRY_ASSIGN(const bool made_way, remove_empty_folders(key, request.may_write));
+    TRY_ASSIGN(const bool made_way, remove_empty_folders(key, doing, request.may_write));
     if (!made_way) return fail(client_.refusal(request, sent, doing));
     TRY(client_.send(request, doing, stop, {412}));
     return {};
   }
 
   // Folders stay when nothing lies in them any more, and one may have the name of what is a file now. False
-  // where there is none, or something lies in it.
-  Result<bool> remove_empty_folders(const std::string& key, const MayWrite* may_write) {
+  // where there is none, or something lies in it; refused where something may.
+  Result<bool> remove_empty_folders(const std::string& key, const std::string& doing,
+                                    const MayWrite* may_write) {
     TRY_ASSIGN(const bool is_there, has_folder(cat(key, "/")));
     if (!is_there) return false;
     TRY_ASSIGN(const std::optional<std::vector<std::string>> folders, list_.folders_alone(key));
     if (!folders) return false;
+    TRY_ASSIGN(const bool shows_all, shows_hidden_names(key, may_write));
+    if (!shows_all) return fail(hides_names(key, doing));
     for (const std::string& folder : *folders)
       TRY(remove_folder(cat(folder, "/"), may_write == nullptr ? MayWrite() : *may_write));
     return true;
+  }
+
+  // Nobody else's names are guessed: one of ours is put there for a moment.
+  Result<bool> shows_hidden_names(const std::string& folder, const MayWrite* may_write) {
+    const std::string url = client_.place().url_of_path(cat(client_.place().folder_path(folder), kLookName));
+    const std::string doing = cat("look at ", quoted(folder));
+    StoreRequest request{"PUT", url};
+    request.may_write = may_write;
+    TRY_ASSIGN(const HttpResponse put, client_.send(request, doing, {}, {400, 403, 404, 405, 409}));
+    if (put.status >= 300) return false;
+    const Result<bool> shows = list_.shows(folder, kLookName);
+    request = {"DELETE", url, {{"Depth", "0"}}};
+    request.may_write = may_write;
+    TRY(client_.send(request, doing, {}, {404, 410}));
+    return shows;
+  }
+
+  Error hides_names(const std::string& folder, const std::string& doing) const {
+    const std::string url = client_.place().url_of_path(client_.place().folder_path(folder));
+    return user_error(
+               cat("Cannot ", doing, ": a folder is called so in store ", quoted(client_.place().name),
+                   ", and the server does not show whether it is empty: its lists leave out names that "
+                   "begin with a dot"),
+               cat("Remove the folder ", url, " there by hand, once nobody needs what lies in it"))
+        .because(Blame::kRemote);
   }
 
   // `path` is the server's. From the innermost one up to the first that there is.

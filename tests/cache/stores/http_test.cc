@@ -335,11 +335,30 @@ TEST(HttpStore, FoldersWithNothingInThemMakeWayForAFile) {
     HttpWorld world;
     world.server.knows_propfind = knows_propfind;
     world.server.has_index = !knows_propfind;
+    world.server.shows_hidden = true;
     ASSERT_TRUE(world.put_file("a/b/c", "x"));
     ASSERT_TRUE(world.store->remove(std::vector<std::string>{"a/b/c"}, {}));
     ASSERT_TRUE(world.server.has_folder("/some/folder/a/b/"));
+    world.server.put("/some/folder/a/b/.trainmake-look", "");  // of one that was cut
     ASSERT_TRUE(world.put_file("a", "now a file"));
+    EXPECT_EQ(world.server.paths(), std::set<std::string>{"/some/folder/a"});
     EXPECT_EQ(world.server.bytes("/some/folder/a"), "now a file");
+  }
+}
+
+TEST(HttpStore, AFolderWhoseListMayHideWhatOthersPutThereStays) {
+  for (const bool shows_hidden : {true, false}) {
+    HttpWorld world;
+    world.server.shows_hidden = shows_hidden;
+    ASSERT_TRUE(world.put_file("a/b/c", "x"));
+    ASSERT_TRUE(world.store->remove(std::vector<std::string>{"a/b/c"}, {}));
+    world.server.put("/some/folder/a/b/.others", "x");
+    const auto put = world.put_file("a", "now a file");
+    ASSERT_FALSE(put);
+    EXPECT_EQ(put.error().hint.find("https://dav.test/some/folder/a/ there by hand") != std::string::npos,
+              !shows_hidden)
+        << put.error().message;
+    EXPECT_EQ(world.server.paths(), std::set<std::string>{"/some/folder/a/b/.others"});
   }
 }
 

@@ -147,14 +147,20 @@ class Webdav(Story):
             self.assertFalse((nginx.www / "sets/deep/deep/er").exists())
             self.assertTrue((nginx.www / "sets/deep/deep").is_dir())
 
-    def test_a_folder_that_nothing_lies_in_any_more_makes_way_for_a_file(self):
+    def test_a_folder_that_may_hide_what_others_put_there_makes_no_way_for_a_file(self):
         for lists in ("propfind", "index"):
             with self.subTest(lists), Nginx(lists) as nginx:
                 place = self.project(nginx, **{"in/g/h/i": "x"})
                 place.append("TRAINFILE.lua", 'data "turned" { files = glob "in/**" }\n')
                 place.make("data:turned")
+                folder = nginx.www / "sets/turned/g"
+                folder.chmod(0o777)
+                (folder / ".others").write_text("theirs")
                 shutil.rmtree(place.path("in/g"))
                 place.write("in/g", "now a file\n")
+                self.assert_told(place.ask("data:turned").exits(3).err, "a folder is called so", f"{nginx.url}/turned/g/ there by hand")
+                self.assertEqual((folder / ".others").read_text(), "theirs")
+                shutil.rmtree(folder)
                 place.make("data:turned")
                 self.assertEqual(nginx.read("sets/turned/g"), "now a file\n")
                 self.assert_nothing_ran(place.make("data:turned"))
