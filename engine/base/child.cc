@@ -44,7 +44,7 @@ struct Launch {
   int output, report, go, parent;
 };
 
-enum class Stage : int { kSetUp, kEnclosure, kFolder, kProgram };
+enum class Stage : int { kSetUp, kEnclosure, kView, kFolder, kProgram };
 
 struct Report {
   Stage stage;
@@ -91,15 +91,19 @@ bool mount_read_only(const ReadOnlyFolder& view) {
   return false;
 }
 
-void show_read_only(const Launch& launch) {
-  const auto& views = launch.request->read_only;
-  if (views.empty()) return;
+// False when it cannot be given what has no other way.
+bool show_folders(const Launch& launch) {
+  const ChildRequest& request = *launch.request;
+  if (request.read_only.empty() && request.seen.empty()) return true;
   const bool mounts = enter_mount_namespace(launch);
-  for (const ReadOnlyFolder& view : views) {
+  for (const ReadOnlyFolder& view : request.read_only) {
     if (mounts && mount_read_only(view)) continue;
     rmdir(view.at.c_str());
     [[maybe_unused]] const int linked = symlink(view.folder.c_str(), view.at.c_str());
   }
+  return std::all_of(request.seen.begin(), request.seen.end(), [&](const SeenFolder& seen) {
+    return mounts && mount(seen.folder.c_str(), seen.at.c_str(), nullptr, MS_BIND | MS_REC, nullptr) == 0;
+  });
 }
 
 [[noreturn]] void give_up(const Launch& launch, Stage stage, const char* enclosing = nullptr) {
@@ -122,7 +126,7 @@ void show_read_only(const Launch& launch) {
   if (enclosure) {
     if (const char* failed = enclose(*enclosure)) give_up(launch, Stage::kEnclosure, failed);
   }
-  show_read_only(launch);
+  if (!show_folders(launch)) give_up(launch, Stage::kView);
   // Entering a user namespace clears it.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (!launch.request->keeps_open_files) close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
@@ -147,6 +151,9 @@ Error start_error(const ChildRequest& request, const Report& report) {
     case Stage::kEnclosure:
       return step_error(
           cat("A container cannot ", report.enclosing, ": ", std::strerror(report.error_number)));
+    case Stage::kView:
+      return system_error("Cannot show a folder to", request.arguments[0], report.error_number)
+          .because(Blame::kStep);
     case Stage::kSetUp:
       break;
   }
@@ -161,7 +168,24 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return all;
 }
 
+void map_this_user(Launch& launch) {
+  launch.user_map = cat(geteuid(), " ", geteuid(), " 1");
+  launch.group_map = cat(getegid(), " ", getegid(), " 1");
+}
+
 }  // namespace
+
+bool can_show(const SeenFolder& seen) {
+  ChildRequest request;
+  request.seen = {seen};
+  Launch launch{};
+  map_this_user(launch);
+  launch.request = &request;
+  const int pid = fork();
+  if (pid == 0) _exit(show_folders(launch) ? 0 : 1);
+  int status = 1;
+  return pid > 0 && retried([&] { return waitpid(pid, &status, 0); }) == pid && status == 0;
+}
 
 Result<Child> Child::start(const ChildRequest& request) {
   CHECK(!request.arguments.empty());
@@ -177,8 +201,7 @@ Result<Child> Child::start(const ChildRequest& request) {
   launch.arguments = pointers(arguments);
   launch.environment = pointers(environment);
   launch.tidy_up = pointers(tidy_up);
-  launch.user_map = cat(geteuid(), " ", geteuid(), " 1");
-  launch.group_map = cat(getegid(), " ", getegid(), " 1");
+  map_this_user(launch);
   launch.request = &request;
   launch.output = output.in.get();
   launch.report = report.in.get();

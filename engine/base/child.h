@@ -23,6 +23,16 @@ struct ReadOnlyFolder {
   friend bool operator==(const ReadOnlyFolder&, const ReadOnlyFolder&) = default;
 };
 
+// `folder` seen at `at`, another folder, and written to there, by this program and what it starts. Where the
+// kernel allows no mounts (can_show), it is not started.
+struct SeenFolder {
+  std::string folder;
+  std::string at;
+  friend bool operator==(const SeenFolder&, const SeenFolder&) = default;
+};
+// REQUIRES: both are there.
+bool can_show(const SeenFolder& seen);
+
 struct ChildRequest {
   std::vector<std::string> arguments;              // [0] is looked up in the PATH of `environment`
   std::map<std::string, std::string> environment;  // all of it
@@ -31,6 +41,7 @@ struct ChildRequest {
   std::optional<Enclosure> enclosure = {};
   bool interactive = false;       // stdin, stdout and stderr are ours, and it is in our group: the terminal's
   bool keeps_open_files = false;  // those that this process was started with, beside the standard ones
+  std::vector<SeenFolder> seen = {};
 };
 
 struct ChildEnd {
