@@ -178,9 +178,8 @@ Result<void> add_resources(const BatchJob& job, Words& words) {
     TRY_ASSIGN(const std::uint64_t size, mebibytes_said(spec.resources, name));
     if (size > 0) words.add(option, cat(size, "M"));
   }
-  if (const Value* instance = spec.resources.find("instance");
-      instance != nullptr && instance->string() != nullptr)
-    words.add("constraint", *instance->string());
+  TRY_ASSIGN(const std::string constraint, constraint_of(job.options, spec.resources));
+  words.add("constraint", constraint);
   return {};
 }
 
@@ -251,6 +250,8 @@ ContractLayout outside_of_container(const BatchJob& job) {
   return {std::move(inside.folders), {}, std::move(inside.files)};
 }
 
+    } else if (&value == extra_of(job.options, "constraint")) {
+      continue;  // with what the job says
 // Folders of ours that others are mounted on in a container.
 std::string mount_points(const BatchJob& job) {
   std::string text;

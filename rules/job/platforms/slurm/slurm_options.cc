@@ -75,6 +75,27 @@ std::vector<Error> wrong_slurm_extra(const Value& extra) {
   return errors;
 }
 
+const std::string* extra_of(const SlurmOptions& options, std::string_view option) {
+  const auto found = std::find_if(options.extra.begin(), options.extra.end(),
+                                  [&](const auto& each) { return option.starts_with(each.first); });
+  return found == options.extra.end() ? nullptr : &found->second;
+}
+
+Result<std::string> constraint_of(const SlurmOptions& options, const Table& resources) {
+  const Value* said = resources.find("instance");
+  const std::string instance = said != nullptr && said->string() != nullptr ? *said->string() : "";
+  const std::string* more = extra_of(options, "constraint");
+  if (more == nullptr || instance.empty()) return more == nullptr ? instance : *more;
+  for (const std::string& each : {instance, *more}) {
+    if (each.find_first_of("|[]()*,!") == each.npos) continue;
+    return fail(user_error(
+        cat("`resources.instance` is ", quoted(instance), ", and `extra.constraint` of the ", "platform ",
+            quoted(*more), ": only names with `&` in between can be asked for ", "together"),
+        "Write in one of them all that Slurm is to be asked for, and leave the other out"));
+  }
+  return cat(instance, "&", *more);
+}
+
 Result<SlurmOptions> slurm_options_of(const Service& service, const Workspace& workspace) {
   SlurmOptions options;
   const std::string shared = service.text_or("shared_dir", "");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,12 @@ struct SlurmOptions {
   std::string mpi;           // how srun starts ranks of MPI; "" is the cluster's own way
   std::vector<std::pair<std::string, std::string>> extra;  // sorted; "" is an option without a value
 };
+
+// The value of an option of sbatch in `extra`, whose name may be cut short; nullptr when it is not there.
+const std::string* extra_of(const SlurmOptions& options, std::string_view option);
+// The features that a node is to have: the job's `instance` and the `constraint` of `extra`, both where there
+// are both. What these cannot be together is an error.
+Result<std::string> constraint_of(const SlurmOptions& options, const Table& resources);
 
 Result<SlurmOptions> slurm_options_of(const Service& service, const Workspace& workspace);
 

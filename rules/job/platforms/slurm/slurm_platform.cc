@@ -28,22 +28,13 @@ SlurmPatience patience_of(const Patience& patience) {
   return {.stop = patience.stop, .on_silence = patience.say};
 }
 
-// The value of an option of sbatch in the platform's `extra`, whose name may be cut short.
-const std::string* extra_of(const SlurmOptions& options, std::string_view option) {
-  const auto found = std::find_if(options.extra.begin(), options.extra.end(),
-                                  [&](const auto& each) { return option.starts_with(each.first); });
-  return found == options.extra.end() ? nullptr : &found->second;
-}
-
 Result<NodeNeeds> node_needs_of(const SlurmOptions& options, const Table& resources) {
   NodeNeeds needs{options.gres, count_of(resources, "gpus", 0), count_of(resources, "cpus", 0)};
   TRY_ASSIGN(const std::uint64_t memory_mib, mebibytes_said(resources, "memory"));
   needs.memory_mib = static_cast<std::int64_t>(memory_mib);
   TRY_ASSIGN(const std::uint64_t disk_mib, mebibytes_said(resources, "disk"));
   if (extra_of(options, "tmp") == nullptr) needs.disk_mib = static_cast<std::int64_t>(disk_mib);
-  const Value* instance = resources.find("instance");
-  if (instance != nullptr && instance->string() != nullptr) needs.constraint = *instance->string();
-  if (const std::string* constraint = extra_of(options, "constraint")) needs.constraint = *constraint;
+  TRY_ASSIGN(needs.constraint, constraint_of(options, resources));
   if (const std::string* gres = extra_of(options, "gres")) needs.more_gres = *gres;
   return needs;
 }
