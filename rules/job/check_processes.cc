@@ -46,10 +46,6 @@ Result<bool> check_processes(const Target& job, const PlatformTraits& traits) {
     checked = fail(user_error("Processes of MPI are not told of each other in containers yet",
                               "Run it as a process, without `container`, or as another `distribution`"));
   }
-  if (checked && traits.runs_images && traits.one_node) {
-    checked = fail(user_error("A job in a container is one process yet, and this one has a `distribution`",
-                              "Run it without `--container`, or on another platform with `--platform`"));
-  }
   if (!checked) return fail(std::move(checked).error().at(job.place_of("distribution")));
   return true;
 }

@@ -40,7 +40,7 @@ void add_file(const std::string& path, std::string text, const std::string& plac
 }  // namespace
 
 ContainerLayout layout_in_container(const Contract& contract, const JobSpec& spec, const Folders& here,
-                                    const std::string& places) {
+                                    const std::string& places, const Rank& rank) {
   const Folders& usual = folders_in_container();
   ContainerLayout layout;
   layout.folders = folders_below(contract, usual, "");
@@ -60,7 +60,7 @@ ContainerLayout layout_in_container(const Contract& contract, const JobSpec& spe
     if (place.to == usual.checkpoint) add_mount({here.checkpoint, place.at, true}, layout);
     if (place.to == usual.log) add_mount({here.log, place.at, true}, layout);
   }
-  for (auto& [path, text] : render_files(contract, spec, layout.folders))
+  for (auto& [path, text] : render_files(contract, spec, layout.folders, rank))
     add_file(path, std::move(text), places, layout);
   return layout;
 }

@@ -22,7 +22,7 @@ struct ContainerLayout {
 
 // `here` is where this machine has the folders; files that lie in none of them begin at `places`.
 ContainerLayout layout_in_container(const Contract& contract, const JobSpec& spec, const Folders& here,
-                                    const std::string& places);
+                                    const std::string& places, const Rank& rank = {});
 
 // What a job sees in a container is another thing than what it sees of a machine, and so is a network.
 // `variant` is of the image, "" as the job's resources say.

@@ -24,6 +24,17 @@ class ContainerContracts(InBusybox):
         for more, submitted in ((["--container"], 1), ([], 1), (["--container"], 0)):
             self.assertEqual(place.ask(*words, *more).exits(0).finished["submitted"], submitted)
 
-    def test_several_processes_are_refused_there(self):
-        place = self.in_busybox("", 'distribution = "torchrun"')
-        self.assert_told(place.ask("--container", "job:j").exits(2), "A job in a container is one process yet", "TRAINFILE.lua:5")
+    def test_several_processes_have_a_container_each(self):
+        """Which find each other by the addresses of the nodes that are played here."""
+        place = self.in_busybox('echo "$OF $RANK of $WORLD_SIZE at $MASTER_ADDR${MASTER_PORT:+ port} in $(id -u) $(ip -o link | wc -l)"; echo x >/own-$RANK; ls / >/output/see-$RANK; [ "$RANK" != 0 ] || echo out >/output/o.txt; exec 2>&-\n',
+                                'distribution = "torchrun", resources = { nodes = 2 }')
+        lines = sorted(line["line"] for line in place.make("--container", "job:j").events("log"))
+        for rank, line in enumerate(lines):
+            self.assert_told(line, f"[{rank}] image {rank} of 2 at 127.0.0.1 port in ")
+            self.assertGreater(int(line.split()[-1]), 1, "it has no network")
+        self.assertEqual(len(lines), 2)
+        place.replace("code/main.sh", "exec 2>&-", '[ "$RANK" != 1 ] || { echo the cause; exit 7; }; sleep 60')
+        self.assert_told(place.ask("--container", "job:j").exits(1), "process `1`: exit code 7", "[1] the cause")
+        place.replace("TRAINFILE.lua", '"torchrun", resources = { nodes = 2 }', '{ kind = "ps_worker", ps = 1, workers = 1 }, resources = { nodes = 2 }')
+        place.write("code/main.sh", 'case $* in *--job_name=ps*) exec sleep 60 ;; esac\necho out >/output/o.txt\n')
+        place.make("--container", "job:j")

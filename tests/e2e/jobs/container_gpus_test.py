@@ -59,6 +59,13 @@ class GpusInAContainer(InBusybox):
         place.ask("job:j", "job:k").exits(0)
         self.assertEqual(sorted(place.ask("logs", f"job:{name}").out for name in "jk"), ["gpu 0\n0\n", "gpu 1\n0\n"])
 
+    def test_of_several_processes_each_sees_those_of_its_node(self):
+        place = self.machine(4, 'distribution = { kind = "ps_worker", ps = 1 }, resources = { nodes = 2, gpus = 2 }',
+                             'case $* in *=ps*) ls /dev/nvidia0 2>&- || echo none; exec sleep 60 ;; esac\ncat /dev/nvidia[0-9]; echo out >/output/o.txt; sleep 1\n')
+        place.make("job:j")
+        self.assertEqual(sorted(place.ask("logs", "job:j").out.splitlines()),
+                         ["[ps 0] none", "[worker 0] gpu 2", "[worker 0] gpu 3", "[worker 1] gpu 0", "[worker 1] gpu 1"])
+
     def test_what_the_job_says_of_its_libraries_goes_before(self):
         place = self.machine(1, 'resources = { gpus = 1 }, env = { LD_LIBRARY_PATH = "/mine", CUDA_VISIBLE_DEVICES = "" }',
                              'echo "$LD_LIBRARY_PATH [$CUDA_VISIBLE_DEVICES]"; echo out >/output/o.txt\n')

@@ -175,7 +175,7 @@ class InAContainer(InBusyboxOnSlurm):
         place.replace("code/main.sh", "[ ", '[ -z "$TRAINMAKE_PREFLIGHT_STEPS" ] && [ ')
         self.assert_told(place.ask("job:j").exits(1), "Preflight of `job:j` failed: exit code 1", "1 of image")
         place.replace("TRAINFILE.lua", "preflight", 'distribution = "torchrun", preflight')
-        self.assert_told(place.ask("job:j").exits(2), "cannot be tried in a container here yet", "TRAINFILE.lua:5")
+        self.assert_told(place.ask("job:j").exits(1), "Preflight of `job:j` failed: process `0`: exit code 1", "1 of image")
 
     def test_who_is_not_root_can_do_it_too(self):
         if os.getuid() != 0 or not shutil.which("setpriv"):

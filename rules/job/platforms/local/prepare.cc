@@ -127,23 +127,6 @@ void mark(const JobSpec& spec, const Folders& real, RenderedJob& job) {
   job.environment[kCheckpointFolder] = real.checkpoint;
 }
 
-Result<void> prepare_in_container(FileSystem& files, const JobSpec& spec, const RunFolder& run,
-                                  const Folders& here, const std::vector<ReadOnlyFolder>& views,
-                                  const PrepareOptions& options, Order& order) {
-  ContainerLayout layout = layout_in_container(options.contract, spec, here, run.places());
-  for (const std::string& folder : layout.points) TRY(files.make_folder(folder));
-  for (const auto& [path, text] : layout.files) {
-    TRY(files.make_folder(std::string(path_folder(path))));
-    TRY(write_file(files, path, text));
-  }
-  TRY(write_file(files, run.params(), params_json(spec.params, layout.folders)));
-  order.job = render_in_container(options.contract, spec, layout.folders, options.path);
-  mark(spec, folders_in_container(), order.job);
-  order.container->mounts = std::move(layout.mounts);
-  for (const ReadOnlyFolder& view : views) order.container->mounts.push_back({view.folder, view.at});
-  return {};
-}
-
 // Nodes are played on this machine: each has an address of its own.
 std::vector<std::string> hosts_of(const Distribution& distribution) {
   std::vector<std::string> hosts;
@@ -167,6 +150,31 @@ void distribute(const Distribution& distribution, Rendered rendered, Order& orde
   }
   order.job = order.tasks.front();
   order.distribution = distribution;
+}
+
+Result<void> prepare_in_container(FileSystem& files, const JobSpec& spec, const RunFolder& run,
+                                  const Folders& here, const std::vector<ReadOnlyFolder>& views,
+                                  const PrepareOptions& options, const Rank& first, Order& order) {
+  ContainerLayout layout = layout_in_container(options.contract, spec, here, run.places(), first);
+  for (const std::string& folder : layout.points) TRY(files.make_folder(folder));
+  for (const auto& [path, text] : layout.files) {
+    TRY(files.make_folder(std::string(path_folder(path))));
+    TRY(write_file(files, path, text));
+  }
+  TRY(write_file(files, run.params(), params_json(spec.params, layout.folders)));
+  const auto rendered = [&](const Rank& rank) {
+    RenderedJob job = render_in_container(options.contract, spec, layout.folders, options.path, rank);
+    mark(spec, folders_in_container(), job);
+    return job;
+  };
+  order.job = rendered({});
+  const std::optional<Distribution> distribution = distribution_of(spec.distribution, spec.resources);
+  if (distribution) distribute(*distribution, rendered, order);
+  // Each of several has a container of its own, and finds the others by what these do not share else.
+  if (order.distribution) order.container->network = true;
+  order.container->mounts = std::move(layout.mounts);
+  for (const ReadOnlyFolder& view : views) order.container->mounts.push_back({view.folder, view.at});
+  return {};
 }
 
 Result<void> prepare_processes(FileSystem& files, const JobSpec& spec, const RunFolder& run,
@@ -230,7 +238,7 @@ Result<void> prepare(FileSystem& files, Blobs& blobs, const JobSpec& spec, const
   TRY(write_file(files, run.reserve(), ReservedFile::empty()));
   for (const std::string& folder : {real.output, real.log, real.home}) TRY(files.make_folder(folder));
   if (order.container) {
-    TRY(prepare_in_container(files, spec, run, real, views, options, order));
+    TRY(prepare_in_container(files, spec, run, real, views, options, first, order));
   } else {
     TRY(prepare_processes(files, spec, run, real, layout, options, order));
     order.read_only = std::move(views);

@@ -25,11 +25,31 @@ void give_gpus(const std::vector<Gpu>& gpus, Order& order) {
   }
 }
 
+namespace {
+
+// Of several processes, with the gpus of its node alone.
+ContainerOrder container_of(const Order& order, const Task* task) {
+  ContainerOrder container = *order.container;
+  if (!task || !container.gpus) return container;
+  if (task->serves) {
+    container.gpus.reset();
+    return container;
+  }
+  const std::vector<GpuName>& all = order.container->gpus->given;
+  const std::size_t each = all.size() / static_cast<std::size_t>(order.distribution->nodes);
+  const auto first = all.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(task->node) * each);
+  container.gpus->given = {first, first + static_cast<std::ptrdiff_t>(each)};
+  return container;
+}
+
+}  // namespace
+
 Result<StartedProcess> start_process(Host& host, const Order& order, const RenderedJob& job,
-                                     const Secrets& secrets, const std::string& scratch, Streams streams) {
+                                     const Secrets& secrets, const std::string& scratch, Streams streams,
+                                     const Task* task) {
   if (order.container) {
-    TRY_ASSIGN(StartedContainer started,
-               start_in_container(host, *order.container, job, secrets, scratch, streams, marks_of(order)));
+    TRY_ASSIGN(StartedContainer started, start_in_container(host, container_of(order, task), job, secrets,
+                                                            scratch, streams, marks_of(order)));
     return StartedProcess{std::move(started.layers), std::move(started.child)};
   }
   ChildRequest request{job.arguments, job.environment, job.folder, order.read_only};

@@ -24,11 +24,11 @@ struct StartedProcess {
   Child child;
 };
 
-// `job` is the order's, or that of one of its tasks. `scratch` is a folder of its own that nothing lies in;
+// `job` is the order's, or that of a `task` of it. `scratch` is a folder of its own that nothing lies in;
 // of a process without a container it is not made.
 Result<StartedProcess> start_process(Host& host, const Order& order, const RenderedJob& job,
                                      const Secrets& secrets, const std::string& scratch,
-                                     Streams streams = Streams::kKept);
+                                     Streams streams = Streams::kKept, const Task* task = nullptr);
 
 // SIGTERM to a process of an order and what it started.
 class EndRequest {

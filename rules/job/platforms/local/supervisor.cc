@@ -224,20 +224,32 @@ class ProcessStarter {
   }
 
  private:
+  // One that ends what runs in containers asks all of them: it is of all, that none is asked twice.
+  std::shared_ptr<EndRequest> end_request() {
+    if (!order_.container) return std::make_shared<EndRequest>(host_, order_);
+    if (!of_containers_) of_containers_ = std::make_shared<EndRequest>(host_, order_);
+    return of_containers_;
+  }
+
   TaskGroup::Member member(const Task& task, RenderedJob job) {
-    return {order_.distribution ? task.name() : "", task.serves,
-            [this, job = std::move(job)]() -> Result<Child> {
-              TRY_ASSIGN(StartedProcess started, start_process(host_, order_, job, secrets_, scratch_));
+    const bool is_one_of_many = order_.distribution.has_value();
+    return {is_one_of_many ? task.name() : "", task.serves,
+            [this, is_one_of_many, task, job = std::move(job)]() -> Result<Child> {
+              TRY_ASSIGN(StartedProcess started,
+                         start_process(host_, order_, job, secrets_,
+                                       is_one_of_many ? path_join(scratch_, cat(task.rank)) : scratch_,
+                                       Streams::kKept, is_one_of_many ? &task : nullptr));
               std::move(started.layers.begin(), started.layers.end(), std::back_inserter(layers_));
               return std::move(started.child);
             },
-            [request = std::make_shared<EndRequest>(host_, order_)](Child& child) { request->ask(child); }};
+            [request = end_request()](Child& child) { request->ask(child); }};
   }
 
   Host& host_;
   const Order& order_;
   const Secrets& secrets_;
   std::string scratch_;
+  std::shared_ptr<EndRequest> of_containers_;
   std::vector<UnpackedLayer> layers_;
 };
 
