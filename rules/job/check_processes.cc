@@ -37,11 +37,6 @@ Result<bool> check_processes(const Target& job, const PlatformTraits& traits) {
         user_error(cat(distribution->size(), " processes are too many for one machine"),
                    cat("It takes up to ", kMostProcesses, "; choose another platform with `--platform`")));
   }
-  if (checked && !traits.one_node && !traits.pulls_images &&
-      distribution->kind == Distribution::Kind::kDmlc) {
-    checked = fail(user_error("Processes of MXNet are not told of each other on this platform yet",
-                              "Run it on this machine, or on a platform of type `uai`"));
-  }
   if (checked && traits.runs_images && !traits.one_node && distribution->kind == Distribution::Kind::kMpi) {
     checked = fail(user_error("Processes of MPI are not told of each other in containers yet",
                               "Run it as a process, without `container`, or as another `distribution`"));

@@ -84,14 +84,31 @@ std::string render_role(const Distribution& distribution) {
     text += cat("[ \"$SLURM_PROCID\" -ne ", distribution.servers, " ] || tm_role=", distribution.chief,
                 " tm_index=0\n");
   if (distribution.servers > 0)
-    text +=
-        cat("[ \"$SLURM_PROCID\" -ge ", distribution.servers, " ] || tm_role=ps tm_index=$SLURM_PROCID\n");
+  const bool is_dmlc = distribution.kind == Distribution::Kind::kDmlc;
+    text += cat("[ \"$SLURM_PROCID\" -ge ", distribution.servers, " ] || tm_role=", is_dmlc ? "server" : "ps",
+                " tm_index=$SLURM_PROCID\n");
+  if (is_dmlc)
+    text += cat("[ \"$SLURM_PROCID\" -ne ", distribution.size() - 1, " ] || tm_role=scheduler tm_index=0\n");
+  return text;
+}
+
+// All find each other by way of the scheduler.
+std::string render_dmlc(const Distribution& distribution) {
+  std::string text =
+      cat("tm_root=$(tm_addresses ", distribution.size() - 1, " 1 '')\nexport DMLC_ROLE=\"$tm_role\" ",
+          "DMLC_PS_ROOT_URI=\"${tm_root%:*}\" DMLC_PS_ROOT_PORT=\"${tm_root##*:}\" DMLC_NUM_SERVER=",
+          distribution.servers, " DMLC_NUM_WORKER=", distribution.workers, " PS_VERBOSE=1\n");
+  if (!distribution.all_hosts.empty())
+    text += cat("export ", distribution.all_hosts,
+                "=\"$(printf '%s\\n' $TRAINMAKE_ADDRESSES | sed 's/:[^:]*$//' | ",
+                "awk '!had[$0]++ { all = all (all == \"\" ? \"\" : \",\") $0 } END { print all }')\"\n");
   return text;
 }
 
 std::string render_cluster(const Distribution& distribution) {
   const std::int64_t servers = distribution.servers;
   if (distribution.kind == Distribution::Kind::kPsWorker) {
+  if (distribution.kind == Distribution::Kind::kDmlc) return render_dmlc(distribution);
     return cat("set -- \"--ps_hosts=$(tm_addresses 0 ", servers, " ,)\" \"--worker_hosts=$(tm_addresses ",
                servers, " ", distribution.workers,
                " ,)\" \\\n  \"--job_name=$tm_role\" \"--task_index=$tm_index\"\n");
@@ -135,8 +152,10 @@ fi
 std::string render_server(const BatchJob& job, const Distribution& distribution) {
   const Rank server{.has_gpus = false};
   return cat("tm_are_done() { [ \"$(ls ", shell_line(job.run.done()), " | wc -l)\" -ge ",
-             distribution.workers, " ]; }\nif [ \"$tm_role\" = ps ]; then\n", in_its_folder(job, server),
-             "export CUDA_VISIBLE_DEVICES=\n", program_words(job, server), " \"$@\" &\ntm_server=$!\n(\n",
+             distribution.workers, " ]; }\nif [ \"$tm_role\" ",
+             distribution.kind == Distribution::Kind::kDmlc ? "!= worker" : "= ps", " ]; then\n",
+             in_its_folder(job, server), "export CUDA_VISIBLE_DEVICES=\n", program_words(job, server),
+             " \"$@\" &\ntm_server=$!\n(\n",
              "  until tm_are_done; do sleep 1; done\n  kill -TERM \"$tm_server\"\n  sleep ", kSecondsToEnd,
              "\n  kill -KILL \"$tm_server\"\n) </dev/null >/dev/null 2>&1 &\n", kAwaitServer);
 }
