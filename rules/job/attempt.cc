@@ -10,6 +10,7 @@
 #include "rules/job/in_place.h"
 #include "rules/job/left_files.h"
 #include "rules/job/outputs.h"
+#include "rules/job/process_names.h"
 #include "rules/job/provenance.h"
 #include "rules/job/runs.h"
 
@@ -375,7 +376,10 @@ void Attempt::say(std::string text) { doing_.events(Message{run_.label, std::mov
 Error Attempt::failure() const {
   Telling telling{again()};
   telling.advice = advice_;
-  return failure_of(run_, plan_.shortest, last_lines_, telling);
+  const bool is_of_many = !process_named_by(run_.reason).empty();
+  return failure_of(
+      run_, plan_.shortest,
+      is_of_many ? last_lines_of(services_.platform, run_, redactor_, doing_.stop) : last_lines_, telling);
 }
 
 }  // namespace trainmake

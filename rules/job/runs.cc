@@ -4,12 +4,14 @@
 
 #include "engine/base/text.h"
 #include "rules/job/left_files.h"
+#include "rules/job/process_names.h"
 #include "rules/job/provenance.h"
 
 namespace trainmake {
 namespace {
 
 constexpr std::size_t kLogPiece = 256U << 10U;
+constexpr std::size_t kMostSince = 3;
 
 int failed_in_a_row(const std::vector<Run>& runs) {
   auto run = std::find_if(runs.begin(), runs.end(), [](const Run& each) { return is_over(each.status); });
@@ -123,15 +125,29 @@ Result<std::string> next_of_log(Platform& platform, const Run& run, std::int64_t
 
 LastLines last_lines_of(Platform& platform, const Run& run, const Redactor& redactor,
                         const std::stop_token& stop) {
-  constexpr std::size_t kTail = 8U << 10U;
-  LastLines last;
+  // Those that were ended because one failed may have printed much since.
+  constexpr std::size_t kTail = 8U << 10U, kTailOfMany = 1U << 20U;
+  const std::string process = process_named_by(run.reason);
+  LastLines last, its_own;
+  std::vector<std::string> since;  // of no process
   LogLines lines;
-  const LogLines::Sink keep = [&](std::string_view line) { last.add(redactor.redact(line)); };
-  if (const auto tail = end_of_log(platform, run, kTail, stop)) {
+  const LogLines::Sink keep = [&](std::string_view line) {
+    last.add(redactor.redact(line));
+    if (process.empty()) return;
+    if (line.starts_with(prefix_of(process))) {
+      its_own.add(redactor.redact(line));
+      since.clear();
+    } else if (is_of_trainmake(line) || (!is_of_process(line) && since.size() < kMostSince)) {
+      since.push_back(redactor.redact(line));
+    }
+  };
+  if (const auto tail = end_of_log(platform, run, process.empty() ? kTail : kTailOfMany, stop)) {
     lines.add(*tail, keep);
     lines.finish(keep);
   }
-  return last;
+  if (its_own.all().empty()) return last;
+  for (std::string& line : since) its_own.add(std::move(line));
+  return its_own;
 }
 
 Result<std::string> end_of_log(Platform& platform, const Run& run, std::size_t limit,

@@ -66,7 +66,8 @@ Result<std::string> next_of_log(Platform& platform, const Run& run, std::int64_t
 // The last `limit` bytes of what it printed.
 Result<std::string> end_of_log(Platform& platform, const Run& run, std::size_t limit,
                                const std::stop_token& stop);
-// Of these the last lines, to be told with its failure; none where the log cannot be read.
+// Of these the last lines, to be told with its failure; none where the log cannot be read. Where its reason
+// names a process, they are that one's, and what was said since by none of them.
 LastLines last_lines_of(Platform& platform, const Run& run, const Redactor& redactor,
                         const std::stop_token& stop = {});
 

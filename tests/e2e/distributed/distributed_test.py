@@ -79,6 +79,27 @@ class Distributed(Story):
         shutil.copytree(EXAMPLE, place.root, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".trainmake", "__pycache__"))
         return place
 
+    def assert_mxnet_is_told(self, place):
+        lines = sorted(line["line"] for line in place.make("job:j").events("log"))
+        who, told = zip(*(line.split("] ") for line in lines))
+        self.assertEqual(who, ("[scheduler 0", "[server 0", "[server 1", "[worker 0", "[worker 1"))
+        words = [dict(word.split("=") for word in one.split()) for one in told]
+        self.assertEqual([one["ROLE"] for one in words], ["scheduler", "server", "server", "worker", "worker"])
+        self.assertEqual({(one["NUM_SERVER"], one["NUM_WORKER"], one["PS_ROOT_URI"]) for one in words}, {("2", "2", "127.0.0.1")})
+        self.assertEqual(len({one["PS_ROOT_PORT"] for one in words}), 1)
+        self.assert_nobody_lives(place)
+
+    def assert_the_cause_is_told(self, place, *since):
+        """The last lines are those of the process that failed by itself, and what is of no process comes after."""
+        (error,) = place.ask("job:j", "--json").exits(1).events("error")
+        message, *lines = error["message"].split("\n")
+        self.assertEqual((message, lines[0]), ("`job:j` failed: process `1`: exit code 7", "  [1] the cause"))
+        self.assertNotIn("my peer", error["message"])
+        self.assert_told("\n".join(lines[1:]), "[trainmake] 1 failed: exit code 7; the others are ended", *since)
+        again = place.ask("job:j").exits(1)
+        self.assert_told(again.err, "the cause")
+        self.assertNotIn("my peer", again.err)
+
     def assert_nobody_lives(self, place):
         def none():
             processes = [pathlib.Path("/proc", name) for name in os.listdir("/proc") if name.isdigit()]
@@ -105,6 +126,27 @@ def command_of(process):
         return (process / "cmdline").read_bytes()
     except OSError:
         return b""
+
+
+# As MXNet's processes have it: who is told what, and who waits until it is ended.
+MXNET = '''#!/usr/bin/python3
+import os, signal
+print(*(f"{name[5:]}={value}" for name, value in sorted(os.environ.items()) if name.startswith("DMLC_")), flush=True)
+if os.environ["DMLC_ROLE"] != "worker": signal.pause()
+'''
+
+# One fails, and the others have more to say of that than itself.
+NOISY = '''#!/usr/bin/python3
+import os, signal, sys
+def end(*_):
+    for _ in range(500): print("my peer is gone")
+    sys.exit(1)
+signal.signal(signal.SIGTERM, end)
+if os.environ["RANK"] == "1":
+    print("the cause", flush=True)
+    sys.exit(7)
+while True: signal.pause()
+'''
 
 
 class Here(Distributed):
@@ -166,6 +208,12 @@ class Here(Distributed):
                 self.assert_told(answer, f"process `{who}`: {reason}", f"[trainmake] {who} failed: {reason}")
                 self.assertEqual(place.runs()[0]["status"], "failed")
                 self.assert_nobody_lives(place)
+
+    def test_the_lines_of_the_one_that_failed_are_told(self):
+        self.assert_the_cause_is_told(self.project('"torchrun"', resources="nodes = 2", job="", script=NOISY))
+
+    def test_mxnet_is_told_by_its_scheduler(self):
+        self.assert_mxnet_is_told(self.project('"dmlc"', resources="nodes = 2", job="", script=MXNET))
 
     def test_one_that_does_not_listen_is_killed(self):
         script = ('import os, signal, sys\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint("ready", flush=True)\n'
@@ -283,6 +331,12 @@ class OnSlurm(Distributed):
                 self.assert_nobody_lives(place)
                 self.assertNotIn("cannot access", place.ask("logs", "job:j").out)
 
+    def test_the_lines_of_the_one_that_failed_are_told_and_sruns_after(self):
+        self.assert_the_cause_is_told(self.on_slurm(self.project('"torchrun"', resources="nodes = 2", job="", script=NOISY)), "srun: error: ")
+
+    def test_mxnet_is_told_by_its_scheduler(self):
+        self.assert_mxnet_is_told(self.on_slurm(self.project('"dmlc"', resources="nodes = 2", job="", script=MXNET)))
+
     def test_one_that_listens_to_the_end_has_time_to(self):
         script = ('import os, signal, sys, time\ndef end(*_):\n    time.sleep(0.5)\n    print("tidied up", flush=True)\n    sys.exit(0)\n'
                   'signal.signal(signal.SIGTERM, end)\nif os.environ["RANK"] == "0":\n    time.sleep(1)\n    sys.exit(3)\nwhile True: signal.pause()\n')
@@ -307,7 +361,7 @@ class OnSlurm(Distributed):
 
     def test_mpi_starts_as_many_as_asked_for(self):
         place = self.on_slurm(self.project('{ kind = "mpi", processes_per_node = 2 }', job="", script='print("hello")\n'))
-        self.assertEqual(sorted(line["line"] for line in place.make("job:j").events("log")), [f"{rank}: hello" for rank in range(4)])
+        self.assertEqual(sorted(line["line"] for line in place.make("job:j").events("log")), [f"[{rank}] hello" for rank in range(4)])
 
     def test_ranks_of_a_real_mpi_find_each_other(self):
         place = self.on_slurm(self.summing(nodes=1))

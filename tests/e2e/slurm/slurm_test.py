@@ -220,7 +220,7 @@ class Nodes(OnSlurm):
 echo "$RANK of $WORLD_SIZE at $NODE_RANK $LOCAL_RANK: $MASTER_ADDR ${MASTER_PORT:+port} $MODE ${#TOKEN} ${SRUN-none}" >"$TRAINMAKE_OUTPUT_DIR/ranks/$RANK"
 echo "this is $RANK"''')
         answer = place.ask("job:j", "--json", env={"TOKEN": "open sesame"}).exits(0)
-        self.assertEqual(sorted(line["line"] for line in answer.events("log")), ["0: this is 0", "1: this is 1"])
+        self.assertEqual(sorted(line["line"] for line in answer.events("log")), ["[0] this is 0", "[1] this is 1"])
         for rank in range(2):
             self.assertEqual(place.pull("job:j", f"ranks/{rank}"), f"{rank} of 2 at {rank} 0: n1 port it's 11 none\n")
 

@@ -8,6 +8,7 @@
 #include "engine/base/text.h"
 #include "rules/job/order_codec.h"
 
+#include "rules/job/process_names.h"
 namespace trainmake {
 namespace {
 
@@ -206,8 +207,7 @@ JobStatus status_of(const Exit& exit) {
   } else if (exit.out_of_memory > 0 && exit.end.exit_code != 0) {
     status.reason = cat("out of memory: it may use ", human_bytes(exit.out_of_memory));
   } else if (exit.end.exit_code != 0) {
-    status.reason =
-        cat(exit.task.empty() ? "" : cat("process ", quoted(exit.task), ": "), how_it_ended(exit.end));
+    status.reason = reason_of(exit.task, how_it_ended(exit.end));
   } else {
     status.status = RunStatus::kSucceeded;
   }

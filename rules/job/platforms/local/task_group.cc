@@ -4,6 +4,7 @@
 
 #include "engine/base/text.h"
 #include "rules/job/platforms/local/run_folder.h"
+#include "rules/job/process_names.h"
 
 namespace trainmake {
 namespace {
@@ -31,7 +32,7 @@ Result<TaskGroup> TaskGroup::start(const std::vector<Member>& members,
 
 void TaskGroup::print(Running& task, const std::string& bytes) {
   if (task.name.empty()) return log_(bytes);
-  task.lines.add(bytes, [&](std::string_view line) { log_(cat("[", task.name, "] ", line, "\n")); });
+  task.lines.add(bytes, [&](std::string_view line) { log_(cat(prefix_of(task.name), line, "\n")); });
 }
 
 Result<void> TaskGroup::read(std::size_t which, milliseconds time) {
@@ -107,7 +108,7 @@ Result<void> TaskGroup::finish(milliseconds time) {
       print(task, task.redactor.pass(bytes));
     } while (!bytes.empty());
     print(task, task.redactor.finish());
-    task.lines.finish([&](std::string_view line) { log_(cat("[", task.name, "] ", line, "\n")); });
+    task.lines.finish([&](std::string_view line) { log_(cat(prefix_of(task.name), line, "\n")); });
   }
   return {};
 }

@@ -68,7 +68,7 @@ leave() {
 asked=false child= process=
 started=$(date +%s%N)
 echo "$started" >started
-for old in code output home timed-out done failed exit.json; do
+for old in code output home timed-out done failed words exit.json; do
   [ ! -e "$old" ] || rm -rf "$old"
 done
 [ ! -h ended ] || rm -f ended
@@ -89,10 +89,18 @@ done
 // Where a container may keep what it changes, as long as it lives.
 constexpr const char* kDiskOfNode = R"sh(set -- "$@" "TMPDIR=${TMPDIR:-/tmp}"
 )sh";
-constexpr const char* kBegin = R"sh(
+constexpr const char* kTrap = R"sh(
 trap 'asked=true; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM
-env -i "$@" /bin/sh ./command </dev/null &
-child=$!
+)sh";
+constexpr const char* kBegin = R"sh(env -i "$@" /bin/sh ./command </dev/null &
+)sh";
+// Srun tells of each line whose it is, by its rank; what it says itself begins with nothing of the kind.
+constexpr const char* kBeginProcesses = R"sh(mkfifo words || leave 1
+(trap '' TERM; exec sed -u -f names <words) &
+namer=$!
+env -i "$@" /bin/sh ./command </dev/null >words 2>&1 &
+)sh";
+constexpr const char* kLookOut = R"sh(child=$!
 (
   trap '' TERM
   trap 'kill -KILL "$nap"; wait "$nap"; exit' USR1
@@ -117,8 +125,12 @@ constexpr const char* kEnd = R"sh({
 [ -z "$watchdog" ] || kill -KILL "$watchdog" 2>/dev/null
 )sh";
 // Srun tells the highest code, which may be that of one that was ended because another failed.
-constexpr const char* kEndOfProcesses = R"sh(if [ "$code" -ne 0 ] && first=$(readlink failed/first); then
+constexpr const char* kEndOfProcesses = R"sh(while kill -0 "$namer" 2>/dev/null; do wait "$namer"; done
+if [ "$code" -ne 0 ] && first=$(readlink failed/first); then
   code=${first%% *} process=${first#* }
+  why="exit code $code"
+  [ "$code" -le 128 ] || why="killed by signal $((code - 128))"
+  echo "[trainmake] $process failed: $why; the others are ended"
 fi
 )sh";
 
@@ -408,9 +420,10 @@ std::string render_script(const BatchJob& job) {
              has_processes ? "done failed " : "", "|| leave 1\n", check_checkpoint(job), code,
              " || leave 1\n", mount_points(job),
              places(is_in_container(job) ? outside_of_container(job) : layout_of(job)), kShare,
-             is_in_container(job) ? kDiskOfNode : "", render_addresses(job), kBegin,
-             watchdog(job.spec.timeout_s), kEnd, has_processes ? kEndOfProcesses : "",
-             takes_ports(job.spec) ? "give_ports_back\n" : "", "leave \"$code\"\n");
+             is_in_container(job) ? kDiskOfNode : "", render_addresses(job), kTrap,
+             has_processes ? kBeginProcesses : kBegin, kLookOut, watchdog(job.spec.timeout_s), kEnd,
+             has_processes ? kEndOfProcesses : "", takes_ports(job.spec) ? "give_ports_back\n" : "",
+             "leave \"$code\"\n");
 }
 
 std::string render_command(const BatchJob& job) {

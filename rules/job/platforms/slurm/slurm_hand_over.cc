@@ -187,7 +187,10 @@ Result<void> SlurmHandOver::lay_out(Leaving& one) {
   TRY(files.remove(run.checkpoint()));
   TRY(files.make_link(job.folders.checkpoint, run.checkpoint()));
   TRY(write_file(files, run.command(), render_command(job)));
-  if (task_layout(spec).is_started_by_srun) TRY(write_file(files, run.task(), render_task(job)));
+  if (task_layout(spec).is_started_by_srun) {
+    TRY(write_file(files, run.task(), render_task(job)));
+    TRY(write_file(files, run.names(), render_names(job)));
+  }
   if (takes_ports(spec)) TRY(files.make_folder(ports_folder(options_.shared_dir)));
   TRY(write_file(files, run.script(), render_script(job), {.mode = kProgram}));
   if (!one.asked.secrets.empty())

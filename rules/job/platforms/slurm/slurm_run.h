@@ -21,6 +21,7 @@ struct SlurmRun {
   std::string script() const { return top + "/script"; }
   std::string command() const { return top + "/command"; }
   std::string task() const { return top + "/task"; }  // of a job of several processes
+  std::string names() const { return top + "/names"; }  // and how each line of its log says whose it is
   // What a container of it is; and, of a parameter server, another.
   std::string order() const { return top + "/order"; }
   std::string server_order() const { return top + "/order-server"; }

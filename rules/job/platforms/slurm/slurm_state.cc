@@ -5,6 +5,7 @@
 
 #include "engine/base/text.h"
 #include "rules/job/platforms/slurm/slurm_run.h"
+#include "rules/job/process_names.h"
 
 namespace trainmake {
 namespace {
@@ -76,11 +77,10 @@ JobStatus status_of(const SlurmExit& exit) {
   status.status = exit.exit_code == 0 ? RunStatus::kSucceeded : RunStatus::kFailed;
   if (exit.exit_code == 0) return status;
   const int signal = exit.exit_code - 128;
-  if (!exit.process.empty()) status.reason = cat("process ", quoted(exit.process), ": ");
-  status.reason +=
-      signal > 0 && signal <= kSignals
-          ? cat("killed by signal ", signal, signal == kOutOfMemorySignal ? " (out of memory?)" : "")
-          : cat("exit code ", exit.exit_code);
+  status.reason = reason_of(exit.process, signal > 0 && signal <= kSignals
+                                              ? cat("killed by signal ", signal,
+                                                    signal == kOutOfMemorySignal ? " (out of memory?)" : "")
+                                              : cat("exit code ", exit.exit_code));
   return status;
 }
 

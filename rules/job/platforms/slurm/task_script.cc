@@ -5,6 +5,7 @@
 #include "engine/base/shell_words.h"
 #include "engine/base/text.h"
 #include "rules/job/platforms/slurm/shared_files.h"
+#include "rules/job/process_names.h"
 
 namespace trainmake {
 namespace {
@@ -136,13 +137,15 @@ std::string render_ends(const BatchJob& job, const std::string& name) {
 }
 
 constexpr const char* kAwaitServer = R"sh(tm_watcher=$!
-wait "$tm_server"
-tm_code=$?
-while kill -0 "$tm_server" 2>/dev/null; do # a signal ended the waiting alone
+{
   wait "$tm_server"
   tm_code=$?
-done
-kill -KILL "$tm_watcher" 2>/dev/null
+  while kill -0 "$tm_server"; do # a signal ended the waiting alone
+    wait "$tm_server"
+    tm_code=$?
+  done
+  kill -KILL "$tm_watcher"
+} 2>/dev/null
 tm_are_done && exit 0
 tm_end "$tm_code"
 fi
@@ -212,8 +215,11 @@ std::string render_srun(const BatchJob& job) {
   const std::int64_t cpus = cpus_of_task(job.spec);
   const std::optional<Distribution> distribution = distribution_of(job.spec);
   const bool is_mpi = distribution && distribution->kind == Distribution::Kind::kMpi;
-  return cat("exec \"$SRUN\" --nodes=", layout.nodes, " --ntasks=", layout.tasks,
-             " --ntasks-per-node=", layout.per_node, layout.goes_round ? " --distribution=cyclic" : "",
+  // Of a number that is not the same on all nodes srun says that it passes it over.
+  const bool is_even = layout.tasks % layout.nodes == 0;
+  return cat(is_even ? "" : "unset SLURM_NTASKS_PER_NODE\n", "exec \"$SRUN\" --nodes=", layout.nodes,
+             " --ntasks=", layout.tasks, is_even ? cat(" --ntasks-per-node=", layout.per_node) : "",
+             layout.goes_round ? " --distribution=cyclic" : "",
              cpus > 0 ? cat(" --cpus-per-task=", cpus) : "",
              is_mpi && !job.options.mpi.empty() ? cat(" ", shell_line(cat("--mpi=", job.options.mpi))) : "",
              " --kill-on-bad-exit=1 --label --input=none --export=ALL /bin/sh ", shell_line(job.run.task()),
@@ -222,6 +228,16 @@ std::string render_srun(const BatchJob& job) {
 
 std::string render_task(const BatchJob& job) {
   const std::optional<Distribution> distribution = distribution_of(job.spec);
+// By rank, as srun labels lines, with zeros or blanks in front.
+std::string render_names(const BatchJob& job) {
+  const std::optional<Distribution> distribution = distribution_of(job.spec);
+  if (!distribution || !distribution->is_by_role()) return "s/^ *0*\\([0-9][0-9]*\\): /[\\1] /\n";
+  std::string text;
+  for (const Task& task : tasks_of(*distribution))
+    text += cat("s/^ *0*", task.rank, ": /", prefix_of(task.name()), "/\nt\n");
+  return text;
+}
+
   const bool by_rank = !distribution || distribution->kind == Distribution::Kind::kTorchrun;
   if (by_rank) {
     std::string local_size = distribution ? cat(" LOCAL_WORLD_SIZE=", distribution->per_node) : std::string();

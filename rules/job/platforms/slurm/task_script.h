@@ -24,6 +24,8 @@ bool takes_ports(const JobSpec& spec);
 std::string render_addresses(const BatchJob& job);
 // `"$SRUN" ...` as the command starts them.
 std::string render_srun(const BatchJob& job);
+// For sed: how lines of the log, each with a rank in front, say whose they are.
+std::string render_names(const BatchJob& job);
 // What each of them runs.
 std::string render_task(const BatchJob& job);
 
