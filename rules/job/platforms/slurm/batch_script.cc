@@ -68,7 +68,7 @@ leave() {
 asked=false child= process=
 started=$(date +%s%N)
 echo "$started" >started
-for old in code output home timed-out done failed words exit.json; do
+for old in code output home timed-out done failed words changed exit.json; do
   [ ! -e "$old" ] || rm -rf "$old"
 done
 [ ! -h ended ] || rm -f ended
@@ -141,12 +141,26 @@ constexpr const char* kCheckpointIsGone = R"sh(if [ ! -d "$checkpoint" ]; then
   leave 1
 fi
 )sh";
-constexpr const char* kCheckpointIsNotWhole = R"sh(if [ ! -e begun ]; then
+constexpr const char* kCheckpointIsNotWhole = R"sh(is_spoiled() { # as $1 says
+  echo "Not begun: of the checkpoint of run $from $1; trying again places it anew" >&2
+  rm -rf "$checkpoint.spoiled" && mv "$checkpoint" "$checkpoint.spoiled"
+  leave 1
+}
+if [ ! -e begun ]; then
   there=$(find "$checkpoint" -type f -exec stat -c %s {} + | awk '{ bytes += $1 } END { printf "%d files, %.0f bytes", NR, bytes }')
-  if [ "$there" != "$whole" ]; then
-    echo "Not begun: of the checkpoint of run $from there are $there in $checkpoint, and not $whole; trying again places it anew" >&2
-    rm -rf "$checkpoint.spoiled" && mv "$checkpoint" "$checkpoint.spoiled"
-    leave 1
+  [ "$there" = "$whole" ] || is_spoiled "there are $there in $checkpoint, and not $whole"
+  if command -v sha256sum >/dev/null; then
+    # As many at once as there are processors for it.
+    parts=$(nproc 2>/dev/null) || parts=1
+    part=0
+    while [ "$part" -lt "$parts" ]; do
+      awk -v parts="$parts" -v part="$part" 'NR % parts == part' sums | (cd "$checkpoint" && LC_ALL=C sha256sum -c - 2>/dev/null) | grep -v ': OK$' &
+      part=$((part + 1))
+    done >changed
+    wait
+    [ ! -s changed ] || is_spoiled "$(sed 's/: FAILED.*//; q' changed) in $checkpoint is not what was placed there"
+  else
+    echo "There is no sha256sum on this node: of the checkpoint of run $from, files are counted and no more" >&2
   fi
 fi
 )sh";
@@ -197,7 +211,9 @@ Result<void> add_resources(const BatchJob& job, Words& words) {
 
 // A minute more than the job gives itself, which is to end it, as far as its partition gives that.
 std::int64_t minutes_asked_for(const BatchJob& job) {
-  const std::int64_t minutes = minutes_of(job.spec.timeout_s);
+  constexpr std::uint64_t kReadInAMinute = 12ULL << 30U;
+  const std::int64_t minutes =
+      minutes_of(job.spec.timeout_s) + static_cast<std::int64_t>(bytes_resumed(job.spec) / kReadInAMinute);
   return std::min(minutes + 1, std::max(minutes, job.most_minutes.value_or(minutes + 1)));
 }
 
@@ -218,6 +234,7 @@ void add_extra(const BatchJob& job, Words& words) {
   words.add("gres", join(gres, ","));
 }
 
+// What it goes on from is read before its time begins.
 struct Identity {
   std::string name, comment, folder, log, elements;
   std::string environment;  // what of ours the script gets
@@ -441,6 +458,18 @@ std::string render_command(const BatchJob& job) {
     text += cat(". ", secrets, "\nrm -f ", secrets, "\n");
   }
   return text + (task_layout(job.spec).is_started_by_srun ? render_srun(job) : last_step(job));
+}
+
+// A name with a line end or a backslash in it is escaped, and the line says so by one in front.
+std::string render_sums(const Listing& files) {
+  std::string text;
+  for (const ListedFile& file : files) {
+    if (!file.link_target.empty()) continue;
+    std::string name;
+    for (const char c : file.key) name += c == '\\' ? "\\\\" : c == '\n' ? "\\n" : std::string(1, c);
+    text += cat(name == file.key ? "" : "\\", file.sha256.hex(), "  ./", name, "\n");
+  }
+  return text;
 }
 
 std::string render_secrets(const Secrets& secrets) {

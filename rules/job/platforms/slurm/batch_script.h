@@ -50,6 +50,8 @@ std::string array_script(const std::string& folder);  // where it lies
 std::string render_array_script(const std::string& folder);
 std::string render_script(const BatchJob& job);
 std::string render_command(const BatchJob& job);
+// Of the checkpoint that it goes on from, as sha256sum reads them.
+std::string render_sums(const Listing& files);
 std::int64_t nodes_of(const JobSpec& spec);
 std::int64_t cpus_of_task(const JobSpec& spec);  // 0: it does not say
 // Of a container: what its node is told, and where the job finds its parts.

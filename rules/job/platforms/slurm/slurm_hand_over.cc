@@ -191,6 +191,8 @@ Result<void> SlurmHandOver::lay_out(Leaving& one) {
     TRY(write_file(files, run.task(), render_task(job)));
     TRY(write_file(files, run.names(), render_names(job)));
   }
+  if (spec.resumed && spec.resumed->files)
+    TRY(write_file(files, run.sums(), render_sums(*spec.resumed->files)));
   if (takes_ports(spec)) TRY(files.make_folder(ports_folder(options_.shared_dir)));
   TRY(write_file(files, run.script(), render_script(job), {.mode = kProgram}));
   if (!one.asked.secrets.empty())

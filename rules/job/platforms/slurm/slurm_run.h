@@ -22,6 +22,7 @@ struct SlurmRun {
   std::string command() const { return top + "/command"; }
   std::string task() const { return top + "/task"; }  // of a job of several processes
   std::string names() const { return top + "/names"; }  // and how each line of its log says whose it is
+  std::string sums() const { return top + "/sums"; }  // of the files of the checkpoint that it goes on from
   // What a container of it is; and, of a parameter server, another.
   std::string order() const { return top + "/order"; }
   std::string server_order() const { return top + "/order-server"; }
