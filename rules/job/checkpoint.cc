@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "cache/lay_out.h"
 #include "engine/base/json.h"
@@ -55,6 +56,27 @@ Result<bool> has_folder(FileSystem& files, const std::string& folder) {
   return there.is(FileKind::kFolder);
 }
 
+// The path below its own checkpoint folder that an absolute one of a run leads to, whatever that was moved to
+// since.
+std::optional<std::string> path_in_own(const CheckpointFolder& folder, const std::string& path) {
+  if (!path.starts_with('/') || cat(path, "/").find("/../") != std::string::npos) return std::nullopt;
+  for (const std::string& own : {folder.at, folder.seen}) {
+    if (own.empty()) continue;
+    if (const std::optional<std::string> below = path_below(path, own)) return below;
+  }
+  const std::string name = cat("/", own_checkpoint(folder.run));
+  const std::size_t found = folder.run.empty() ? path.npos : path.find(name);
+  return found == path.npos ? std::nullopt : path_below(path, path.substr(0, found + name.size()));
+}
+
+std::string kept_link(const CheckpointFolder& folder, const std::string& key, const std::string& target) {
+  const std::optional<std::string> below = path_in_own(folder, target);
+  if (!below) return target;
+  std::string up;
+  for (const char c : key) up += c == '/' ? "../" : "";
+  return up.empty() && below->empty() ? "." : cat(up, *below);
+}
+
 std::string is_gone(const std::string& folder) {
   return cat("its checkpoint folder ", quoted(folder), " is not there any more");
 }
@@ -76,19 +98,22 @@ Result<std::optional<Checkpoint>> checkpoint_of(const CheckpointSources& sources
   TRY_ASSIGN(const bool there, has_folder(sources.files, folder));
   if (!there && !folder.empty())
     sources.tell(cat("Nothing goes on from run ", run.id, ": ", is_gone(folder)));
-  TRY_ASSIGN(std::optional<Checkpoint> left, keep_checkpoint(sources.files, sources.blobs, folder, stop));
+  TRY_ASSIGN(std::string seen, sources.platform.left(JobHandle::of(run), {Left::kCheckpointSeen, {}, stop}));
+  TRY_ASSIGN(std::optional<Checkpoint> left,
+             keep_checkpoint(sources.files, sources.blobs, {folder, std::move(seen), run.id}, stop));
   if (left) left->run = run.id;
   return left;
 }
 
 }  // namespace
 
-Result<std::optional<Checkpoint>> keep_checkpoint(FileSystem& files, Blobs& blobs, const std::string& folder,
+Result<std::optional<Checkpoint>> keep_checkpoint(FileSystem& files, Blobs& blobs,
+                                                  const CheckpointFolder& folder,
                                                   const std::stop_token& stop) {
-  TRY_ASSIGN(const bool there, has_folder(files, folder));
+  TRY_ASSIGN(const bool there, has_folder(files, folder.at));
   if (!there) return std::optional<Checkpoint>();
   WalkRequest request;
-  TRY_ASSIGN(request.top, follow_links(files, folder));
+  TRY_ASSIGN(request.top, follow_links(files, folder.at));
   request.include = {"**"};
   request.all_names = true;
   request.links = Links::kKeep;
@@ -97,7 +122,7 @@ Result<std::optional<Checkpoint>> keep_checkpoint(FileSystem& files, Blobs& blob
   for (const WalkedFile& found : walked.files) {
     ListedFile file;
     file.key = found.path;
-    file.link_target = found.link_target;
+    file.link_target = kept_link(folder, found.path, found.link_target);
     if (file.link_target.empty()) {
       TRY_ASSIGN(const Blobs::Stored stored, blobs.put_file(path_join(request.top, found.path), stop));
       file.size = stored.size;
@@ -119,7 +144,8 @@ Result<std::string> keep_checkpoint_of(Platform& platform, FileSystem& files, Bl
   const bool resumes = spec.is_object() && spec.value("resume", Json()) == true;
   if (!resumes || run.started_ns == 0 || !run.repeats.empty()) return std::string();
   TRY_ASSIGN(const std::string folder, platform.left(JobHandle::of(run), {Left::kCheckpoint, {}, stop}));
-  auto left = keep_checkpoint(files, blobs, folder, stop);
+  TRY_ASSIGN(std::string seen, platform.left(JobHandle::of(run), {Left::kCheckpointSeen, {}, stop}));
+  auto left = keep_checkpoint(files, blobs, {folder, std::move(seen), run.id}, stop);
   if (!left && left.error().blame == Blame::kUser) return left.error().message;
   if (!left) return fail(std::move(left).error());
   TRY_ASSIGN(const bool there, has_folder(files, folder));
@@ -127,6 +153,29 @@ Result<std::string> keep_checkpoint_of(Platform& platform, FileSystem& files, Bl
   if (there) provenance[kLeft] = *left ? json_of(**left) : Json();
   run.provenance_json = dumped(provenance);
   return there ? std::string() : is_gone(folder);
+}
+
+Result<std::vector<std::string>> texts_naming_folders_of(const std::vector<Run>& runs, Blobs& blobs,
+                                                         const Checkpoint& checkpoint) {
+  constexpr std::uint64_t kLongestText = 1U << 20U;
+  std::set<std::string, std::less<>> ids;
+  for (const Run& run : runs) ids.insert(run.id);
+  const std::string folder = cat("/", own_checkpoint(""));
+  const auto names_one = [&](std::string_view text) {
+    for (std::size_t at = text.find(folder); at != text.npos; at = text.find(folder, at + 1)) {
+      const std::string_view id = text.substr(at + folder.size());
+      if (ids.contains(id.substr(0, id.find_first_not_of("0123456789abcdef")))) return true;
+    }
+    return false;
+  };
+  std::vector<std::string> naming;
+  for (const ListedFile& file : *checkpoint.files) {
+    if (!file.link_target.empty() || file.size > kLongestText) continue;
+    TRY_ASSIGN(const std::optional<std::string> text, blobs.read(file.sha256));
+    const bool is_text = text && text->find('\0') == std::string::npos;
+    if (is_text && names_one(*text)) naming.push_back(file.key);
+  }
+  return naming;
 }
 
 std::string checkpoint_left_by(const Run& run) {

@@ -17,9 +17,21 @@
 
 namespace trainmake {
 
-// What lies in `folder` by now; nothing when there is no file in it, or no folder.
-Result<std::optional<Checkpoint>> keep_checkpoint(FileSystem& files, Blobs& blobs, const std::string& folder,
+struct CheckpointFolder {
+  std::string at;         // on this machine
+  std::string seen = {};  // by the run, where that is elsewhere
+  std::string run = {};   // whose it is
+};
+// What lies there by now; nothing when there is no file in it, or no folder. A link by an absolute path that
+// leads into it is kept as a relative one: it is to do so in the next run's, wherever that lies.
+Result<std::optional<Checkpoint>> keep_checkpoint(FileSystem& files, Blobs& blobs,
+                                                  const CheckpointFolder& folder,
                                                   const std::stop_token& stop);
+
+// Of its texts, up to 1 MiB each, those that name the checkpoint folder which one of `runs` had for itself: a
+// job that goes by such a path reads and writes there.
+Result<std::vector<std::string>> texts_naming_folders_of(const std::vector<Run>& runs, Blobs& blobs,
+                                                         const Checkpoint& checkpoint);
 
 // Of a run that is over, and that others may go on from: what it left is kept, and remembered with it.
 // Returns what is wrong with it, should it be nothing that can be kept.

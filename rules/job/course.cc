@@ -102,8 +102,9 @@ class Courses::Course : public std::enable_shared_from_this<Courses::Course> {
   const Subject& subject_;
   const Description& description_;
   const Doing& doing_;
-  JobPlan plan_;  // what is resumed from is of each attempt
-  int failures_;  // of this round of tries
+  JobPlan plan_;                     // what is resumed from is of each attempt
+  std::vector<std::string> naming_;  // texts in that, which name folders of earlier runs
+  int failures_;                     // of this round of tries
   bool afresh_;
   bool is_new_ = false;  // the attempt
   std::optional<Attempt> attempt_;
@@ -135,6 +136,9 @@ Result<void> Courses::Course::find_checkpoint() {
   const CheckpointSources sources{services.host.files, services.blobs,         courses_.listings_,
                                   services.platform,   services.platform_name, tell};
   TRY_ASSIGN(std::optional<Checkpoint> checkpoint, last_checkpoint(sources, earlier, doing_.stop));
+  if (checkpoint) {
+    TRY_ASSIGN(naming_, texts_naming_folders_of(earlier, services.blobs, *checkpoint));
+  }
   resume_from(std::move(checkpoint));
   return {};
 }
@@ -149,6 +153,14 @@ Result<void> Courses::Course::settle_checkpoint(const Run& run) {
     doing_.events(
         Message{subject_.target().label, cat("Goes on from the checkpoint of run ", plan_.spec.resumed->run,
                                              " (", size_text(*plan_.spec.resumed), ")")});
+    if (!naming_.empty())
+      doing_.events(Message{subject_.target().label,
+                            cat("In it ", quoted(naming_.front()),
+                                naming_.size() == 1 ? "" : cat(" and ", naming_.size() - 1, " more"),
+                                naming_.size() == 1 ? " names" : " name",
+                                " the checkpoint folder of an earlier run: by that path the job reads and "
+                                "writes there, and not ",
+                                "in its own. Let it save paths relative to its checkpoint folder")});
   }
   return {};
 }

@@ -48,11 +48,17 @@ Result<Contract> contract_of(const Contract& usual, const Space& space, const Ru
 
 }  // namespace
 
-Result<LeftFiles> LeftFiles::by_process(FileSystem& files, const std::vector<std::string>& written) {
-  std::vector<View> views;
+Result<LeftFiles> LeftFiles::by_process(FileSystem& files, const std::vector<std::string>& written,
+                                        const std::vector<View>& seen) {
+  std::vector<View> views, all = {{"/", "/"}};
   for (const std::string& folder : written) views.push_back({folder, folder});
   TRY(resolve(files, views));
-  return LeftFiles(files, {{"/", "/"}}, std::move(views));
+  for (View view : seen) {
+    TRY_ASSIGN(view.at, follow_links(files, view.at));
+    TRY_ASSIGN(view.here, follow_links(files, view.here));
+    all.push_back(std::move(view));
+  }
+  return LeftFiles(files, std::move(all), std::move(views));
 }
 
 Result<LeftFiles> LeftFiles::in_container(FileSystem& files, std::vector<View> written) {
@@ -148,7 +154,9 @@ Result<LeftFiles> left_by(Platform& platform, FileSystem& files, const Space& sp
   for (const std::string& folder : {here.checkpoint, here.log}) {
     if (!folder.empty()) written.push_back(folder);
   }
-  return LeftFiles::by_process(files, written);
+  TRY_ASSIGN(const std::string seen, platform.left(job, {Left::kCheckpointSeen, {}, stop}));
+  if (seen.empty()) return LeftFiles::by_process(files, written);
+  return LeftFiles::by_process(files, written, {{seen, here.checkpoint}});
 }
 
 }  // namespace trainmake

@@ -26,8 +26,9 @@ class LeftFiles {
   };
 
   // Of a process of this machine, which saw what we see; `written` are folders of this machine, the first of
-  // them its output.
-  static Result<LeftFiles> by_process(FileSystem& files, const std::vector<std::string>& written);
+  // them its output. `seen`: those that it saw elsewhere, besides.
+  static Result<LeftFiles> by_process(FileSystem& files, const std::vector<std::string>& written,
+                                      const std::vector<View>& seen = {});
   // Of a container that had those to write to; the first is its output.
   static Result<LeftFiles> in_container(FileSystem& files, std::vector<View> written);
 

@@ -98,8 +98,8 @@ struct Fact {
 };
 
 // Of the folders that a job writes to. A checkpoint need not be there; "" is none, or of logs none beside the
-// output.
-enum class Left : std::uint8_t { kOutput, kCheckpoint, kLogs };
+// output. The last is the path at which the run itself saw its checkpoint folder, "" where it is no other.
+enum class Left : std::uint8_t { kOutput, kCheckpoint, kLogs, kCheckpointSeen };
 
 struct LeftRequest {
   Left what = Left::kOutput;

@@ -82,7 +82,7 @@ class FakePlatform final : public Platform {
   }
 
   Result<std::string> left(const JobHandle& handle, const LeftRequest& wanted) override {
-    if (wanted.what == Left::kLogs) return std::string();
+    if (wanted.what == Left::kLogs || wanted.what == Left::kCheckpointSeen) return std::string();
     return folder_of(handle.run) + (wanted.what == Left::kCheckpoint ? "-checkpoint" : "");
   }
   Result<void> settled(const JobHandle& handle, RunStatus end, const std::vector<std::string>&) override {

@@ -4,8 +4,9 @@ import contextlib
 import os
 import signal
 import sqlite3
+import subprocess
 
-from story import Story
+from story import BINARY, Story
 
 # Counts to `--epochs`, from where it was, and ends as it is told when it is at 2.
 COUNT = '''
@@ -17,6 +18,19 @@ while [ "$at" -lt "$2" ]; do
   echo "at $at"
   [ "$at" != 2 ] || eval "${AT_TWO:-true}"
 done
+'''
+
+
+# Goes on by a text and a link that name its model in full.
+BY_PATHS = '''
+cd "$TRAINMAKE_CHECKPOINT_DIR" || exit 1
+model=$(cat checkpoint 2>/dev/null || echo "$PWD/model")
+[ ! -e last ] || cmp -s "$model" last || echo "last is no link to it"
+echo "$TRAINMAKE_RUN" >>"$model"
+echo "$model" >checkpoint
+ln -sfn "$PWD/model" last
+while [ -n "$GATE" ] && [ ! -e "$GATE" ]; do echo waits; sleep 0.05; done
+ln -s "$PWD/last" "$TRAINMAKE_OUTPUT_DIR/model"
 '''
 
 
@@ -43,6 +57,59 @@ class Resume(Story):
         self.epochs(place, 5, 2)
         self.assertEqual(place.make("job:j").labels("reused"), ["//job:j"])
         self.assertEqual(len(place.runs()), 2)
+
+    def by_paths(self, job=""):
+        return self.place({"code/train.sh": BY_PATHS, "TRAINFILE.lua": f'''
+            code "c" {{ srcs = glob "code/**", main = "train.sh" }}
+            image "i" {{ code = "code:c", base = "scratch" }}
+            job "j" {{ image = "image:i", resume = true, params = {{ n = 1 }}, outputs = {{ model = "model" }}, {job} }}
+        '''})
+
+    def test_absolute_paths_in_it_lead_to_the_runs_own(self):
+        place = self.by_paths()
+        place.make("job:j")
+        place.replace("TRAINFILE.lua", "n = 1", "n = 2")
+        self.assertNotIn("last is no link", place.ask("job:j").exits(0).text)
+        second, first = (run["run"] for run in place.runs())
+        self.assertEqual(place.read(f".trainmake/runs/{first}/checkpoint/model"), f"{first}\n")
+        self.assertEqual(place.read(f".trainmake/runs/{second}/checkpoint/model"), f"{first}\n{second}\n")
+        self.assertEqual(place.pull("job:j", "model"), f"{first}\n{second}\n")
+        self.assertEqual(os.listdir(place.path(".trainmake/checkpoint")), ["README"])
+
+    def test_two_at_once_do_not_meet(self):
+        place = self.by_paths()
+        place.make("job:j")
+        place.replace("TRAINFILE.lua", "n = 1", f'n = 2 }}, env = {{ GATE = "{place.path("gate")}"')
+        going = place.start("job:j", "--json").until("waits")
+        second, first = (run["run"] for run in place.runs())
+        going.kill().end()  # the job goes on
+        place.ask("repro", first).exits(0)
+        place.write("gate", "")
+        place.make("job:j")
+        self.assertEqual(place.pull(second, "model"), f"{first}\n{second}\n")
+        (again,) = (run["run"] for run in place.runs() if run["run"] not in (first, second))
+        self.assertEqual(place.read(f".trainmake/runs/{again}/checkpoint/model"), f"{again}\n")
+
+    def where_nobody_may_mount(self, place, *words):
+        limits = "for kind in mnt user; do echo 0 >/proc/sys/user/max_${kind}_namespaces || exit 99; done"
+        done = subprocess.run(["unshare", "--user", "--map-root-user", "sh", "-c", f'{limits}; exec "$@"', "sh", BINARY, *words],
+                              cwd=place.root, env=place.env, capture_output=True, text=True, check=False)
+        if done.returncode == 99 or "unshare: " in done.stderr:
+            self.skipTest(done.stderr)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stderr
+
+    def test_where_nobody_may_mount_a_text_that_names_an_earlier_run_is_told(self):
+        place = self.by_paths()
+        self.assertNotIn("earlier run", self.where_nobody_may_mount(place, "job:j"))
+        place.replace("TRAINFILE.lua", "n = 1", "n = 2")
+        (first,) = (run["run"] for run in place.runs())
+        os.rename(place.path(f".trainmake/runs/{first}/checkpoint"), place.path(f".trainmake/checkpoints/run-{first}"))  # as a failed one has it
+        self.assert_told(self.where_nobody_may_mount(place, "job:j"), "In it `checkpoint` names the checkpoint folder of an earlier run: ", "Let it save paths relative to its checkpoint folder")
+        link = place.path(f".trainmake/runs/{place.runs()[0]['run']}/checkpoint/last")
+        self.assertTrue(os.path.isabs(os.readlink(link)), "as the job made it")
+        place.write("code/train.sh", 'cd "$TRAINMAKE_CHECKPOINT_DIR" && readlink last && ln -s "$PWD/last" "$TRAINMAKE_OUTPUT_DIR/model"\n')
+        self.assert_told(self.where_nobody_may_mount(place, "job:j"), "| model")
 
     def test_the_last_one_is_that_whatever_the_clock_says(self):
         place = self.counting()

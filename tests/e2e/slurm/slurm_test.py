@@ -474,6 +474,63 @@ class Resumed(OnSlurm):
                 self.assertNotIn("began at", place.ask("logs", "job:j").exits(0).out)
                 self.assert_told(place.ask("job:j", "--retry").exits(0), "began at 1")
 
+    def test_a_checkpoint_that_changes_while_its_job_waits_and_keeps_its_size(self):
+        place = self.failing("resume = true")
+        env = self.wrapped_sbatch(place, 'real --hold "$@"')
+        going = place.start("job:j", "--retry", "--json", env=env)
+        number = eventually(lambda: len(place.runs()) == 2 and place.runs()[0]["job"], "no number")
+        folder = self.checkpoint_of(place, place.runs()[0])
+        as_it_was = (folder / "step").stat()
+        (folder / "step").write_text("7\n")
+        os.utime(folder / "step", ns=(as_it_was.st_atime_ns, as_it_was.st_mtime_ns))
+        self.slurm("scontrol", "release", number)
+        self.assert_told(going.end().exits(1), "Not begun: of the checkpoint of run ", "./step in ", "is not what was placed there; trying again places it anew")
+        self.assertNotIn("began at", place.ask("logs", "job:j").exits(0).out)
+        self.assert_told(place.ask("job:j", "--retry").exits(0), "began at 1")
+
+    def by_absolute_paths(self, nodes=1):
+        """Goes on by a text and a link that name its model in full, and shows in which folder it did so."""
+        place = self.place({"code/train.sh": f'''[ "${{RANK:-0}}" = 0 ] || exit 0
+cd "$TRAINMAKE_CHECKPOINT_DIR" || exit 1
+model=$(cat checkpoint 2>/dev/null || echo "$PWD/model")
+echo "$TRAINMAKE_RUN $(readlink last)" >>"$model"
+echo "$model" >checkpoint
+ln -sfn "$PWD/model" last
+echo "at $PWD as $(id -u), in $TRAINMAKE_PARAMS $(cat "$TRAINMAKE_PARAMS") $1 $2"
+ln -s "$PWD/last" "$TRAINMAKE_OUTPUT_DIR/model"
+''', "TRAINFILE.lua": f'''
+            code "c" {{ srcs = glob "code/**", main = "train.sh" }}
+            image "i" {{ code = "code:c", base = "scratch" }}
+            job "j" {{ image = "image:i", resume = true, resources = {{ nodes = {nodes} }}, params = {{ n = 1 }}, outputs = {{ model = "model" }} }}
+        '''})
+        return self.on_slurm(place)
+
+    def test_absolute_paths_in_it_lead_to_the_runs_own(self):
+        for nodes in (1, 2):
+            with self.subTest(nodes=nodes):
+                place = self.by_absolute_paths(nodes)
+                place.make("job:j")
+                place.replace("TRAINFILE.lua", "n = 1", "n = 2")
+                answer = place.make("job:j")
+                seen = place.path("shared/checkpoint")
+                self.assert_told("\n".join(line["line"] for line in answer.events("log")), f"at {seen} as {os.getuid()}", 'seen/params.json {"n":2}')
+                second, first = (run["run"] for run in place.runs())
+                self.assertEqual(place.pull("job:j", "model"), f"{first} \n{second} model\n")
+                (model,) = place.path("shared/runs").glob(f"*/{first}/checkpoint/model")
+                self.assertEqual(model.read_text(), f"{first} \n")
+                self.assertEqual(os.listdir(seen), ["README"])
+
+    def test_a_node_that_makes_no_mounts_says_what_the_checkpoint_names_in_vain(self):
+        place = self.by_absolute_paths()
+        place.make("job:j")
+        place.replace("TRAINFILE.lua", "n = 1", "n = 2")
+        env = self.wrapped_sbatch(place, 'for script do :; done\nsed -i "s,seen/view true,false," "$script"\nreal "$@"')
+        answer = place.ask("job:j", env=env)
+        self.assert_told(answer, "In its checkpoint checkpoint names ", "Let it save paths relative to its checkpoint folder")
+        self.assertEqual(answer.code, 0)
+        second, first = (run["run"] for run in place.runs())
+        self.assertEqual(place.pull("job:j", "model"), f"{first} \n")
+
     def test_one_that_was_cancelled_there(self):
         place, gate = self.counting()
         going = place.start("job:slow", "--json").until("began at 0")

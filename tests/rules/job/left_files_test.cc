@@ -68,6 +68,16 @@ TEST_F(Left, AProcesssLinksLeadWhereverTheyDo) {
   EXPECT_EQ(at(by_process(), "l"), "/ckpt/last");
 }
 
+TEST_F(Left, AProcesssLinksLeadToAFolderThatItSawElsewhere) {
+  files_.put("/seen/README", "");
+  files_.put_link("/way", "seen");
+  link("/way/last");
+  EXPECT_EQ(at(by_process(), "l"), "/seen/last");
+  const LeftFiles left = *LeftFiles::by_process(files_, {"/run/output", "/ckpt"}, {{"/way", "/ckpt"}});
+  EXPECT_EQ(at(left, "l"), "/ckpt/last");
+  EXPECT_TRUE(left.is_written("/ckpt/last"));
+}
+
 TEST_F(Left, OurOwnWayToTheFoldersMayHaveLinks) {
   files_.put_link("/shortcut", "run");
   const LeftFiles left = *LeftFiles::in_container(files_, {{"/output", "/shortcut/output"}});

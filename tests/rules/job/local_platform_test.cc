@@ -445,8 +445,11 @@ TEST(RunFolder, AnOrderSurvivesTheDisk) {
   order.container->gpus = ContainerGpus{"/cdi"};
   order.container->wanted = "apptainer";
   order.gpus = GpuRequest{2, "/bin", "0,1", "/queue"};
+  order.seen = {{"/checkpoints/run-1", "/checkpoint"}};
   const auto read = parse_order(render(order));
   ASSERT_TRUE(read);
+  EXPECT_EQ(read->seen, order.seen);
+  EXPECT_EQ(checkpoint_of(*read), "/checkpoints/run-1");
   EXPECT_EQ(read->job.arguments, order.job.arguments);
   EXPECT_EQ(read->job.environment, order.job.environment);
   EXPECT_EQ(read->read_only, order.read_only);
@@ -465,6 +468,18 @@ TEST(RunFolder, AnOrderSurvivesTheDisk) {
   EXPECT_EQ(read->container->mounts, order.container->mounts);
   EXPECT_FALSE(parse_order(render(order).substr(0, 40)));
   EXPECT_FALSE(parse_order(""));
+}
+
+TEST(RunFolder, AnOrderFromBeforeACheckpointWasSeenElsewhereIsRead) {
+  Order order;
+  order.job.arguments = {"a"};
+  order.job.environment = {{"TRAINMAKE_CHECKPOINT_DIR", "/checkpoints/run-1"}};
+  std::string bytes = render(order);
+  bytes.replace(bytes.find("-2\n"), 3, "-1\n");
+  bytes.resize(bytes.size() - 8);  // how many are seen
+  const auto read = parse_order(bytes);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(checkpoint_of(*read), "/checkpoints/run-1");
 }
 
 TEST(RunFolder, AnOrderOfSeveralProcessesSurvivesTheDisk) {

@@ -1,5 +1,8 @@
 // `resume = true`: a run goes on from the checkpoint that the one before left, however that ended.
+#include <map>
+
 #include "rules/job/checkpoint.h"
+#include "rules/job/contracts.h"
 #include "tests/rules/job/job_world.h"
 #include "tests/rules/job/local_world.h"
 
@@ -157,7 +160,7 @@ TEST(Resume, LinksAndModesOfACheckpointAreKept) {
   world.folder.write("left/step-2/model", "weights");
   std::filesystem::permissions(world.folder.path("left/step-2/model"), std::filesystem::perms::owner_all);
   std::filesystem::create_directory_symlink("step-2", world.folder.path("left/latest"));
-  const auto kept = keep_checkpoint(world.host.files, world.blobs, world.folder.path("left"), {});
+  const auto kept = keep_checkpoint(world.host.files, world.blobs, {world.folder.path("left")}, {});
   ASSERT_TRUE(kept && *kept);
   JobSpec spec =
       script_spec(1,
@@ -171,10 +174,89 @@ TEST(Resume, LinksAndModesOfACheckpointAreKept) {
   EXPECT_EQ(**world.blobs.read((*kept)->files->back().sha256), "weights");
 }
 
+TEST(Resume, ALinkIntoTheCheckpointItselfIsKeptAsARelativeOne) {
+  LocalWorld world;
+  const std::string own = world.folder.path("left");
+  world.folder.write("left/a/x", "");
+  const auto link = [&](const char* at, const std::string& to) {
+    std::filesystem::create_symlink(to, world.folder.path(cat("left/", at)));
+  };
+  link("1", own + "/a/x");
+  link("a/2", "/seen/here/a/x");
+  link("a/3", "/moved/since/run-0123456789ab/a");
+  link("4", "/seen/here");
+  link("5", "/etc/passwd");
+  link("6", "/seen/here/../x");
+  link("7", own + "-too/x");
+  link("8", "a/x");
+  const auto kept = keep_checkpoint(world.host.files, world.blobs, {own, "/seen/here", "0123456789ab"}, {});
+  ASSERT_TRUE(kept && *kept);
+  std::map<std::string, std::string> links;
+  for (const ListedFile& file : *(*kept)->files) links[file.key] = file.link_target;
+  EXPECT_EQ(links, (std::map<std::string, std::string>{{"1", "a/x"},
+                                                       {"4", "."},
+                                                       {"5", "/etc/passwd"},
+                                                       {"6", "/seen/here/../x"},
+                                                       {"7", own + "-too/x"},
+                                                       {"8", "a/x"},
+                                                       {"a/2", "../a/x"},
+                                                       {"a/3", "../a"},
+                                                       {"a/x", ""}}));
+}
+
+TEST(Resume, ATextThatNamesAnEarlierRunsFolderIsTold) {
+  for (const char* text : {"/checkpoints/run-ID/m", "all: \"/w/run-ID\"", "run-ID/m", "/run-IDff/m"}) {
+    ResumeWorld world;
+    world.set("resume", value_of(false));
+    world.train("fail", 1);
+    const std::string first = world.runs.runs[0].id;
+    std::string words = text;
+    words.replace(words.find("ID"), 2, first);
+    world.folder.write(cat("fake/", first, "-checkpoint/named"), words);
+    world.retry = true;
+    world.train("fail", 1);
+    const bool names =
+        words.find(cat("/run-", first)) != words.npos && words.find(cat(first, "ff")) == words.npos;
+    EXPECT_EQ(world.messages().find("In it `named` names the checkpoint folder of an earlier run") !=
+                  std::string::npos,
+              names)
+        << text;
+    EXPECT_EQ(world.resumed_by_newest(), first);
+  }
+}
+
+TEST(Resume, AllRunsSeeTheirCheckpointFolderAtOnePath) {
+  LocalWorld world;
+  const std::string at = world.folder.path("cache/checkpoint");
+  std::filesystem::create_directories(at);
+  if (!can_show({at, at})) GTEST_SKIP() << "no mounts here";
+  const std::string script = cat("cd $TRAINMAKE_CHECKPOINT_DIR; echo $TRAINMAKE_CHECKPOINT_DIR; cat step ",
+                                 at, "/step 2>/dev/null; echo $TRAINMAKE_RUN >step; ls");
+  const JobSpec first = script_spec(1, script), second = script_spec(2, script);
+  for (const JobSpec& spec : {first, second}) {
+    EXPECT_EQ(world.run(spec).status, RunStatus::kSucceeded);
+    EXPECT_EQ(world.log(spec), cat(at, "\nstep\n"));
+    const JobHandle job{spec.run, spec.key, ""};
+    EXPECT_EQ(*world.platform.left(job, {Left::kCheckpointSeen}), at);
+    EXPECT_EQ(*world.platform.left(job, {Left::kCheckpoint}),
+              world.folder.path(cat("cache/checkpoints/", spec.checkpoint)));
+    EXPECT_EQ(world.folder.read(cat("cache/checkpoints/", spec.checkpoint, "/step")), spec.run + "\n");
+  }
+  EXPECT_FALSE(world.folder.has("cache/checkpoint/step"));
+}
+
+TEST(Resume, UnderAContractWithFoldersOfItsOwnItIsBelowTheRun) {
+  LocalWorld world({}, *contract_named(Space(), "ti"));
+  const JobSpec spec = script_spec(1, "echo $TRAINMAKE_CHECKPOINT_DIR");
+  EXPECT_EQ(world.run(spec).status, RunStatus::kSucceeded);
+  EXPECT_EQ(world.log(spec), world.folder.path(cat("cache/checkpoints/", spec.checkpoint, "\n")));
+  EXPECT_EQ(*world.platform.left({spec.run, spec.key, ""}, {Left::kCheckpointSeen}), "");
+}
+
 TEST(Resume, AnEmptyFolderIsNoCheckpoint) {
   LocalWorld world;
   std::filesystem::create_directories(world.folder.path("left/empty"));
-  const auto kept = keep_checkpoint(world.host.files, world.blobs, world.folder.path("left"), {});
+  const auto kept = keep_checkpoint(world.host.files, world.blobs, {world.folder.path("left")}, {});
   ASSERT_TRUE(kept);
   EXPECT_FALSE(*kept);
 }

@@ -65,7 +65,7 @@ TEST_F(SlurmContainer, WhatItLeavesIsOursAndWhatItChangesIsGone) {
   EXPECT_EQ(stat.st_uid, ::geteuid());
   JobSpec again = world.inside(script_spec(2, "test -e /bin/made || echo clean; cat /checkpoint/c"));
   const std::string left = *world.platform.left({spec.run, spec.key, ""}, {Left::kCheckpoint});
-  again.resumed = **keep_checkpoint(real_file_system(), world.blobs, left, {});
+  again.resumed = **keep_checkpoint(real_file_system(), world.blobs, {left}, {});
   EXPECT_EQ(log_of(again), "clean\non\n");
 }
 

@@ -173,6 +173,51 @@ TEST(SlurmScript, JobThatGoesOnFromACheckpoint) {
   expect_golden("slurm/resumed.txt", render_script(rendered.job()));
 }
 
+TEST(SlurmScript, ItsContentIsComparedByWhatSha256sumReads) {
+  const ScratchFolder folder;
+  Listing files = {{"a b", "", "", 1, 0644, {}, {}},
+                   {"c\\d\ne", "", "", 1, 0644, {}, {}},
+                   {"last", "", "a b", 0, 0644, {}, {}}};
+  for (ListedFile& file : files) file.sha256 = sha256_of("x");
+  folder.write("a b", "x");
+  folder.write("c\\d\ne", "x");
+  folder.write("sums", render_sums(files));
+  const auto told = [&] {
+    return real_processes()
+        .run({{"/bin/sh", "-c", "sha256sum -c sums 2>/dev/null"}, {{"PATH", "/usr/bin:/bin"}}, folder.path()},
+             {})
+        ->output;
+  };
+  EXPECT_EQ(told(), "./a b: OK\n\\./c\\\\d\\ne: OK\n");
+  folder.write("a b", "y");
+  EXPECT_TRUE(told().starts_with("./a b: FAILED\n"));
+}
+
+TEST(SlurmScript, TimeToReadACheckpointIsAskedForBeside) {
+  Rendered rendered;
+  rendered.spec.timeout_s = 3600;
+  const Listing files = {{"model", "", "", 120ULL << 30U, 0644, {}, {}}};
+  rendered.spec.resumed = Checkpoint{"ba9876543210", "", std::make_shared<const Listing>(files)};
+  EXPECT_EQ(rendered.asked().back(), "--time=71");
+}
+
+TEST(SlurmScript, JobWhoseCheckpointFolderIsSeenWhereAllRunsSeeTheirs) {
+  Rendered rendered;
+  rendered.spec.resume = true;
+  rendered.spec.resources = Table({}, {{"nodes", value_of(std::int64_t{2})}});
+  rendered.spec.args = {{"ckpt", value_of(PlacedPath{Place::kCheckpoint, "last"})}};
+  ASSERT_TRUE(is_to_be_seen(rendered.job()));
+  const BatchJob seen = as_seen(rendered.job());
+  expect_golden("slurm/seen.txt", cat(render_script(rendered.job()), "\n==== seen/command\n",
+                                      render_command(seen), "\n==== seen/task\n", render_task(seen),
+                                      "\n==== seen/view\n", render_view(rendered.job())));
+  rendered.contract = *contract_named(Space(), "ti");
+  EXPECT_FALSE(is_to_be_seen(rendered.job())) << "its places are below the run's";
+  rendered.contract = default_contract();
+  rendered.options.container = true;
+  EXPECT_FALSE(is_to_be_seen(rendered.job()));
+}
+
 TEST(SlurmScript, CommandWithOddCharacters) {
   Rendered rendered;
   rendered.spec.secrets = {"TOKEN"};
@@ -268,6 +313,50 @@ TEST(SlurmScript, JobOfTorchrun) {
 
 TEST(SlurmScript, JobWithParameterServers) {
   expect_golden("slurm/ps_worker.txt", distributed({{"kind", value_of(std::string("ps_worker"))}}, 2));
+}
+
+TEST(SlurmScript, JobOfMxnet) {
+  expect_golden("slurm/dmlc.txt", distributed({{"kind", value_of(std::string("dmlc"))}}, 2));
+}
+
+// What the filter makes of lines as srun labels them.
+std::string named(const Rendered& rendered, const std::string& lines) {
+  const ScratchFolder folder;
+  folder.write("names", render_names(rendered.job()));
+  folder.write("lines", lines);
+  return real_processes()
+      .run({{"/bin/sh", "-c", "sed -u -f names <lines"}, {{"PATH", "/usr/bin:/bin"}}, folder.path()}, {})
+      ->output;
+}
+
+TEST(SlurmScript, LinesSayWhoseTheyAreAsOnOtherPlatforms) {
+  Rendered rendered;
+  rendered.spec.resources = Table({}, {{"nodes", value_of(std::int64_t{2})}});
+  const std::string lines = " 0: a: b\n01: \n10: 11: x\nsrun: error: n1: task 2: Exited\n";
+  EXPECT_EQ(named(rendered, lines), "[0] a: b\n[1] \n[10] 11: x\nsrun: error: n1: task 2: Exited\n");
+  rendered.spec.distribution =
+      *table_of({{"kind", value_of(std::string("ps_worker"))}, {"workers", value_of(std::int64_t{9})}})
+           .table();
+  EXPECT_EQ(named(rendered, lines),
+            "[ps 0] a: b\n[ps 1] \n[worker 8] 11: x\nsrun: error: n1: task 2: Exited\n");
+}
+
+TEST(SlurmScript, WhatAJobAndItsPlatformWantOfANodeIsAskedForTogether) {
+  Rendered rendered;
+  rendered.options.extra = {{"constraint", "ib&ssd"}, {"exclude", "n7"}};
+  EXPECT_EQ(rendered.asked(),
+            (Words{"--nodes=1", "--ntasks-per-node=1", "--constraint=ib&ssd", "--exclude=n7"}));
+  rendered.spec.resources = Table({}, {{"instance", value_of(std::string("a100"))}});
+  EXPECT_EQ(rendered.asked(),
+            (Words{"--nodes=1", "--ntasks-per-node=1", "--constraint=a100&ib&ssd", "--exclude=n7"}));
+  rendered.options.extra = {{"constraint", "ib|roce"}};
+  const auto options = render_options(rendered.job());
+  ASSERT_FALSE(options);
+  EXPECT_EQ(options.error().blame, Blame::kUser);
+  EXPECT_NE(options.error().message.find("`a100`, and `extra.constraint` of the platform `ib|roce`"),
+            std::string::npos);
+  rendered.spec.resources = {};
+  EXPECT_EQ(rendered.asked().back(), "--constraint=ib|roce");
 }
 
 TEST(SlurmScript, JobOfTensorFlow) {

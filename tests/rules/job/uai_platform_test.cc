@@ -767,7 +767,7 @@ TEST(UaiPlatform, AJobGoesOnFromACheckpointThatIsPutIntoItsFolder) {
   world.await_end(first);
   const std::string left = *world.platform.left(first, {Left::kCheckpoint});
   EXPECT_EQ(*read_file(real_file_system(), path_join(left, "deep/c")), "one\n");
-  auto kept = keep_checkpoint(real_file_system(), world.blobs, left, {});
+  auto kept = keep_checkpoint(real_file_system(), world.blobs, {left}, {});
   ASSERT_TRUE(kept && *kept);
   ASSERT_TRUE(world.platform.settled(first, RunStatus::kSucceeded, {}));
   EXPECT_FALSE(real_file_system().look(left)->exists());

@@ -24,6 +24,8 @@ namespace {
 
 constexpr std::chrono::seconds kLongestStart{20};
 constexpr const char* kUsualPath = "/usr/bin:/bin";
+constexpr const char* kOfSeenFolder =
+    "A job sees its run's checkpoint folder here, and no other; it lies in checkpoints/.\n";
 
 Result<std::optional<Start>> start_of(FileSystem& files, const RunFolder& run) {
   TRY_ASSIGN(const std::optional<std::string> text, read_file_if_there(files, run.started()));
@@ -74,12 +76,16 @@ Contract contract_of_process(const Host& host, Contract contract) {
   return contract;
 }
 
+Result<std::optional<Order>> order_of(FileSystem& files, const RunFolder& run) {
+  TRY_ASSIGN(const std::optional<std::string> bytes, read_file_if_there(files, run.order()));
+  return bytes ? parse_order(*bytes) : std::nullopt;
+}
+
 // It goes with what the run left.
 Result<void> keep_checkpoint(FileSystem& files, const RunFolder& run) {
-  TRY_ASSIGN(const std::optional<std::string> bytes, read_file_if_there(files, run.order()));
-  const std::optional<Order> order = bytes ? parse_order(*bytes) : std::nullopt;
+  TRY_ASSIGN(const std::optional<Order> order, order_of(files, run));
   if (!order) return {};
-  const std::string folder = folder_named(*order, kCheckpointFolder);
+  const std::string folder = checkpoint_of(*order);
   if (folder.empty()) {
     return fail(step_error(cat(quoted(run.order()), " names no ", quoted(kCheckpointFolder), ", so that the ",
                                "checkpoint of run ", quoted(path_name(run.top)), " stays where it is"),
@@ -196,13 +202,30 @@ std::string LocalPlatform::checkpoint_folder(std::string_view name) const {
   return path_join(workspace_.cache, cat("checkpoints/", name));
 }
 
+// All runs see theirs there, or paths in a checkpoint would lead to the run that left it. A contract with
+// folders of its own has it below the run's; where the kernel allows no mounts, each is where it lies.
+Result<std::string> LocalPlatform::checkpoint_seen() {
+  if (traits.contract.places) return std::string();
+  std::string at = path_join(workspace_.cache, "checkpoint");
+  const std::lock_guard lock(seen_mutex_);
+  if (!can_show_) {
+    TRY(host_.files.make_folder(at));
+    TRY(write_file(host_.files, path_join(at, "README"), kOfSeenFolder));
+    can_show_ = can_show({at, at});
+  }
+  return *can_show_ ? std::move(at) : std::string();
+}
+
 Result<PrepareOptions> LocalPlatform::how_to_prepare(const JobSpec& spec, const RunFolder& run,
                                                      std::string checkpoint) {
   PrepareOptions options{traits.contract, workspace_.root, std::move(checkpoint),
                          host_.environment.get("PATH").value_or(kUsualPath)};
   TRY_ASSIGN(options.gpus, gpus_for(spec.resources));
   TRY_ASSIGN(options.limits, limits_for(spec.resources));
-  if (!options_.container) return options;
+  if (!options_.container) {
+    TRY_ASSIGN(options.checkpoint_seen, checkpoint_seen());
+    return options;
+  }
   CHECK(spec.root.has_value());
   TRY_ASSIGN(const Runtime runtime, find_runtime(host_, path_join(run.top, "runtimes"),
                                                  runtime_memo(spec.root->folder), {options_.runtime, true}));
@@ -409,6 +432,7 @@ Result<void> LocalPlatform::end_leftovers(const RunFolder& run, const Start& sta
 Result<std::string> LocalPlatform::left(const JobHandle& job, const LeftRequest& wanted) {
   const RunFolder run = folder_of(job.run);
   if (wanted.what == Left::kCheckpoint) return checkpoint_of(run);
+  if (wanted.what == Left::kCheckpointSeen) return checkpoint_seen_by(run);
   return wanted.what == Left::kLogs ? run.log_folder() : run.output();
 }
 
@@ -416,10 +440,13 @@ Result<std::string> LocalPlatform::left(const JobHandle& job, const LeftRequest&
 Result<std::string> LocalPlatform::checkpoint_of(const RunFolder& run) {
   TRY_ASSIGN(const bool is_its_own, is_there(host_.files, run.checkpoint()));
   if (is_its_own) return run.checkpoint();
-  TRY_ASSIGN(const std::optional<std::string> bytes, read_file_if_there(host_.files, run.order()));
-  const std::optional<Order> order = bytes ? parse_order(*bytes) : std::nullopt;
-  return order ? folder_named(*order, kCheckpointFolder)
-               : checkpoint_folder(own_checkpoint(path_name(run.top)));
+  TRY_ASSIGN(const std::optional<Order> order, order_of(host_.files, run));
+  return order ? trainmake::checkpoint_of(*order) : checkpoint_folder(own_checkpoint(path_name(run.top)));
+}
+
+Result<std::string> LocalPlatform::checkpoint_seen_by(const RunFolder& run) {
+  TRY_ASSIGN(const std::optional<Order> order, order_of(host_.files, run));
+  return order && !order->seen.empty() ? order->seen.front().at : std::string();
 }
 
 Result<void> LocalPlatform::settled(const JobHandle& job, RunStatus end,

@@ -72,6 +72,9 @@ class LocalPlatform final : public Platform {
   Result<bool> is_supervised(const RunFolder& run);
   Result<std::string> checkpoint_of(const RunFolder& run);
   std::string checkpoint_folder(std::string_view name) const;
+  // Where a process sees its own; "" is where that lies.
+  Result<std::string> checkpoint_seen();
+  Result<std::string> checkpoint_seen_by(const RunFolder& run);
   Result<JobStatus> living_status(const RunFolder& run, JobStatus status);
   Result<void> end_supervised(const RunFolder& run, const Start& start);
   // Of a run whose supervisor is gone, unless it left word of the end.
@@ -83,6 +86,8 @@ class LocalPlatform final : public Platform {
   LocalOptions options_;
   std::mutex gpus_mutex_;          // guards what follows
   std::uint64_t enough_gpus_ = 0;  // that many were seen to be here
+  std::mutex seen_mutex_;          // guards what follows
+  std::optional<bool> can_show_;   // a folder at another place; nothing: not tried yet
 };
 
 }  // namespace trainmake

@@ -212,10 +212,12 @@ Result<void> prepare(FileSystem& files, Blobs& blobs, const JobSpec& spec, const
                     [&](const std::string& name) { return kept.contains(path_join(run.top, name)); }));
   const Folders real{run.code(),       run.data(), run.output(), options.checkpoint,
                      run.log_folder(), run.home(), run.params()};
+  Folders seen = real;
+  if (!options.checkpoint_seen.empty()) seen.checkpoint = options.checkpoint_seen;
   const std::optional<Distribution> distribution = distribution_of(spec.distribution, spec.resources);
   // Files are the same for all; where they name a host, it is the first one.
   const Rank first = distribution ? Rank{.host = loopback_host(0), .hosts = hosts_of(*distribution)} : Rank{};
-  const ContractLayout layout = layout_below(options.contract, spec, real, run.places(), first);
+  const ContractLayout layout = layout_below(options.contract, spec, seen, run.places(), first);
   static const Listing kNoCode;
   const Listing& code = spec.code ? *spec.code : kNoCode;
   TRY(check_code(layout, code, real.code));
@@ -240,8 +242,9 @@ Result<void> prepare(FileSystem& files, Blobs& blobs, const JobSpec& spec, const
   if (order.container) {
     TRY(prepare_in_container(files, spec, run, real, views, options, first, order));
   } else {
-    TRY(prepare_processes(files, spec, run, real, layout, options, order));
+    TRY(prepare_processes(files, spec, run, seen, layout, options, order));
     order.read_only = std::move(views);
+    if (seen.checkpoint != real.checkpoint) order.seen = {{real.checkpoint, seen.checkpoint}};
   }
   order.gpus = options.gpus;
   order.limits = options.limits;

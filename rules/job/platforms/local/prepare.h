@@ -21,6 +21,7 @@ struct PrepareOptions {
   std::optional<GpuRequest> gpus = {};
   ResourceLimits limits = {};
   LayoutProgress* progress = nullptr;  // hears of what is copied
+  std::string checkpoint_seen = {};    // where a process sees `checkpoint`; "" is there
 };
 
 Result<void> prepare(FileSystem& files, Blobs& blobs, const JobSpec& spec, const RunFolder& run,

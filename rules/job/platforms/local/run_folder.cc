@@ -6,13 +6,15 @@
 #include "engine/base/codec.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "rules/job/contracts.h"
 #include "rules/job/order_codec.h"
-
 #include "rules/job/process_names.h"
+
 namespace trainmake {
 namespace {
 
-constexpr std::string_view kOrderMagic = "tm-order-1\n";
+constexpr std::string_view kOrderMagic = "tm-order-2\n";
+constexpr std::string_view kOrderMagicBefore = "tm-order-1\n";  // without `seen`
 
 void encode_gpus(const GpuRequest& request, Encoder& encoder) {
   encoder.number(request.count);
@@ -80,6 +82,11 @@ std::string render(const Order& order) {
   if (order.gpus) encode_gpus(*order.gpus, encoder);
   encoder.number(order.limits.memory_bytes);
   encoder.real(order.limits.cpus);
+  encoder.number(order.seen.size());
+  for (const SeenFolder& each : order.seen) {
+    encoder.string(each.folder);
+    encoder.string(each.at);
+  }
   if (!order.distribution) return out;
   encode_distribution(*order.distribution, encoder);
   encoder.number(order.tasks.size());
@@ -88,7 +95,8 @@ std::string render(const Order& order) {
 }
 
 std::optional<Order> parse_order(std::string_view bytes) {
-  if (!bytes.starts_with(kOrderMagic)) return std::nullopt;
+  const bool has_seen = bytes.starts_with(kOrderMagic);
+  if (!has_seen && !bytes.starts_with(kOrderMagicBefore)) return std::nullopt;
   Decoder decoder(bytes.substr(kOrderMagic.size()));
   Order order;
   order.job = decode_job(decoder);
@@ -105,6 +113,11 @@ std::optional<Order> parse_order(std::string_view bytes) {
     if (decoder.byte() != 0) order.gpus = decode_gpus(decoder);
     order.limits.memory_bytes = decoder.number();
     order.limits.cpus = decoder.real();
+  }
+  if (has_seen) order.seen.resize(decoder.count(16));
+  for (SeenFolder& each : order.seen) {
+    each.folder = decoder.string();
+    each.at = decoder.string();
   }
   // What follows is there for several processes alone.
   if (!decoder.at_end()) {
@@ -126,6 +139,10 @@ std::string folder_named(const Order& order, const std::string& variable) {
   const auto mount = std::find_if(mounts.begin(), mounts.end(),
                                   [&](const ContainerMount& each) { return each.at == named->second; });
   return mount == mounts.end() ? "" : mount->source;
+}
+
+std::string checkpoint_of(const Order& order) {
+  return order.seen.empty() ? folder_named(order, kCheckpointFolder) : order.seen.front().folder;
 }
 
 std::map<std::string, std::string> marks_of(const Order& order) {

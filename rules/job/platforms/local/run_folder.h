@@ -68,11 +68,14 @@ struct Order {
   // Of several processes: how they are told of each other, and each as far as that is known before.
   std::optional<Distribution> distribution = {};
   std::vector<RenderedJob> tasks = {};  // by rank
+  std::vector<SeenFolder> seen = {};    // of a process: its checkpoint folder, where all runs see theirs
 };
 std::string render(const Order& order);
 std::optional<Order> parse_order(std::string_view bytes);
 // The folder of this machine that a variable of the job names; "" when it names none.
 std::string folder_named(const Order& order, const std::string& variable);
+// Where its checkpoint folder lies on this machine; "" when the order does not say.
+std::string checkpoint_of(const Order& order);
 // What the process that is started has in its environment and nobody else's has: an id alone may be that of a
 // run in a copy of the workspace. Empty when the order lacks it.
 std::map<std::string, std::string> marks_of(const Order& order);

@@ -55,6 +55,7 @@ Result<StartedProcess> start_process(Host& host, const Order& order, const Rende
   ChildRequest request{job.arguments, job.environment, job.folder, order.read_only};
   for (const auto& [name, value] : secrets) request.environment[name] = value;
   request.interactive = streams == Streams::kOurs;
+  request.seen = order.seen;
   TRY_ASSIGN(Child child, Child::start(request));
   return StartedProcess{{}, std::move(child)};
 }

@@ -92,13 +92,13 @@ constexpr const char* kDiskOfNode = R"sh(set -- "$@" "TMPDIR=${TMPDIR:-/tmp}"
 constexpr const char* kTrap = R"sh(
 trap 'asked=true; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM
 )sh";
-constexpr const char* kBegin = R"sh(env -i "$@" /bin/sh ./command </dev/null &
+constexpr const char* kBegin = R"sh(env -i "$@" $how </dev/null &
 )sh";
 // Srun tells of each line whose it is, by its rank; what it says itself begins with nothing of the kind.
 constexpr const char* kBeginProcesses = R"sh(mkfifo words || leave 1
 (trap '' TERM; exec sed -u -f names <words) &
 namer=$!
-env -i "$@" /bin/sh ./command </dev/null >words 2>&1 &
+env -i "$@" $how </dev/null >words 2>&1 &
 )sh";
 constexpr const char* kLookOut = R"sh(child=$!
 (
@@ -164,6 +164,22 @@ if [ ! -e begun ]; then
   fi
 fi
 )sh";
+// Where the node shows no folder elsewhere, what a checkpoint says of that place leads to nothing.
+constexpr const char* kCommand = "how='/bin/sh ./command'\n";
+constexpr const char* kCommandSeen = R"sh(if /bin/sh seen/view true 2>/dev/null; then
+  how=$seen
+elif [ ! -e begun ]; then
+  named=$(find "$checkpoint" -type f -size -2048 -exec grep -lF "$at/" {} + | head -n 1)
+  [ -z "$named" ] || echo "In its checkpoint ${named#"$checkpoint/"} names $at, where this node can show nothing: 'unshare' makes no mount namespace on it. By that path the job finds nothing. Let it save paths relative to its checkpoint folder, or run in a container" >&2
+fi
+)sh";
+constexpr const char* kView = R"sh(if [ "$(id -u)" -eq 0 ]; then
+  exec unshare --mount /bin/sh -c 'mount --bind "$1" "$2" && shift 2 && exec "$@"' sh "$real" "$at" "$@"
+fi
+# Only root may mount; then it is again who it is.
+exec unshare --user --map-root-user --mount /bin/sh -c 'mount --bind "$1" "$2" && user=$3 group=$4 && shift 4 &&
+  exec unshare --user "--map-user=$user" "--map-group=$group" "$@"' sh "$real" "$at" "$(id -u)" "$(id -g)" "$@"
+)sh";
 
 std::string check_checkpoint(const BatchJob& job) {
   std::string text = cat("checkpoint=", shell_line(job.folders.checkpoint), "\n", kCheckpointIsGone);
@@ -172,6 +188,12 @@ std::string check_checkpoint(const BatchJob& job) {
     for (const ListedFile& file : *job.spec.resumed->files) count += file.link_target.empty() ? 1 : 0;
     text += cat("from=", job.spec.resumed->run, " whole='", count, " files, ", bytes_resumed(job.spec),
                 " bytes'\n", kCheckpointIsNotWhole);
+  }
+  text += kCommand;
+  if (is_to_be_seen(job)) {
+    const bool has_processes = task_layout(job.spec).is_started_by_srun;  // each of which sees it then
+    text += cat("at=", shell_line(checkpoint_seen_folder(job.options.shared_dir)), " seen='",
+                has_processes ? "" : "/bin/sh seen/view ", "/bin/sh seen/command'\n", kCommandSeen);
   }
   return text + ": >begun || leave 1\n";
 }
@@ -210,6 +232,7 @@ Result<void> add_resources(const BatchJob& job, Words& words) {
 }
 
 // A minute more than the job gives itself, which is to end it, as far as its partition gives that.
+// What it goes on from is read before its time begins.
 std::int64_t minutes_asked_for(const BatchJob& job) {
   constexpr std::uint64_t kReadInAMinute = 12ULL << 30U;
   const std::int64_t minutes =
@@ -227,6 +250,8 @@ void add_extra(const BatchJob& job, Words& words) {
       gres.push_back(value);
     } else if (value.empty()) {
       words.add(cat("--", name));
+    } else if (&value == extra_of(job.options, "constraint")) {
+      continue;  // with what the job says
     } else if (name != "time" || job.spec.timeout_s == 0) {
       words.add(name, value);
     }
@@ -234,7 +259,6 @@ void add_extra(const BatchJob& job, Words& words) {
   words.add("gres", join(gres, ","));
 }
 
-// What it goes on from is read before its time begins.
 struct Identity {
   std::string name, comment, folder, log, elements;
   std::string environment;  // what of ours the script gets
@@ -279,8 +303,6 @@ ContractLayout outside_of_container(const BatchJob& job) {
   return {std::move(inside.folders), {}, std::move(inside.files)};
 }
 
-    } else if (&value == extra_of(job.options, "constraint")) {
-      continue;  // with what the job says
 // Folders of ours that others are mounted on in a container.
 std::string mount_points(const BatchJob& job) {
   std::string text;
@@ -458,6 +480,24 @@ std::string render_command(const BatchJob& job) {
     text += cat(". ", secrets, "\nrm -f ", secrets, "\n");
   }
   return text + (task_layout(job.spec).is_started_by_srun ? render_srun(job) : last_step(job));
+}
+
+bool is_to_be_seen(const BatchJob& job) {
+  return job.spec.resume && !is_in_container(job) && !job.contract.places;
+}
+
+BatchJob as_seen(BatchJob job) {
+  job.folders.checkpoint = checkpoint_seen_folder(job.options.shared_dir);
+  job.folders.params = job.run.seen_params();
+  job.is_seen = true;
+  return job;
+}
+
+std::string render_view(const BatchJob& job) {
+  return cat(
+      "#!/bin/sh\n# Becomes its words where the run's checkpoint folder lies at the path at which all ",
+      "runs see theirs.\nexport PATH=\"${PATH:-", kPath, "}\"\nreal=", shell_line(job.folders.checkpoint),
+      " at=", shell_line(checkpoint_seen_folder(job.options.shared_dir)), "\n", kView);
 }
 
 // A name with a line end or a backslash in it is escaped, and the line says so by one in front.

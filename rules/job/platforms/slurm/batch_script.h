@@ -30,6 +30,7 @@ struct BatchJob {
   // The trainmake that on its nodes starts it in a container, or hides its secrets in what it prints.
   std::string program = {};
   std::optional<std::int64_t> most_minutes = {};  // that its partition gives a job
+  bool is_seen = false;                           // its nodes show its checkpoint folder elsewhere (as_seen)
 };
 
 // Jobs that differ in nothing that sbatch is told.
@@ -50,6 +51,13 @@ std::string array_script(const std::string& folder);  // where it lies
 std::string render_array_script(const std::string& folder);
 std::string render_script(const BatchJob& job);
 std::string render_command(const BatchJob& job);
+// Whether its process is to see its checkpoint folder where all runs see theirs, or paths in a checkpoint
+// would lead to the run that left it. A node that can make no mounts starts the job as it is; another one
+// that.
+bool is_to_be_seen(const BatchJob& job);
+BatchJob as_seen(BatchJob job);
+// Becomes what it is told to, with that folder there.
+std::string render_view(const BatchJob& job);
 // Of the checkpoint that it goes on from, as sha256sum reads them.
 std::string render_sums(const Listing& files);
 std::int64_t nodes_of(const JobSpec& spec);

@@ -155,6 +155,10 @@ std::string own_checkpoint_folder(const SlurmRun& run) {
                    cat("checkpoints/", path_name(workspace), "/", own_checkpoint(path_name(run.top))));
 }
 
+std::string checkpoint_seen_folder(const std::string& shared_dir) {
+  return path_join(shared_dir, "checkpoint");
+}
+
 std::string shared_lock(const std::string& shared_dir) { return path_join(shared_dir, "lock"); }
 
 Result<FileLock> SharedFiles::hold() {
@@ -169,6 +173,15 @@ Result<void> SharedFiles::place_checkpoint(const JobSpec& spec, const std::strin
   LayoutProgress progress(host_.clock, patience);
   progress.expect(bytes_resumed(spec));
   return trainmake::place_checkpoint(host_.files, blobs_, spec, folder, progress.copying());
+}
+
+Result<void> SharedFiles::make_seen_checkpoint() {
+  const std::string folder = checkpoint_seen_folder(top_), note = path_join(folder, "README");
+  TRY_ASSIGN(const bool there, is_there(host_.files, note));
+  if (there) return {};
+  TRY(host_.files.make_folder(folder));
+  return write_file(host_.files, note,
+                    "A job sees its run's checkpoint folder here, and no other; it lies in checkpoints/.\n");
 }
 
 Result<std::string> SharedFiles::place_code(const Listing& code, const Patience& patience) {

@@ -47,6 +47,8 @@ class SharedFiles {
                                  const Patience& patience = {});
   // A program of this machine, for its like among the nodes.
   Result<std::string> place_program(const std::string& program);
+  // At which nodes show a job its run's.
+  Result<void> make_seen_checkpoint();
   // The run's own, with what it resumes from.
   Result<void> place_checkpoint(const JobSpec& spec, const std::string& folder,
                                 const Patience& patience = {});
@@ -77,6 +79,9 @@ std::string ports_folder(const std::string& shared_dir);
 
 // A run's own, until it succeeded: then it lies with what else the run left.
 std::string own_checkpoint_folder(const SlurmRun& run);
+
+// Where a process of any run sees its own, on nodes that can show it there.
+std::string checkpoint_seen_folder(const std::string& shared_dir);
 
 // What everybody who places something in a shared folder holds together, and who tidies up alone.
 std::string shared_lock(const std::string& shared_dir);

@@ -187,17 +187,31 @@ Result<void> SlurmHandOver::lay_out(Leaving& one) {
   TRY(files.remove(run.checkpoint()));
   TRY(files.make_link(job.folders.checkpoint, run.checkpoint()));
   TRY(write_file(files, run.command(), render_command(job)));
-  if (task_layout(spec).is_started_by_srun) {
+  const bool has_processes = task_layout(spec).is_started_by_srun;
+  if (has_processes) {
     TRY(write_file(files, run.task(), render_task(job)));
     TRY(write_file(files, run.names(), render_names(job)));
   }
   if (spec.resumed && spec.resumed->files)
     TRY(write_file(files, run.sums(), render_sums(*spec.resumed->files)));
+  if (is_to_be_seen(job)) TRY(lay_out_seen(job));
   if (takes_ports(spec)) TRY(files.make_folder(ports_folder(options_.shared_dir)));
   TRY(write_file(files, run.script(), render_script(job), {.mode = kProgram}));
   if (!one.asked.secrets.empty())
     TRY(write_file(files, run.secrets(), render_secrets(one.asked.secrets), {.mode = kMineAlone}));
   return {};
+}
+
+Result<void> SlurmHandOver::lay_out_seen(const BatchJob& job) {
+  FileSystem& files = host_.files;
+  const BatchJob seen = as_seen(job);
+  TRY(shared_.make_seen_checkpoint());
+  TRY(files.make_folder(job.run.seen()));
+  TRY(write_file(files, job.run.view(), render_view(job)));
+  TRY(write_file(files, job.run.seen_params(), params_json(job.spec.params, seen.folders)));
+  if (task_layout(job.spec).is_started_by_srun)
+    TRY(write_file(files, job.run.seen_task(), render_task(seen)));
+  return write_file(files, job.run.seen_command(), render_command(seen));
 }
 
 // What it needs and others may share, and which of it that is.

@@ -50,6 +50,7 @@ class SlurmHandOver {
   Result<void> check_is_gone(const Leaving& one);
   void lay_out(std::vector<Leaving>& all);
   Result<void> lay_out(Leaving& one);
+  Result<void> lay_out_seen(const BatchJob& job);
   Result<void> place(BatchJob& job, const Patience& patience);
   void give_tickets(std::vector<Leaving>& all);
   void give_tickets(const Group& alike);

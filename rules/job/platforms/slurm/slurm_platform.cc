@@ -307,6 +307,12 @@ Result<std::string> SlurmPlatform::left(const JobHandle& job, const LeftRequest&
     TRY_ASSIGN(const Stat stat, host_.files.look(run.checkpoint()));
     return stat.exists() ? run.checkpoint() : own_checkpoint_folder(run);
   }
+  if (wanted.what == Left::kCheckpointSeen) {
+    std::string seen = checkpoint_seen_folder(std::string(path_folder(path_folder(path_folder(run.top)))));
+    TRY_ASSIGN(const bool has_seen, is_there(host_.files, run.seen()));
+    TRY_ASSIGN(const bool is_made, is_there(host_.files, seen));
+    return has_seen && is_made ? std::move(seen) : std::string();
+  }
   return wanted.what == Left::kLogs ? run.log_folder() : run.output();
 }
 

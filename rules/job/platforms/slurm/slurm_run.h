@@ -20,9 +20,15 @@ struct SlurmRun {
   std::string params() const { return top + "/params.json"; }
   std::string script() const { return top + "/script"; }
   std::string command() const { return top + "/command"; }
-  std::string task() const { return top + "/task"; }  // of a job of several processes
+  std::string task() const { return top + "/task"; }    // of a job of several processes
   std::string names() const { return top + "/names"; }  // and how each line of its log says whose it is
-  std::string sums() const { return top + "/sums"; }  // of the files of the checkpoint that it goes on from
+  std::string sums() const { return top + "/sums"; }    // of the files of the checkpoint that it goes on from
+  // All of these once more, for nodes that show a checkpoint folder at one path for all runs.
+  std::string seen() const { return top + "/seen"; }
+  std::string seen_params() const { return seen() + "/params.json"; }
+  std::string seen_command() const { return seen() + "/command"; }
+  std::string seen_task() const { return seen() + "/task"; }
+  std::string view() const { return seen() + "/view"; }  // which shows it to what it starts
   // What a container of it is; and, of a parameter server, another.
   std::string order() const { return top + "/order"; }
   std::string server_order() const { return top + "/order-server"; }

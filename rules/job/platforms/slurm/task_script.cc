@@ -84,8 +84,8 @@ std::string render_role(const Distribution& distribution) {
   if (chiefs > 0)
     text += cat("[ \"$SLURM_PROCID\" -ne ", distribution.servers, " ] || tm_role=", distribution.chief,
                 " tm_index=0\n");
-  if (distribution.servers > 0)
   const bool is_dmlc = distribution.kind == Distribution::Kind::kDmlc;
+  if (distribution.servers > 0)
     text += cat("[ \"$SLURM_PROCID\" -ge ", distribution.servers, " ] || tm_role=", is_dmlc ? "server" : "ps",
                 " tm_index=$SLURM_PROCID\n");
   if (is_dmlc)
@@ -108,8 +108,8 @@ std::string render_dmlc(const Distribution& distribution) {
 
 std::string render_cluster(const Distribution& distribution) {
   const std::int64_t servers = distribution.servers;
-  if (distribution.kind == Distribution::Kind::kPsWorker) {
   if (distribution.kind == Distribution::Kind::kDmlc) return render_dmlc(distribution);
+  if (distribution.kind == Distribution::Kind::kPsWorker) {
     return cat("set -- \"--ps_hosts=$(tm_addresses 0 ", servers, " ,)\" \"--worker_hosts=$(tm_addresses ",
                servers, " ", distribution.workers,
                " ,)\" \\\n  \"--job_name=$tm_role\" \"--task_index=$tm_index\"\n");
@@ -222,12 +222,12 @@ std::string render_srun(const BatchJob& job) {
              layout.goes_round ? " --distribution=cyclic" : "",
              cpus > 0 ? cat(" --cpus-per-task=", cpus) : "",
              is_mpi && !job.options.mpi.empty() ? cat(" ", shell_line(cat("--mpi=", job.options.mpi))) : "",
-             " --kill-on-bad-exit=1 --label --input=none --export=ALL /bin/sh ", shell_line(job.run.task()),
+             " --kill-on-bad-exit=1 --label --input=none --export=ALL /bin/sh ",
+             job.is_seen ? cat(shell_line(job.run.view()), " /bin/sh ", shell_line(job.run.seen_task()))
+                         : shell_line(job.run.task()),
              "\n");
 }
 
-std::string render_task(const BatchJob& job) {
-  const std::optional<Distribution> distribution = distribution_of(job.spec);
 // By rank, as srun labels lines, with zeros or blanks in front.
 std::string render_names(const BatchJob& job) {
   const std::optional<Distribution> distribution = distribution_of(job.spec);
@@ -238,6 +238,8 @@ std::string render_names(const BatchJob& job) {
   return text;
 }
 
+std::string render_task(const BatchJob& job) {
+  const std::optional<Distribution> distribution = distribution_of(job.spec);
   const bool by_rank = !distribution || distribution->kind == Distribution::Kind::kTorchrun;
   if (by_rank) {
     std::string local_size = distribution ? cat(" LOCAL_WORLD_SIZE=", distribution->per_node) : std::string();

@@ -390,7 +390,7 @@ Result<const UaiPlace*> UaiPlatform::place_of(const UaiRun& run, const std::stri
 }
 
 Result<std::string> UaiPlatform::left(const JobHandle& job, const LeftRequest& wanted) {
-  if (wanted.what == Left::kLogs) return std::string();
+  if (wanted.what == Left::kLogs || wanted.what == Left::kCheckpointSeen) return std::string();
   const UaiRun run = folder_of(job.run);
   TRY_ASSIGN(const std::string name, name_of(job.key));
   TRY_ASSIGN(const UaiPlace* const place, place_of(run, name));
