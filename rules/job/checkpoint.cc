@@ -16,6 +16,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kLeft = "checkpoint";
 constexpr const char* kResumed = "resumed";
+constexpr const char* kPlaces =
+    "/places";  // of a run's folder, on platforms where a contract's paths begin there
 
 Json object_from(const std::string& text) {
   Json json = parse_json<Json>(text);
@@ -64,9 +66,14 @@ std::optional<std::string> path_in_own(const CheckpointFolder& folder, const std
     if (own.empty()) continue;
     if (const std::optional<std::string> below = path_below(path, own)) return below;
   }
-  const std::string name = cat("/", own_checkpoint(folder.run));
-  const std::size_t found = folder.run.empty() ? path.npos : path.find(name);
-  return found == path.npos ? std::nullopt : path_below(path, path.substr(0, found + name.size()));
+  if (folder.run.empty()) return std::nullopt;
+  for (const std::string& name :
+       {cat("/", own_checkpoint(folder.run)), cat("/", folder.run, kPlaces, folder.place)}) {
+    const std::size_t found = path.find(name);
+    if (found != path.npos && !name.ends_with(kPlaces))
+      return path_below(path, path.substr(0, found + name.size()));
+  }
+  return std::nullopt;
 }
 
 std::string kept_link(const CheckpointFolder& folder, const std::string& key, const std::string& target) {
@@ -75,6 +82,11 @@ std::string kept_link(const CheckpointFolder& folder, const std::string& key, co
   std::string up;
   for (const char c : key) up += c == '/' ? "../" : "";
   return up.empty() && below->empty() ? "." : cat(up, *below);
+}
+
+std::string place_of(const Platform& platform) {
+  const std::optional<Contract::Places>& places = platform.traits.contract.places;
+  return places ? places->checkpoint : "";
 }
 
 std::string is_gone(const std::string& folder) {
@@ -100,7 +112,8 @@ Result<std::optional<Checkpoint>> checkpoint_of(const CheckpointSources& sources
     sources.tell(cat("Nothing goes on from run ", run.id, ": ", is_gone(folder)));
   TRY_ASSIGN(std::string seen, sources.platform.left(JobHandle::of(run), {Left::kCheckpointSeen, {}, stop}));
   TRY_ASSIGN(std::optional<Checkpoint> left,
-             keep_checkpoint(sources.files, sources.blobs, {folder, std::move(seen), run.id}, stop));
+             keep_checkpoint(sources.files, sources.blobs,
+                             {folder, std::move(seen), run.id, place_of(sources.platform)}, stop));
   if (left) left->run = run.id;
   return left;
 }
@@ -145,7 +158,7 @@ Result<std::string> keep_checkpoint_of(Platform& platform, FileSystem& files, Bl
   if (!resumes || run.started_ns == 0 || !run.repeats.empty()) return std::string();
   TRY_ASSIGN(const std::string folder, platform.left(JobHandle::of(run), {Left::kCheckpoint, {}, stop}));
   TRY_ASSIGN(std::string seen, platform.left(JobHandle::of(run), {Left::kCheckpointSeen, {}, stop}));
-  auto left = keep_checkpoint(files, blobs, {folder, std::move(seen), run.id}, stop);
+  auto left = keep_checkpoint(files, blobs, {folder, std::move(seen), run.id, place_of(platform)}, stop);
   if (!left && left.error().blame == Blame::kUser) return left.error().message;
   if (!left) return fail(std::move(left).error());
   TRY_ASSIGN(const bool there, has_folder(files, folder));
@@ -160,11 +173,16 @@ Result<std::vector<std::string>> texts_naming_folders_of(const std::vector<Run>&
   constexpr std::uint64_t kLongestText = 1U << 20U;
   std::set<std::string, std::less<>> ids;
   for (const Run& run : runs) ids.insert(run.id);
-  const std::string folder = cat("/", own_checkpoint(""));
+  const std::string own = cat("/", own_checkpoint("")), places = cat(kPlaces, "/");
+  const auto is_one = [&](std::string_view id) { return ids.contains(id); };
   const auto names_one = [&](std::string_view text) {
-    for (std::size_t at = text.find(folder); at != text.npos; at = text.find(folder, at + 1)) {
-      const std::string_view id = text.substr(at + folder.size());
-      if (ids.contains(id.substr(0, id.find_first_not_of("0123456789abcdef")))) return true;
+    for (std::size_t at = text.find(own); at != text.npos; at = text.find(own, at + 1)) {
+      const std::string_view id = text.substr(at + own.size());
+      if (is_one(id.substr(0, id.find_first_not_of("0123456789abcdef")))) return true;
+    }
+    for (std::size_t at = text.find(places); at != text.npos; at = text.find(places, at + 1)) {
+      const std::string_view above = text.substr(0, at);
+      if (is_one(above.substr(above.rfind('/') + 1))) return true;
     }
     return false;
   };

@@ -18,9 +18,10 @@
 namespace trainmake {
 
 struct CheckpointFolder {
-  std::string at;         // on this machine
-  std::string seen = {};  // by the run, where that is elsewhere
-  std::string run = {};   // whose it is
+  std::string at;          // on this machine
+  std::string seen = {};   // by the run, where that is elsewhere
+  std::string run = {};    // whose it is
+  std::string place = {};  // what its contract calls it, below the run's `places/`
 };
 // What lies there by now; nothing when there is no file in it, or no folder. A link by an absolute path that
 // leads into it is kept as a relative one: it is to do so in the next run's, wherever that lies.

@@ -189,7 +189,9 @@ TEST(Resume, ALinkIntoTheCheckpointItselfIsKeptAsARelativeOne) {
   link("6", "/seen/here/../x");
   link("7", own + "-too/x");
   link("8", "a/x");
-  const auto kept = keep_checkpoint(world.host.files, world.blobs, {own, "/seen/here", "0123456789ab"}, {});
+  link("9", "/runs/w/0123456789ab/places/opt/ml/checkpoints/a");
+  const auto kept = keep_checkpoint(world.host.files, world.blobs,
+                                    {own, "/seen/here", "0123456789ab", "/opt/ml/checkpoints"}, {});
   ASSERT_TRUE(kept && *kept);
   std::map<std::string, std::string> links;
   for (const ListedFile& file : *(*kept)->files) links[file.key] = file.link_target;
@@ -199,13 +201,17 @@ TEST(Resume, ALinkIntoTheCheckpointItselfIsKeptAsARelativeOne) {
                                                        {"6", "/seen/here/../x"},
                                                        {"7", own + "-too/x"},
                                                        {"8", "a/x"},
+                                                       {"9", "a"},
                                                        {"a/2", "../a/x"},
                                                        {"a/3", "../a"},
                                                        {"a/x", ""}}));
 }
 
 TEST(Resume, ATextThatNamesAnEarlierRunsFolderIsTold) {
-  for (const char* text : {"/checkpoints/run-ID/m", "all: \"/w/run-ID\"", "run-ID/m", "/run-IDff/m"}) {
+  for (const auto& [text, names] :
+       {std::pair("/checkpoints/run-ID/m", true), std::pair("all: \"/w/run-ID\"", true),
+        std::pair("run-ID/m", false), std::pair("/run-IDff/m", false), std::pair("/runs/ID/places/opt", true),
+        std::pair("/runs/ID/output", false)}) {
     ResumeWorld world;
     world.set("resume", value_of(false));
     world.train("fail", 1);
@@ -215,8 +221,6 @@ TEST(Resume, ATextThatNamesAnEarlierRunsFolderIsTold) {
     world.folder.write(cat("fake/", first, "-checkpoint/named"), words);
     world.retry = true;
     world.train("fail", 1);
-    const bool names =
-        words.find(cat("/run-", first)) != words.npos && words.find(cat(first, "ff")) == words.npos;
     EXPECT_EQ(world.messages().find("In it `named` names the checkpoint folder of an earlier run") !=
                   std::string::npos,
               names)

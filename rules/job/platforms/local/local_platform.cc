@@ -209,8 +209,9 @@ Result<std::string> LocalPlatform::checkpoint_seen() {
   std::string at = path_join(workspace_.cache, "checkpoint");
   const std::lock_guard lock(seen_mutex_);
   if (!can_show_) {
-    TRY(host_.files.make_folder(at));
-    TRY(write_file(host_.files, path_join(at, "README"), kOfSeenFolder));
+    // Where it is there, it may be that of a job which this trainmake runs in.
+    TRY_ASSIGN(const bool is_made, is_there(host_.files, at));
+    if (!is_made) TRY(write_file(host_.files, path_join(at, "README"), kOfSeenFolder));
     can_show_ = can_show({at, at});
   }
   return *can_show_ ? std::move(at) : std::string();

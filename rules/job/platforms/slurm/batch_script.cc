@@ -152,6 +152,7 @@ if [ ! -e begun ]; then
   if command -v sha256sum >/dev/null; then
     # As many at once as there are processors for it.
     parts=$(nproc 2>/dev/null) || parts=1
+    [ "$parts" -le 16 ] || parts=16
     part=0
     while [ "$part" -lt "$parts" ]; do
       awk -v parts="$parts" -v part="$part" 'NR % parts == part' sums | (cd "$checkpoint" && LC_ALL=C sha256sum -c - 2>/dev/null) | grep -v ': OK$' &

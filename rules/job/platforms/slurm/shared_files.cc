@@ -176,11 +176,10 @@ Result<void> SharedFiles::place_checkpoint(const JobSpec& spec, const std::strin
 }
 
 Result<void> SharedFiles::make_seen_checkpoint() {
-  const std::string folder = checkpoint_seen_folder(top_), note = path_join(folder, "README");
-  TRY_ASSIGN(const bool there, is_there(host_.files, note));
+  const std::string folder = checkpoint_seen_folder(top_);
+  TRY_ASSIGN(const bool there, is_there(host_.files, folder));
   if (there) return {};
-  TRY(host_.files.make_folder(folder));
-  return write_file(host_.files, note,
+  return write_file(host_.files, path_join(folder, "README"),
                     "A job sees its run's checkpoint folder here, and no other; it lies in checkpoints/.\n");
 }
 
