@@ -130,9 +130,12 @@ def command_of(process):
 
 # As MXNet's processes have it: who is told what, and who waits until it is ended.
 MXNET = '''#!/usr/bin/python3
-import os, signal
+import os, signal, time
 print(*(f"{name[5:]}={value}" for name, value in sorted(os.environ.items()) if name.startswith("DMLC_")), flush=True)
+open(os.path.join(os.environ["TRAINMAKE_OUTPUT_DIR"], f"{os.environ['DMLC_ROLE']}-{os.getpid()}"), "w").close()
 if os.environ["DMLC_ROLE"] != "worker": signal.pause()
+late = time.monotonic() + 30  # others are ended when the workers are done, which would be before they said anything
+while len(os.listdir(os.environ["TRAINMAKE_OUTPUT_DIR"])) < 5 and time.monotonic() < late: time.sleep(0.01)
 '''
 
 # One fails, and the others have more to say of that than itself.
