@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import pwd
 import random
 import shutil
 import signal
@@ -11,7 +12,7 @@ import time
 import unittest
 
 import slurm_cluster
-from story import Gate, Story, eventually
+from story import BINARY, Gate, Story, eventually
 
 EXAMPLE = pathlib.Path(__file__).resolve().parents[3] / "examples/mnist"
 SPACE = 'platform "lab" {{ type = "slurm", shared_dir = "{shared}", {more} }}\ndefault_platform "lab"\n'
@@ -519,6 +520,24 @@ ln -s "$PWD/last" "$TRAINMAKE_OUTPUT_DIR/model"
                 (model,) = place.path("shared/runs").glob(f"*/{first}/checkpoint/model")
                 self.assertEqual(model.read_text(), f"{first} \n")
                 self.assertEqual(os.listdir(seen), ["README"])
+
+    def test_who_is_not_root_finds_it_there_too_and_is_who_it_was(self):
+        if os.getuid() != 0 or not shutil.which("setpriv"):
+            self.skipTest("needs root, to be somebody else")
+        place = self.by_absolute_paths()
+        nobody = pwd.getpwnam("nobody")  # whom Slurm has to know
+        for path in (place.root, place.home):
+            subprocess.run(["chown", "-R", f"{nobody.pw_uid}:{nobody.pw_gid}", str(path)], check=True)
+        as_other = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
+        if subprocess.run([*as_other, "unshare", "--user", "true"], check=False).returncode != 0:
+            self.skipTest("user namespaces are not for everybody here")
+        for n in (1, 2):
+            place.replace("TRAINFILE.lua", "n = 1", f"n = {n}")
+            done = subprocess.run([*as_other, BINARY, "job:j"], cwd=place.root, env=place.env, capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assert_told(done.stderr, f"at {place.path('shared/checkpoint')} as {nobody.pw_uid},")
+        second, first = (run["run"] for run in place.runs())
+        self.assertEqual(place.pull("job:j", "model"), f"{first} \n{second} model\n")
 
     def test_a_node_that_makes_no_mounts_says_what_the_checkpoint_names_in_vain(self):
         place = self.by_absolute_paths()
