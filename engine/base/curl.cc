@@ -25,7 +25,7 @@ constexpr long kUploadBuffer = 512L << 10U;
 constexpr long kSilentSeconds = 60;  // a transfer that moves nothing for so long has failed
 // Of an answer that is held whole: the list of ten million objects is the longest that somebody may mean.
 constexpr std::size_t kMostHeld = std::size_t{1} << 30U;
-constexpr std::size_t kMostTold = std::size_t{1} << 20U;    // of one that says what is wrong
+constexpr std::size_t kMostTold = std::size_t{1} << 20U;  // of one that says what is wrong
 
 // clang-format off
 #define TM_CURL_FUNCTIONS(USE) \
