@@ -360,11 +360,12 @@ bool Runner::still_to_do(TargetId id) {
 // On the owner's thread. Of steps of one label, whose result it keeps is told by who was asked last.
 bool Runner::note_newest_run(TargetId id) {
   Result<std::string> run = decider_.memory.newest_run(graph_[id].label);
-  if (run)
-    newest_runs_[id] = *std::move(run);
-  else
+  if (!run) {
     fail_step(id, std::move(run).error());
-  return run.has_value();
+    return false;
+  }
+  newest_runs_[id] = *std::move(run);
+  return true;
 }
 
 Doing Runner::doing_of(TargetId id, LogTold told) {
