@@ -545,7 +545,7 @@ ln -s "$PWD/last" "$TRAINMAKE_OUTPUT_DIR/model"
         place.replace("TRAINFILE.lua", "n = 1", "n = 2")
         env = self.wrapped_sbatch(place, 'for script do :; done\nsed -i "s,seen/view true,false," "$script"\nreal "$@"')
         answer = place.ask("job:j", env=env)
-        self.assert_told(answer, "In its checkpoint checkpoint names ", "Let it save paths relative to its checkpoint folder")
+        self.assert_told(answer, "In its checkpoint 'checkpoint' names ", "Let it save paths relative to its checkpoint folder")
         self.assertEqual(answer.code, 0)
         second, first = (run["run"] for run in place.runs())
         self.assertEqual(place.pull("job:j", "model"), f"{first} \n")

@@ -171,7 +171,7 @@ constexpr const char* kCommandSeen = R"sh(if /bin/sh seen/view true 2>/dev/null;
   how=$seen
 elif [ ! -e begun ]; then
   named=$(find "$checkpoint" -type f -size -2048 -exec grep -lF "$at/" {} + | head -n 1)
-  [ -z "$named" ] || echo "In its checkpoint ${named#"$checkpoint/"} names $at, where this node can show nothing: 'unshare' makes no mount namespace on it. By that path the job finds nothing. Let it save paths relative to its checkpoint folder, or run in a container" >&2
+  [ -z "$named" ] || echo "In its checkpoint '${named#"$checkpoint/"}' names $at, where this node can show nothing: 'unshare' makes no mount namespace on it. By that path the job finds nothing. Let it save paths relative to its checkpoint folder, or run in a container" >&2
 fi
 )sh";
 constexpr const char* kView = R"sh(if [ "$(id -u)" -eq 0 ]; then

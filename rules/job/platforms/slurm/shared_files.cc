@@ -178,7 +178,11 @@ Result<void> SharedFiles::place_checkpoint(const JobSpec& spec, const std::strin
 Result<void> SharedFiles::make_seen_checkpoint() {
   const std::string folder = checkpoint_seen_folder(top_);
   TRY_ASSIGN(const bool there, is_there(host_.files, folder));
-  if (there) return {};
+  if (there) {
+    // File systems for scratch purge what is old, and with the folder what is mounted there.
+    (void)set_mtime(path_join(folder, "README"), host_.clock.now_ns());
+    return {};
+  }
   return write_file(host_.files, path_join(folder, "README"),
                     "A job sees its run's checkpoint folder here, and no other; it lies in checkpoints/.\n");
 }
