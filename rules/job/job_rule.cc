@@ -135,31 +135,31 @@ std::vector<std::pair<Error, Label>> JobRule::before_run(const Graph&, const Eve
 
 Result<void> JobRule::preflight(const Subject& subject) {
   const Applicant job = applicant_of(services_, subject);
+  TRY_ASSIGN(const Entry entry, entry_of(listings_, services_, subject, Files::kForeseen));
   auto ready = check_platform(services_, job, asking_);
-  if (ready) ready = check_secrets(subject, job);
-  if (ready) ready = check_program(subject);
+  if (ready) ready = check_lacks(subject, job, entry);
   if (!ready) {
     TRY_ASSIGN(const bool may_be_reused, this->may_be_reused(subject));
     if (!may_be_reused) return ready;
   }
-  return check_before(services_, listings_, python_, subject);
+  return check_before(services_, listings_, python_, subject, entry);
 }
 
-// They are of who runs it: a plan, which others make too, has no need of them; nor has a run in flight.
-Result<void> JobRule::check_secrets(const Subject& subject, const Applicant& job) {
-  if (asking_ == Asking::kNobody) return {};
+// What a run would lack that is begun now. One that goes on has it.
+Result<void> JobRule::check_lacks(const Subject& subject, const Applicant& job, const Entry& entry) {
   const Label& label = subject.target().label;
-  auto secrets =
-      secrets_of(services_.host.environment, job.secrets, label.shortest_from(services_.workspace.here));
-  if (secrets) return {};
+  auto ready = check_known_program(services_, subject, entry);
+  // They are of who runs it: a plan, which others make too, has no need of them.
+  if (ready && asking_ == Asking::kPlatform) {
+    auto secrets =
+        secrets_of(services_.host.environment, job.secrets, label.shortest_from(services_.workspace.here));
+    if (!secrets) ready = fail(std::move(secrets).error().at(job.secrets_at));
+  }
+  if (ready) return {};
   TRY_ASSIGN(const std::vector<Run> runs, services_.runs.of(label));
-  if (std::any_of(runs.begin(), runs.end(), [](const Run& run) { return !is_over(run.status); })) return {};
-  return fail(std::move(secrets).error().at(job.secrets_at));
-}
-
-Result<void> JobRule::check_program(const Subject& subject) {
-  TRY_ASSIGN(const Entry entry, entry_of(listings_, services_, subject, Files::kForeseen));
-  return check_known_program(services_, subject, entry);
+  const bool goes_on =
+      std::any_of(runs.begin(), runs.end(), [](const Run& run) { return !is_over(run.status); });
+  return goes_on ? Result<void>() : std::move(ready);
 }
 
 // What it needs is not made yet, and may come out as it was for an earlier result: that is taken whether or

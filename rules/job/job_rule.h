@@ -32,8 +32,7 @@ class JobRule final : public Rule {
 
  private:
   Result<void> check_data(const Subject& subject);
-  Result<void> check_secrets(const Subject& subject, const Applicant& job);
-  Result<void> check_program(const Subject& subject);
+  Result<void> check_lacks(const Subject& subject, const Applicant& job, const Entry& entry);
   Result<bool> may_be_reused(const Subject& subject);
   Result<bool> could_be_of(const Subject& subject, const Description& now, const Run& run);
 

@@ -5,7 +5,6 @@
 
 #include "engine/base/text.h"
 #include "rules/job/distribution.h"
-#include "rules/job/entry.h"
 
 namespace trainmake {
 namespace {
@@ -152,11 +151,10 @@ Result<void> check_platform(const JobServices& services, const Applicant& job, A
 }
 
 Result<void> check_before(const JobServices& services, Listings& listings, PythonCheck& python,
-                          const Subject& job) {
+                          const Subject& job, const Entry& entry) {
   const Target& target = job.target();
   TRY(check_placed(listings, job, target.label.shortest_from(services.workspace.here)));
   if (!checks_syntax(target)) return {};
-  TRY_ASSIGN(const Entry entry, entry_of(listings, services, job, Files::kForeseen));
   if (!entry.starter || !is_read_by_python(*entry.starter)) return {};
   const std::string complaint = python.complaint(entry.source);
   if (complaint.empty()) return {};

@@ -3,6 +3,7 @@
 // what another job will leave, nothing is said. Read-only.
 #pragma once
 
+#include "rules/job/entry.h"
 #include "rules/job/python_check.h"
 #include "rules/job/services.h"
 #include "rules/job/upstream.h"
@@ -24,6 +25,6 @@ Result<void> check_platform(const JobServices& services, const Applicant& job, A
 
 // All that is wrong, as one error; several are told apart by each_of.
 Result<void> check_before(const JobServices& services, Listings& listings, PythonCheck& python,
-                          const Subject& job);
+                          const Subject& job, const Entry& entry);
 
 }  // namespace trainmake

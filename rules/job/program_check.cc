@@ -39,18 +39,17 @@ Error missing(const Entry& entry, std::string message, std::string hint) {
 Result<void> check_in_code(const std::string& program, const Entry& entry) {
   const std::optional<std::string> path = path_clean(program);
   if (!path || path->starts_with("..") || !entry.code) return {};
-  std::vector<std::string> keys;
   for (const ListedFile& file : *entry.code) {
-    // Where a link leads is not looked at.
-    const bool is_program = !file.link_target.empty() || (file.mode & 0111U) != 0;
-    if (file.key == *path && is_program) return {};
-    if (!file.link_target.empty() && path_below(*path, file.key)) return {};
-    if (file.key == *path)
-      return fail(user_error(
-          cat(quoted(*path), " among the code is no program: it is not executable"),
-          cat("`chmod +x` makes it one, or name what reads it: `command = { \"sh\", \"", *path, "\" }`")));
-    keys.push_back(file.key);
+    const bool is_link = !file.link_target.empty();  // where it leads is not looked at
+    if (is_link && (file.key == *path || path_below(*path, file.key))) return {};
+    if (file.key != *path) continue;
+    if ((file.mode & 0111U) != 0) return {};
+    return fail(user_error(
+        cat(quoted(*path), " among the code is no program: it is not executable"),
+        cat("`chmod +x` makes it one, or name what reads it: `command = { \"sh\", \"", *path, "\" }`")));
   }
+  std::vector<std::string> keys;
+  for (const ListedFile& file : *entry.code) keys.push_back(file.key);
   const std::string meant = did_you_mean(*path, keys);
   return fail(
       missing(entry, cat("There is no program ", quoted(*path), " among the code"),

@@ -116,6 +116,7 @@ TEST(KnownSecret, IsAskedForBeforeARunAndByNoPlan) {
   run.status = RunStatus::kRunning;
   world.runs.runs = {run};
   EXPECT_EQ(world.told({"known"}), "") << "one that goes on is taken up without";
+  EXPECT_EQ(world.told({"gone"}), "") << "and had its program";
   world.runs.runs.clear();
   world.environment.variables["TOKEN"] = "token";
   EXPECT_EQ(world.told({"known"}), "");
