@@ -161,7 +161,7 @@ Result<std::optional<HeldGpus>> wait_for_gpus(Host& host, const RunFolder& run, 
 
 // Or the job would begin anew without a word: it may have been long since the folder was laid out.
 Result<void> check_checkpoint(FileSystem& files, const RunFolder& run, const Order& order) {
-  const std::string folder = folder_named(order, kCheckpointFolder);
+  const std::string folder = checkpoint_of(order);
   TRY_ASSIGN(const std::optional<std::string> bytes, read_file_if_there(files, run.resumed()));
   if (!bytes) return folder.empty() ? Result<void>() : files.make_folder(folder);
   const std::optional<Listing> resumed = decode_listing(*bytes);
