@@ -8,7 +8,8 @@ namespace trainmake {
 namespace {
 
 constexpr std::string_view kBlanks = " \t\n\r";
-constexpr std::string_view kOperators = ";&|<>()`*?[";  // outside of quotation marks
+constexpr std::string_view kOperators = ";&|<>()`";  // outside of quotation marks
+constexpr std::string_view kPatterns = "*?[";
 
 bool is_in_name(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
@@ -31,7 +32,7 @@ struct Splitter {
 
   static Failure replaced(char c) {
     return fail(user_error(cat("A shell would not leave ", quoted(std::string_view(&c, 1)), " as it stands"),
-                           "In '...' it means itself"));
+                           cat("Write `\\", std::string_view(&c, 1), "` where it means itself")));
   }
   static Failure unclosed(char mark) {
     return fail(user_error(cat("A ", quoted(std::string_view(&mark, 1)), " is not closed")));
@@ -96,6 +97,20 @@ struct Splitter {
     return {};
   }
 
+  // The `<NAME>` that it stands at; "" when it stands at none.
+  std::string_view blank_to_fill() const {
+    const auto begin = text.begin() + static_cast<std::ptrdiff_t>(at) + 1;
+    const auto end = std::find_if_not(begin, text.end(), [](char c) { return is_in_name(c) || c == '-'; });
+    if (end == begin || end == text.end() || *end != '>') return "";
+    return text.substr(at, static_cast<std::size_t>(end - begin) + 2);
+  }
+
+  bool is_replaced(char c) const {
+    return kOperators.find(c) != kOperators.npos ||
+           (!reading.keeps_patterns && kPatterns.find(c) != kPatterns.npos) ||
+           (!word && (c == '#' || c == '~'));
+  }
+
   Result<void> next() {
     const char c = text[at];
     if (kBlanks.find(c) != kBlanks.npos) {
@@ -111,7 +126,13 @@ struct Splitter {
       at = text.size();
       return {};
     }
-    if (kOperators.find(c) != kOperators.npos || (!word && (c == '#' || c == '~'))) return replaced(c);
+    if (const std::string_view blank = c == '<' ? blank_to_fill() : "";
+        reading.keeps_blanks_to_fill && !blank.empty()) {
+      add(blank);
+      at += blank.size();
+      return {};
+    }
+    if (is_replaced(c)) return replaced(c);
     add({&c, 1});
     ++at;
     return {};

@@ -1,5 +1,6 @@
 // A text as a shell splits it into words: blanks, quotation marks and backslashes. What a shell would do
-// beyond that (variables, patterns, other commands) is not done but refused. And the way back. Pure.
+// beyond that (variables, patterns, other commands) is refused or stays as it is, and never done. And the way
+// back. Pure.
 #pragma once
 
 #include <functional>
@@ -17,6 +18,9 @@ struct ShellReading {
   // What `$name` and `${expression}` stand for, by what follows the `$`, without braces; without: refused.
   std::function<std::optional<std::string>(std::string_view expression)> variable = nullptr;
   bool comments = false;  // a `#` in front of a word ends the text
+  // `*`, `?` and `[` stand for themselves, as where no file has a name of that pattern.
+  bool keeps_patterns = false;
+  bool keeps_blanks_to_fill = false;  // `<YOUR_KEY>`, as manuals have it, is a word
 };
 
 // Errors never show the text: it may hold a secret.

@@ -60,7 +60,8 @@ Result<OldProject> read_project(const CommandLine& line, FileSystem& files, Fold
   }
   const std::string& typed = words.front();
   if (is_old_command(typed)) {
-    TRY_ASSIGN(const std::vector<std::string> split_words, shell_words(typed));
+    TRY_ASSIGN(const std::vector<std::string> split_words,
+               shell_words(typed, {.keeps_patterns = true, .keeps_blanks_to_fill = true}));
     return read_old_command(split_words);
   }
   const std::string folder = typed_from(line, typed);
@@ -84,7 +85,7 @@ std::vector<std::string> told_texts(const OldProject& project, const OldProjectT
   texts.insert(texts.end(), text.lost.begin(), text.lost.end());
   const auto name = [](std::string_view variable) { return std::optional(std::string(variable)); };
   for (const std::string* line : {&project.train_params, &project.python_line}) {
-    if (const auto words = shell_words(*line, {name}))
+    if (const auto words = shell_words(*line, {.variable = name, .keeps_patterns = true}))
       texts.insert(texts.end(), words->begin(), words->end());
   }
   return texts;

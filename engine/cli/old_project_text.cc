@@ -163,8 +163,8 @@ struct Writer {
     Attributes attributes;
     attributes.add_text("image", cat("image:", out.name));
     if (has_data()) attributes.add_text("data", cat("data:", out.name));
-    const auto words = shell_words(project.train_params);
-    if (!words) lose("`train_params`: a shell would make more of it than words");
+    const auto words = shell_words(project.train_params, {.keeps_patterns = true});
+    if (!words) lose(cat("`train_params`: ", words.error().message, ". ", words.error().hint));
     if (!project.python_line.empty()) {
       const char* at_once = project.python_line.starts_with("-u ") ? "" : "-u ";  // unbuffered
       attributes.add(

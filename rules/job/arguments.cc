@@ -13,6 +13,11 @@ bool has_field(const Target& job, std::string_view table, std::string_view name)
   return fields != nullptr && fields->table() != nullptr && fields->table()->find(name) != nullptr;
 }
 
+// No shell looks for files of the pattern in it: the job does.
+Result<std::vector<std::string>> typed_words(std::string_view text) {
+  return shell_words(text, {.keeps_patterns = true});
+}
+
 }  // namespace
 
 Fields named_arguments(const Target& job) {
@@ -38,13 +43,13 @@ Result<void> check_arguments_said_once(const Target& job) {
 }
 
 Result<std::vector<std::string>> typed_arguments(const Target& job) {
-  auto words = shell_words(job.string_or("train_params", ""));
+  auto words = typed_words(job.string_or("train_params", ""));
   if (!words) return fail(std::move(words).error().at(job.place_of("train_params")));
   return words;
 }
 
 std::vector<Error> wrong_train_params(const Value& text) {
-  const auto words = shell_words(*text.string());
+  const auto words = typed_words(*text.string());
   if (words) return {};
   Error error = words.error();
   error.message = cat("`train_params` is no row of words: ", error.message);

@@ -14,7 +14,8 @@ Fields named_arguments(const Target& job);
 // One that is said as an attribute and among `args` or `params` as well is an error.
 Result<void> check_arguments_said_once(const Target& job);
 
-// `train_params`, behind all others: one text, split as a shell does.
+// `train_params`, behind all others: one text, split as a shell does where no file has a name of the patterns
+// in it.
 Result<std::vector<std::string>> typed_arguments(const Target& job);
 std::vector<Error> wrong_train_params(const Value& text);
 

@@ -56,6 +56,21 @@ class Importing(Story):
             for words in ([command], shlex.split(command) if "'" not in command else [command], ["--json", command]):
                 self.assert_no_key(place, place.ask("import", "uai", *words).exits(2))
 
+    def test_the_guides_command_keeps_its_pattern_and_leaves_its_blanks(self):
+        place = self.place({"code/train.py": ""})
+        params = "--input_file_pattern=/train-?????-of-00256 --inception_checkpoint_file=/inception_v3.ckpt --train_inception=false"
+        made = place.ask("import", "uai", "sudo python tf_tool.py pack --public_key=<YOUR_PUB_KEY> --private_key=<YOUR_PRI_KEY> --ai_arch_v=tensorflow-1.1.0 "
+                         "--uhub_registry=demo --uhub_imagename=im2txt --code_path=./code/ --mainfile_path=train.py "
+                         f'--train_params="{params}" --test_data_path=/data/test/data').exits(0)
+        self.assert_told(made.err, "--public_key, --private_key")
+        self.assertNotIn("train_params", made.err)
+        place.ask("export", "uai", "job:im2txt", "--to", "packed", *TEST_PLACES).exits(0)
+        self.assertEqual(place.read("packed/uaitrain_cmd.txt").splitlines()[0], f"CMD Used for deploying: /data/train.py {params}")
+
+    def test_parameters_that_a_shell_would_change_are_told_with_the_character(self):
+        made = self.place().ask("import", "uai", "tf_tool.py pack --uhub_imagename=m --ai_arch_v=tensorflow-1.4.0 --train_params='--a;b'").exits(0)
+        self.assert_told(made.err, "`train_params`: A shell would not leave `;` as it stands. Write `\\;` where it means itself")
+
     def test_a_folder_of_code_comes_back_as_it_was_typed(self):
         for typed, line in (("code/", "ADD ./code/ /data/"), ("code", "ADD ./code /data/"), ("./src/main/", "ADD ././src/main/ /data/"), ("./", "ADD ././ /data/")):
             with self.subTest(typed=typed):

@@ -41,6 +41,25 @@ TEST(ShellWords, WhatAShellWouldDoMoreOfIsRefusedAndNotShown) {
   EXPECT_EQ(words_of("a#b a~b a=b"), (Words{"a#b", "a~b", "a=b"}));
 }
 
+TEST(ShellWords, PatternsStayAsTheyAreWhereWhoeverReadsItWants) {
+  const ShellReading reading{.keeps_patterns = true};
+  EXPECT_EQ(words_of("--in=/train-?-of-00256 *.txt [ab]", reading),
+            (Words{"--in=/train-?-of-00256", "*.txt", "[ab]"}));
+  for (const char* text : {"a;b", "$x", "`a`", "a|b", "a&", "<in", "a>b", "<KEY>"})
+    EXPECT_FALSE(shell_words(text, reading)) << text;
+  const auto refused = shell_words("a ; b", reading);
+  EXPECT_NE(refused.error().message.find("`;`"), std::string::npos);
+  EXPECT_EQ(refused.error().hint, "Write `\\;` where it means itself");
+}
+
+TEST(ShellWords, ABlankToFillInIsAWordWhereWhoeverReadsItWants) {
+  const ShellReading reading{.keeps_blanks_to_fill = true};
+  EXPECT_EQ(words_of("--public_key=<YOUR_PUB_KEY> <A-b>", reading),
+            (Words{"--public_key=<YOUR_PUB_KEY>", "<A-b>"}));
+  for (const char* text : {"<", "<a b>", "<>", "<in >out", "a>"})
+    EXPECT_FALSE(shell_words(text, reading)) << text;
+}
+
 TEST(ShellWords, VariablesAreWhoeverReadsItKnows) {
   const ShellReading reading{[](std::string_view expression) -> std::optional<std::string> {
                                if (expression == "no") return std::nullopt;

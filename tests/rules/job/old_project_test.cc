@@ -63,6 +63,26 @@ TEST(OldCommand, TheToolOfCaffePassedOnWhatACreatedJobWasGiven) {
   EXPECT_TRUE(read->lost.empty());
 }
 
+TEST(OldCommand, AStartCommandIsKeptAsItWasTypedPatternsAndAll) {
+  constexpr const char* kTyped = "--input_file_pattern=/train-?-of-00256 --x='a b' *";
+  const auto read =
+      read_old_command({"tf_tool.py", "create", "--docker_cmd", cat("/data/train.py ", kTyped)});
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->train_params, kTyped);
+  const auto lines =
+      read_old_command({"tf_tool.py", "create", "--docker_cmd", "/data/train.py --a \\\n --b"});
+  EXPECT_EQ(lines->train_params, "--a --b");
+}
+
+TEST(OldCommand, ABlankToFillInIsNamedAndNoValue) {
+  const auto read = read_old_command(
+      {"tf_tool.py", "pack", "--public_key=<YOUR_PUB_KEY>", "--uhub_registry=<YOUR_REGISTRY>"});
+  ASSERT_TRUE(read);
+  EXPECT_EQ(names_of(*read), Words{"--public_key"});
+  EXPECT_EQ(read->registry, "");
+  EXPECT_TRUE(loses(*read, "`--uhub_registry`, which stands there as a blank"));
+}
+
 TEST(OldCommand, ACreateSaysImageProgramMachineAndData) {
   const auto read = of_command(
       "python tf_tool.py create --public_key=PUB --private_key=PRIV --job_name=mnist-train --job_memo='a b' "
@@ -203,7 +223,7 @@ TEST(OldScripts, SayWhatAProjectIs) {
   EXPECT_EQ(read->bucket.name, "my-first_job-bucket");  // the shell replaces the first alone
   EXPECT_EQ(read->data_prefix, "my_first_job/data");
   EXPECT_EQ(read->main, "train.py");
-  EXPECT_EQ(read->train_params, "--max_step=2000 '--name=a b'");
+  EXPECT_EQ(read->train_params, "--max_step=2000 --name='a b'");
   EXPECT_EQ(read->hours, 12);
   EXPECT_EQ(read->node_type, "1-P40");
   EXPECT_EQ(names_of(*read), (Words{"private_key", "public_key"}));

@@ -172,11 +172,18 @@ Result<std::int64_t> number_of(const Flag& flag) {
       cat("Flag ", quoted(cat("--", flag.name)), " takes a number from 1, got ", quoted(flag.value))));
 }
 
+// `<YOUR_BUCKET>`, as manuals have it.
+bool is_blank_to_fill(std::string_view value) {
+  return value.size() > 2 && value.starts_with('<') && value.ends_with('>');
+}
+
 Result<void> take(const Flag& flag, OldProject& project) {
   const auto text = std::find_if(std::begin(kTexts), std::end(kTexts),
                                  [&](const TextFlag& known) { return known.name == flag.name; });
   if (is_credential(flag.name) || flag.name == "uhub_username") {
     project.credentials.emplace_back(cat("--", flag.name), flag.value);
+  } else if (is_blank_to_fill(flag.value)) {
+    project.lost.push_back(cat("`--", flag.name, "`, which stands there as a blank to fill in"));
   } else if (text != std::end(kTexts)) {
     project.*(text->into) = flag.value;
   } else if (flag.name == "acc_type") {

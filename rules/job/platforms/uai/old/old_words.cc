@@ -7,6 +7,19 @@
 #include "engine/base/text.h"
 
 namespace trainmake {
+namespace {
+
+// The words behind the program, as they were typed where they can be told apart there.
+std::string typed_behind(const std::string& program, std::string_view command,
+                         const std::vector<std::string>& words) {
+  const std::size_t at = command.find(program);
+  const std::string_view typed = at == command.npos ? "" : trim(command.substr(at + program.size()));
+  const auto same = shell_words(typed, {.keeps_patterns = true});
+  const bool is_line = typed.find_first_of("\n\r") == typed.npos;
+  return same && *same == words && is_line ? std::string(typed) : shell_line(words);
+}
+
+}  // namespace
 
 bool is_credential(std::string_view name) {
   const std::string lower = lower_case(name);
@@ -21,7 +34,8 @@ Result<void> take_docker_cmd(const std::string& command, OldProject& project) {
     has_variables = true;
     return std::optional(cat("${", variable, "}"));
   };
-  TRY_ASSIGN(std::vector<std::string> words, shell_words(command, {keep}));
+  TRY_ASSIGN(std::vector<std::string> words,
+             shell_words(command, {.variable = keep, .keeps_patterns = true}));
   if (!words.empty() && words.front() == "-u") words.erase(words.begin());
   if (words.empty()) return fail(user_error("The command names no program"));
   if (has_variables || words.front().starts_with('-')) {
@@ -30,7 +44,7 @@ Result<void> take_docker_cmd(const std::string& command, OldProject& project) {
   }
   project.main = words.front();
   words.erase(words.begin());
-  project.train_params = shell_line(words);
+  project.train_params = typed_behind(project.main, command, words);
   return {};
 }
 
