@@ -14,16 +14,16 @@ image "im2txt" {
   files = { { srcs = { "checkpoint/inception_v3.ckpt" }, dest = "/data" } },
 }
 
+-- A checkpoint has the number of its step in its name.
+local steps = 1024
+
 job "im2txt" {
   image = "image:im2txt",
   data = "data:shards",
-  args = {
-    input_file_pattern = "/train-?????-of-00256", -- below --data_dir
-    inception_checkpoint_file = "/inception_v3.ckpt", -- below --work_dir
-    train_inception = "false",
-  },
-  params = { number_of_steps = 1024, log_every_n_steps = 128 },
+  -- As the guide types it: patterns are for the program, below --data_dir; the checkpoint lies below --work_dir.
+  train_params = "--input_file_pattern=/train-?????-of-00256 --inception_checkpoint_file=/inception_v3.ckpt "
+    .. "--train_inception=false --number_of_steps=" .. steps .. " --log_every_n_steps=128",
   resources = { node_type = "1-P40", nodes = 1, hours = 24 },
-  outputs = { model = "model.ckpt-1024" },
+  outputs = { model = "model.ckpt-" .. steps },
   metrics = { loss = "loss = ([%d.]+)" },
 }

@@ -54,13 +54,14 @@ class Examples(OnUai):
         self.assertEqual(made.cost[1:], (256, 1))
         self.assert_told([event["line"] for event in made.events("log")], "Restoring Inception variables from checkpoint file /data/inception_v3.ckpt")
         self.assertEqual(server.called("CreateUAITrainJob")[0]["DockerCmd"],
-                         "-u /data/train.py --inception_checkpoint_file=/inception_v3.ckpt '--input_file_pattern=/train-?????-of-00256' "
-                         "--train_inception=false --log_every_n_steps=128 --number_of_steps=1024")
+                         "-u /data/train.py '--input_file_pattern=/train-?????-of-00256' --inception_checkpoint_file=/inception_v3.ckpt "
+                         "--train_inception=false --number_of_steps=1024 --log_every_n_steps=128")
 
         place.append("code/im2txt/configuration.py", "# a remark\n")
         edited = place.make("job:im2txt")
         self.assertEqual(edited.cost, (1, 0, 1))
         self.assertLess(edited.finished["pushed"]["bytes"], 20_000)
-        place.replace("TRAINFILE.lua", "number_of_steps = 1024", "number_of_steps = 512")
-        place.replace("TRAINFILE.lua", "ckpt-1024", "ckpt-512")
+        place.replace("TRAINFILE.lua", "steps = 1024", "steps = 512")
         self.assertEqual(place.make("job:im2txt").cost, (0, 0, 1))
+        place.ask("pull", "job:im2txt", "--to", "out").exits(0)
+        self.assertEqual(place.files_below("out"), ["model.ckpt-512"])

@@ -43,7 +43,8 @@ class Exports(Story):
     def test_the_example_of_tensorflow(self):
         place = self.example("uai-tf-im2txt")
         subprocess.run(["python3", "make-data.py"], cwd=place.root, check=True)
-        self.assert_told(self.export(place, "job:im2txt")[0], "/data/train.py --inception_checkpoint_file=/inception_v3.ckpt '--input_file_pattern=/train-?????-of-00256' ")
+        self.assertEqual(self.export(place, "job:im2txt")[0], "CMD Used for deploying: /data/train.py --input_file_pattern=/train-?????-of-00256 "
+                         "--inception_checkpoint_file=/inception_v3.ckpt --train_inception=false --number_of_steps=1024 --log_every_n_steps=128")
         self.assert_told(place.read("packed/uaitrain-cpu.Dockerfile"), "ADD ./checkpoint/ /data/\nADD ././code/ /data/\n")
 
     def test_templates(self):
