@@ -265,6 +265,9 @@ Result<void> Attempt::keep_result() {
   run_.status = RunStatus::kFailed;
   run_.reason = std::move(kept.wrong);
   return {};
+  if (kept.is_missing && services_.platform.traits.reads_stores)
+    run_.reason += cat("; `trainmake pull ", run_.id,
+                       " --all` brings what it left, and with other `outputs` it is started anew");
 }
 
 // However it ended: the next run goes on from it.

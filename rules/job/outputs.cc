@@ -142,6 +142,7 @@ Result<KeptOutputs> keep_outputs(const LeftFiles& left, Blobs& blobs,
     TRY(taken);
     if (search.files.empty()) {
       kept.wrong = cat(shown, why_nothing(search.kind));
+      kept.is_missing = search.kind == FileKind::kNone;
       break;
     }
     for (OutputFile& file : search.files) {

@@ -23,6 +23,7 @@ struct KeptOutputs {
   std::vector<RunOutput> outputs;  // sorted by name
   // Not empty: what is wrong with what was left, for good, as "output `model` (model.txt) was not written".
   std::string wrong;
+  bool is_missing = false;  // that is, nothing lies there
 };
 // An error is one of keeping, after which the same can be tried again.
 Result<KeptOutputs> keep_outputs(const LeftFiles& left, Blobs& blobs,
