@@ -150,7 +150,8 @@ Result<void> Attempt::submitted(Result<std::string> job) {
     if (job.error().blame == Blame::kInterrupted)
       say(cat("Interrupted on its way: the next `trainmake ", again(),
               "` looks whether it was started, and starts it if not"));
-    if (job.error().blame == Blame::kRemote || job.error().blame == Blame::kInterrupted) {
+    const bool is_refused = job.error().blame == Blame::kRemote && job.error().lasts;
+    if (!is_refused && (job.error().blame == Blame::kRemote || job.error().blame == Blame::kInterrupted)) {
       TRY(remember_why_not(job.error()));
       return fail(std::move(job).error());  // it may have started: it is looked for next time
     }
@@ -264,10 +265,10 @@ Result<void> Attempt::keep_result() {
   if (kept.wrong.empty()) return {};
   run_.status = RunStatus::kFailed;
   run_.reason = std::move(kept.wrong);
-  return {};
   if (kept.is_missing && services_.platform.traits.reads_stores)
     run_.reason += cat("; `trainmake pull ", run_.id,
                        " --all` brings what it left, and with other `outputs` it is started anew");
+  return {};
 }
 
 // However it ended: the next run goes on from it.

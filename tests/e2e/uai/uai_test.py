@@ -248,11 +248,12 @@ class Stories(OnMnist):
         server = self.cloud()
         place = self.project(server)
         server.trouble = lambda action, _: (520, f"balance of {PRIVATE} is low") if action == "CreateUAITrainJob" else None
-        refused = place.ask("job:mnist").exits(1)
+        refused = place.ask("job:mnist").exits(3)
         self.assert_told(refused, "[520] balance of *** is low", "no money left")
         server.trouble = lambda action, _: (171, "Signature VerifyAC Error") if action == "CreateUAITrainJob" else None
-        self.assert_told(place.ask("job:mnist").exits(1), "[171] Signature VerifyAC Error", "UCLOUD_PRIVATE_KEY")
+        self.assert_told(place.ask("job:mnist").exits(3), "[171] Signature VerifyAC Error", "UCLOUD_PRIVATE_KEY")
         self.assertEqual(server.jobs, {})
+        self.assertEqual({run["status"] for run in place.runs()}, {"failed"})
         server.trouble = None
         self.assertEqual(place.make("job:mnist").cost, (0, 0, 1))
 

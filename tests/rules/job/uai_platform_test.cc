@@ -383,7 +383,8 @@ TEST(UaiPlatform, ARefusalIsToldWithItsCodeAndStartsNothing) {
   const JobSpec spec = UaiWorld::spec(1, "true");
   const auto refused = world.platform.submit(spec, {});
   ASSERT_FALSE(refused);
-  EXPECT_NE(refused.error().blame, Blame::kRemote);
+  EXPECT_EQ(refused.error().blame, Blame::kRemote);
+  EXPECT_TRUE(refused.error().lasts) << "nothing was started";
   EXPECT_EQ(refused.error().message,
             "Cannot start the job: UCloud answers CreateUAITrainJob with [520] no money for ***");
   EXPECT_EQ(refused.error().hint, "The account has no money left");
@@ -396,7 +397,9 @@ TEST(UaiPlatform, AServiceThatIsBusyMayHaveStartedIt) {
   FakeClock clock;
   UaiWorld world(clock);
   world.uai.refusing[kCreate] = {{"RetCode", 150}, {"Message", "unavailable"}};
-  EXPECT_EQ(world.platform.submit(UaiWorld::spec(1, "true"), {}).error().blame, Blame::kRemote);
+  const auto open = world.platform.submit(UaiWorld::spec(1, "true"), {});
+  EXPECT_EQ(open.error().blame, Blame::kRemote);
+  EXPECT_FALSE(open.error().lasts);
 }
 
 TEST(UaiPlatform, NumbersAreLookedUpOnceADay) {

@@ -35,6 +35,12 @@ JobStatus cancelled_at(std::int64_t now_ns) {
   return status;
 }
 
+// Whatever kept it from being told: the job is looked for the next time.
+Error left_open(Error error) {
+  error.lasts = false;
+  return not_told(std::move(error));
+}
+
 // It is over, and what it printed last is still to come.
 JobStatus still_printing(const UaiJob& job, const std::string& why) {
   JobStatus status;
@@ -202,13 +208,13 @@ Result<std::string> UaiPlatform::create(const UaiRun& run, const UaiCreation& jo
     Error error = std::move(noted).error();
     error.message =
         cat("UAI-Train started job ", quoted(number), ", which cannot be noted here: ", error.message);
-    return fail(not_told(
+    return fail(left_open(
         std::move(error).advise("Run it again when that can be written: the job is found by its name")));
   }
   if (answer && answer->is_refusal() && answer->did_nothing()) {
     look_ups_.forget();  // what they told may have changed
     TRY(host_.files.remove(run.asked()));
-    return fail(api_.refusal(*answer, "CreateUAITrainJob", doing).because(Blame::kStep));
+    return fail(api_.refusal(*answer, "CreateUAITrainJob", doing).lasting());
   }
   for (int look = 0; look < kLooks; ++look) {
     if (stop.stop_requested() || (look > 0 && host_.clock.wait(kBetweenLooks, stop)))
@@ -221,7 +227,7 @@ Result<std::string> UaiPlatform::create(const UaiRun& run, const UaiCreation& jo
                                        : user_error("UCloud does not say which job it started");
   error.message += "; it is not known whether the job was started";
   return fail(
-      not_told(std::move(error).advise("Run it again: the job is looked for before another is started")));
+      left_open(std::move(error).advise("Run it again: the job is looked for before another is started")));
 }
 
 // Secrets are refused by what renders the command.
@@ -236,14 +242,14 @@ Result<std::string> UaiPlatform::start(const JobSpec& spec, const Patience& wait
   if (stop.stop_requested()) return fail(interrupted_error());
   const UaiRun run = folder_of(spec.run);
   auto name = name_of(spec.key);
-  if (!name) return fail(not_told(std::move(name).error()));
+  if (!name) return fail(left_open(std::move(name).error()));
   TRY_ASSIGN(const FileLock lock, locks_.wait(spec.run, host_.clock, stop));
   auto notes = notes_of(run);
-  if (!notes) return fail(not_told(std::move(notes).error()));
+  if (!notes) return fail(left_open(std::move(notes).error()));
   if (notes->is_cancelled || !notes->number.empty() || notes->end) return notes->number;
   if (notes->was_asked) {
     auto number = adopt_late(run, *name, waiting);
-    if (!number) return fail(not_told(std::move(number).error()));
+    if (!number) return fail(left_open(std::move(number).error()));
     if (!number->empty()) return number;
   }
   std::string wanted;
@@ -258,7 +264,7 @@ Result<std::string> UaiPlatform::start(const JobSpec& spec, const Patience& wait
   TRY(write_file(host_.files, run.service(), service + "\n", {.durable = true}));
   TRY(write_file(host_.files, run.place(), job.output_url + "\n", {.durable = true}));
   auto made_before = adopt_made_before(run, *name, waiting);
-  if (!made_before) return fail(not_told(std::move(made_before).error()));
+  if (!made_before) return fail(left_open(std::move(made_before).error()));
   if (!made_before->empty()) return made_before;
   if (place.folder.is_ufs) TRY(host_.files.make_folder(path_join(options_.ufs_folder, results)));
   if (spec.resumed) TRY(put_checkpoint(*place.store, results + "/", *spec.resumed, blobs_, stop));
