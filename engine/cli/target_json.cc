@@ -36,6 +36,29 @@ Json labels_json(const Graph& graph, const Target& target, const Attribute& attr
                                                                                               : list;
 }
 
+// One base of each variant: the label of a target, or a reference as it is.
+Json variants_json(const Graph& graph, const Target& target, const Attribute& attribute, const Value& value) {
+  const auto base_of = [&](const std::string& variant, const Value& said) {
+    for (const Dependency& need : target.needs) {
+      if (need.attribute == attribute.name && need.channel == variant)
+        return Json(graph[need.target].label.text());
+    }
+    return Json::parse(json_text(said));
+  };
+  if (value.table() == nullptr) return base_of("", value);
+  Json bases = Json::object();
+  for (const auto& [variant, said] : value.table()->fields)
+    bases[printable(variant)] = base_of(variant, said);
+  return bases;
+}
+
+Json attribute_json(const Graph& graph, const Target& target, const Attribute* attribute,
+                    const Value& value) {
+  if (attribute == nullptr || attribute->labels.empty()) return Json::parse(json_text(value));
+  if (attribute->shape == Shape::kVariants) return variants_json(graph, target, *attribute, value);
+  return labels_json(graph, target, *attribute, value);
+}
+
 }  // namespace
 
 Json place_json(const Label& label, const Location& where) {
@@ -54,9 +77,7 @@ Json target_json(const std::vector<const Schema*>& schemas, const Graph& graph, 
   const Table shown = as_shown(target.label.kind, target.attributes);
   for (const auto& [name, value] : shown.fields) {
     const Attribute* attribute = attribute_of(schemas, target.label.kind, name);
-    const bool is_label = attribute != nullptr && !attribute->labels.empty();
-    attributes[printable(name)] =
-        is_label ? labels_json(graph, target, *attribute, value) : Json::parse(json_text(value));
+    attributes[printable(name)] = attribute_json(graph, target, attribute, value);
   }
   return json;
 }
