@@ -52,7 +52,8 @@ Result<const Way*> way_of(const std::vector<std::string>& words) {
 Result<std::unique_ptr<UaiConsole>> console_of(Session& session, const Service& platform) {
   TRY_ASSIGN(UaiOptions options, uai_options_of(platform, session.workspace().root));
   return std::make_unique<UaiConsole>(session.host(), session.workspace(), session.tally(),
-                                      std::move(options));
+                                      std::move(options),
+                                      [](const std::string& text) { write_stderr(text + "\n"); });
 }
 
 void print_json(const UaiBilledJob& job, const Run* run) {
@@ -103,14 +104,14 @@ Result<int> print_list(Session& session, const std::stop_token& stop) {
   TRY_ASSIGN(const std::unique_ptr<UaiConsole> console, usual_console(session));
   TRY_ASSIGN(const std::vector<UaiJob> jobs, console->jobs(stop));
   TRY_ASSIGN(const RunsByJob runs, runs_by_job(session));
-  std::vector<std::vector<std::string>> rows = {{"run", "label", "job", "state", "created", "memo"}};
+  std::vector<std::vector<std::string>> rows = {{"run", "label", "job", "name", "state", "created", "memo"}};
   for (const UaiJob& job : jobs) {
     const auto found = runs.find(job.id);
     const Run* ours = found == runs.end() ? nullptr : &found->second;
     if (session.json()) print_json(job, ours);
-    rows.push_back({ours == nullptr ? "-" : ours->id,
-                    ours == nullptr ? printable(job.name) : session.shown(ours->label), printable(job.id),
-                    printable(job.state), moment_text(job.created_s * kSecond_ns), printable(job.memo)});
+    rows.push_back({ours == nullptr ? "-" : ours->id, ours == nullptr ? "-" : session.shown(ours->label),
+                    printable(job.id), printable(job.name), printable(job.state),
+                    moment_text(job.created_s * kSecond_ns), printable(job.memo)});
   }
   if (!session.json()) write_stdout(table_text(rows));
   return 0;
@@ -140,17 +141,17 @@ Result<int> print_bill(Session& session) {
   }
   TRY_ASSIGN(const UaiBill bill, console->bill(from_ns / kSecond_ns, now_ns / kSecond_ns));
   TRY_ASSIGN(const RunsByJob runs, runs_by_job(session));
-  std::vector<std::vector<std::string>> rows = {{"run", "label", "job", "state", "took", "yuan"}};
+  std::vector<std::vector<std::string>> rows = {{"run", "label", "job", "name", "state", "took", "yuan"}};
   for (const UaiBilledJob& job : bill.jobs) {
     const auto found = runs.find(job.id);
     const Run* ours = found == runs.end() ? nullptr : &found->second;
     if (session.json()) print_json(job, ours);
-    rows.push_back({ours == nullptr ? "-" : ours->id,
-                    ours == nullptr ? printable(job.name) : session.shown(ours->label), printable(job.id),
-                    printable(job.state), human_duration(job.seconds * 1000), yuan_text(job.cents)});
+    rows.push_back({ours == nullptr ? "-" : ours->id, ours == nullptr ? "-" : session.shown(ours->label),
+                    printable(job.id), printable(job.name), printable(job.state),
+                    human_duration(job.seconds * 1000), yuan_text(job.cents)});
   }
   if (session.json()) return 0;
-  rows.push_back({"", "", "", "all", human_duration(bill.seconds * 1000), yuan_text(bill.cents)});
+  rows.push_back({"", "", "", "", "all", human_duration(bill.seconds * 1000), yuan_text(bill.cents)});
   write_stdout(table_text(rows));
   return 0;
 }

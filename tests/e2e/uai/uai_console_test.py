@@ -1,5 +1,7 @@
 """The bill, another name or memo, and removal of jobs on UAI-Train; the vendor's own client sends the same."""
 
+import time
+
 from story import eventually
 from uai_server import ACTIONS, PROJECT
 from uai_story import OnUai
@@ -42,7 +44,9 @@ class Console(OnUai):
         place.ask("uai", "rename", run["run"], "mnist-best").exits(0)
         changed = server.jobs[run["job"]]
         self.assertEqual((changed.name, changed.asked["TrainJobMemo"]), ("mnist-best", "a good one"))
-        self.assert_told(place.ask("show", "job:a").exits(0), "a good one", f"http://logs.example.com/{run['job']}.log")
+        for seen in ("list", "bill"):
+            self.assertEqual(place.ask("uai", seen).exits(0).out.count("mnist-best"), 1, seen)
+        self.assert_told(place.ask("show", "job:a").exits(0), "mnist-best", "a good one", f"http://logs.example.com/{run['job']}.log")
         self.assert_nothing_ran(place.make("job:a", "--platform", "uai"))
         ours = [(action, parameters) for action, parameters in server.calls if action in ACTIONS]
         self.assertEqual({parameters["ProjectId"] for _, parameters in ours}, {PROJECT})
@@ -76,6 +80,14 @@ class Console(OnUai):
         self.assertEqual([action for action, _ in ours], ["StopUAITrainJob"])
         eventually(lambda: place.ask("uai", "list", "--json").only["state"] == "Stopped", "it goes on")
         self.assert_told(place.ask("uai", "stop", listed["job"]).exits(3).err, "[230]", "`trainmake uai list`")
+
+    def test_a_service_that_takes_long_to_answer_is_told_of(self):
+        server, place = self.project()
+        server.trouble = lambda action, _: time.sleep(6)
+        for word, told in (("list", "UAI-Train does not answer: waiting"), ("bill", "UAI-Train does not answer: asking again")):
+            self.assert_told(place.ask("uai", word).exits(0).err, told)
+        server.trouble = None
+        self.assertNotIn("does not answer", place.ask("uai", "list").exits(0).err)
 
     def test_what_is_wrong_is_told(self):
         server, place = self.project()

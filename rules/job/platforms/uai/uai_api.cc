@@ -1,7 +1,5 @@
 #include "rules/job/platforms/uai/uai_api.h"
 
-#include <chrono>
-
 #include "engine/base/redactor.h"
 #include "engine/base/text.h"
 
@@ -11,6 +9,8 @@ namespace {
 constexpr int kTries = 4;
 constexpr const char* kTrusted = "UCLOUD_TRUSTED_ENDPOINT";
 constexpr std::chrono::milliseconds kFirstPause{500};
+// Who was silent for so long is not asked again.
+constexpr std::int64_t kLongestSilence_ns = 30'000'000'000;
 
 }  // namespace
 
@@ -54,8 +54,21 @@ std::string UaiApi::hidden(const std::string& text) {
   return account_ ? Redactor({account_->keys.private_key.reveal()}).redact(text) : text;
 }
 
+std::jthread UaiApi::telling(const Say& say, const char* then) {
+  if (!say) return {};
+  return std::jthread([this, say, then](const std::stop_token& answered) {
+    if (!host_.clock.wait(kSoonAnswered, answered)) say(cat("UAI-Train does not answer: ", then));
+  });
+}
+
 Result<UaiAnswer> UaiApi::send(const std::string& action, UCloudParameters parameters,
                                const std::stop_token& stop) {
+  const std::jthread teller = telling(tell_, "waiting");
+  return send_quietly(action, std::move(parameters), stop);
+}
+
+Result<UaiAnswer> UaiApi::send_quietly(const std::string& action, UCloudParameters parameters,
+                                       const std::stop_token& stop) {
   TRY_ASSIGN(const UCloudAccount who, account());
   parameters["Action"] = action;
   parameters["Region"] = options_.region;
@@ -91,16 +104,19 @@ Result<std::string> UaiApi::look_once(const std::string& action, const UCloudPar
 }
 
 Result<std::string> UaiApi::look(const std::string& action, const UCloudParameters& parameters,
-                                 const std::string& doing, const std::stop_token& stop) {
+                                 const std::string& doing, const Patience& waiting) {
   TRY(account());
+  const std::jthread teller = telling(waiting.say ? waiting.say : tell_, "asking again");
+  const std::int64_t begun_ns = host_.clock.steady_ns();
   std::chrono::milliseconds pause = kFirstPause;
   for (int tries = 1;; ++tries, pause *= 2) {
-    auto answer = send(action, parameters, stop);
+    auto answer = send_quietly(action, parameters, waiting.stop);
     if (answer && !answer->is_refusal()) return std::move(answer->body);
-    const bool may_pass = !answer || answer->may_pass();
+    const bool was_silent = !answer && host_.clock.steady_ns() - begun_ns > kLongestSilence_ns;
+    const bool may_pass = answer ? answer->may_pass() : !was_silent;
     if (!may_pass || tries == kTries)
       return fail(answer ? refusal(*answer, action, doing) : std::move(answer).error());
-    if (host_.clock.wait(pause, stop)) return fail(interrupted_error());
+    if (host_.clock.wait(pause, waiting.stop)) return fail(interrupted_error());
   }
 }
 

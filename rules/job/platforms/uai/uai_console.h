@@ -19,12 +19,12 @@ namespace trainmake {
 
 class UaiConsole {
  public:
-  // Borrows host, workspace and tally.
-  UaiConsole(Host& host, const Workspace& workspace, Tally& tally, UaiOptions options)
+  // Borrows host, workspace and tally. `tell` hears of a service that does not answer soon.
+  UaiConsole(Host& host, const Workspace& workspace, Tally& tally, UaiOptions options, Say tell = nullptr)
       : host_(host),
         workspace_(workspace),
         options_(std::move(options)),
-        api_(host_, options_, tally),
+        api_(host_, options_, tally, std::move(tell)),
         jobs_(api_, host_.clock) {}
 
   // Of the project's jobs, whoever started them. Times are seconds since 1970.

@@ -118,7 +118,7 @@ Result<bool> UaiLog::fetch(const UaiRun& run, const std::string& job, Pace& pace
                            const std::stop_token& stop) {
   // One that goes on is asked again anyhow.
   const auto look = [&](const char* action, const UCloudParameters& parameters, const char* doing) {
-    return is_over ? api_.look(action, parameters, doing, stop)
+    return is_over ? api_.look(action, parameters, doing, {stop})
                    : api_.look_once(action, parameters, doing, stop);
   };
   const std::int64_t now = host_.clock.steady_ns();

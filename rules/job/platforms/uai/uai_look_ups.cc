@@ -43,10 +43,10 @@ std::optional<std::string> of_today(std::string_view kept, std::int64_t now_ns) 
 
 // REQUIRES: the lock is held. What cannot be read, or names nothing, is not kept.
 Result<UaiLookUps::Names> UaiLookUps::ask(const Question& question, const Parse& parse,
-                                          const std::string& kept_at, const std::stop_token& stop) {
+                                          const std::string& kept_at, const Patience& waiting) {
   if (trouble_ && host_.clock.steady_ns() < trouble_until_ns_) return fail(*trouble_);
   const std::int64_t now_ns = host_.clock.now_ns();
-  auto body = api_.look(question.action, question.parameters, question.doing, stop);
+  auto body = api_.look(question.action, question.parameters, question.doing, waiting);
   if (!body && body.error().blame == Blame::kInterrupted) return fail(std::move(body).error());
   auto names = body ? parse(*body) : Result<Names>(fail(body.error()));
   trouble_ = names ? std::nullopt : std::optional(names.error());
@@ -58,7 +58,7 @@ Result<UaiLookUps::Names> UaiLookUps::ask(const Question& question, const Parse&
 
 // As it was answered within a day, at this place. A name that is not among these is asked for once more.
 Result<std::int64_t> UaiLookUps::id_of(const Question& question, const Parse& parse, const std::string& name,
-                                       const std::string& what, const std::stop_token& stop) {
+                                       const std::string& what, const Patience& waiting) {
   TRY_ASSIGN(std::string asked, api_.place());
   asked += cat("\n", question.action);
   for (const auto& [parameter, value] : question.parameters) asked += cat("\n", parameter, "=", value);
@@ -73,32 +73,33 @@ Result<std::int64_t> UaiLookUps::id_of(const Question& question, const Parse& pa
     if (kept && before != asked_ns_.end() && host_.clock.steady_ns() - before->second < kTrouble_ns)
       return fail(no_such(*kept, name, what));
   }
-  TRY_ASSIGN(const Names names, ask(question, parse, path, stop));
+  TRY_ASSIGN(const Names names, ask(question, parse, path, waiting));
   if (const std::optional<std::int64_t> id = find_id(names, name)) return *id;
   return fail(no_such(names, name, what));
 }
 
-Result<UaiIds> UaiLookUps::of(const UaiWants& wants, const std::stop_token& stop) {
+Result<UaiIds> UaiLookUps::of(const UaiWants& wants, const Patience& waiting) {
   const auto by = [](const char* id, const char* name) {
     return [id, name](const std::string& body) { return parse_uai_named(body, id, name); };
   };
   UaiIds ids;
   const char* mode = wants.nodes > 1 ? "Distributed" : "StandAlone";
   TRY_ASSIGN(ids.mode, id_of({"GetUAITrainAvailableTrainMode", {}, "look for modes"},
-                             by("TrainModeId", "TrainModeName"), mode, "mode", stop));
+                             by("TrainModeId", "TrainModeName"), mode, "mode", waiting));
   const std::string mode_id = cat(ids.mode);
   TRY_ASSIGN(ids.machine, id_of({"GetUAITrainAvailableResource",
                                  {{"TrainModeId", mode_id}, {"NodeType", "Work"}},
                                  "look for machines"},
-                                parse_uai_machines, wants.node_type, "machine", stop));
-  TRY_ASSIGN(ids.backend,
-             id_of({"GetUAITrainAvailableBackend", {{"TrainModeId", mode_id}}, "look for stores"},
-                   by("DataBackendId", "DataBackendName"), wants.is_on_ufs ? "UFS" : "UFile", "store", stop));
+                                parse_uai_machines, wants.node_type, "machine", waiting));
+  TRY_ASSIGN(
+      ids.backend,
+      id_of({"GetUAITrainAvailableBackend", {{"TrainModeId", mode_id}}, "look for stores"},
+            by("DataBackendId", "DataBackendName"), wants.is_on_ufs ? "UFS" : "UFile", "store", waiting));
   if (wants.framework.empty()) return ids;
   TRY_ASSIGN(
       ids.framework,
       id_of({"GetUAITrainAvailableDistAIFramework", {{"TrainModeId", mode_id}}, "look for frameworks"},
-            by("DistAIFrameId", "DistAIFrameName"), wants.framework, "framework for several nodes", stop));
+            by("DistAIFrameId", "DistAIFrameName"), wants.framework, "framework for several nodes", waiting));
   return ids;
 }
 

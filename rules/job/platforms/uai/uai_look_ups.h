@@ -30,7 +30,7 @@ class UaiLookUps {
       : host_(host), api_(api), folder_(std::move(folder)) {}
 
   // An error says what there is.
-  Result<UaiIds> of(const UaiWants& wants, const std::stop_token& stop = {});
+  Result<UaiIds> of(const UaiWants& wants, const Patience& waiting = {});
   // They were refused: whoever asks next looks them up anew.
   void forget();
 
@@ -43,9 +43,9 @@ class UaiLookUps {
   using Names = std::vector<UaiNamed>;
   using Parse = std::function<Result<Names>(const std::string& body)>;
   Result<std::int64_t> id_of(const Question& question, const Parse& parse, const std::string& name,
-                             const std::string& what, const std::stop_token& stop);
+                             const std::string& what, const Patience& waiting);
   Result<Names> ask(const Question& question, const Parse& parse, const std::string& kept_at,
-                    const std::stop_token& stop);
+                    const Patience& waiting);
 
   Host& host_;
   UaiApi& api_;

@@ -133,7 +133,8 @@ const UaiPlace& UaiPlatform::place_for(std::int64_t nodes) const {
 }
 
 Result<UaiCreation> UaiPlatform::creation_of(const JobSpec& spec, const std::string& name,
-                                             const std::stop_token& stop) {
+                                             const Patience& waiting) {
+  const std::stop_token& stop = waiting.stop;
   UaiCreation job;
   job.name = name;
   job.memo = spec.memo.empty() ? spec.label : spec.memo;
@@ -148,7 +149,7 @@ Result<UaiCreation> UaiPlatform::creation_of(const JobSpec& spec, const std::str
   TRY_ASSIGN(job.hours, hours_of(spec.resources, spec.timeout_s));
   TRY_ASSIGN(job.image, uhub_path_of(spec.pulled_image, options_));
   TRY_ASSIGN(job.command, render_docker_cmd(spec, traits.contract));
-  TRY_ASSIGN(job.ids, look_ups_.of(wants, stop));
+  TRY_ASSIGN(job.ids, look_ups_.of(wants, waiting));
   TRY_ASSIGN(job.data_url, data_.url_for(spec, place));
   return job;
 }
@@ -257,7 +258,7 @@ Result<std::string> UaiPlatform::start(const JobSpec& spec, const Patience& wait
   if (const std::int64_t nodes = count_of(spec.resources, "nodes", 1); nodes > 1)
     TRY(write_file(host_.files, run.nodes(), cat(nodes, "\n"), {.durable = true}));
   TRY(write_file(host_.files, run.wanted(), wanted));
-  TRY_ASSIGN(const UaiCreation job, creation_of(spec, *name, stop));
+  TRY_ASSIGN(const UaiCreation job, creation_of(spec, *name, waiting));
   const UaiPlace& place = place_for(job.nodes);
   const std::string results = results_of(*name, place.folder);
   TRY_ASSIGN(const std::string service, api_.place());
@@ -469,9 +470,14 @@ Result<void> UaiPlatform::admits(const Outlook& job, Asking asking) {
     TRY(data_.check_readable(job.data.front(), place_for(nodes)));
   if (asking == Asking::kNobody) return {};
   TRY(check_keys());
-  const auto ids = look_ups_.of({node_type, nodes, place_for(nodes).folder.is_ufs});
+  std::stop_source late;
+  const std::jthread timer([&](const std::stop_token& answered) {
+    if (!host_.clock.wait(kSoonAnswered, answered)) late.request_stop();
+  });
+  const auto ids = look_ups_.of({node_type, nodes, place_for(nodes).folder.is_ufs}, {late.get_token()});
   // A service that does not answer now may by the time that it is needed.
-  if (!ids && ids.error().blame != Blame::kRemote) return fail(ids.error());
+  if (!ids && ids.error().blame != Blame::kRemote && ids.error().blame != Blame::kInterrupted)
+    return fail(ids.error());
   return {};
 }
 
@@ -484,6 +490,7 @@ Result<std::vector<Fact>> UaiPlatform::facts(const JobHandle& job, const std::st
   TRY_ASSIGN(const UaiSight sight, jobs_.find(notes.number, name, stop));
   const std::optional<UaiJob>& found = sight.job;
   if (!found) return facts;
+  if (found->name != name) facts.push_back({"name", found->name});  // somebody gave it another
   if (!found->memo.empty()) facts.push_back({"memo", found->memo});
   facts.push_back({"state", found->state});
   const UCloudParameters which = {{"TrainJobId", found->id}};

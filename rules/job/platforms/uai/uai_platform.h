@@ -63,7 +63,7 @@ class UaiPlatform final : public Platform {
   Result<const UaiPlace*> place_of(const UaiRun& run, const std::string& name);
   Result<void> cancel_one(const JobHandle& job, const Patience& waiting);
   Result<std::string> start(const JobSpec& spec, const Patience& waiting);
-  Result<UaiCreation> creation_of(const JobSpec& spec, const std::string& name, const std::stop_token& stop);
+  Result<UaiCreation> creation_of(const JobSpec& spec, const std::string& name, const Patience& waiting);
   Result<std::string> create(const UaiRun& run, const UaiCreation& job, const std::stop_token& stop);
   Result<std::string> adopt(const UaiRun& run, const UaiSight& sight, const std::stop_token& stop);
   Result<std::string> adopt_now(const UaiRun& run, const std::string& name, const std::stop_token& stop);
