@@ -152,6 +152,13 @@ class Query(Story):
         self.assertEqual(sorted(line["deps"]), ["//data:letters", "//image:tiny", "//job:train"])
         self.assertIn({"channel": "model", "label": "//job:train"}, line["attrs"]["data"])
 
+    def test_a_base_is_said_as_it_is_declared(self):
+        place = self.tiny()
+        place.append("TRAINFILE.lua", 'image "a" { code = "code:tiny", base = { cpu = "image:tiny", gpu = "example.com/gpu:1" } }\n'
+                                      'image "b" { code = "code:tiny", base = "example.com/both:1" }\nimage "c" { code = "code:tiny", base = "image:tiny" }\n')
+        bases = [place.ask("query", f"image:{name}", "--json").exits(0).only["attrs"]["base"] for name in "abc"]
+        self.assertEqual(bases, [{"cpu": "//image:tiny", "gpu": "example.com/gpu:1"}, "example.com/both:1", "//image:tiny"])
+
     def test_a_wrong_expression_is_a_usage_error(self):
         place = self.tiny()
         for wrong in ("deps(job:train", "deps()", "job:train &", "frob(job:train)"):
