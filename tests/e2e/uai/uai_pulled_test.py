@@ -31,6 +31,16 @@ class Pulled(OnMnist):
         place.ask("pull", place.runs()[0]["run"], "--all", "--to", "all").exits(0)
         self.assertEqual(place.read("all/model.txt"), "3\n")
 
+    def test_an_output_that_was_not_written_tells_how_to_see_what_was(self):
+        server = self.cloud()
+        place = self.project(server)
+        place.replace("TRAINFILE.lua", '"model.txt"', '"model.bin"')
+        told = place.ask("job:mnist").exits(1)
+        run = place.runs()[0]["run"]
+        self.assert_told(told, "(model.bin) was not written", f"`trainmake pull {run} --all` brings what it left, and with other `outputs` it is started anew")
+        place.ask("pull", run, "--all", "--to", "all").exits(0)
+        self.assertEqual(place.read("all/model.txt"), "3\n")
+
     def test_where_nothing_else_is_kept_that_is_told(self):
         place = self.tiny()
         place.make("job:train")
