@@ -148,6 +148,32 @@ Result<std::vector<std::string>> shell_words(std::string_view text, const ShellR
   return std::move(splitter.words);
 }
 
+std::vector<std::string> shell_commands(std::string_view text) {
+  std::vector<std::string> commands(1);
+  const auto goes_on = [&](std::size_t from) {
+    const std::size_t next = text.find_first_not_of(kBlanks, from);
+    return next != text.npos && text[next] == '-';
+  };
+  char mark = 0;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == '\\' && mark != '\'' && at + 1 < text.size()) {
+      commands.back() += text.substr(at++, 2);
+    } else if (mark == 0 && (c == ';' || text.substr(at, 2) == "&&" || (c == '\n' && !goes_on(at)))) {
+      if (c == '&') ++at;
+      commands.emplace_back();
+    } else {
+      if (mark == c)
+        mark = 0;
+      else if (mark == 0 && (c == '\'' || c == '"'))
+        mark = c;
+      commands.back() += c;
+    }
+  }
+  std::erase_if(commands, [](const std::string& command) { return trim(command).empty(); });
+  return commands;
+}
+
 std::string shell_line(std::string_view word) {
   const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
     return is_in_name(c) || std::string_view("./+=@%,:-").find(c) != std::string_view::npos;

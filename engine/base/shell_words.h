@@ -26,6 +26,10 @@ struct ShellReading {
 // Errors never show the text: it may hold a secret.
 Result<std::vector<std::string>> shell_words(std::string_view text, const ShellReading& reading = {});
 
+// What a shell runs one after the other, cut at `;`, `&&` and the ends of lines, none of it read further. A
+// line that begins with `-` goes on with the one above.
+std::vector<std::string> shell_commands(std::string_view text);
+
 // The line that a shell splits into these very words, whatever bytes they have: to be run, not to be shown
 // (shell_word of text.h is for people).
 std::string shell_line(std::span<const std::string> words);

@@ -9,6 +9,7 @@
 #include "engine/cli/lua_text.h"
 #include "engine/cli/old_project_text.h"
 #include "lua/load.h"
+#include "rules/job/platforms/uai/uhub.h"
 
 namespace trainmake {
 namespace {
@@ -59,11 +60,7 @@ Result<OldProject> read_project(const CommandLine& line, FileSystem& files, Fold
     return read_old_command(words);
   }
   const std::string& typed = words.front();
-  if (is_old_command(typed)) {
-    TRY_ASSIGN(const std::vector<std::string> split_words,
-               shell_words(typed, {.keeps_patterns = true, .keeps_blanks_to_fill = true}));
-    return read_old_command(split_words);
-  }
+  if (is_old_command(typed)) return read_old_commands(typed);
   const std::string folder = typed_from(line, typed);
   const Result<bool> is_there = is_folder_at(files, folder);
   if (!is_there || !*is_there) {
@@ -121,8 +118,20 @@ Result<void> write_new(FileSystem& files, const std::string& folder, const OldPr
   return write_file(files, path_join(folder, kTrainspace), text.trainspace);
 }
 
+// What a plan would stop at.
+Result<std::vector<std::string>> missing_in(FileSystem& files, const std::string& folder,
+                                            const OldProjectText& text) {
+  std::vector<std::string> missing;
+  for (const std::string& path : text.files) {
+    TRY_ASSIGN(const Stat stat, files.look(path_join(folder, path), Links::kFollow));
+    if (!stat.exists()) missing.push_back(path);
+  }
+  if (!text.names_place) missing.push_back(cat("`bucket` in ", kTrainspace));
+  return missing;
+}
+
 void report(const CommandLine& line, const Folders& folders, const OldProject& project,
-            const OldProjectText& text) {
+            const OldProjectText& text, const std::vector<std::string>& missing) {
   std::vector<std::string> credentials;
   for (const auto& [name, value] : project.credentials) credentials.push_back(printable(name));
   if (line.has("--json")) {
@@ -130,7 +139,8 @@ void report(const CommandLine& line, const Folders& folders, const OldProject& p
                        {"name", text.name},
                        {"files", {kTrainfile, kTrainspace}},
                        {"credentials", credentials},
-                       {"lost", text.lost}};
+                       {"lost", text.lost},
+                       {"missing", missing}};
     write_stdout(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
     return;
   }
@@ -139,13 +149,15 @@ void report(const CommandLine& line, const Folders& folders, const OldProject& p
   if (!credentials.empty())
     write_stderr(
         cat("Left out, as no file has keys: ", join(credentials, ", "),
-            ". Set UCLOUD_PUBLIC_KEY and UCLOUD_PRIVATE_KEY, and log in to UHub with `docker login`; "
-            "keys that others may have seen are best made anew\n"));
+            ". Set UCLOUD_PUBLIC_KEY and UCLOUD_PRIVATE_KEY, and log in to UHub with `trainmake login ",
+            project.internal_uhub ? kUhubInside : kUhubOutside,
+            "`; keys that others may have seen are best made anew\n"));
   for (const std::string& sentence : text.lost) write_stderr(cat("Not carried over: ", sentence, "\n"));
   if (!folders.from.empty() && folders.to != folders.from)
     write_stderr(cat("Code and data still lie in ", printable(folders.from),
                      ": TRAINFILE.lua looks for them beside itself\n"));
-  write_stderr(cat("Next: trainmake plan job:", text.name, "\n"));
+  if (!missing.empty()) write_stderr(cat("Still missing: ", join(missing, ", "), "\n"));
+  write_stderr(cat(missing.empty() ? "Next" : "Then", ": trainmake plan job:", text.name, "\n"));
 }
 
 }  // namespace
@@ -160,7 +172,9 @@ Result<int> import_command(const CommandLine& line, const Environment& environme
   const OldProjectText text = text_of(project);
   TRY(refuse_keys(project, text));
   TRY(write_new(host.files, typed_from(line, folders.to), text));
-  report(line, folders, project, text);
+  TRY_ASSIGN(const std::vector<std::string> missing,
+             missing_in(host.files, typed_from(line, folders.to), text));
+  report(line, folders, project, text, missing);
   return 0;
 }
 

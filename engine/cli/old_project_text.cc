@@ -92,6 +92,7 @@ struct Writer {
     if (project.code.empty()) return "";
     Attributes attributes;
     const std::string folder = folder_of(project.code, "code");
+    out.files.push_back(path_join(folder, path_clean(project.main).value_or("")));
     attributes.add("srcs",
                    cat("glob { ", in_quotes(all_of(folder)), ", exclude = { \"**/__pycache__/**\" } }"));
     // As it was typed, where nobody would guess it: the tools wrote it into the Dockerfiles.
@@ -115,7 +116,9 @@ struct Writer {
     } else if (project.data.empty()) {
       attributes.add_text("url", cat("ufile://", project.bucket.name, "/", project.data_prefix));
     } else {
-      attributes.add("files", cat("glob ", in_quotes(all_of(folder_of(project.data, "data")))));
+      const std::string folder = folder_of(project.data, "data");
+      out.files.push_back(folder);
+      attributes.add("files", cat("glob ", in_quotes(all_of(folder))));
       attributes.add_text("prefix", project.data_prefix);
     }
     return attributes.of("data", out.name);
@@ -205,6 +208,7 @@ struct Writer {
 
   void place(const OldProject::Bucket& own, Attributes& attributes) {
     attributes.add_text("bucket", own.name);
+    out.names_place = !own.name.empty() || !project.ufs.empty();
     if (own.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos)
       lose(cat("a bucket that UFile could make: of ", quoted(own.name),
                " it takes lower case, digits and `-` alone. TRAINSPACE.lua is where to name another"));

@@ -12,6 +12,9 @@ struct OldProjectText {
   std::string name;  // of every target
   std::string trainfile, trainspace;
   std::vector<std::string> lost;  // with what only shows here
+  // What has to be there before it can be planned: paths beside TRAINFILE.lua.
+  std::vector<std::string> files = {};
+  bool names_place = false;  // where results go
 };
 OldProjectText text_of(const OldProject& project);
 

@@ -67,6 +67,28 @@ class Importing(Story):
         place.ask("export", "uai", "job:im2txt", "--to", "packed", *TEST_PLACES).exits(0)
         self.assertEqual(place.read("packed/uaitrain_cmd.txt").splitlines()[0], f"CMD Used for deploying: /data/train.py {params}")
 
+    def test_a_pack_and_its_create_are_one_project(self):
+        create = ("python caffe_tool.py create --public_key=PUBLIC-OF-NOBODY --private_key=PRIVATE-OF-NOBODY --job_name=first --node_type=1-P40 --max_exec_time=7 "
+                  "--code_uhub_path=uhub.service.ucloud.cn/demo/caffe-mnist:uaitrain --docker_cmd='/data/train.py --solver=/data/data/lenet_solver.prototxt' "
+                  "--data_ufile_path=http://b.cn-bj.ufileos.com/m/")
+        for text in (f"cd uai-sdk && {PACK} && {create}", f"{create}\n{PACK}\n", f"{PACK}; {create}"):
+            place = self.place({"code/train.py": "", "data/lenet_solver.prototxt": ""})
+            made = place.ask("import", "uai", text).exits(0)
+            self.assert_told(place.read("TRAINFILE.lua"), 'solver = data_dir "lenet_solver.prototxt"', 'node_type = "1-P40", hours = 7', 'prefix = "m"', 'arch = "caffe-1.0.0"')
+            self.assert_told(place.read("TRAINSPACE.lua"), 'bucket = "b"', 'registry = "demo"')
+            self.assertNotIn("--docker_cmd", made.err)
+            self.assert_told(made.err, "Next: trainmake plan job:caffe-mnist", "`trainmake login uhub.service.ucloud.cn`")
+            self.assert_no_key(place, made)
+        self.assert_told(self.place().ask("import", "uai", f"{PACK} && {PACK}").exits(2), "one `pack` and one `create`")
+
+    def test_what_is_missing_stands_before_what_is_next(self):
+        made = self.place({"data/x": ""}).ask("import", "uai", PACK).exits(0)
+        self.assert_told(made.err, "Still missing: code/train.py, `bucket` in TRAINSPACE.lua\nThen: trainmake plan job:caffe-mnist")
+
+    def test_what_the_tools_did_beside_is_another_command_here(self):
+        for what, here in (("stop", "`trainmake uai stop ID`"), ("bill", "`trainmake uai bill`"), ("log", "`trainmake logs RUN`")):
+            self.assert_told(self.place().ask("import", "uai", f"caffe_tool.py {what} --job_id=x").exits(2), here)
+
     def test_parameters_that_a_shell_would_change_are_told_with_the_character(self):
         made = self.place().ask("import", "uai", "tf_tool.py pack --uhub_imagename=m --ai_arch_v=tensorflow-1.4.0 --train_params='--a;b'").exits(0)
         self.assert_told(made.err, "`train_params`: A shell would not leave `;` as it stands. Write `\\;` where it means itself")

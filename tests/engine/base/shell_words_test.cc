@@ -73,6 +73,12 @@ TEST(ShellWords, VariablesAreWhoeverReadsItKnows) {
   EXPECT_FALSE(shell_words("$", reading));
 }
 
+TEST(ShellWords, ATextMayHaveSeveralCommands) {
+  EXPECT_EQ(shell_commands("a 'b;c' && d \"e && f\"; g\\;h\ni\n  --j \\\n k\n"),
+            (Words{"a 'b;c' ", " d \"e && f\"", " g\\;h", "i\n  --j \\\n k"}));
+  EXPECT_EQ(shell_commands(" \n;"), Words{});
+}
+
 TEST(ShellLine, IsReadBackAsTheVeryWords) {
   EXPECT_EQ(shell_line(Words{"-u", "/data/a.py", "--x=1"}), "-u /data/a.py --x=1");
   const Words words = {"", "a b", "it's", "\t", "\n", "\xff\x01", "$HOME `x` \"\\", "*", "#", "~"};

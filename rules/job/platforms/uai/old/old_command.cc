@@ -234,6 +234,69 @@ void settle_ufs(const std::string& of_results, OldProject& project) {
                                quoted(project.ufs), ", where the data is"));
 }
 
+// What else the tools did, and what does it here.
+std::string instead_of(std::string_view what) {
+  constexpr std::pair<std::string_view, std::string_view> kWays[] = {
+      {"stop", "trainmake cancel RUN`, or `trainmake uai stop ID"},
+      {"delete", "trainmake uai remove RUN"},
+      {"list", "trainmake uai list"},
+      {"info", "trainmake show RUN"},
+      {"log", "trainmake logs RUN"},
+      {"topic", "trainmake logs RUN"},
+      {"url", "trainmake show RUN"},
+      {"bill", "trainmake uai bill"},
+      {"rename", "trainmake uai rename RUN NAME"}};
+  for (const auto& [theirs, ours] : kWays) {
+    if (theirs == what) return cat("Here that is `", ours, "`");
+  }
+  return "";
+}
+
+// Of the tool of caffe all parameters are in its other flags.
+void take_start(OldProject& pack, const OldProject& create) {
+  if (pack.python_line.empty()) pack.python_line = create.python_line;
+  if (create.main.empty()) return;
+  constexpr std::string_view kCode = "/data/";
+  if (create.main.starts_with(kCode)) pack.main = create.main.substr(kCode.size());
+  if (pack.solver.empty()) {
+    if (!pack.train_params.empty() && pack.train_params != create.train_params)
+      pack.lost.emplace_back("`--train_params`: `create` started it with others, which are taken");
+    pack.train_params = create.train_params;
+    return;
+  }
+  const std::string told =
+      cat("--solver=", pack.solver, pack.snapshot.empty() ? "" : cat(" --snapshot=", pack.snapshot));
+  if (create.train_params != told)
+    pack.lost.emplace_back("`--docker_cmd`, whose parameters are others than `pack` says");
+}
+
+// What a `pack` was told of the image and the program, and a `create` of where and how long it runs.
+OldProject completed(OldProject pack, const OldProject& create) {
+  for (const auto text :
+       {&OldProject::project_id, &OldProject::region, &OldProject::zone, &OldProject::registry,
+        &OldProject::business_group, &OldProject::memo, &OldProject::node_type, &OldProject::data_prefix,
+        &OldProject::ufs, &OldProject::ufs_data, &OldProject::distribution}) {
+    if ((pack.*text).empty()) pack.*text = create.*text;
+  }
+  pack.internal_uhub = pack.internal_uhub || create.internal_uhub;
+  pack.bucket = create.bucket;
+  pack.output_bucket = create.output_bucket;
+  pack.hours = create.hours;
+  pack.nodes = create.nodes;
+  take_start(pack, create);
+  const auto add_new = [](auto& to, const auto& from) {
+    for (const auto& one : from) {
+      if (std::find(to.begin(), to.end(), one) == to.end()) to.push_back(one);
+    }
+  };
+  add_new(pack.credentials, create.credentials);
+  add_new(pack.lost, create.lost);
+  if (pack.name.empty()) pack.name = create.name;
+  if (!create.name.empty() && create.name != pack.name)
+    pack.lost.push_back(cat("the job's name, ", quoted(create.name), ": it has the image's"));
+  return pack;
+}
+
 }  // namespace
 
 bool is_old_command(std::string_view text) {
@@ -253,7 +316,8 @@ Result<OldProject> read_old_command(const std::vector<std::string>& words) {
   const std::string what = at < words.size() ? words[at] : "";
   if (what != "pack" && what != "create")
     return fail(user_error(cat("Of the tools' commands `pack` and `create` describe a job, and ",
-                               what.empty() ? "there is none" : cat("this one is ", quoted(what)))));
+                               what.empty() ? "there is none" : cat("this one is ", quoted(what))),
+                           instead_of(what)));
   TRY_ASSIGN(const std::vector<Flag> flags, flags_of(words, at + 1));
   if (flags.empty())
     return fail(user_error(cat(quoted(cat(path_name(*tool), " ", what)), " says nothing of a job by itself"),
@@ -274,6 +338,28 @@ Result<OldProject> read_old_command(const std::vector<std::string>& words) {
     project.lost.emplace_back("`--train_params`: the tool of caffe never passed them on");
   }
   return project;
+}
+
+Result<OldProject> read_old_commands(std::string_view text) {
+  const ShellReading reading{.keeps_patterns = true, .keeps_blanks_to_fill = true};
+  std::optional<OldProject> whole;
+  std::vector<std::string> commands = shell_commands(text);
+  if (commands.size() > 1)
+    std::erase_if(commands, [](const std::string& each) { return !is_old_command(each); });
+  for (const std::string& command : commands) {
+    TRY_ASSIGN(const std::vector<std::string> words, shell_words(command, reading));
+    TRY_ASSIGN(OldProject one, read_old_command(words));
+    if (!whole) {
+      whole = std::move(one);
+      continue;
+    }
+    if (whole->code.empty() == one.code.empty())
+      return fail(user_error("Of one project there is one `pack` and one `create`, and these are more",
+                             "Import each project by itself, with `--to DIR`"));
+    whole = whole->code.empty() ? completed(std::move(one), *whole) : completed(*std::move(whole), one);
+  }
+  if (whole) return *std::move(whole);
+  return fail(user_error("It is no command of UAI-Train's tools"));
 }
 
 }  // namespace trainmake

@@ -52,6 +52,8 @@ bool is_old_command(std::string_view text);
 // `sudo python caffe_tool.py pack ...` or `tf_tool.py create ...`, split into words. No error shows a value
 // that may be a key.
 Result<OldProject> read_old_command(const std::vector<std::string>& words);
+// As it was pasted: a `pack` and the `create` of the same project may stand there together, among others.
+Result<OldProject> read_old_commands(std::string_view text);
 
 // A project of the scripts: the text of its configall.sh, and of its edit_image_cmd.txt ("" without).
 Result<OldProject> read_old_scripts(std::string_view configall, std::string_view edit_image_cmd);
