@@ -131,8 +131,8 @@ class Platform {
   Platform& operator=(const Platform&) = delete;
 
   // Starts each job unless one of its key was started before: however often it is asked, one starts. Returns
-  // the platform's own ids, in their order. An error that blames the remote, or an interruption, leaves open
-  // whether it started; any other says that it did not.
+  // the platform's own ids, in their order. An error that blames the remote and does not last, or an
+  // interruption, leaves open whether it started; any other says that it did not.
   virtual std::vector<Result<std::string>> submit_all(const std::vector<Submission>& jobs) = 0;
   Result<std::string> submit(const JobSpec& spec, const Secrets& secrets) {
     return std::move(submit_all({{spec, secrets}}).front());

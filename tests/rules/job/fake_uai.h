@@ -5,12 +5,14 @@
 
 #include <signal.h>
 
+#include <condition_variable>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,7 +37,7 @@ class FakeUai final : public Http {
     for (auto& [id, job] : jobs_) kill_group(job);
   }
 
-  Result<HttpResponse> send(const HttpRequest& request, std::stop_token) override {
+  Result<HttpResponse> send(const HttpRequest& request, std::stop_token stop) override {
     const std::lock_guard lock(mutex_);
     bodies.push_back(request.body);
     const Parameters asked = form_of(request.body);
@@ -45,6 +47,13 @@ class FakeUai final : public Http {
     if (request.method != "POST" || request.url.find(kPrivate) != std::string::npos)
       return said(Json{{"RetCode", 160}, {"Message", "not a form"}});
     if (silent.contains(action)) return nobody();
+    if (mute.contains(action)) {
+      std::mutex mutex;
+      std::condition_variable_any stopped;
+      std::unique_lock waiting(mutex);
+      stopped.wait(waiting, stop, [] { return false; });
+      return fail(interrupted_error());
+    }
     const auto refused = refusing.find(action);
     Json answer = refused != refusing.end() ? refused->second : perform(action, asked);
     if (doing_and_refusing.contains(action)) answer = doing_and_refusing.at(action);
@@ -57,6 +66,7 @@ class FakeUai final : public Http {
   std::map<std::string, Json> refusing;            // by action: what it answers in place of doing it
   std::map<std::string, Json> doing_and_refusing;  // the same, and it is done
   std::map<std::string, bool> losing, silent;      // it is done and nobody hears; it is not even done
+  std::set<std::string> mute;                      // it is never answered, and nothing is said of that
   std::map<std::string, Parameters> created;       // by id, as they were asked for
   std::function<void(const std::string& action)> heard = nullptr;
   bool hold_jobs = false;          // they wait, as `Queueing`

@@ -437,8 +437,26 @@ TEST(UaiPlatform, AMachineThatCameSinceIsAskedForOnceMore) {
   EXPECT_TRUE(world.again().submit(UaiWorld::spec(6, "true"), {}));
 }
 
+TEST(UaiPlatform, AServiceThatNeverAnswersHoldsUpNoJobsForLong) {
+  UaiWorld world;
+  world.uai.mute = {"GetUAITrainAvailableTrainMode"};
+  for (int number = 1; number <= 9; ++number)
+    EXPECT_TRUE(world.platform.admits({UaiWorld::spec(number, "true").resources}, Asking::kPlatform));
+  EXPECT_EQ(world.uai.calls["GetUAITrainAvailableTrainMode"], 1);
+  std::stop_source stop;
+  std::string said;
+  const Say hear = [&](const std::string& text) {
+    said = text;
+    stop.request_stop();
+  };
+  const Submission asked{UaiWorld::spec(1, "true"), {}, {stop.get_token(), hear}};
+  EXPECT_EQ(world.platform.submit_all({asked}).front().error().blame, Blame::kInterrupted);
+  EXPECT_EQ(said, "UAI-Train does not answer: asking again");
+}
+
 TEST(UaiPlatform, AServiceThatDoesNotAnswerHoldsUpOneOfManyJobs) {
   FakeClock clock;
+  clock.endless = kSoonAnswered;  // it is always in time
   UaiWorld world(clock);
   world.uai.silent["GetUAITrainAvailableTrainMode"] = true;
   for (int number = 1; number <= 9; ++number)

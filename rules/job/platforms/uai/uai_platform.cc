@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <random>
+#include <thread>
 
 #include "engine/base/log_file.h"
 #include "engine/base/text.h"
@@ -470,9 +471,12 @@ Result<void> UaiPlatform::admits(const Outlook& job, Asking asking) {
     TRY(data_.check_readable(job.data.front(), place_for(nodes)));
   if (asking == Asking::kNobody) return {};
   TRY(check_keys());
+  if (was_late_) return {};
   std::stop_source late;
   const std::jthread timer([&](const std::stop_token& answered) {
-    if (!host_.clock.wait(kSoonAnswered, answered)) late.request_stop();
+    if (host_.clock.wait(kSoonAnswered, answered)) return;
+    was_late_ = true;
+    late.request_stop();
   });
   const auto ids = look_ups_.of({node_type, nodes, place_for(nodes).folder.is_ufs}, {late.get_token()});
   // A service that does not answer now may by the time that it is needed.

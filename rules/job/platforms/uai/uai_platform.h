@@ -3,6 +3,7 @@
 // README.md.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -86,9 +87,10 @@ class UaiPlatform final : public Platform {
   UaiLog log_;
   Blobs& blobs_;
   UaiData data_;
-  std::mutex mutex_;               // guards what follows
-  std::string id_;                 // of the workspace, once it was looked up
-  std::set<std::string> stopped_;  // ids of jobs that were one too many
+  std::atomic<bool> was_late_ = false;  // it did not answer before a run: that is not waited for twice
+  std::mutex mutex_;                    // guards what follows
+  std::string id_;                      // of the workspace, once it was looked up
+  std::set<std::string> stopped_;       // ids of jobs that were one too many
 };
 
 }  // namespace trainmake
