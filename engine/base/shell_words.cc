@@ -32,7 +32,7 @@ struct Splitter {
 
   static Failure replaced(char c) {
     return fail(user_error(cat("A shell would not leave ", quoted(std::string_view(&c, 1)), " as it stands"),
-                           cat("Write `\\", std::string_view(&c, 1), "` where it means itself")));
+                           cat("Write `'", std::string_view(&c, 1), "'` where it means itself")));
   }
   static Failure unclosed(char mark) {
     return fail(user_error(cat("A ", quoted(std::string_view(&mark, 1)), " is not closed")));

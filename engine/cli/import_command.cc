@@ -120,12 +120,14 @@ Result<void> write_new(FileSystem& files, const std::string& folder, const OldPr
 
 // What a plan would stop at.
 Result<std::vector<std::string>> missing_in(FileSystem& files, const std::string& folder,
-                                            const OldProjectText& text) {
+                                            const OldProject& project, const OldProjectText& text) {
   std::vector<std::string> missing;
   for (const std::string& path : text.files) {
     TRY_ASSIGN(const Stat stat, files.look(path_join(folder, path), Links::kFollow));
     if (!stat.exists()) missing.push_back(path);
   }
+  if (project.registry.empty() && project.packed_image.empty())
+    missing.push_back(cat("`registry` in ", kTrainspace));
   if (!text.names_place) missing.push_back(cat("`bucket` in ", kTrainspace));
   return missing;
 }
@@ -173,7 +175,7 @@ Result<int> import_command(const CommandLine& line, const Environment& environme
   TRY(refuse_keys(project, text));
   TRY(write_new(host.files, typed_from(line, folders.to), text));
   TRY_ASSIGN(const std::vector<std::string> missing,
-             missing_in(host.files, typed_from(line, folders.to), text));
+             missing_in(host.files, typed_from(line, folders.to), project, text));
   report(line, folders, project, text, missing);
   return 0;
 }

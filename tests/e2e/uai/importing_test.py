@@ -84,6 +84,12 @@ class Importing(Story):
     def test_what_is_missing_stands_before_what_is_next(self):
         made = self.place({"data/x": ""}).ask("import", "uai", PACK).exits(0)
         self.assert_told(made.err, "Still missing: code/train.py, `bucket` in TRAINSPACE.lua\nThen: trainmake plan job:caffe-mnist")
+        place = self.place({"code/train.py": "", "data/x": ""})
+        missing = place.ask("import", "uai", PACK.replace("--uhub_registry=demo ", ""), "--json").exits(0).only["missing"]
+        self.assertEqual(missing, ["`registry` in TRAINSPACE.lua", "`bucket` in TRAINSPACE.lua"])
+        place.replace("TRAINSPACE.lua", 'type = "uai",', 'type = "uai", registry = "demo", bucket = "my-bucket",')
+        place.write("data/lenet_solver.prototxt", "")
+        place.ask("plan", "job:caffe-mnist", env={"UCLOUD_PUBLIC_KEY": "x", "UCLOUD_PRIVATE_KEY": "y"}).exits(0)
 
     def test_what_the_tools_did_beside_is_another_command_here(self):
         for what, here in (("stop", "`trainmake uai stop ID`"), ("bill", "`trainmake uai bill`"), ("log", "`trainmake logs RUN`")):
@@ -91,7 +97,7 @@ class Importing(Story):
 
     def test_parameters_that_a_shell_would_change_are_told_with_the_character(self):
         made = self.place().ask("import", "uai", "tf_tool.py pack --uhub_imagename=m --ai_arch_v=tensorflow-1.4.0 --train_params='--a;b'").exits(0)
-        self.assert_told(made.err, "`train_params`: A shell would not leave `;` as it stands. Write `\\;` where it means itself")
+        self.assert_told(made.err, "`train_params`: A shell would not leave `;` as it stands. Write `';'` where it means itself")
 
     def test_a_folder_of_code_comes_back_as_it_was_typed(self):
         for typed, line in (("code/", "ADD ./code/ /data/"), ("code", "ADD ./code /data/"), ("./src/main/", "ADD ././src/main/ /data/"), ("./", "ADD ././ /data/")):

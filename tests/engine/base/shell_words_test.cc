@@ -49,7 +49,7 @@ TEST(ShellWords, PatternsStayAsTheyAreWhereWhoeverReadsItWants) {
     EXPECT_FALSE(shell_words(text, reading)) << text;
   const auto refused = shell_words("a ; b", reading);
   EXPECT_NE(refused.error().message.find("`;`"), std::string::npos);
-  EXPECT_EQ(refused.error().hint, "Write `\\;` where it means itself");
+  EXPECT_EQ(refused.error().hint, "Write `';'` where it means itself");
 }
 
 TEST(ShellWords, ABlankToFillInIsAWordWhereWhoeverReadsItWants) {
