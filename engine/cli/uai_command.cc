@@ -133,6 +133,9 @@ Result<int> print_bill(Session& session) {
   const std::int64_t now_ns = session.host().clock.now_ns();
   std::int64_t from_ns = now_ns - kMonth_ns;
   if (const std::optional<std::string> since = session.line().value("--since")) {
+    if (whole_number<std::int64_t>(*since))
+      return fail(user_error(cat("Flag `--since` takes a time, and ", quoted(*since), " has no unit"),
+                             cat("As `", *since, "d`, of days, or `", *since, "h`, of hours")));
     const std::optional<std::int64_t> parsed = parse_since(*since, now_ns);
     if (!parsed)
       return fail(user_error(cat("Flag `--since` takes a time, got ", quoted(*since)),

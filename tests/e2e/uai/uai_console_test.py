@@ -92,6 +92,7 @@ class Console(OnUai):
     def test_what_is_wrong_is_told(self):
         server, place = self.project()
         self.assert_told(place.ask("help", "uai").exits(0).out, "trainmake uai bill|list|stop|rename|memo|remove", "What of a job becomes what")
+        self.assert_told(place.ask("uai", "bill", "--since", "7").exits(2), "`7` has no unit", "As `7d`, of days")
         self.assert_told(place.ask("uai", "remov", "job:a").exits(2), "Did you mean `remove`?")
         self.assert_told(place.ask("uai", "rename", "job:a").exits(2), "takes 2 words, got 1", "trainmake uai rename job:mnist")
         self.assert_told(place.ask("uai", "rename", "job:a", "no name").exits(3), "[230] invalid job name")
