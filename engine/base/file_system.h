@@ -49,9 +49,9 @@ class FileReader {
   // Leaves out the next `bytes`; past the end there is nothing to read. By reading them, unless it can do
   // better.
   virtual Result<void> skip(std::uint64_t bytes);
-  // Whoever writes to it from now on changes its mtime, whichever way: of memory that is written to and stands
-  // for the file, the first write to a page alone would, until the page is on its way to the disk. Where the
-  // file system keeps it otherwise nothing can be done.
+  // Whoever writes to it from now on changes its mtime, whichever way: of memory that is written to and
+  // stands for the file, the first write to a page alone would, until the page is on its way to the disk.
+  // Where the file system keeps it otherwise nothing can be done.
   virtual void expect_writes() {}
 };
 
