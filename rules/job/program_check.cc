@@ -85,7 +85,7 @@ Result<void> check_here(const JobServices& services, const Target& job, const st
 }
 
 bool says_path(const Target& target) {
-  const auto fields = target.fields("env");
+  const auto& fields = target.fields("env");
   return std::any_of(fields.begin(), fields.end(), [](const auto& field) { return field.first == "PATH"; });
 }
 
