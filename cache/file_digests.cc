@@ -22,9 +22,6 @@ constexpr std::size_t kBatchFiles =
 constexpr std::uint64_t kBatchBytes = 1U << 30U;
 constexpr std::int64_t kSaveEvery_ns = 10'000'000'000;
 constexpr std::uint32_t kKeptSaves = 50;  // that an entry outlives without being asked for
-// How long a page may have been written to without having been on its way to the disk, with some room: by
-// default the kernel lets 30 s pass, and looks every 5 s.
-constexpr std::int64_t kLongestDirty_ns = 120'000'000'000;
 // A file that was written a moment ago is waited for, rather than read again by every run until its stat can
 // be trusted.
 constexpr std::chrono::milliseconds kSettling{25};
@@ -120,8 +117,7 @@ struct Reading {
 // Reads on several threads; the first error stops them.
 class Readers {
  public:
-  Readers(FileSystem& files, std::string folder, std::int64_t began_ns)
-      : files_(files), folder_(std::move(folder)), began_ns_(began_ns) {}
+  Readers(FileSystem& files, std::string folder) : files_(files), folder_(std::move(folder)) {}
 
   Result<void> read(std::span<Reading> readings) {
     const auto middle = std::partition(readings.begin(), readings.end(), [](const Reading& reading) {
@@ -179,17 +175,12 @@ class Readers {
     return true;
   }
 
-  // Before it is read. What was last written long ago is no page any more that a write leaves as it is.
-  void expect_writes(FileReader& reader, const Stat& seen) const {
-    if (std::max(seen.mtime_ns, seen.ctime_ns) > began_ns_ - kLongestDirty_ns) reader.expect_writes();
-  }
-
   // That the open file is, after it was read, what the walk saw before shows that nobody wrote in between.
   Result<void> read_whole(Reading& reading, std::span<char> buffer) {
     const Stat& seen = reading.file->stat;
     TRY_ASSIGN(const std::unique_ptr<FileReader> reader, open(path_join(folder_, reading.file->path), seen));
     if (!reader) return reading.unsteady = true, Result<void>();
-    expect_writes(*reader, seen);
+    reader->expect_writes();
     TRY_ASSIGN(const bool whole,
                digest_bytes(*reader, seen.size, buffer, reading.digest, &reading.holds_key));
     TRY_ASSIGN(const Stat now, reader->stat());
@@ -202,7 +193,7 @@ class Readers {
     const std::string path = path_join(folder_, reading.file->path);
     std::vector<Digest128> chunks((seen.size + kChunkBytes - 1) / kChunkBytes);
     std::atomic<bool> unsteady = false;
-    if (const auto reader = open(path, seen); reader && *reader) expect_writes(**reader, seen);
+    if (const auto reader = open(path, seen); reader && *reader) (*reader)->expect_writes();
     parallel_for(chunks.size(), 1, reader_threads(), [&](std::size_t begin, std::size_t end) {
       take([&]() -> Result<void> {
         TRY_ASSIGN(const std::unique_ptr<FileReader> reader, open(path, seen));
@@ -226,7 +217,6 @@ class Readers {
 
   FileSystem& files_;
   std::string folder_;
-  std::int64_t began_ns_;
   std::atomic<bool> failed_ = false;
   std::mutex mutex_;
   std::optional<Error> error_;
@@ -433,7 +423,7 @@ Result<FileDigests::Digested> FileDigests::digest(const std::string& folder,
     readings = look_up(project, files, digested);
   }
   if (readings.empty()) return digested;
-  Readers readers(inside_->files, path_join(inside_->root, folder), inside_->clock.now_ns());
+  Readers readers(inside_->files, path_join(inside_->root, folder));
   TRY(inside_->read(project, readers, readings));
   for (const Reading& reading : readings) {
     digested.digests[reading.position] = reading.digest;
