@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "engine/base/encoding.h"
 #include "engine/base/text.h"
@@ -41,9 +42,23 @@ std::string with_small_digits(std::string encoded) {
 }
 
 // As services quote what they were asked: out of a form, an address, a document or a header.
+// As a string of JSON has it between its quotes.
+std::string json_escaped(const std::string& text) {
+  std::string out = replaced(replaced(text, "\\", "\\\\"), "\"", "\\\"");
+  for (const auto& [plain, escaped] : {std::pair("\n", "\\n"), {"\r", "\\r"}, {"\t", "\\t"}})
+    out = replaced(out, plain, escaped);
+  return out;
+}
+
 std::set<std::string> spellings_of(const std::string& secret) {
   const std::string encoded = percent_encoded(secret);
   std::set<std::string> all = {secret, base64_of(secret), replaced(secret, "/", "\\/")};
+  const std::string escaped = json_escaped(secret);
+  // A document that is a string of another one is escaped twice.
+  for (const std::string& one : {escaped, json_escaped(escaped)}) {
+    all.insert(one);
+    all.insert(replaced(one, "/", "\\/"));
+  }
   for (const std::string& one : {encoded, replaced(encoded, "%2F", "/"), replaced(encoded, "%20", "+")}) {
     all.insert(one);
     all.insert(with_small_digits(one));

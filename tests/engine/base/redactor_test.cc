@@ -75,6 +75,14 @@ TEST(Redactor, FindsASecretAcrossTheEndOfALargeRead) {
   }
 }
 
+TEST(Redactor, HidesASecretThatIsAStringOfJson) {
+  const std::string secret = R"({"type":"account","key":"a\\nb/c"})";
+  EXPECT_EQ(redacted_however_cut({secret}, R"({"env":"{\"type\":\"account\",\"key\":\"a\\\\nb/c\"}"})"),
+            R"({"env":"***"})");
+  EXPECT_EQ(redacted_however_cut({"two\nlines\t\"x\""}, R"(["two\nlines\t\"x\""])"), R"(["***"])");
+  EXPECT_EQ(redacted_however_cut({R"(a"b)"}, R"("{\"k\":\"a\\\"b\"}")"), R"("{\"k\":\"***\"}")");
+}
+
 TEST(Redactor, OfNothingButLineEndsHidesNothing) {
   EXPECT_EQ(Redactor({"\n", "\r\n\n", ""}).redact("a\n\nb"), "a\n\nb");
 }
