@@ -174,6 +174,7 @@ TEST(LocalPlatform, WhatItWasToGoOnFromAndIsGoneWhenItHasItsGpusIsItsEnd) {
   const JobHandle one = world.submit(GpuWorld::with_gpus(script_spec(1, "sleep 60"), 4));
   world.await(one, [](const JobStatus& status) { return status.status == RunStatus::kRunning; });
   JobSpec second = GpuWorld::with_gpus(script_spec(2, "echo ran"), 1);
+  second.resume = true;
   second.resumed =
       Checkpoint{"run0", "", std::make_shared<const Listing>(Listing{world.stored("ckpt/step", "7")})};
   const JobSpec third = GpuWorld::with_gpus(script_spec(3, "ls -d \"$TRAINMAKE_CHECKPOINT_DIR\""), 1);

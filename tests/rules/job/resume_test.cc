@@ -236,7 +236,8 @@ TEST(Resume, AllRunsSeeTheirCheckpointFolderAtOnePath) {
   if (!can_show({at, at})) GTEST_SKIP() << "no mounts here";
   const std::string script = cat("cd $TRAINMAKE_CHECKPOINT_DIR; echo $TRAINMAKE_CHECKPOINT_DIR; cat step ",
                                  at, "/step 2>/dev/null; echo $TRAINMAKE_RUN >step; ls");
-  const JobSpec first = script_spec(1, script), second = script_spec(2, script);
+  JobSpec first = script_spec(1, script), second = script_spec(2, script);
+  first.resume = second.resume = true;
   for (const JobSpec& spec : {first, second}) {
     EXPECT_EQ(world.run(spec).status, RunStatus::kSucceeded);
     EXPECT_EQ(world.log(spec), cat(at, "\nstep\n"));
@@ -249,9 +250,17 @@ TEST(Resume, AllRunsSeeTheirCheckpointFolderAtOnePath) {
   EXPECT_FALSE(world.folder.has("cache/checkpoint/step"));
 }
 
+TEST(Resume, WithoutItACheckpointFolderIsNoDiskOfItsOwn) {
+  LocalWorld world;
+  const JobSpec spec = script_spec(
+      1, "touch $TRAINMAKE_CHECKPOINT_DIR/m && ln $TRAINMAKE_CHECKPOINT_DIR/m $TRAINMAKE_OUTPUT_DIR/m");
+  EXPECT_EQ(world.run(spec).status, RunStatus::kSucceeded);
+}
+
 TEST(Resume, UnderAContractWithFoldersOfItsOwnItIsBelowTheRun) {
   LocalWorld world({}, *contract_named(Space(), "ti"));
-  const JobSpec spec = script_spec(1, "echo $TRAINMAKE_CHECKPOINT_DIR");
+  JobSpec spec = script_spec(1, "echo $TRAINMAKE_CHECKPOINT_DIR");
+  spec.resume = true;
   EXPECT_EQ(world.run(spec).status, RunStatus::kSucceeded);
   EXPECT_EQ(world.log(spec), world.folder.path(cat("cache/checkpoints/", spec.checkpoint, "\n")));
   EXPECT_EQ(*world.platform.left({spec.run, spec.key, ""}, {Left::kCheckpointSeen}), "");

@@ -224,6 +224,9 @@ Result<PrepareOptions> LocalPlatform::how_to_prepare(const JobSpec& spec, const 
   TRY_ASSIGN(options.gpus, gpus_for(spec.resources));
   TRY_ASSIGN(options.limits, limits_for(spec.resources));
   if (!options_.container) {
+    // A mount makes another disk of it: what it leaves there cannot be renamed to its output. So only where a
+    // job says that it goes on from its own.
+    if (!spec.resume) return options;
     TRY_ASSIGN(options.checkpoint_seen, checkpoint_seen());
     return options;
   }
