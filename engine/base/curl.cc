@@ -23,7 +23,7 @@ namespace {
 
 constexpr long kUploadBuffer = 512L << 10U;
 constexpr long kSilentSeconds = 60;  // a transfer that moves nothing for so long has failed
-// Of an answer that is held whole: the list of ten million objects is the longest that somebody may mean.
+// Of an answer that is held whole: the manifest object of ten million files is the longest that is meant.
 constexpr std::size_t kMostHeld = std::size_t{1} << 30U;
 constexpr std::size_t kMostTold = std::size_t{1} << 20U;  // of one that says what is wrong
 
@@ -203,9 +203,11 @@ bool Transfer::take(std::string_view bytes) {
   long status = 0;
   curl.easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
   if (!request.body_to || (status != 200 && status != 206)) {
-    response.body.append(bytes);
     const std::size_t most = status >= 300 ? kMostTold : kMostHeld;
-    if (response.body.size() <= most) return true;
+    if (response.body.size() + bytes.size() <= most) {
+      response.body.append(bytes);
+      return true;
+    }
     ours = user_error(cat(quoted(host_of(request.url)), " answers with more than ", human_bytes(most)),
                       "Is there a proxy in between?")
                .because(Blame::kRemote)

@@ -72,6 +72,22 @@ bool is_name(std::string_view name) {
   return !name.empty() && name != "." && name != ".." && name.find('/') == name.npos;
 }
 
+using Read = Json::parse_event_t;
+
+bool is_field(const Json& key) { return key == "name" || key == "type" || key == "size" || key == "mtime"; }
+
+std::optional<HttpListed> entry_from(const Json& object) {
+  HttpListed entry;
+  entry.name = text_at(object, "name");
+  entry.is_folder = text_at(object, "type") == "directory";
+  const auto size = object.find("size");
+  const bool has_size = size != object.end() && size->is_number_unsigned();
+  if (!is_name(entry.name) || (!entry.is_folder && !has_size)) return std::nullopt;
+  if (has_size) entry.size = size->get<std::uint64_t>();
+  add_tag(entry, "", text_at(object, "mtime"));
+  return entry;
+}
+
 }  // namespace
 
 std::uint64_t size_of_answer(const HttpResponse& response) {
@@ -123,21 +139,22 @@ Result<std::vector<HttpListed>> parse_multistatus(std::string_view xml, const st
   return listed;
 }
 
+// Each entry is taken as it is read: a list of millions is not held twice, whatever it is made of.
 std::optional<std::vector<HttpListed>> parse_autoindex(std::string_view json) {
-  const Json list = parse_json<Json>(json);
-  if (!list.is_array()) return std::nullopt;
+  if (!trim(json).starts_with('[') || nests_deeper(json, kDeepestJson)) return std::nullopt;
   std::vector<HttpListed> listed;
-  for (const Json& each : list) {
-    HttpListed entry;
-    entry.name = text_at(each, "name");
-    entry.is_folder = text_at(each, "type") == "directory";
-    const auto size = each.is_object() ? each.find("size") : each.end();
-    const bool has_size = each.is_object() && size != each.end() && size->is_number_unsigned();
-    if (!is_name(entry.name) || (!entry.is_folder && !has_size)) return std::nullopt;
-    if (has_size) entry.size = size->get<std::uint64_t>();
-    add_tag(entry, "", text_at(each, "mtime"));
-    listed.push_back(std::move(entry));
-  }
+  bool is_list = true;
+  const auto take = [&](int depth, Read event, const Json& value) {
+    if (depth == 0) return true;
+    if (depth == 2 && event == Read::key) return is_field(value);
+    if (depth > 1) return event == Read::value;
+    if (event == Read::object_start) return true;
+    std::optional<HttpListed> entry = event == Read::object_end ? entry_from(value) : std::nullopt;
+    is_list = is_list && entry;
+    if (is_list) listed.push_back(*std::move(entry));
+    return false;
+  };
+  if (Json::parse(json, take, false).is_discarded() || !is_list) return std::nullopt;
   return listed;
 }
 

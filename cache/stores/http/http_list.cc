@@ -22,6 +22,8 @@ bool is_own_folder(const HttpPlace& place, const std::string& folder, const std:
 
 bool is_look(const HttpListed& entry) { return entry.name == kLookName && !entry.is_folder; }
 
+std::string shown(const std::string& folder) { return quoted(folder.empty() ? "." : folder); }
+
 }  // namespace
 
 void wait_for_next_second(Clock& clock) {
@@ -103,7 +105,7 @@ Result<HttpList::Answer> HttpList::ask(const std::string& folder) {
                              place.url_of_path(place.folder_path(folder)),
                              {{"Depth", "1"}, {"Content-Type", "application/xml; charset=utf-8"}},
                              kQuestion};
-  TRY_ASSIGN(HttpResponse response, client_.send(request, cat("list ", quoted(folder)), {}, {404, 405, 501}));
+  TRY_ASSIGN(HttpResponse response, client_.send(request, cat("list ", shown(folder)), {}, {404, 405, 501}));
   if (response.status == 207) {
     way_ = Way::kPropfind;
     TRY_ASSIGN(std::vector<HttpListed> listed, parse_multistatus(response.body, place.folder_path(folder)));
@@ -117,11 +119,11 @@ Result<HttpList::Answer> HttpList::ask(const std::string& folder) {
 Result<HttpList::Answer> HttpList::indexed(const std::string& folder) {
   const HttpPlace& place = client_.place();
   const StoreRequest request{"GET", place.url_of_path(place.folder_path(folder))};
-  TRY_ASSIGN(HttpResponse response, client_.send(request, cat("list ", quoted(folder)), {}, {403, 404, 405}));
+  TRY_ASSIGN(HttpResponse response, client_.send(request, cat("list ", shown(folder)), {}, {403, 404, 405}));
   if (response.status == 404) return Answer();
   std::optional<std::vector<HttpListed>> listed = parse_autoindex(response.body);
   if (response.status >= 300 || !listed)
-    return fail(user_error(cat("Cannot list ", quoted(folder), ": store ", quoted(place.name),
+    return fail(user_error(cat("Cannot list ", shown(folder), ": store ", quoted(place.name),
                                " has no list of a folder"),
                            "Switch one on at the server: in nginx `dav_ext_methods PROPFIND OPTIONS` "
                            "(libnginx-mod-http-dav-ext), or `autoindex on` with `autoindex_format json`")

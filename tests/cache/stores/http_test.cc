@@ -566,8 +566,21 @@ TEST(HttpAnswers, WhatIsNoListIsNotRead) {
   EXPECT_FALSE(parse_autoindex("<html>"));
   EXPECT_FALSE(parse_autoindex("{}"));
   EXPECT_FALSE(parse_autoindex("[1]"));
+  EXPECT_FALSE(parse_autoindex("[[]]"));
   EXPECT_FALSE(parse_autoindex(R"([{"name":"a","type":"file"}])"));
+  EXPECT_FALSE(parse_autoindex(R"([{"name":"a","type":"file","size":1},2])"));
+  EXPECT_FALSE(parse_autoindex(R"([{"name":"a","type":"file","size":1},)"));
   EXPECT_TRUE(parse_autoindex("[]"));
+}
+
+TEST(HttpAnswers, WhatAListTellsBesidesIsPassedOver) {
+  const auto listed = parse_autoindex(
+      R"( [{"more":{"name":"b","all":[1,[{}]]},"name":"a","type":"file","size":4},{"name":"c","type":"directory"}])");
+  ASSERT_TRUE(listed);
+  ASSERT_EQ(listed->size(), 2U);
+  EXPECT_EQ((*listed)[0].name, "a");
+  EXPECT_EQ((*listed)[0].size, 4U);
+  EXPECT_TRUE((*listed)[1].is_folder);
 }
 
 TEST(HttpAnswers, AFileOfThisVerySecondMayBeAnotherUnderItsTag) {

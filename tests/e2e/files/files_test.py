@@ -1,9 +1,11 @@
 """Files as they come: globs, links, modes, odd names, empty ones, and ones that go away."""
 
 import os
+import shlex
+import subprocess
 import threading
 
-from story import Story
+from story import BINARY, Story
 
 LIST = r'''set -eu
 for folder in "$TRAINMAKE_CODE_DIR" "$TRAINMAKE_DATA_DIR"; do
@@ -270,3 +272,14 @@ class Files(Story):
     def test_another_project_below_is_not_part_of_this_one(self):
         place = self.listing(data='glob "**/*.txt"', **{"data/inner/TRAINFILE.lua": "", "data/inner/x.txt": "1"})
         self.assertEqual([name for name in self.seen(place)[1] if "inner" in name], [])
+
+    def test_a_limit_of_memory_is_told(self):
+        place = self.place({f"data/{number:0200}": "" for number in range(20_000)})
+        place.write("TRAINFILE.lua", 'data "d" { files = glob "data/**" }\n')
+        told = []
+        for kilobytes in range(36_000, 72_000, 4_000):
+            bounded = f"ulimit -v {kilobytes}; exec {shlex.quote(BINARY)} plan data:d"
+            done = subprocess.run(["sh", "-c", bounded], cwd=place.path("."), env=place.env, capture_output=True, check=False)
+            if done.returncode == 1:
+                told.append(done.stderr)
+        self.assertTrue(any(b"Not enough memory" in error for error in told), told)
