@@ -26,7 +26,11 @@ Result<void> note_its_end(Host& host, Ledger& ledger) {
   const std::optional<Beat> last = ledger.last_beat();
   const std::int64_t now_ns = host.clock.steady_ns();
   if (last && last->is_last && last->steady_ns <= now_ns && is_this_boot(host.files, last->boot)) return {};
-  return ledger.beat({boot_of(host.files), now_ns, true});
+  return note_its_boot(host, ledger);
+}
+
+Result<void> note_its_boot(Host& host, Ledger& ledger) {
+  return ledger.beat({boot_of(host.files), host.clock.steady_ns(), true});
 }
 
 Result<std::unique_ptr<Pulse>> Pulse::begin(Host& host, Ledger& ledger) {

@@ -21,6 +21,9 @@ std::chrono::milliseconds left_of_last_arrivals(Host& host, const Ledger& ledger
 // REQUIRES: nobody is at work on that target here.
 Result<void> note_its_end(Host& host, Ledger& ledger);
 
+// In which boot a transfer of ours is at work, where nothing can arrive after its end.
+Result<void> note_its_boot(Host& host, Ledger& ledger);
+
 class Pulse {
  public:
   // Borrows both. The first note is made before this returns.

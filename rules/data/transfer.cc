@@ -73,7 +73,9 @@ Result<bool> Transfer::announce() {
   said.mirror.writer = new_writer();
   TRY(of_.ledger.begin(said.mirror.writer));
   if (!of_.place.store->takes_conditions()) TRY(of_.ledger.telling());
-  if (!of_.place.is_local()) {
+  if (of_.place.is_local()) {
+    TRY(note_its_boot(of_.host, of_.ledger));
+  } else {
     TRY_ASSIGN(pulse_, Pulse::begin(of_.host, of_.ledger));
   }
   const Holding::Moment asked = holding_.now();

@@ -605,6 +605,21 @@ TEST(Transfer, WhatWasListedAndNeverSentIsNotRemoved) {
   EXPECT_EQ(find_unsettled(world.told(), "y.txt"), nullptr);
 }
 
+TEST(Transfer, WhatWasListedAndNeverPutIntoAFolderIsNotRemoved) {
+  OwnersWorld world;
+  const TargetId id = world.add(
+      "data", {{"files", RuleWorld::glob("data/**")}, {"store", RuleWorld::value(std::string("one"))}});
+  const std::string theirs = "/w/bucket-one/data1/y.txt";
+  world.files.put(theirs, world.files.content("/w/data/y.txt"));
+  world.stop.request_stop();
+  ASSERT_FALSE(world.execute(id));
+  ASSERT_TRUE(world.files.look("/w/bucket-one/.trainmake/data1/.mirror.json")->exists());
+  world.go_on();
+  world.files.take_away("/w/data/y.txt");
+  ASSERT_TRUE(world.execute(id));
+  EXPECT_TRUE(world.files.look(theirs)->exists());
+}
+
 TEST(Transfer, WhatWasBegunAndArrivedIsRemoved) {
   OwnersWorld world;
   world.bucket.fault = [&](const HttpRequest& request) -> std::optional<FakeBucket::Fault> {
