@@ -55,6 +55,10 @@ Result<std::optional<Record>> State::last(const Label& label) {
   return inside_->read([&](Database& database) { return last_record(database, label); });
 }
 
+Result<std::optional<Record>> State::last_in_brief(const Label& label) {
+  return inside_->read([&](Database& database) { return last_record_in_brief(database, label); });
+}
+
 Result<std::optional<Record>> State::find(const Label& label, const Fingerprint& fingerprint) {
   return inside_->read([&](Database& database) { return find_record(database, label.text(), fingerprint); });
 }

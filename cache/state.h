@@ -26,6 +26,7 @@ class State final : public Memory, public Runs {
   ~State() override;
 
   Result<std::optional<Record>> last(const Label& label) override;
+  Result<std::optional<Record>> last_in_brief(const Label& label) override;
   Result<std::optional<Record>> find(const Label& label, const Fingerprint& fingerprint) override;
   Result<void> remember(const Record& record) override;
   Result<std::string> newest_run(const Label& label) override;

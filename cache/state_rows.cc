@@ -91,7 +91,9 @@ class Row {
 };
 
 #define TM_RECORD_COLUMNS \
-  "r.label, r.fingerprint, r.manifest, m.size, m.bytes, r.artifacts, r.when_ns, r.version, r.run "
+  "r.label, r.fingerprint, r.artifacts, r.when_ns, r.version, r.run, r.manifest, m.size, m.bytes "
+#define TM_BRIEF_RECORD_COLUMNS "r.label, r.fingerprint, r.artifacts, r.when_ns, r.version, r.run "
+#define TM_FROM_LAST "FROM last l JOIN records r ON r.label = l.label AND r.fingerprint = l.fingerprint "
 #define TM_RUN_COLUMNS                                                                                       \
   "r.id, r.label, r.fingerprint, r.attempt, r.status, r.platform, r.key, r.job, r.created_ns, "              \
   "r.started_ns, "                                                                                           \
@@ -101,18 +103,21 @@ class Row {
 #define TM_ITS_OWN "r.label = ? AND r.repeats = '' "
 #define TM_NEWEST_FIRST "ORDER BY r.number DESC, r.created_ns DESC, r.attempt DESC, r.id"
 
-Result<std::optional<Record>> record_from(Database& database, Statement statement) {
+enum class Extent : std::uint8_t { kWhole, kBrief };
+
+Result<std::optional<Record>> record_from(Database& database, Statement statement,
+                                          Extent extent = Extent::kWhole) {
   TRY_ASSIGN(const bool found, statement.step());
   if (!found) return std::optional<Record>();
   Row row(statement);
   Record record;
   record.label = row.label();
   record.fingerprint = row.digest();
-  record.manifest = row.manifest();
   record.artifacts = row.taken(artifacts_from_json(row.text()));
   record.when_ns = row.integer();
   record.version = row.text();
   record.run = row.text();
+  if (extent == Extent::kWhole) record.manifest = row.manifest();
   if (!row.ok()) return fail(damaged(database, "a record cannot be read"));
   return record;
 }
@@ -260,14 +265,20 @@ Result<void> put_curves(Database& database, const Run& run) {
 }  // namespace
 
 Result<std::optional<Record>> last_record(Database& database, const Label& label) {
-  TRY_ASSIGN(
-      Statement statement,
-      database.prepare("SELECT " TM_RECORD_COLUMNS
-                       "FROM last l JOIN records r ON r.label = l.label AND r.fingerprint = l.fingerprint "
-                       "LEFT JOIN manifests m ON m.digest = r.manifest WHERE l.label = ?"));
+  TRY_ASSIGN(Statement statement,
+             database.prepare("SELECT " TM_RECORD_COLUMNS TM_FROM_LAST
+                              "LEFT JOIN manifests m ON m.digest = r.manifest WHERE l.label = ?"));
   const std::string text = label.text();
   statement.text(text);
   return record_from(database, std::move(statement));
+}
+
+Result<std::optional<Record>> last_record_in_brief(Database& database, const Label& label) {
+  TRY_ASSIGN(Statement statement,
+             database.prepare("SELECT " TM_BRIEF_RECORD_COLUMNS TM_FROM_LAST "WHERE l.label = ?"));
+  const std::string text = label.text();
+  statement.text(text);
+  return record_from(database, std::move(statement), Extent::kBrief);
 }
 
 Result<std::optional<Record>> find_record(Database& database, std::string_view label,

@@ -14,6 +14,7 @@
 namespace trainmake {
 
 Result<std::optional<Record>> last_record(Database& database, const Label& label);
+Result<std::optional<Record>> last_record_in_brief(Database& database, const Label& label);  // no manifest
 Result<std::optional<Record>> find_record(Database& database, std::string_view label,
                                           const Fingerprint& fingerprint);
 Result<void> put_record(Database& database, const Record& record);

@@ -11,7 +11,7 @@ std::vector<Reason> reasons_of(const Label& label, const PlannedStep& step, cons
   if (step.verdict != Verdict::kUpToDate) return telling(step.reasons);
   const Record* was = before.find(label.text());
   if (was == nullptr || !step.record) return {};
-  return telling(differences(was->manifest, step.record->manifest));
+  return telling(differences(was->manifest, step.description.manifest));
 }
 
 }  // namespace

@@ -16,6 +16,8 @@ class Memory {
   virtual ~Memory() = default;
   // The result that the label has now.
   virtual Result<std::optional<Record>> last(const Label& label) = 0;
+  // Without its manifest, which is large where there are many files.
+  virtual Result<std::optional<Record>> last_in_brief(const Label& label) { return last(label); }
   // An earlier result with this very fingerprint.
   virtual Result<std::optional<Record>> find(const Label& label, const Fingerprint& fingerprint) = 0;
   // Makes `record` the label's result. Atomic: either all of it is remembered or nothing. Survives the end of

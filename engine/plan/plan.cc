@@ -71,7 +71,11 @@ Result<PlannedStep> Decider::decide(const Subject& subject, Description descript
   step.description = std::move(description);
   TRY_ASSIGN(step.generation,
              memory.generation());  // first, so that whatever is written from here on is seen
-  TRY_ASSIGN(std::optional<Record> last, memory.last(label));
+  TRY_ASSIGN(std::optional<Record> last, memory.last_in_brief(label));
+  const auto differences_from_last = [&]() -> Result<std::vector<Reason>> {
+    TRY_ASSIGN(const std::optional<Record> whole, memory.last(label));
+    return whole ? differences(whole->manifest, step.description.manifest) : std::vector<Reason>{};
+  };
   if (options.force && is_asked(subject.graph, subject.id)) {
     step.afresh = true;
     step.reasons = {{ReasonKind::kForced, {}, ""}};
@@ -79,8 +83,10 @@ Result<PlannedStep> Decider::decide(const Subject& subject, Description descript
   }
   if (!step.description.certain) {
     step.verdict = last ? Verdict::kMaybe : Verdict::kRun;
-    step.reasons = last ? differences(last->manifest, step.description.manifest)
-                        : std::vector<Reason>{{ReasonKind::kNeverBuilt, {}, ""}};
+    step.reasons = {{ReasonKind::kNeverBuilt, {}, ""}};
+    if (last) {
+      TRY_ASSIGN(step.reasons, differences_from_last());
+    }
     return step;
   }
   const bool current = last && last->fingerprint == step.fingerprint;
@@ -96,8 +102,9 @@ Result<PlannedStep> Decider::decide(const Subject& subject, Description descript
     if (holds) {
       step.verdict = current ? Verdict::kUpToDate : Verdict::kReuse;
       step.record = std::move(earlier);
-      if (!current)
-        step.reasons = last ? differences(last->manifest, step.description.manifest) : std::vector<Reason>{};
+      if (!current) {
+        TRY_ASSIGN(step.reasons, differences_from_last());
+      }
       return step;
     }
     missing = true;
@@ -110,12 +117,14 @@ Result<PlannedStep> Decider::decide(const Subject& subject, Description descript
       return step;
     }
   }
-  if (missing && current)
+  step.description.looks = {};  // of no use when something will run, and large where there are many files
+  if (missing && current) {
     step.reasons = {{ReasonKind::kOutputMissing, {}, ""}};
-  else if (last)
-    step.reasons = differences(last->manifest, step.description.manifest);
-  else
+  } else if (last) {
+    TRY_ASSIGN(step.reasons, differences_from_last());
+  } else {
     step.reasons = {{ReasonKind::kNeverBuilt, {}, ""}};
+  }
   return step;
 }
 

@@ -27,7 +27,9 @@ struct PlannedStep {
   Description description;
   Fingerprint fingerprint;
   std::uint64_t generation = 0;  // of memory, when it was decided
-  std::optional<Record> record;  // of kUpToDate and kReuse: the result; of kFailed: nothing
+  // Of kUpToDate and kReuse: the result; of kFailed: nothing. That of kUpToDate has no manifest: it is the
+  // description's.
+  std::optional<Record> record;
   std::optional<Error> failure;  // of kFailed
   std::optional<TargetId> held_up_by =
       {};  // a step of kFailed below: this one waits until that is tried again

@@ -444,6 +444,15 @@ TEST_F(LateResults, OneTakenUpAgainIsTheLastThoughItBeganBeforeTheOther) {
   EXPECT_EQ(last_run(), "a");
 }
 
+TEST_F(StateTest, TheLastInBriefIsAllButItsManifest) {
+  const auto state = open();
+  EXPECT_FALSE(*state->last_in_brief(record.label));
+  ASSERT_TRUE(state->remember(record));
+  Record brief = record;
+  brief.manifest = {};
+  EXPECT_TRUE(same(**state->last_in_brief(record.label), brief));
+}
+
 TEST_F(StateTest, ForgettingSparesTheLast) {
   const auto state = open();
   const Record second = some_record("mnist", 2);

@@ -17,6 +17,11 @@ class MemMemory final : public Memory, public Runs {
     const auto found = last_.find(label);
     return found == last_.end() ? std::optional<Record>() : records_.at({label, found->second});
   }
+  Result<std::optional<Record>> last_in_brief(const Label& label) override {
+    TRY_ASSIGN(std::optional<Record> record, last(label));
+    if (record) record->manifest = {};
+    return record;
+  }
   Result<std::optional<Record>> find(const Label& label, const Fingerprint& fingerprint) override {
     const auto found = records_.find({label, fingerprint});
     return found == records_.end() ? std::optional<Record>() : found->second;
