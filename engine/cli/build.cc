@@ -258,8 +258,8 @@ Result<int> build_with(Session& session, const std::vector<std::string>& labels,
 
   // Until here nothing was changed, and Ctrl-C simply ends us; from here on it detaches.
   const Interrupts interrupts;
-  Looks looks = std::move(plan.looks);
-  looks.add(loaded.looks);
+  Looks looks = std::move(loaded.looks);
+  looks.add(std::move(plan.looks));
   SweepReport sweep(reporter, session.here());
   Reporter& told = is_sweep(session, patterns) ? sweep : reporter;
   const RunServices services{decider,

@@ -66,7 +66,7 @@ Result<Description> CodeRule::describe(const Subject& subject) {
   TRY_ASSIGN(FileSet set, code_files(file_sets_, target));
   Description description;
   for (std::size_t i = 0; i < set.files.size(); ++i)
-    description.manifest.add(Section::kCode, set.paths[i], line_digest(set.files[i]));
+    description.manifest.add(Section::kCode, std::move(set.paths[i]), line_digest(set.files[i]));
   for (const char* name : {"main", "root", "dest"}) {
     if (const Value* value = target.find(name))
       description.manifest.add(Section::kAttr, name, digest_of(*value));

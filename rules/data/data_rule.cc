@@ -259,7 +259,7 @@ Result<Description> DataRule::describe(const Subject& subject) {
   auto path = set.paths.begin();  // of files here, in their order
   for (const ListedFile& file : *whole) {
     if (!file.source.empty() || is_folder(file.key))
-      description.manifest.add(Section::kData, *path++, file.content);
+      description.manifest.add(Section::kData, std::move(*path++), file.content);
   }
   for (const FetchedFile& file : gathered.fetches)
     description.manifest.add(Section::kData, without_query(file.url),

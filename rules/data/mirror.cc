@@ -299,7 +299,8 @@ std::string to_json(const Mirror& mirror) {
     digests("chunks", each.chunks);
     json += '}';
   }
-  return json += "]}\n";
+  json += "]}\n";
+  return json;
 }
 
 std::optional<Mirror> mirror_from_json(std::string_view text) {
