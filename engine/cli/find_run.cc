@@ -10,6 +10,10 @@ namespace trainmake {
 namespace {
 
 constexpr std::size_t kShownRuns = 8;
+constexpr std::string_view kForms =
+    "Name it by its label, its id or a start of that, or the platform's id of its job; `trainmake runs` "
+    "lists "
+    "runs";
 
 std::string listed(const std::vector<const Run*>& runs, std::string_view here) {
   std::string text;
@@ -32,8 +36,7 @@ Error unknown(const std::string& word, const std::vector<Run>& runs, std::string
   }
   for (const Run& run : runs) names.push_back(run.id);
   if (hint.empty()) hint = did_you_mean(word, names);
-  return user_error(cat("There is no run ", quoted(word)),
-                    hint.empty() ? std::string("`trainmake runs` lists them") : hint);
+  return user_error(cat("There is no run ", quoted(word)), hint.empty() ? std::string(kForms) : hint);
 }
 
 Error never_ran(const Label& label, const std::vector<Run>& runs, std::string_view here) {
@@ -78,15 +81,18 @@ Result<Run> run_of_label(State& state, const Label& label, std::string_view here
 Result<Run> run_of_id(State& state, const std::string& start, std::string_view here) {
   TRY_ASSIGN(const std::vector<Run> runs, state.all());
   std::vector<const Run*> found;
+  bool is_job = false;  // of one of them, to its platform
   for (const Run& run : runs) {
     if (run.id == start) return run;
-    if (!start.empty() && run.id.starts_with(start)) found.push_back(&run);
+    if (start.empty()) continue;
+    is_job = is_job || run.job == start;
+    if (run.job == start || run.id.starts_with(start)) found.push_back(&run);
   }
   if (found.empty()) return fail(unknown(start, runs, here));
-  if (found.size() > 1)
-    return fail(user_error(cat("More than one run begins with ", quoted(start), ": ", listed(found, here)),
-                           "Give some more of it"));
-  return *found.front();
+  if (found.size() == 1) return *found.front();
+  return fail(user_error(cat("More than one run ", is_job ? "is meant by " : "begins with ", quoted(start),
+                             ": ", listed(found, here)),
+                         is_job ? "Name it by its own id" : "Give some more of it"));
 }
 
 Result<Run> find_run(Session& session, const std::string& word, WhichRun which) {

@@ -1,5 +1,5 @@
-// Finds the run that a person names: by its id, a unique start of it, or a label. Asks the state alone: past
-// runs are there whatever the TRAINFILE says now.
+// Finds the run that a person names: by its id, a unique start of it, its job's id on the platform, or a
+// label. Asks the state alone: past runs are there whatever the TRAINFILE says now.
 #pragma once
 
 #include <functional>

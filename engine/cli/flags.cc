@@ -79,7 +79,7 @@ constexpr CommandSpec kCommands[] = {
     {"logs", "RUN|LABEL...", "do",
      "What jobs printed, each line with its job's label where there are several", "--follow"},
     {"attach", "[RUN|LABEL]", "do", "Follow a running job to its end, and record it", ""},
-    {"cancel", "RUN|LABEL...", "do", "End running jobs", ""},
+    {"cancel", "RUN|LABEL...", "do", "End running jobs, wherever they run: what other tools call stop", ""},
     {"pull", "LABEL|RUN", "do", "Put a job's outputs on disk", "--to --overwrite --all"},
     {"image", "export|load|check LABEL...", "do",
      "Hand an image on as it was last built: to a file, a folder, podman or docker; or check all of it",
@@ -111,6 +111,13 @@ constexpr CommandSpec kCommands[] = {
     {"doctor", "", "keep", "Say what this machine has and lacks", ""},
     {"completion", "bash|zsh|fish", "keep", "The script that completes commands, flags and labels", ""},
     {"help", "[TOPIC]", "keep", "Say what a command or a room does", ""},
+};
+
+// What other tools call it, and what it is here.
+constexpr std::pair<std::string_view, std::string_view> kOtherWords[] = {
+    {"stop", "cancel"},       {"kill", "cancel"},   {"list", "ps"},           {"status", "ps"},
+    {"info", "show"},         {"log", "logs"},      {"delete", "uai remove"}, {"bill", "uai bill"},
+    {"rename", "uai rename"}, {"memo", "uai memo"}, {"remove", "uai remove"},
 };
 
 bool listed(std::string_view list, std::string_view name) {
@@ -227,20 +234,24 @@ struct Parser {
                            "A variable of the shell may not be set; name a label, as `job:mnist`"));
   }
 
+  Error unknown_command() const {
+    const std::string& word = line.words.front();
+    std::vector<std::string> names;
+    for (const CommandSpec& command : kCommands) names.emplace_back(command.name);
+    std::string hint = did_you_mean(word, names);
+    for (const auto& [other, here] : kOtherWords) {
+      if (word == other) hint = cat("It is `trainmake ", here, "` here");
+    }
+    if (hint.empty()) hint = "`trainmake help` lists commands; a label looks like `job:mnist`";
+    return user_error(cat("There is no command ", quoted(word)), std::move(hint));
+  }
+
   Result<void> choose_command() {
     TRY(check_no_word_is_empty());
     line.command = command_named("");
     if (line.words.empty() || looks_like_label(line.words.front())) return {};
     line.command = command_named(line.words.front());
-    if (line.command == nullptr) {
-      std::vector<std::string> names;
-      for (const CommandSpec& command : kCommands) names.emplace_back(command.name);
-      const std::string meant = did_you_mean(line.words.front(), names);
-      return fail(user_error(
-          cat("There is no command ", quoted(line.words.front())),
-          meant.empty() ? std::string("`trainmake help` lists commands; a label looks like `job:mnist`")
-                        : meant));
-    }
+    if (line.command == nullptr) return fail(unknown_command());
     line.words.erase(line.words.begin());
     return {};
   }

@@ -1,4 +1,5 @@
 // `uai bill|list|stop|rename|memo|remove`: what UCloud's own tool does of jobs beside running them.
+#include <algorithm>
 #include <array>
 #include <map>
 #include <memory>
@@ -28,7 +29,7 @@ struct Way {
 };
 constexpr std::array kWays = {Way{"bill", 0, "trainmake uai bill --since 7d"},
                               Way{"list", 0, "trainmake uai list"},
-                              Way{"stop", 1, "trainmake uai stop uaitrain-abc123"},
+                              Way{"stop", 1, "trainmake uai stop job:mnist"},
                               Way{"rename", 2, "trainmake uai rename job:mnist mnist-first"},
                               Way{"memo", 2, "trainmake uai memo job:mnist \"a good one\""},
                               Way{"remove", 1, "trainmake uai remove job:mnist"}};
@@ -117,17 +118,6 @@ Result<int> print_list(Session& session, const std::stop_token& stop) {
   return 0;
 }
 
-Result<int> stop_job(Session& session, const std::string& job) {
-  TRY_ASSIGN(const std::unique_ptr<UaiConsole> console, usual_console(session));
-  TRY(console->stop(job));
-  if (session.json())
-    write_stdout(Json({{"job", printable(job)}, {"stopped", true}}).dump() + "\n");
-  else
-    write_stderr(
-        cat("UAI-Train was asked to stop ", quoted(job), "; `trainmake uai list` shows its state\n"));
-  return 0;
-}
-
 Result<int> print_bill(Session& session) {
   TRY_ASSIGN(const std::unique_ptr<UaiConsole> console, usual_console(session));
   const std::int64_t now_ns = session.host().clock.now_ns();
@@ -170,6 +160,44 @@ Result<Run> run_of(Session& session, const std::string& word) {
                          "`trainmake runs` says where each was"));
 }
 
+Result<std::unique_ptr<UaiConsole>> console_of(Session& session, const Run& run) {
+  TRY_ASSIGN(const Space* space, session.space());
+  return console_of(session, *space->find("platform", run.platform));
+}
+
+std::string shown_run(Session& session, const Run& run) {
+  return cat("run ", run.id, " of ", session.shown(run.label));
+}
+
+// A word that names no run of this workspace is the service's id of somebody else's job.
+Result<bool> names_run(Session& session, const std::string& word) {
+  if (is_label_like(word)) return true;
+  TRY(session.open_state(State::Access::kLook));
+  TRY_ASSIGN(const std::vector<Run> runs, session.state().all());
+  return std::any_of(runs.begin(), runs.end(),
+                     [&](const Run& run) { return run.id.starts_with(word) || run.job == word; });
+}
+
+Result<int> stop_job(Session& session, const std::string& word) {
+  std::string job = word, name = quoted(word);
+  std::unique_ptr<UaiConsole> console;
+  TRY_ASSIGN(const bool is_ours, names_run(session, word));
+  if (is_ours) {
+    TRY_ASSIGN(const Run run, run_of(session, word));
+    TRY_ASSIGN(console, console_of(session, run));
+    TRY_ASSIGN(job, console->number_of(run.id));
+    name = cat(shown_run(session, run), ", ", quoted(job));
+  } else {
+    TRY_ASSIGN(console, usual_console(session));
+  }
+  TRY(console->stop(job));
+  if (session.json())
+    write_stdout(Json({{"job", printable(job)}, {"stopped", true}}).dump() + "\n");
+  else
+    write_stderr(cat("UAI-Train was asked to stop ", name, "; `trainmake uai list` shows its state\n"));
+  return 0;
+}
+
 }  // namespace
 
 Result<int> uai_command(const Call& call) {
@@ -181,10 +209,8 @@ Result<int> uai_command(const Call& call) {
   if (what == "list") return print_list(session, call.stop);
   if (what == "stop") return stop_job(session, words[1]);
   TRY_ASSIGN(const Run run, run_of(session, words[1]));
-  TRY_ASSIGN(const Space* space, session.space());
-  TRY_ASSIGN(const std::unique_ptr<UaiConsole> console,
-             console_of(session, *space->find("platform", run.platform)));
-  const std::string name = cat("run ", run.id, " of ", session.shown(run.label));
+  TRY_ASSIGN(const std::unique_ptr<UaiConsole> console, console_of(session, run));
+  const std::string name = shown_run(session, run);
   if (what == "rename") {
     TRY(console->rename(run.id, words[2]));
     write_stderr(cat(name, " is called ", quoted(words[2]), " at UAI-Train\n"));

@@ -47,6 +47,10 @@ class Console(OnUai):
         for seen in ("list", "bill"):
             self.assertEqual(place.ask("uai", seen).exits(0).out.count("mnist-best"), 1, seen)
         self.assert_told(place.ask("show", "job:a").exits(0), "mnist-best", "a good one", f"http://logs.example.com/{run['job']}.log")
+        self.assert_told(place.ask("uai", "memo", run["job"], "named by its id there").exits(0).err, f"run {run['run']} of job:a has the memo")
+        self.assertEqual({place.ask("show", name, "--json").exits(0).only["run"] for name in (run["run"], run["run"][:6], run["job"])}, {run["run"]})
+        self.assertEqual(len({place.ask("logs", name).exits(0).out for name in ("job:a", run["run"][:6], run["job"])}), 1)
+        self.assert_told(place.ask("cancel", run["job"]).exits(0).err, f"run {run['run']} of job:a is over already")
         self.assert_nothing_ran(place.make("job:a", "--platform", "uai"))
         ours = [(action, parameters) for action, parameters in server.calls if action in ACTIONS]
         self.assertEqual({parameters["ProjectId"] for _, parameters in ours}, {PROJECT})
@@ -81,6 +85,16 @@ class Console(OnUai):
         eventually(lambda: place.ask("uai", "list", "--json").only["state"] == "Stopped", "it goes on")
         self.assert_told(place.ask("uai", "stop", listed["job"]).exits(3).err, "[230]", "`trainmake uai list`")
 
+    def test_a_job_of_ours_is_stopped_by_any_of_its_names(self):
+        server = self.cloud()
+        place = self.place({"code/main.py": "import time; time.sleep(600)\n", "data/a.txt": "a\n", "TRAINFILE.lua": TRAINFILE, "TRAINSPACE.lua": TRAINSPACE})
+        self.connect(place, server)
+        for job, name in (("job:a", lambda run: "job:a"), ("job:b", lambda run: run["run"][:8])):
+            place.ask("--platform", "uai", job, "--no-wait").exits(0)
+            run = place.runs(f"//{job}")[0]
+            self.assert_told(place.ask("uai", "stop", name(run)).exits(0).err, f"asked to stop run {run['run']} of {job}, `{run['job']}`")
+            eventually(lambda: server.jobs[run["job"]].state == "Stopped", "it goes on")
+
     def test_a_service_that_takes_long_to_answer_is_told_of(self):
         server, place = self.project()
         server.trouble = lambda action, _: time.sleep(6)
@@ -91,7 +105,9 @@ class Console(OnUai):
 
     def test_what_is_wrong_is_told(self):
         server, place = self.project()
-        self.assert_told(place.ask("help", "uai").exits(0).out, "trainmake uai bill|list|stop|rename|memo|remove", "What of a job becomes what")
+        self.assert_told(place.ask("stop", "job:a").exits(2), "There is no command `stop`", "It is `trainmake cancel` here")
+        self.assert_told(place.ask("uai", "remove", "nobody").exits(2), "There is no run `nobody`", "its label, its id or a start of that, or the platform's id")
+        self.assert_told(place.ask("help", "uai").exits(0).out, "| `stop` | `trainmake cancel RUN`", "trainmake uai bill|list|stop|rename|memo|remove", "What of a job becomes what")
         self.assert_told(place.ask("uai", "bill", "--since", "7").exits(2), "`7` has no unit", "As `7d`, of days")
         self.assert_told(place.ask("uai", "remov", "job:a").exits(2), "Did you mean `remove`?")
         self.assert_told(place.ask("uai", "rename", "job:a").exits(2), "takes 2 words, got 1", "trainmake uai rename job:mnist")

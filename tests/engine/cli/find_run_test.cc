@@ -7,6 +7,10 @@
 namespace trainmake {
 namespace {
 
+const std::string kForms =
+    "Name it by its label, its id or a start of that, or the platform's id of its job; `trainmake runs` lists "
+    "runs";
+
 struct FindRun : testing::Test, LookingBack {
   std::string of_id(const std::string& start) { return told(run_of_id(*state, start, "")); }
   std::set<std::string> going_on;
@@ -36,12 +40,31 @@ TEST_F(FindRun, AStartOfSeveralListsThem) {
             "more of it");
 }
 
+TEST_F(FindRun, ByThePlatformsIdOfItsJob) {
+  auto there = run_of({"abc000000000", job("x")});
+  there.job = "uaitrain-k3v";
+  put(there);
+  put(run_of({"abd000000000", job("x")}));
+  EXPECT_EQ(of_id("uaitrain-k3v"), "abc000000000");
+  EXPECT_EQ(of_id("uaitrain-k3"), "There is no run `uaitrain-k3` | " + kForms);
+}
+
+TEST_F(FindRun, APlatformsIdThatMayBeAnotherRunIsAskedAbout) {
+  auto there = run_of({"abc000000000", job("x"), RunStatus::kSucceeded, 1});
+  there.job = "42";
+  put(there);
+  put(run_of({"42d000000000", job("y"), RunStatus::kSucceeded, 2}));
+  EXPECT_EQ(of_id("42"),
+            "More than one run is meant by `42`: `42d000000000` (job:y), `abc000000000` (job:x) | Name it by "
+            "its own id");
+}
+
 TEST_F(FindRun, AnUnknownOneSaysWhatWasMeantOrWhereTheyAreListed) {
   put(run_of({"abc000000000", job("mnist")}));
-  EXPECT_EQ(of_id("ffff"), "There is no run `ffff` | `trainmake runs` lists them");
+  EXPECT_EQ(of_id("ffff"), "There is no run `ffff` | " + kForms);
   EXPECT_EQ(of_id("mnist"), "There is no run `mnist` | Did you mean `job:mnist`?");
   EXPECT_EQ(of_id("abc000000001"), "There is no run `abc000000001` | Did you mean `abc000000000`?");
-  EXPECT_EQ(of_id(""), "There is no run `` | `trainmake runs` lists them");
+  EXPECT_EQ(of_id(""), "There is no run `` | " + kForms);
 }
 
 TEST_F(FindRun, OfALabelTheOneWhoseResultItHas) {

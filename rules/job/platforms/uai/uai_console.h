@@ -33,6 +33,8 @@ class UaiConsole {
   Result<std::vector<UaiJob>> jobs(const std::stop_token& stop);
   // By the service's id, whoever started it.
   Result<void> stop(const std::string& job);
+  // The service's id of the run's job.
+  Result<std::string> number_of(const std::string& run);
   // The run is found by the service's id of its job from then on, as before.
   Result<void> rename(const std::string& run, const std::string& name);
   Result<void> remark(const std::string& run, const std::string& memo);
@@ -41,7 +43,6 @@ class UaiConsole {
 
  private:
   UaiRun folder_of(const std::string& run) const;
-  Result<std::string> number_of(const std::string& run);
   Result<void> change(const std::string& run, const std::string& action, UCloudParameters parameters,
                       const std::string& doing);
 
