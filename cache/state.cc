@@ -63,6 +63,11 @@ Result<std::optional<Record>> State::find(const Label& label, const Fingerprint&
   return inside_->read([&](Database& database) { return find_record(database, label.text(), fingerprint); });
 }
 
+Result<std::optional<Record>> State::newest(const Label& label,
+                                            const std::function<bool(const Manifest&)>& fits) {
+  return inside_->read([&](Database& database) { return newest_record(database, label.text(), fits); });
+}
+
 Result<void> State::remember(const Record& record) {
   return inside_->write([&](Database& database) -> Result<void> {
     TRY(put_record(database, record));

@@ -28,6 +28,8 @@ class State final : public Memory, public Runs {
   Result<std::optional<Record>> last(const Label& label) override;
   Result<std::optional<Record>> last_in_brief(const Label& label) override;
   Result<std::optional<Record>> find(const Label& label, const Fingerprint& fingerprint) override;
+  Result<std::optional<Record>> newest(const Label& label,
+                                       const std::function<bool(const Manifest&)>& fits) override;
   Result<void> remember(const Record& record) override;
   Result<std::string> newest_run(const Label& label) override;
   Result<void> remember_in_turn(const Record& record, const std::string& newest_run) override;

@@ -105,7 +105,7 @@ class Row {
 
 enum class Extent : std::uint8_t { kWhole, kBrief };
 
-Result<std::optional<Record>> record_from(Database& database, Statement statement,
+Result<std::optional<Record>> record_from(Database& database, Statement& statement,
                                           Extent extent = Extent::kWhole) {
   TRY_ASSIGN(const bool found, statement.step());
   if (!found) return std::optional<Record>();
@@ -270,7 +270,7 @@ Result<std::optional<Record>> last_record(Database& database, const Label& label
                               "LEFT JOIN manifests m ON m.digest = r.manifest WHERE l.label = ?"));
   const std::string text = label.text();
   statement.text(text);
-  return record_from(database, std::move(statement));
+  return record_from(database, statement);
 }
 
 Result<std::optional<Record>> last_record_in_brief(Database& database, const Label& label) {
@@ -278,7 +278,7 @@ Result<std::optional<Record>> last_record_in_brief(Database& database, const Lab
              database.prepare("SELECT " TM_BRIEF_RECORD_COLUMNS TM_FROM_LAST "WHERE l.label = ?"));
   const std::string text = label.text();
   statement.text(text);
-  return record_from(database, std::move(statement), Extent::kBrief);
+  return record_from(database, statement, Extent::kBrief);
 }
 
 Result<std::optional<Record>> find_record(Database& database, std::string_view label,
@@ -288,7 +288,20 @@ Result<std::optional<Record>> find_record(Database& database, std::string_view l
                               "FROM records r LEFT JOIN manifests m ON m.digest = r.manifest "
                               "WHERE r.label = ? AND r.fingerprint = ?"));
   statement.text(label).digest(fingerprint);
-  return record_from(database, std::move(statement));
+  return record_from(database, statement);
+}
+
+Result<std::optional<Record>> newest_record(Database& database, std::string_view label,
+                                            const std::function<bool(const Manifest&)>& fits) {
+  TRY_ASSIGN(Statement statement,
+             database.prepare("SELECT " TM_RECORD_COLUMNS
+                              "FROM records r LEFT JOIN manifests m ON m.digest = r.manifest "
+                              "WHERE r.label = ? ORDER BY r.when_ns DESC"));
+  statement.text(label);
+  for (;;) {
+    TRY_ASSIGN(std::optional<Record> record, record_from(database, statement));
+    if (!record || fits(record->manifest)) return record;
+  }
 }
 
 Result<void> put_record(Database& database, const Record& record) {

@@ -2,6 +2,7 @@
 // tables are in schema.sql.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +16,8 @@ namespace trainmake {
 
 Result<std::optional<Record>> last_record(Database& database, const Label& label);
 Result<std::optional<Record>> last_record_in_brief(Database& database, const Label& label);  // no manifest
+Result<std::optional<Record>> newest_record(Database& database, std::string_view label,
+                                            const std::function<bool(const Manifest&)>& fits);
 Result<std::optional<Record>> find_record(Database& database, std::string_view label,
                                           const Fingerprint& fingerprint);
 Result<void> put_record(Database& database, const Record& record);

@@ -20,6 +20,12 @@ Json reason_json(const Reason& reason) {
 // Of an image of which the code alone was gathered: nothing else of it was looked at.
 bool is_made(const Reason& reason) { return reason.section == Section::kAttr && reason.name == "made"; }
 
+// Of data that was read where it lies, and goes to a store now, or the other way around.
+bool is_of_store(const Reason& reason, std::string_view name) {
+  return reason.section == Section::kAttr && reason.name == name &&
+         (reason.kind == ReasonKind::kInputAdded || reason.kind == ReasonKind::kInputRemoved);
+}
+
 // Some are of no attribute that a TRAINFILE has.
 std::string shown_name(const Reason& reason, std::string_view here) {
   if (reason.section == Section::kAttr && reason.name == "code.folder") return "where its code lies";
@@ -42,6 +48,9 @@ std::string reason_text(const Reason& reason, std::string_view here) {
   if (is_made(reason))
     return reason.kind == ReasonKind::kInputRemoved ? "its code alone was gathered, for a try on this machine"
                                                     : "its code alone is needed";
+  if (is_of_store(reason, "store"))
+    return reason.kind == ReasonKind::kInputAdded ? "it goes to a store, and was read where it lies"
+                                                  : "it is read where it lies, and went to a store";
   switch (reason.kind) {
     case ReasonKind::kNeverBuilt:
       return "it has no result yet";
@@ -69,6 +78,11 @@ std::vector<Reason> telling(std::vector<Reason> reasons) {
   };
   if (const auto made = std::find_if(reasons.begin(), reasons.end(), is_made); made != reasons.end())
     return {*made};
+  if (std::any_of(reasons.begin(), reasons.end(),
+                  [](const Reason& each) { return is_of_store(each, "store"); }))
+    std::erase_if(reasons, [](const Reason& each) {
+      return is_of_store(each, "prefix") || is_of_store(each, "prune");
+    });
   if (std::any_of(reasons.begin(), reasons.end(), [&](const Reason& reason) { return !is_summary(reason); }))
     std::erase_if(reasons, is_summary);
   return reasons;

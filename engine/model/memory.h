@@ -2,6 +2,7 @@
 // Thread rule: one thread, the one that owns the run.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,9 @@ class Memory {
   virtual Result<std::optional<Record>> last_in_brief(const Label& label) { return last(label); }
   // An earlier result with this very fingerprint.
   virtual Result<std::optional<Record>> find(const Label& label, const Fingerprint& fingerprint) = 0;
+  // The newest of all its results whose manifest fits.
+  virtual Result<std::optional<Record>> newest(const Label& label,
+                                               const std::function<bool(const Manifest&)>& fits) = 0;
   // Makes `record` the label's result. Atomic: either all of it is remembered or nothing. Survives the end of
   // the process; a power cut may lose the latest ones, which costs doing their steps again.
   virtual Result<void> remember(const Record& record) = 0;

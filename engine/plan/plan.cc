@@ -45,6 +45,30 @@ Error located(Error error, const Target& target) {
   return error;
 }
 
+// Where a target is made or goes, and not what it is: of a try on this machine and of the real thing these
+// are others.
+std::vector<ManifestLine> place_of(const Manifest& manifest) {
+  constexpr std::string_view kOfPlaces[] = {"store", "prefix", "prune", "made"};
+  const auto is_of_places = [&](const ManifestLine& line) {
+    return line.section == Section::kPlatform ||
+           (line.section == Section::kAttr &&
+            std::find(std::begin(kOfPlaces), std::end(kOfPlaces), line.name) != std::end(kOfPlaces));
+  };
+  std::vector<ManifestLine> lines;
+  std::copy_if(manifest.lines().begin(), manifest.lines().end(), std::back_inserter(lines), is_of_places);
+  return lines;
+}
+
+// Since the last result of the same place, should the one that the label has now be of another.
+Result<std::vector<Reason>> changes_since(Memory& memory, const Record& last, const Manifest& now) {
+  const std::vector<ManifestLine> place = place_of(now);
+  if (place_of(last.manifest) == place) return differences(last.manifest, now);
+  TRY_ASSIGN(const std::optional<Record> there,
+             memory.newest(last.label, [&](const Manifest& was) { return place_of(was) == place; }));
+  std::vector<Reason> reasons = differences(there ? there->manifest : last.manifest, now);
+  return reasons.empty() ? differences(last.manifest, now) : std::move(reasons);
+}
+
 }  // namespace
 
 std::string_view name_of(Verdict verdict) {
@@ -74,7 +98,8 @@ Result<PlannedStep> Decider::decide(const Subject& subject, Description descript
   TRY_ASSIGN(std::optional<Record> last, memory.last_in_brief(label));
   const auto differences_from_last = [&]() -> Result<std::vector<Reason>> {
     TRY_ASSIGN(const std::optional<Record> whole, memory.last(label));
-    return whole ? differences(whole->manifest, step.description.manifest) : std::vector<Reason>{};
+    if (!whole) return std::vector<Reason>{};
+    return changes_since(memory, *whole, step.description.manifest);
   };
   if (options.force && is_asked(subject.graph, subject.id)) {
     step.afresh = true;

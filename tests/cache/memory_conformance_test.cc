@@ -77,6 +77,19 @@ TYPED_TEST(MemoryConformance, TheLastRememberedIsTheLast) {
   EXPECT_TRUE(same(**memory.last(first.label), first));
 }
 
+TYPED_TEST(MemoryConformance, TheNewestThatFitsIsFound) {
+  auto& memory = this->in.get();
+  const Record first = some_record("mnist", 1, 2), second = some_record("mnist", 2, 2),
+               third = some_record("mnist", 3, 5), other = some_record("other", 4, 2);
+  for (const Record* record : {&third, &second, &first, &other}) ASSERT_TRUE(memory.remember(*record));
+  const auto with_lines = [](std::size_t count) {
+    return [count](const Manifest& manifest) { return manifest.lines().size() == count; };
+  };
+  EXPECT_TRUE(same(**memory.newest(first.label, with_lines(2)), second));
+  EXPECT_TRUE(same(**memory.newest(first.label, with_lines(5)), third));
+  EXPECT_FALSE(*memory.newest(first.label, with_lines(3)));
+}
+
 TYPED_TEST(MemoryConformance, RememberingAgainReplaces) {
   Record record = some_record("mnist", 1);
   ASSERT_TRUE(this->in.get().remember(record));

@@ -34,6 +34,7 @@ class FakeRule final : public Rule {
     if (bad_input.contains(name)) return fail(user_error(cat("Bad input of ", name)));
     Description description;
     description.manifest.add(Section::kCode, "content", content[name]);
+    if (!platform.empty()) description.manifest.add(Section::kPlatform, "platform", platform);
     for (const Dependency& need : subject.target().needs) {
       const Artifacts* artifacts = subject.inputs.artifacts(need.target);
       description.certain = description.certain && artifacts != nullptr;
@@ -90,6 +91,7 @@ class FakeRule final : public Rule {
   }
 
   std::map<std::string, std::string> content;
+  std::string platform;
   std::map<std::string, std::string> results;
   std::map<std::string, std::function<void(const Doing&)>> while_executing;
   std::map<std::string, std::function<void(std::function<void()> wake)>> pauses;  // before its end

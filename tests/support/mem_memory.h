@@ -26,6 +26,15 @@ class MemMemory final : public Memory, public Runs {
     const auto found = records_.find({label, fingerprint});
     return found == records_.end() ? std::optional<Record>() : found->second;
   }
+  Result<std::optional<Record>> newest(const Label& label,
+                                       const std::function<bool(const Manifest&)>& fits) override {
+    std::optional<Record> newest;
+    for (const auto& [key, record] : records_) {
+      const bool is_newer = !newest || record.when_ns >= newest->when_ns;
+      if (key.first == label && is_newer && fits(record.manifest)) newest = record;
+    }
+    return newest;
+  }
   Result<void> remember(const Record& record) override {
     records_[{record.label, record.fingerprint}] = record;
     last_[record.label] = record.fingerprint;

@@ -88,6 +88,24 @@ TEST(Plan, AnEarlierResultIsReused) {
   EXPECT_EQ(world.verdict("a"), Verdict::kReuse);
 }
 
+TEST(Plan, ReasonsAreOfTheSamePlatformWhateverWasTriedElsewhereSince) {
+  const auto remember = [](EngineWorld& world, const char* platform, const char* content) {
+    world.rule.platform = platform;
+    world.rule.content["a"] = content;
+    remember_all(world);
+  };
+  EngineWorld world{{"a", {}}};
+  remember(world, "cloud", "first");
+  remember(world, "local", "second");
+  world.rule.platform = "cloud";
+  EXPECT_EQ(world.plan().steps[0].reasons,
+            (std::vector<Reason>{{ReasonKind::kInputChanged, Section::kCode, "content"}}));
+  world.rule.platform = "cluster";
+  EXPECT_EQ(world.plan().steps[0].reasons,
+            (std::vector<Reason>{{ReasonKind::kInputChanged, Section::kPlatform, "platform"}}))
+      << "where nothing ran yet, since the last";
+}
+
 TEST(Plan, AnEarlierResultThatIsGoneIsNotReused) {
   EngineWorld world{{"a", {}}};
   remember_all(world);
