@@ -53,6 +53,37 @@ std::string flag_names(const CommandSpec& command) {
   return list;
 }
 
+// What a flag's value may be, where these are known beforehand.
+std::string values_of(std::string_view flag) {
+  constexpr std::pair<std::string_view, std::string_view> kValues[] = {
+      {"--output", "text dot html json"},
+      {"--with", "podman docker nerdctl"},
+      {"--variant", "cpu gpu"},
+      {"--dialect", "2017"},
+      {"--status", "queued running succeeded failed cancelled lost unknown"}};
+  if (flag == "--template") return join(template_names(), " ");
+  for (const auto& [name, values] : kValues) {
+    if (name == flag) return std::string(values);
+  }
+  return "";
+}
+
+// What `trainmake completion` is asked for the others.
+std::string asked_for(std::string_view flag) {
+  return flag == "--platform" ? "platforms" : flag == "--contract" ? "contracts" : "";
+}
+
+std::string value_cases() {
+  std::string cases;
+  for (const FlagSpec& flag : all_flags()) {
+    if (const std::string values = values_of(flag.name); !values.empty())
+      cases += cat("  ", flag.name, ") printf '%s\\n' ", values, "; return ;;\n");
+    if (const std::string asked = asked_for(flag.name); !asked.empty())
+      cases += cat("  ", flag.name, ") _trainmake_ask ", asked, " \"$current\"; return ;;\n");
+  }
+  return cases;
+}
+
 std::string command_names() {
   std::string list;
   for (const CommandSpec& command : all_commands()) add(list, command.name);
@@ -108,7 +139,7 @@ _trainmake_ask() {
 
 # Prints what may stand where $1 stands, after the words $2...
 _trainmake_candidates() {
-  local current=$1 pending="" chosen="" count=0 word words
+  local current=$1 pending="" chosen="" second="" count=0 word words
   local folder
   folder=()
   shift
@@ -123,6 +154,7 @@ _trainmake_candidates() {
     -*) ;;
     *)
       if [ $count = 0 ]; then chosen=$word; fi
+      if [ $count = 1 ]; then second=$word; fi
       count=$((count + 1))
       ;;
     esac
@@ -132,11 +164,7 @@ _trainmake_candidates() {
   esac
   case $pending in
   "") ;;
-  --platform) _trainmake_ask platforms "$current"; return ;;
-  --output) printf '%s\n' text dot html json; return ;;
-  --template) printf '%s\n' @TEMPLATES@; return ;;
-  --with) printf '%s\n' podman docker nerdctl; return ;;
-  @FOLDER_FLAGS@) echo "<folders>"; return ;;
+@VALUE_CASES@  @FOLDER_FLAGS@) echo "<folders>"; return ;;
   @FILE_FLAGS@) echo "<files>"; return ;;
   *) return ;;
   esac
@@ -153,6 +181,9 @@ _trainmake_candidates() {
     case $chosen in
     cache) echo "<files>" ;;
     import) echo "<folders>" ;;
+    esac
+    case $chosen,$second,$count in
+    uai,stop,2|uai,rename,2|uai,memo,2|uai,remove,2) _trainmake_ask labels "$current" ;;
     esac
     ;;
   esac
@@ -285,12 +316,9 @@ std::string fish_flag(const FlagSpec& flag, std::string_view condition) {
   if (flag.letter != 0) line += cat(" -s ", flag.letter);
   line += cat(" -l ", flag.name.substr(2));
   if (!flag.value.empty()) line += flag.value == "DIR" || flag.value == "FILE" ? " -rF" : " -x";
-  if (flag.name == "--platform") line += " -a '(__trainmake_ask platforms)'";
-  if (flag.name == "--output") line += " -a 'text dot html json'";
-  if (flag.name == "--contract") line += " -a 'default uai ti sagemaker moxing'";
-  if (flag.name == "--template") line += cat(" -a '", join(template_names(), " "), "'");
-  if (flag.name == "--variant") line += " -a 'cpu gpu'";
-  if (flag.name == "--with") line += " -a 'podman docker nerdctl'";
+  if (const std::string values = values_of(flag.name); !values.empty()) line += cat(" -a '", values, "'");
+  if (const std::string asked = asked_for(flag.name); !asked.empty())
+    line += cat(" -a '(__trainmake_ask ", asked, ")'");
   return cat(line, " -d ", in_quotes(flag.doc), "\n");
 }
 
@@ -315,6 +343,7 @@ std::string fish_lines() {
   }
   return cat(lines, "complete -c trainmake -n ", in_quotes(cat("__trainmake_is ", trim(takers))),
              " -a '(__trainmake_ask labels)'\n",
+             "complete -c trainmake -n '__trainmake_is uai' -a '(__trainmake_ask labels)'\n",
              "complete -c trainmake -n '__trainmake_is login' -a '(__trainmake_ask registries)'\n",
              "complete -c trainmake -n '__trainmake_is help' -a ", in_quotes(help_words()), "\n");
 }
@@ -333,7 +362,7 @@ std::optional<std::string> completion_text(std::string_view shell) {
                                               {"FILE_FLAGS", flags_with("FILE")},
                                               {"VALUE_FLAGS", flags_with("")},
                                               {"LABEL_COMMANDS", label_commands()},
-                                              {"TEMPLATES", join(template_names(), " ")},
+                                              {"VALUE_CASES", value_cases()},
                                               {"COMMANDS", command_names()},
                                               {"HELP_WORDS", help_words()}});
   return filled(shell == "bash" ? kBash : kZsh, {{"SHARED", shared}});

@@ -178,6 +178,24 @@ class Completion(Story):
         # A label holds a colon, at which bash may split words: the rest of it is an answer as well.
         self.assertRegex(done.stdout, r"(?m)^(job:)?train ?$", done.stderr)
 
+    @unittest.skipUnless(shutil.which("bash"), "needs bash")
+    def test_bash_completes_values_and_words_of_commands(self):
+        place = self.tiny()
+        place.write("complete.sh", self.script("bash") + """
+            spec=$(complete -p trainmake); f=${spec##*-F }; f=${f%% *}
+            COMP_LINE=$1; COMP_POINT=${#COMP_LINE}
+            "$f" trainmake
+            echo "${COMPREPLY[*]}"
+        """)
+        bin_folder = place.home / "bin"
+        bin_folder.mkdir()
+        (bin_folder / "trainmake").symlink_to(story.BINARY)
+        for typed, expected in (("export ", "uai"), ("export uai job:tr", "train"), ("export uai job:train --dialect ", "2017"), ("run --local --variant ", "cpu gpu"),
+                                ("run --local --contract s", "sagemaker"), ("uai rem", "remove"), ("uai remove job:tr", "train"), ("uai list ", "")):
+            done = subprocess.run(["bash", "complete.sh", f"trainmake {typed}"], cwd=place.root, env={**place.env, "PATH": f"{bin_folder}:{place.env['PATH']}"},
+                                  capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual(done.stdout.strip(), expected, (typed, done.stderr))
+
     def test_an_unknown_shell_is_a_usage_error(self):
         self.tiny().ask("completion", "tcsh").exits(2)
 

@@ -18,7 +18,7 @@ TEST(Completion, KnowsEveryCommandAndFlagInEveryShell) {
       EXPECT_NE(script.find(name), std::string::npos) << shell << " " << flag.name;
     }
     for (const char* mark : {"FLAG_CASES", "WORD_CASES", "FOLDER_FLAGS", "FILE_FLAGS", "VALUE_FLAGS",
-                             "LABEL_COMMANDS", "COMMANDS", "SHARED", "LINES"}) {
+                             "LABEL_COMMANDS", "COMMANDS", "VALUE_CASES", "SHARED", "LINES"}) {
       EXPECT_EQ(script.find(std::string("@") + mark + "@"), std::string::npos) << shell << " leaves " << mark;
     }
   }
@@ -42,6 +42,18 @@ TEST(Completion, OffersEveryTemplate) {
     for (const std::string& name : template_names())
       EXPECT_NE(flag.doc.find(name), std::string::npos) << name;
   }
+}
+
+TEST(Completion, OffersValuesThatAreKnownBeforehand) {
+  for (const char* shell : {"bash", "zsh"}) {
+    const std::string script = completion_text(shell).value();
+    EXPECT_NE(script.find("  --variant) printf '%s\\n' cpu gpu; return ;;"), std::string::npos) << shell;
+    EXPECT_NE(script.find("  --dialect) printf '%s\\n' 2017; return ;;"), std::string::npos) << shell;
+    EXPECT_NE(script.find("  --contract) _trainmake_ask contracts"), std::string::npos) << shell;
+  }
+  const std::string script = completion_text("fish").value();
+  EXPECT_NE(script.find("-l dialect -x -a '2017'"), std::string::npos);
+  EXPECT_NE(script.find("-l contract -x -a '(__trainmake_ask contracts)'"), std::string::npos);
 }
 
 TEST(Completion, KnowsNoOtherShell) { EXPECT_FALSE(completion_text("tcsh")); }
