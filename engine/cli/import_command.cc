@@ -107,12 +107,22 @@ Result<void> refuse_keys(const OldProject& project, const OldProjectText& text) 
   return {};
 }
 
-Result<void> write_new(FileSystem& files, const std::string& folder, const OldProjectText& text) {
+// What is there may be of a `pack` whose `create` this is, or somebody's own by now: to that, people add.
+Error is_there_already(const std::string& name, const std::string& folder) {
+  return user_error(cat("There is a ", quoted(name), " in ", quoted(folder),
+                        " already, and `trainmake import` never overwrites: nothing was written"),
+                    "Add what it lacks of the lines that are printed, or choose another folder with `--to "
+                    "DIR`; a `pack` and its `create` in one '...', with `&&` in between, make one file");
+}
+
+Result<void> write_new(FileSystem& files, const std::string& folder, const OldProjectText& text,
+                       bool prints) {
   for (const char* name : {kTrainfile, kTrainspace}) {
     TRY_ASSIGN(const Stat stat, files.look(path_join(folder, name)));
-    if (stat.exists())
-      return fail(user_error(cat("There is a ", quoted(name), " in ", quoted(folder), " already"),
-                             "`trainmake import` never overwrites; choose another folder with `--to DIR`"));
+    if (!stat.exists()) continue;
+    if (prints)
+      write_stdout(cat("-- ", kTrainfile, "\n", text.trainfile, "\n-- ", kTrainspace, "\n", text.trainspace));
+    return fail(is_there_already(name, folder));
   }
   TRY(write_file(files, path_join(folder, kTrainfile), text.trainfile));
   return write_file(files, path_join(folder, kTrainspace), text.trainspace);
@@ -173,7 +183,7 @@ Result<int> import_command(const CommandLine& line, const Environment& environme
   TRY_ASSIGN(const OldProject project, read_project(line, host.files, folders));
   const OldProjectText text = text_of(project);
   TRY(refuse_keys(project, text));
-  TRY(write_new(host.files, typed_from(line, folders.to), text));
+  TRY(write_new(host.files, typed_from(line, folders.to), text, !line.has("--json")));
   TRY_ASSIGN(const std::vector<std::string> missing,
              missing_in(host.files, typed_from(line, folders.to), project, text));
   report(line, folders, project, text, missing);

@@ -159,6 +159,17 @@ class Importing(Story):
         self.assert_told(place.ask("import", "uai", PACK).exits(2), "TRAINSPACE.lua", "--to")
         self.assertEqual(place.files_below(), ["TRAINSPACE.lua"])
 
+    def test_a_create_that_completes_an_earlier_pack_says_what_to_add(self):
+        place = self.place({"code/train.py": "", "data/lenet_solver.prototxt": ""})
+        place.ask("import", "uai", PACK).exits(0)
+        mine = place.read("TRAINFILE.lua")
+        create = "python caffe_tool.py create --private_key=PRIVATE-OF-NOBODY --job_name=first --node_type=2-P40 --max_exec_time=7 --code_uhub_path=uhub.ucloud.cn/demo/x:y --docker_cmd='/data/train.py'"
+        refused = place.ask("import", "uai", create).exits(2)
+        self.assert_told(refused.err, "never overwrites", "Add what it lacks", "a `pack` and its `create`")
+        self.assert_told(refused.out, "-- TRAINFILE.lua", 'node_type = "2-P40", hours = 7', "-- TRAINSPACE.lua")
+        self.assertNotIn("PRIVATE-OF", refused.out + refused.err)
+        self.assertEqual(place.read("TRAINFILE.lua"), mine)
+
     def test_a_key_that_stands_elsewhere_too_is_in_no_file(self):
         place = self.place()
         told = place.ask("import", "uai", PACK + " --train_params=x --snapshot=/data/PRIVATE-OF-NOBODY").exits(2)
