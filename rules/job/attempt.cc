@@ -232,7 +232,7 @@ Result<void> Attempt::conclude() {
   TRY(read_log_to_its_end());
   lines_.finish([this](std::string_view line) { take_line(line); });
   if (!metrics_.files().empty() && run_.started_ns != 0) {
-    const auto left = left_files();
+    const auto left = left_files({});
     if (!left && left.error().blame == Blame::kInterrupted) return fail(left.error());
     if (left) metrics_.read_files(*left);
   }
@@ -244,6 +244,17 @@ Result<void> Attempt::conclude() {
   }
   TRY(keep_checkpoint());
   TRY(check_data());
+  return remember_end();
+}
+
+Result<bool> Attempt::keep_late() {
+  run_.status = RunStatus::kSucceeded;
+  run_.reason.clear();
+  TRY(keep_result());
+  return run_.status == RunStatus::kSucceeded;
+}
+
+Result<void> Attempt::remember_end() {
   TRY(remember());
   std::vector<std::string> stored;
   for (const RunOutput& output : run_.outputs) stored.push_back(output.path);
@@ -253,21 +264,40 @@ Result<void> Attempt::conclude() {
   return {};
 }
 
-Result<LeftFiles> Attempt::left_files() const {
-  return left_by(services_.platform, services_.host.files, services_.space, run_, metrics_.files(),
-                 doing_.stop);
+Result<LeftFiles> Attempt::left_files(std::vector<std::string> also) const {
+  for (const std::string& file : metrics_.files()) also.push_back(file);
+  return left_by(services_.platform, services_.host.files, services_.space, run_, also, doing_.stop);
+}
+
+// What lies there instead of an output that is missing.
+Result<std::string> Attempt::told_left(const LeftFiles& left) {
+  TRY_ASSIGN(std::vector<std::string> paths, services_.platform.paths_left(JobHandle::of(run_), doing_.stop));
+  if (paths.empty()) {
+    TRY_ASSIGN(paths, paths_in(left));
+  }
+  left_nothing_ = paths.empty();
+  if (left_nothing_) return std::string("; its output folder is empty");
+  return cat("; in its output folder ", paths.size() == 1 ? "is " : "are ", names_of(paths),
+             ": once `outputs` names what is there, it is taken without another run");
 }
 
 Result<void> Attempt::keep_result() {
-  TRY_ASSIGN(const LeftFiles left, left_files());
+  // Those that were not declared when it was submitted are not brought by themselves.
+  std::vector<std::string> wanted;
+  for (const auto& [name, path] : plan_.spec.outputs) wanted.push_back(path);
+  TRY_ASSIGN(const LeftFiles left, left_files(std::move(wanted)));
   TRY_ASSIGN(KeptOutputs kept, keep_outputs(left, services_.blobs, plan_.spec.outputs, doing_.stop));
   run_.outputs = std::move(kept.outputs);
   if (kept.wrong.empty()) return {};
   run_.status = RunStatus::kFailed;
   run_.reason = std::move(kept.wrong);
-  if (kept.is_missing && services_.platform.traits.reads_stores)
-    run_.reason += cat("; `trainmake pull ", run_.id,
-                       " --all` brings what it left, and with other `outputs` it is started anew");
+  if (!kept.is_missing) return {};
+  if (auto told = told_left(left))
+    run_.reason += *told;
+  else if (told.error().blame == Blame::kInterrupted)
+    return fail(std::move(told).error());
+  if (services_.platform.traits.reads_stores)
+    run_.reason += cat("; `trainmake pull ", run_.id, " --all` brings all that it left");
   return {};
 }
 

@@ -52,6 +52,12 @@ class Attempt {
   // Keeps what it left, and remembers how it ended. REQUIRES: it is over.
   Result<void> conclude();
 
+  // Of one that ended well, and whose `outputs` are declared as others since: whether what it left has them.
+  // Remembers nothing.
+  Result<bool> keep_late();
+  bool left_nothing() const { return left_nothing_; }  // or it is gone
+  Result<void> remember_end();
+
   const Run& run() const { return run_; }
   bool had_ended() const { return had_ended_; }  // before this one took it up
   Error failure() const;  // why there is no result; REQUIRES: concluded, and no success
@@ -65,7 +71,8 @@ class Attempt {
   void say(std::string text);
   Patience patience();
   std::string again() const;
-  Result<LeftFiles> left_files() const;
+  Result<LeftFiles> left_files(std::vector<std::string> also) const;
+  Result<std::string> told_left(const LeftFiles& left);
   Result<void> keep_result();
   Result<void> keep_checkpoint();
   Result<void> check_data();
@@ -80,6 +87,7 @@ class Attempt {
   std::optional<std::vector<GivenTree>> given_;
   Run run_;
   bool had_ended_ = false;
+  bool left_nothing_ = false;
   bool is_first_ = true;  // the platform knew nothing of it
   bool is_in_trouble_ = false;
   std::int64_t watched_since_ns_ = 0;

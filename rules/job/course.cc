@@ -28,6 +28,17 @@ void tell_without_effect(const Target& job, const JobServices& services, const D
   }
 }
 
+bool is_same_but_for_outputs(const Manifest& before, const Manifest& now) {
+  const auto others = [](const Manifest& manifest) {
+    std::vector<ManifestLine> lines = manifest.lines();
+    std::erase_if(lines, [](const ManifestLine& line) {
+      return line.section == Section::kAttr && line.name.starts_with("outputs.");
+    });
+    return lines;
+  };
+  return others(before) == others(now);
+}
+
 }  // namespace
 
 Courses::Courses(const JobServices& services, Listings& listings)
@@ -92,6 +103,8 @@ class Courses::Course : public std::enable_shared_from_this<Courses::Course> {
   Result<void> find_checkpoint();
   void resume_from(std::optional<Checkpoint> checkpoint);
   Result<void> settle_checkpoint(const Run& run);
+  Result<std::optional<Run>> lacking_outputs_alone();
+  Result<std::optional<Done>> keep_late();
   Result<Done> hand_over();
   Result<Done> watch();
   // Nothing: it is tried again.
@@ -165,8 +178,50 @@ Result<void> Courses::Course::settle_checkpoint(const Run& run) {
   return {};
 }
 
+// The latest run, where it failed for its outputs alone, and these are declared as others by now.
+Result<std::optional<Run>> Courses::Course::lacking_outputs_alone() {
+  const JobServices& services = courses_.services_;
+  const std::optional<Run> none;
+  std::optional<Result<std::vector<Run>>> runs;
+  doing_.on_owner([&] { runs = services.runs.of(subject_.target().label); });
+  if (!*runs) return fail(std::move(*runs).error());
+  const Manifest& now = description_.manifest;
+  if (std::any_of((*runs)->begin(), (*runs)->end(),
+                  [&](const Run& run) { return run.fingerprint == now.fingerprint(); }))
+    return none;
+  const auto found = std::find_if((*runs)->begin(), (*runs)->end(), [&](const Run& run) {
+    return has_failed(run) && is_same_but_for_outputs(run.manifest, now);
+  });
+  if (found == (*runs)->end()) return none;
+  // Who ran it knows nothing of outputs.
+  const auto there = services.platform.poll(JobHandle::of(*found), {doing_.stop});
+  const bool ended_well = there && there->known && there->status == RunStatus::kSucceeded;
+  return ended_well ? std::optional(*found) : none;
+}
+
+// What was computed is not computed again because it was not called by its name.
+Result<std::optional<Done>> Courses::Course::keep_late() {
+  if (afresh_ || plan_.spec.outputs.empty()) return std::optional<Done>();
+  TRY_ASSIGN(std::optional<Run> run, lacking_outputs_alone());
+  if (!run) return std::optional<Done>();
+  run->manifest = description_.manifest;
+  run->fingerprint = run->manifest.fingerprint();
+  run->provenance_json = with_outputs(run->provenance_json, plan_.spec.outputs);
+  Attempt attempt(courses_.services_, plan_, doing_, Metrics(), std::nullopt, *std::move(run));
+  TRY_ASSIGN(const bool is_kept, attempt.keep_late());
+  if (!is_kept && (attempt.left_nothing() || courses_.services_.tries_again)) return std::optional<Done>();
+  TRY(attempt.remember_end());
+  if (!is_kept) return fail(attempt.failure().at(subject_.target().where));
+  const Run& kept = attempt.run();
+  doing_.events(
+      Message{kept.label, cat("Run ", kept.id, " left what `outputs` names: taken, nothing is submitted")});
+  return std::optional(Done{artifacts_of(kept.outputs), success_of(kept), false, kept.id});
+}
+
 Result<Done> Courses::Course::next() {
   const JobServices& services = courses_.services_;
+  TRY_ASSIGN(std::optional<Done> kept_late, keep_late());
+  if (kept_late) return *std::move(kept_late);
   TRY(find_checkpoint());
   std::optional<Result<Choice>> chosen;
   doing_.on_owner([&] { chosen = courses_.choose(subject_, description_, plan_, afresh_); });

@@ -157,6 +157,19 @@ Result<KeptOutputs> keep_outputs(const LeftFiles& left, Blobs& blobs,
   return kept;
 }
 
+Result<std::vector<std::string>> paths_in(const LeftFiles& left) {
+  std::vector<std::string> paths;
+  TRY_ASSIGN(const LeftFiles::Found folder, left.find(""));
+  if (!folder.stat.is(FileKind::kFolder)) return paths;
+  WalkRequest request;
+  request.top = folder.at;
+  request.include = {"**"};
+  request.all_names = true;
+  TRY_ASSIGN(const Walked walked, walk(left.files(), request));
+  for (const WalkedFile& file : walked.files) paths.push_back(file.path);
+  return paths;
+}
+
 Artifacts artifacts_of(const std::vector<RunOutput>& outputs) {
   Artifacts artifacts;
   for (const RunOutput& output : outputs)

@@ -30,6 +30,9 @@ Result<KeptOutputs> keep_outputs(const LeftFiles& left, Blobs& blobs,
                                  const std::map<std::string, std::string>& declared,
                                  const std::stop_token& stop);
 
+// Paths of all that lies in its output folder, sorted; of a link to a folder its own.
+Result<std::vector<std::string>> paths_in(const LeftFiles& left);
+
 Artifacts artifacts_of(const std::vector<RunOutput>& outputs);
 // Whether all blobs are there and of the right size, by stat alone; what is of a wrong size is as good as
 // gone.

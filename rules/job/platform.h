@@ -154,6 +154,13 @@ class Platform {
   // A folder on this machine with what it left; of one that goes on, with what it has by now, and that is
   // never taken for what it leaves.
   virtual Result<std::string> left(const JobHandle& job, const LeftRequest& wanted) = 0;
+  // Where `left` would bring alone what is wanted: the paths of all that lies in its output folder, for a
+  // request or so.
+  virtual Result<std::vector<std::string>> paths_left(const JobHandle& job, const std::stop_token& stop) {
+    (void)job;
+    (void)stop;
+    return std::vector<std::string>();
+  }
   // Its end is remembered; `stored` (paths in its output folder) are kept elsewhere. Drops what nobody needs
   // any more.
   virtual Result<void> settled(const JobHandle& job, RunStatus end,

@@ -129,6 +129,13 @@ std::string with_marks(const std::string& provenance_json, const std::vector<Giv
   return provenance.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+std::string with_outputs(const std::string& provenance_json,
+                         const std::map<std::string, std::string>& outputs) {
+  Json provenance = parse_json<Json>(provenance_json);
+  provenance["outputs"] = provenance["spec"]["outputs"] = outputs;
+  return provenance.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 std::string with_pulled_image(const std::string& provenance_json, const std::string& name) {
   Json provenance = parse_json<Json>(provenance_json);
   provenance["spec"]["pulled_image"] = name;

@@ -40,6 +40,9 @@ std::vector<std::string> listings_of(const Run& run);
 std::string contract_given_to(const Run& run);  // its version; "" when it is not known
 // With marks of what the data was in its stores; `data` is that of the provenance.
 std::string with_marks(const std::string& provenance_json, const std::vector<GivenTree>& data);
+// With other outputs than those that were declared when it was submitted.
+std::string with_outputs(const std::string& provenance_json,
+                         const std::map<std::string, std::string>& outputs);
 // With what the platform gets the image by.
 std::string with_pulled_image(const std::string& provenance_json, const std::string& name);
 struct ProvenanceOptions {

@@ -13,6 +13,29 @@ class Failing(Story):
         answer = self.broken().ask("job:train").exits(1)
         self.assert_told(answer.err, "job:train", "about to break", "3")
 
+    def test_outputs_that_were_misnamed_are_taken_by_their_names_without_another_run(self):
+        place = self.place({"code/train.sh": 'echo x >> "$COUNTED"\necho acc=1\nmkdir "$TRAINMAKE_OUTPUT_DIR/logs"\necho it > "$TRAINMAKE_OUTPUT_DIR/weights.bin"\n'
+                                             'echo e > "$TRAINMAKE_OUTPUT_DIR/logs/events"\n'})
+        place.write("TRAINFILE.lua", f'''
+            code "c" {{ srcs = glob "code/**", main = "train.sh" }}
+            image "i" {{ code = "code:c", base = "scratch" }}
+            job "train" {{ image = "image:i", outputs = {{ model = "model.bin" }}, metrics = {{ acc = "acc=([%d.]+)" }}, env = {{ COUNTED = "{place.path("counted")}" }} }}
+        ''')
+        self.assert_told(place.ask("job:train").exits(1).err, "(model.bin) was not written; in its output folder are `logs/events`, `weights.bin`: once `outputs` names")
+        place.replace("TRAINFILE.lua", '"model.bin"', '"wights.bin"')
+        self.assert_told(place.ask("job:train").exits(1).err, "(wights.bin) was not written; in its output folder are")
+        self.assert_told(place.ask("job:train").exits(1).err, "was not tried again")
+        place.replace("TRAINFILE.lua", '"wights.bin"', '"weights.bin", logs = "logs"')
+        made = place.make("job:train")
+        self.assertEqual((made.ran, made.finished["submitted"], place.read("counted")), (["//job:train"], 0, "x\n"))
+        self.assertEqual([(each["status"], each["metrics"], [output["name"] for output in each["outputs"]]) for each in place.runs()],
+                         [("succeeded", {"acc": 1}, ["logs/events", "model"])])
+        self.assertEqual(place.pull("job:train", "weights.bin"), "it\n")
+        self.assert_nothing_ran(place.make("job:train"))
+        place.replace("TRAINFILE.lua", '"weights.bin"', '"model.bin"')
+        place.ask("job:train").exits(1)
+        self.assertEqual((place.read("counted"), len(place.runs())), ("x\nx\n", 2))
+
     def test_what_needs_it_is_skipped(self):
         answer = self.broken().ask("job:eval", "--json").exits(1)
         self.assertEqual((answer.labels("failed"), answer.labels("skipped")), (["//job:train"], ["//job:eval"]))

@@ -37,9 +37,27 @@ class Pulled(OnMnist):
         place.replace("TRAINFILE.lua", '"model.txt"', '"model.bin"')
         told = place.ask("job:mnist").exits(1)
         run = place.runs()[0]["run"]
-        self.assert_told(told, "(model.bin) was not written", f"`trainmake pull {run} --all` brings what it left, and with other `outputs` it is started anew")
+        self.assert_told(told, "(model.bin) was not written; in its output folder is `model.txt`", f"`trainmake pull {run} --all` brings all that it left")
         place.ask("pull", run, "--all", "--to", "all").exits(0)
         self.assertEqual(place.read("all/model.txt"), "3\n")
+
+    def test_with_the_right_outputs_what_it_left_is_taken_and_no_job_paid(self):
+        server = self.cloud()
+        place = self.project(server)
+        place.replace("TRAINFILE.lua", '"model.txt"', '"model.bin"')
+        place.ask("job:mnist").exits(1)
+        run = place.runs()[0]
+        place.replace("TRAINFILE.lua", '"model.bin"', '"model.txt"')
+        taken = place.make("job:mnist")
+        self.assertEqual((taken.ran, taken.finished["submitted"], len(server.jobs)), (["//job:mnist"], 0, 1))
+        self.assertEqual(place.pull("job:mnist", "model.txt"), "3\n")
+        now = place.runs()
+        self.assertEqual([(each["run"], each["status"], each["metrics"]) for each in now], [(run["run"], "succeeded", run["metrics"])])
+        self.assert_nothing_ran(place.make("job:mnist"))
+        self.assert_told(place.ask("logs", "job:mnist").exits(0), "loss=3")
+        place.replace("TRAINFILE.lua", '"model.txt"', '"model.bin"')
+        place.ask("job:mnist").exits(1)
+        self.assertEqual((len(server.jobs), len(place.runs())), (2, 2))
 
     def test_where_nothing_else_is_kept_that_is_told(self):
         place = self.tiny()

@@ -423,6 +423,20 @@ Result<std::string> UaiPlatform::left(const JobHandle& job, const LeftRequest& w
   return bringing.to;
 }
 
+// A UFS is looked at as any folder here.
+Result<std::vector<std::string>> UaiPlatform::paths_left(const JobHandle& job, const std::stop_token& stop) {
+  std::vector<std::string> paths;
+  TRY_ASSIGN(const std::string name, name_of(job.key));
+  TRY_ASSIGN(const UaiPlace* const place, place_of(folder_of(job.run), name));
+  if (place->folder.is_ufs) return paths;
+  const std::string results = results_of(name, place->folder) + "/";
+  const auto heeding = place->store->heed(stop);
+  TRY(place->store->list(results, [&](const StoredObject& object) {
+    if (!object.key.ends_with('/')) paths.push_back(object.key.substr(results.size()));
+  }));
+  return paths;
+}
+
 Result<void> UaiPlatform::settled(const JobHandle& job, RunStatus end,
                                   const std::vector<std::string>& stored) {
   (void)stored;  // what is not is still in the bucket

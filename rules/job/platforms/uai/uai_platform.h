@@ -46,6 +46,7 @@ class UaiPlatform final : public Platform {
   Result<std::string> read_log(const JobHandle& job, const LogPiece& piece) override;
   std::vector<Result<void>> cancel_all(const std::vector<JobHandle>& jobs, const Patience& patience) override;
   Result<std::string> left(const JobHandle& job, const LeftRequest& wanted) override;
+  Result<std::vector<std::string>> paths_left(const JobHandle& job, const std::stop_token& stop) override;
   Result<void> settled(const JobHandle& job, RunStatus end, const std::vector<std::string>& stored) override;
   bool reads_at_store(const JobSpec& spec) const override;
   Result<void> admits(const Outlook& job, Asking asking) override;
