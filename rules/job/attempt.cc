@@ -40,7 +40,9 @@ milliseconds pause_after(std::int64_t watched_ns) {
 }
 
 std::string duration_of(const Run& run) {
-  return human_duration(std::max<std::int64_t>(0, run.ended_ns - run.started_ns) / 1'000'000);
+  const std::int64_t ms = std::max<std::int64_t>(0, run.ended_ns - run.started_ns) / 1'000'000;
+  // Some platforms count whole seconds.
+  return ms == 0 ? "less than 1 s" : human_duration(ms);
 }
 
 }  // namespace
