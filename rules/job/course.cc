@@ -4,6 +4,7 @@
 
 #include "engine/base/text.h"
 #include "rules/job/checkpoint.h"
+#include "rules/job/container_layout.h"
 #include "rules/job/image_check.h"
 #include "rules/job/intent.h"
 #include "rules/job/outputs.h"
@@ -14,10 +15,21 @@
 namespace trainmake {
 namespace {
 
+// It is tried here, or may be run there just as well: then who said how knows where that counts.
+bool is_meant_for_uai(const JobServices& services) {
+  if (told_by(services.platform.traits.contract.version).name == "uai") return true;
+  const std::vector<std::string> names = services.space.names("platform");
+  return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+    const std::string* type = services.space.find("platform", name)->text("type");
+    return type != nullptr && *type == "uai";
+  });
+}
+
 // Said of where it runs by the options of another platform.
 void tell_without_effect(const Target& job, const JobServices& services, const Doing& doing) {
   const Value* resources = job.find("resources");
   if (services.platform.traits.rents_nodes || resources == nullptr || resources->table() == nullptr) return;
+  if (is_meant_for_uai(services)) return;
   for (const auto& [option, instead] :
        {std::pair("node_type", "`gpus`, `cpus` and `memory` say what a node has"),
         std::pair("hours", "`timeout` says how long a job may take")}) {

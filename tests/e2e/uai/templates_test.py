@@ -20,6 +20,7 @@ class Templates(Story):
                 self.assert_told(place.read("my_first/TRAINFILE.lua"), "trainmake run --local job:my_first\n")
                 self.assert_told(place.read("my_first/TRAINSPACE.lua"), '"my-first-bucket"')
                 tried = place.ask(*printed, "--json", cwd="my_first").exits(0)
+                self.assertNotIn("without effect", tried.out)
                 self.assertEqual(tried.finished["submitted"], 1)
                 run = place.ask("runs", "--json", cwd="my_first").exits(0).only
                 self.assertLess(run["metrics"]["loss"], 1)

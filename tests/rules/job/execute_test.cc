@@ -287,6 +287,18 @@ TEST(JobRun, OptionsOfAnotherPlatformAreToldToBeWithoutEffect) {
   EXPECT_NE(world.messages().find("`hours` is an option of uai"), std::string::npos);
 }
 
+TEST(JobRun, OptionsOfAPlatformThatIsDeclaredTooAreNotToldOf) {
+  JobWorld world;
+  Service cloud;
+  cloud.kind = "platform";
+  cloud.name = "cloud";
+  cloud.attributes = *table_of({{"type", value_of(std::string("uai"))}}).table();
+  world.space.services.push_back(cloud);
+  world.set("resources", table_of({{"node_type", value_of(std::string("1-P40"))}}));
+  ASSERT_TRUE(world.execute());
+  EXPECT_EQ(world.messages(), "");
+}
+
 TEST(JobRun, RetriesAreNewAttempts) {
   JobWorld world;
   world.set("command", command({"fail"}));
