@@ -1,6 +1,9 @@
 #include "rules/job/job_rule.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
 
 #include "engine/base/secrets.h"
 #include "engine/base/text.h"
@@ -128,15 +131,29 @@ Result<Description> JobRule::describe(const Subject& subject) {
   return description;
 }
 
-std::vector<std::pair<Error, Label>> JobRule::before_run(const Graph&, const EventSink&) {
+std::vector<std::pair<Error, Label>> JobRule::before_run(const Graph&, const EventSink& events) {
   asking_ = Asking::kPlatform;
+  tell_ = events;
   return {};
+}
+
+// Nothing else is told of meanwhile: the whole plan waits for it.
+Result<void> JobRule::ask_platform(const Subject& subject, const Applicant& job) {
+  constexpr std::chrono::milliseconds kSoon{1'000};
+  const EventSink tell = std::exchange(tell_, nullptr);
+  if (!tell || services_.platform.traits.is_near) return check_platform(services_, job, asking_);
+  const std::jthread teller([&](const std::stop_token& answered) {
+    if (!services_.host.clock.wait(kSoon, answered))
+      tell(Message{subject.target().label,
+                   cat("Platform ", quoted(services_.platform_name), " is asked, and has not answered yet")});
+  });
+  return check_platform(services_, job, asking_);
 }
 
 Result<void> JobRule::preflight(const Subject& subject) {
   const Applicant job = applicant_of(services_, subject);
   TRY_ASSIGN(const Entry entry, entry_of(listings_, services_, subject, Files::kForeseen));
-  auto ready = check_platform(services_, job, asking_);
+  auto ready = ask_platform(subject, job);
   if (ready) ready = check_lacks(subject, job, entry);
   if (!ready) {
     TRY_ASSIGN(const bool may_be_reused, this->may_be_reused(subject));

@@ -32,12 +32,14 @@ class JobRule final : public Rule {
 
  private:
   Result<void> check_data(const Subject& subject);
+  Result<void> ask_platform(const Subject& subject, const Applicant& job);
   Result<void> check_lacks(const Subject& subject, const Applicant& job, const Entry& entry);
   Result<bool> may_be_reused(const Subject& subject);
   Result<bool> could_be_of(const Subject& subject, const Description& now, const Run& run);
 
   JobServices services_;
   Asking asking_ = Asking::kNobody;  // until it is known that what is planned is also done
+  EventSink tell_;                   // hears of a platform that is waited for then; once
   Listings listings_;
   PythonCheck python_;
   std::mutex mutex_;

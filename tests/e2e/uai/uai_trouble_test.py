@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import threading
+import time
 import unittest
 
 import uai_server
@@ -56,6 +57,15 @@ class Trouble(OnMnist):
         self.assertEqual(place.make("job:mnist").finished["submitted"], 0)
         self.assertEqual(place.runs()[0]["metrics"], {"loss": 3})
         self.assert_told(place.ask("logs", "job:mnist").exits(0), "loss=3")
+
+    def test_a_service_that_takes_its_time_before_the_first_job_is_told_of(self):
+        server = self.cloud()
+        place = self.project(server)
+        asked = []
+        server.trouble = lambda action, _: time.sleep(0 if asked else 2) or asked.append(action)
+        self.assert_told(place.ask("job:mnist").exits(0), "Platform `uai` is asked, and has not answered yet")
+        place.append("code/train.py", "print('edited')\n")
+        self.assertNotIn("has not answered yet", place.ask("job:mnist").exits(0).err)
 
     def test_characters_that_are_none_hide_no_job(self):
         class Json:
