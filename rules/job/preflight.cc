@@ -124,6 +124,13 @@ Outlook outlook_of(const JobServices& services, const Subject& subject) {
   return outlook;
 }
 
+// Somebody asked for the variant for accelerators, and these are what is lacking.
+bool would_fit_as_cpu(Platform& platform, Outlook job) {
+  if (platform.traits.variant != "gpu") return false;
+  std::erase_if(job.resources.fields, [](const auto& field) { return field.first == "gpus"; });
+  return platform.admits(job, Asking::kNobody).has_value();
+}
+
 }  // namespace
 
 Applicant applicant_of(const JobServices& services, const Subject& subject) {
@@ -138,7 +145,12 @@ Applicant applicant_of(const JobSpec& spec) {
 
 Result<void> check_platform(const JobServices& services, const Applicant& job, Asking asking) {
   auto ready = services.platform.admits(job.outlook, asking);
-  if (!ready) return fail(std::move(ready).error().at(job.resources_at));
+  if (!ready) {
+    Error error = std::move(ready).error();
+    if (would_fit_as_cpu(services.platform, job.outlook))
+      error.hint += cat(error.hint.empty() ? "" : "; ", "`--variant cpu` tries the image without gpus");
+    return fail(std::move(error).at(job.resources_at));
+  }
   if (!services.platform.traits.hides_secrets && !job.secrets.empty())
     return fail(
         user_error(cat("Platform ", quoted(services.platform_name),

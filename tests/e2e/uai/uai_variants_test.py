@@ -141,6 +141,7 @@ class Here(InBusybox):
         tried = place.ask("run", "--local", "--container", "--variant", "cpu", "job:j").exits(0)
         self.assert_told(tried, "ran: /usr/bin/python -u /data/train.py --solver=/data/data/s.prototxt "
                                 "--use_cpu=True --work_dir=/data --data_dir=/data/data --output_dir=/data/output --log_dir=/data/output\n")
+        self.assert_told(place.ask("run", "--local", "--container", "--variant", "gpu", "job:j").exits(2), "asks for 1 gpu", "`--variant cpu` tries the image without gpus")
 
     def test_a_variant_that_there_is_not_is_told(self):
         place = self.project()
