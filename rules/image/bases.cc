@@ -69,11 +69,11 @@ Result<Sha256> Bases::resolve(const BaseSource& source, const Wanted& want) {
 }
 
 // Each once. What is wrong with how a base is written is told when its image is described.
-Result<std::vector<Bases::Wanted>> Bases::wanted(const Graph& graph) {
+Result<std::vector<Bases::Wanted>> Bases::wanted(const Graph& graph, bool cpu_stays) {
   std::map<std::pair<std::string, std::string>, Wanted> found;
   for (const Target& target : graph.targets) {
     if (target.label.kind != "image") continue;
-    const auto editions = editions_for(target, false, services_.variant);
+    const auto editions = editions_for(target, cpu_stays, services_.variant);
     for (const Edition& edition : editions ? *editions : std::vector<Edition>()) {
       const auto reference = reference_of(target, edition);
       if (reference && *reference)
@@ -90,7 +90,7 @@ Bases::Errors Bases::pin(const Graph& graph, Ask ask, const EventSink& events,
                          std::vector<PinnedBase>& pinned) {
   Errors errors;
   const auto pin_all = [&]() -> Result<void> {
-    TRY_ASSIGN(const std::vector<Wanted> all, wanted(graph));
+    TRY_ASSIGN(const std::vector<Wanted> all, wanted(graph, ask == Ask::kUnpinned && services_.cpu_stays));
     if (all.empty()) return {};
     TRY_ASSIGN(BaseLock known, read_lock(nullptr));
     for (const Wanted& want : all) {
@@ -123,7 +123,7 @@ Bases::Errors Bases::pin(const Graph& graph, Ask ask, const EventSink& events,
 }
 
 Result<bool> Bases::lacks_any(const Graph& graph) {
-  TRY_ASSIGN(const std::vector<Wanted> all, wanted(graph));
+  TRY_ASSIGN(const std::vector<Wanted> all, wanted(graph, services_.cpu_stays));
   TRY_ASSIGN(const BaseLock known, read_lock(nullptr));
   return std::any_of(all.begin(), all.end(), [&](const Wanted& want) {
     return !known.find(want.reference.text(), want.architecture);
@@ -136,7 +136,7 @@ Result<std::vector<std::string>> Bases::unpin_others(const Graph& graph) {
   for (const Target& target : graph.targets) {
     if (target.label.kind == "image" && !editions_of(target)) return gone;
   }
-  TRY_ASSIGN(const std::vector<Wanted> all, wanted(graph));
+  TRY_ASSIGN(const std::vector<Wanted> all, wanted(graph, false));
   std::set<std::pair<std::string, std::string>> used;
   for (const Wanted& want : all) used.emplace(want.reference.text(), want.architecture);
   TRY_ASSIGN(const std::optional<FileLock> alone,

@@ -55,7 +55,7 @@ class Bases {
     std::string architecture;
     const Target* target;
   };
-  Result<std::vector<Wanted>> wanted(const Graph& graph);
+  Result<std::vector<Wanted>> wanted(const Graph& graph, bool cpu_stays);
   Result<Sha256> resolve(const BaseSource& source, const Wanted& want);
   Result<Base> of_image(const Subject& image, const Dependency& need, const Edition& edition,
                         const std::stop_token& stop);

@@ -37,6 +37,18 @@ class AtUhub(OnUai):
         self.assert_nothing_ran(place.make("image:i"))
 
 
+    def test_of_bases_of_ones_own_the_other_need_not_be_there(self):
+        server = self.cloud()
+        push_base(server.hub, "mine/on-gpus", "1")
+        place = self.place({"code/main.py": "print('it')\n", "TRAINSPACE.lua": TRAINSPACE, "TRAINFILE.lua": '''
+            code "c" { srcs = glob "code/**", main = "main.py" }
+            image "i" { code = "code:c", base = { cpu = "uhub.service.ucloud.cn/mine/on-cpus:1", gpu = "uhub.service.ucloud.cn/mine/on-gpus:1" } }
+        '''})
+        self.connect(place, server)
+        place.make("image:i")
+        self.assertEqual(self.tags(server), ["latest", "latest-gpu"])
+        self.assertFalse([each for each in server.requests if "on-cpus" in str(each)])
+
     def test_a_try_as_a_process_needs_no_image(self):
         server = self.cloud()
         place = self.place({"code/main.py": "import sys\nprint(sys.argv[1:])\n", "data/s.prototxt": "", "TRAINSPACE.lua": TRAINSPACE, "TRAINFILE.lua": '''
