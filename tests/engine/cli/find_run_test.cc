@@ -8,7 +8,8 @@ namespace trainmake {
 namespace {
 
 const std::string kForms =
-    "Name it by its label, its id or a start of that, or the platform's id of its job; `trainmake runs` lists "
+    "Name it by its label, its id or a start of that, or the platform's id of its job; `trainmake runs` "
+    "lists "
     "runs";
 
 struct FindRun : testing::Test, LookingBack {

@@ -1,4 +1,4 @@
-#include "rules/job/platforms/uai/uai_patience.h"
+#include "rules/job/platforms/uai/uai_asked_times.h"
 
 #include <algorithm>
 
@@ -14,13 +14,13 @@ constexpr std::int64_t kLate_ns = 70'000'000'000;
 
 }  // namespace
 
-Result<void> UaiPatience::begin(const UaiRun& run) {
+Result<void> UaiAskedTimes::begin(const UaiRun& run) {
   const std::string ticks = cat(boot_of(host_.files), "\n", host_.clock.steady_ns(), "\n");
   TRY(write_file(host_.files, run.asked_clock(), ticks, {.durable = true}));
   return write_file(host_.files, run.asked(), cat(host_.clock.now_ns(), "\n"), {.durable = true});
 }
 
-Result<std::int64_t> UaiPatience::left_ns(const UaiRun& run) {
+Result<std::int64_t> UaiAskedTimes::left_ns(const UaiRun& run) {
   const std::int64_t now = host_.clock.steady_ns();
   TRY_ASSIGN(const std::string ticks, text_at(host_.files, run.asked_clock()));
   const std::size_t line = std::min(ticks.find('\n'), ticks.size());
@@ -35,7 +35,7 @@ Result<std::int64_t> UaiPatience::left_ns(const UaiRun& run) {
   return std::max<std::int64_t>(0, since + kLate_ns - now);
 }
 
-Result<bool> UaiPatience::is_over(const UaiRun& run) {
+Result<bool> UaiAskedTimes::is_over(const UaiRun& run) {
   TRY_ASSIGN(const std::int64_t left, left_ns(run));
   return left == 0;
 }

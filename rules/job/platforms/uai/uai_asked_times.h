@@ -14,9 +14,9 @@
 
 namespace trainmake {
 
-class UaiPatience {
+class UaiAskedTimes {
  public:
-  explicit UaiPatience(Host& host) : host_(host) {}
+  explicit UaiAskedTimes(Host& host) : host_(host) {}
 
   // It is asked now.
   Result<void> begin(const UaiRun& run);

@@ -78,7 +78,7 @@ UaiPlatform::UaiPlatform(Host& host, const Workspace& workspace, const Space& sp
       api_(host, options_, tally),
       look_ups_(host, api_, path_join(workspace.cache, "uai/look-ups")),
       jobs_(api_, host.clock),
-      patience_(host),
+      asked_times_(host),
       locks_(path_join(workspace.cache, "locks/uai")),
       log_(host, api_, locks_),
       blobs_(blobs),
@@ -186,7 +186,7 @@ Result<std::string> UaiPlatform::adopt_made_before(const UaiRun& run, const std:
 Result<std::string> UaiPlatform::adopt_late(const UaiRun& run, const std::string& name,
                                             const Patience& waiting) {
   for (bool was_told = false;; was_told = true) {
-    TRY_ASSIGN(const std::int64_t left_ns, patience_.left_ns(run));
+    TRY_ASSIGN(const std::int64_t left_ns, asked_times_.left_ns(run));
     TRY_ASSIGN(std::string number, adopt_now(run, name, waiting.stop));
     if (!number.empty() || left_ns == 0) return number;
     if (!was_told && waiting.say)
@@ -200,7 +200,7 @@ Result<std::string> UaiPlatform::create(const UaiRun& run, const UaiCreation& jo
                                         const std::stop_token& stop) {
   TRY_ASSIGN(const UCloudAccount who, api_.account());
   const std::string doing = "start the job";
-  TRY(patience_.begin(run));
+  TRY(asked_times_.begin(run));
   jobs_.expect_news();
   auto answer = api_.send("CreateUAITrainJob", render_creation(job, options_, who.keys), stop);
   const std::string number = answer && !answer->is_refusal() ? parse_uai_created(answer->body) : "";
@@ -318,7 +318,7 @@ Result<JobStatus> UaiPlatform::status_of_missing(const UaiRun& run, const Notes&
     return status;
   }
   // What was just created may not be listed yet.
-  TRY_ASSIGN(const bool should_be_there, patience_.is_over(run));
+  TRY_ASSIGN(const bool should_be_there, asked_times_.is_over(run));
   status.may_appear = !status.known && !should_be_there;
   if (!status.known || !should_be_there) return status;
   status.status = RunStatus::kLost;

@@ -19,12 +19,12 @@
 #include "engine/model/project.h"
 #include "rules/job/platform.h"
 #include "rules/job/platforms/uai/uai_api.h"
+#include "rules/job/platforms/uai/uai_asked_times.h"
 #include "rules/job/platforms/uai/uai_data.h"
 #include "rules/job/platforms/uai/uai_jobs.h"
 #include "rules/job/platforms/uai/uai_log.h"
 #include "rules/job/platforms/uai/uai_look_ups.h"
 #include "rules/job/platforms/uai/uai_options.h"
-#include "rules/job/platforms/uai/uai_patience.h"
 #include "rules/job/platforms/uai/uai_request.h"
 #include "rules/job/platforms/uai/uai_run.h"
 
@@ -83,7 +83,7 @@ class UaiPlatform final : public Platform {
   UaiApi api_;
   UaiLookUps look_ups_;
   UaiJobs jobs_;
-  UaiPatience patience_;
+  UaiAskedTimes asked_times_;
   LockTable locks_;  // who decides what becomes of a run, among the trainmakes of this workspace
   UaiLog log_;
   Blobs& blobs_;
