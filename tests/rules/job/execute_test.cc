@@ -424,7 +424,7 @@ struct Misnamed : JobWorld {
 };
 
 TEST(JobRun, WhatTookLessThanASecondIsNotToldToHaveTakenNothing) {
-  Run run;
+  trainmake::Run run;
   run.started_ns = run.ended_ns = 5'000'000'000;
   EXPECT_EQ(success_of(run), "succeeded in less than 1 s");
 }
