@@ -28,10 +28,8 @@ Result<bool> Holding::tell(const std::stop_token& stop) {
   ledger_.settle();
   const bool repeats = repeats_;
   ledger_.tell_again(repeats);
-  if (!place_.store->takes_conditions()) TRY(ledger_.telling());
-  const Moment asked = now();
-  TRY_ASSIGN(std::optional<std::string> tag,
-             place_.store->put(place_.manifest_key(), to_json(ledger_.mirror()), ledger_.tag(), stop));
+  Moment asked;
+  TRY_ASSIGN(std::optional<std::string> tag, put(stop, asked));
   if (!tag) {
     is_overtaken_ = true;
     return false;
@@ -40,6 +38,17 @@ Result<bool> Holding::tell(const std::stop_token& stop) {
   told_repeats_ = repeats;
   TRY(ledger_.told(*std::move(tag)));
   return true;
+}
+
+// Once more to a store that just proved to take no conditions: what lies there is looked at then.
+Result<std::optional<std::string>> Holding::put(const std::stop_token& stop, Moment& asked) {
+  const bool took_conditions = place_.store->takes_conditions();
+  if (!took_conditions) TRY(ledger_.telling());
+  asked = now();
+  TRY_ASSIGN(std::optional<std::string> tag,
+             place_.store->put(place_.manifest_key(), to_json(ledger_.mirror()), ledger_.tag(), stop));
+  const bool is_news = took_conditions && !place_.store->takes_conditions();
+  return tag || !is_news ? Result<std::optional<std::string>>(std::move(tag)) : put(stop, asked);
 }
 
 bool Holding::owes_settling() {

@@ -71,6 +71,7 @@ class Holding {
   };
 
  private:
+  Result<std::optional<std::string>> put(const std::stop_token& stop, Moment& asked);
   Result<bool> tell_lease(bool has_left, const std::stop_token& stop);
   void held_since(const Moment& asked);
 

@@ -52,8 +52,15 @@ void forget_leases(const StorePlace& place, const std::set<std::string>& writers
 }
 
 Result<bool> Lease::tell(bool has_left, const std::stop_token& stop) {
-  TRY_ASSIGN(std::optional<std::string> tag,
-             place_.store->put(place_.lease_key(writer_), note(writer_, told_ + 1, has_left), tag_, stop));
+  const bool took_conditions = place_.store->takes_conditions();
+  const auto put = [&] {
+    return place_.store->put(place_.lease_key(writer_), note(writer_, told_ + 1, has_left), tag_, stop);
+  };
+  TRY_ASSIGN(std::optional<std::string> tag, put());
+  // It just proved to take none.
+  if (!tag && took_conditions && !place_.store->takes_conditions()) {
+    TRY_ASSIGN(tag, put());
+  }
   if (!tag) return false;
   ++told_;
   tag_ = *std::move(tag);

@@ -129,7 +129,7 @@ class Request:
 
     def __init__(self, method, url):
         self.method, (path, _, self.query) = method, url.partition("?")
-        self.path, self.sent, self.answer, self.range = urllib.parse.unquote(path), 0, None, None
+        self.path, self.sent, self.answer, self.range, self.if_match = urllib.parse.unquote(path), 0, None, None, None
 
     def __repr__(self):
         return f"{self.method} {self.path}{'?' if self.query else ''}{self.query} ({self.sent} bytes) → {self.answer}"
@@ -186,7 +186,7 @@ class Proxy:
 
             def serve(self):
                 request = Request(self.command, self.path)
-                request.range = self.headers.get("Range")
+                request.range, request.if_match = self.headers.get("Range"), self.headers.get("If-Match")
                 with proxy.lock:
                     proxy.requests.append(request)
                     proxy.number += 1

@@ -289,6 +289,36 @@ TEST(Transfer, WhatIsAskedForTwiceIsToldOfBeforeAndAfter) {
   world.expect_ours();
 }
 
+// Several services know `If-None-Match` alone.
+TEST(Transfer, AServiceThatTakesNoIfMatchIsSentToOnce) {
+  for (const bool takes_long : {false, true}) {
+    BucketWorld world;
+    int tries = 0;
+    std::set<std::string> leases;
+    world.bucket.fault = [&](const HttpRequest& request) -> std::optional<FakeBucket::Fault> {
+      const bool matches = std::any_of(request.headers.begin(), request.headers.end(),
+                                       [](const auto& header) { return header.first == "If-Match"; });
+      if (request.method == "PUT" && matches) return FakeBucket::Fault{501, false, "NotImplemented"};
+      // One that is held off, time and again, tells that it goes on.
+      if (!takes_long || !puts(request, "y.txt") || tries++ > 3) return std::nullopt;
+      return FakeBucket::Fault{503, false, "SlowDown"};
+    };
+    int sent = 0;
+    world.meanwhile = [&](const HttpRequest& request) {
+      sent += puts(request, "x.txt") ? 1 : 0;
+      if (takes_long && puts(request, "y.txt")) world.clock.advance(std::chrono::seconds(kLease_s * 3 / 4));
+      for (const auto& [key, bytes] : world.bucket.objects) {
+        if (key.find("/.lease/") != key.npos) leases.insert(bytes);
+      }
+    };
+    ASSERT_TRUE(world.execute(world.mirrored));
+    EXPECT_EQ(sent, 1);
+    EXPECT_EQ(leases.size() > 1, takes_long);
+    EXPECT_TRUE(world.told().unsettled.empty());
+    world.expect_ours();
+  }
+}
+
 // What goes on for long is told in an object of its own, each time anew, which is gone in the end.
 TEST(Transfer, ThatItGoesOnIsToldInASmallObject) {
   BucketWorld world;

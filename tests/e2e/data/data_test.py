@@ -178,6 +178,14 @@ class Buckets:
         self.assertLess(sent(hub.take()), 20 * MIB)
         self.assert_same(bucket, place)
 
+    def test_a_service_that_takes_no_if_match_is_sent_to_once(self):
+        bucket, hub = self.bucket(lambda request, number: 501 if request.method == "PUT" and request.if_match else None)
+        place = self.project(bucket, hub, ABC)
+        place.make("data:d")
+        self.assertEqual(len([request for request in hub.take() if request.method == "PUT" and not request.is_kept_for_itself]), len(ABC))
+        self.assert_same(bucket, place)
+        self.assert_nothing_ran(place.make("data:d"))
+
     # Others.
 
     def test_of_a_snapshot_only_what_changed_is_sent(self):
