@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "cache/file_digests.h"
 #include "cache/stores/at_once.h"
 #include "engine/base/text.h"
 #include "rules/data/pulse.h"
@@ -43,21 +44,34 @@ bool may_change(const Mirror& mirror, const Listing* listing) {
 
 using Found = std::optional<StoredObject>;
 
-// Where nothing tells what lies there, what is as long has to do.
-bool is_that(const StorePlace& place, const Found& found, const UnsettledKey& key) {
-  if (!found || found->size != key.size || key.content == Digest128{}) return false;
-  return found->content ? found->content == key.content : !place.store->traits().tells_content(found->size);
+// Where a look does not tell what lies there, its bytes do; they are read where it may be ours.
+Result<void> read_content(const StorePlace& place, const UnsettledKey& key, Found& found) {
+  if (!found || found->content || found->tag.empty()) return {};
+  const bool may_be_ours = found->size == key.size || !key.ours.empty();
+  if (place.store->traits().tells_content(found->size) || !may_be_ours) return {};
+  ContentHasher hasher;
+  const ByteSink to = [&](std::string_view bytes) {
+    hasher.add(bytes);
+    return Result<void>();
+  };
+  TRY_ASSIGN(const ReadEnd end,
+             place.store->read({.key = place.key(key.key), .tag = found->tag, .size = found->size}, to, {}));
+  if (end == ReadEnd::kWhole) found->content = hasher.finish();
+  return {};
 }
 
-// Looks at the unsettled keys at these positions. `settle` says what each is then: an object, or it stays, or
-// neither.
+// Looks at the unsettled keys at these positions, and reads those whose content is asked for and not told.
+// `settle` says what each is then: an object, or it stays, or neither.
 enum class Settled : std::uint8_t { kObject, kOpen, kNothing };
+enum class Content : std::uint8_t { kAsTold, kRead };
 Result<void> look_at(const StorePlace& place, Mirror& mirror, const std::vector<std::size_t>& asked,
+                     Content content,
                      const std::function<Settled(const UnsettledKey&, const Found&)>& settle) {
   std::vector<Found> found(asked.size());
   TRY(at_once(asked.size(), kAskedAtOnce, [&](std::size_t i) -> Result<void> {
-    TRY_ASSIGN(found[i], place.store->look(place.key(mirror.unsettled[asked[i]].key)));
-    return {};
+    const UnsettledKey& key = mirror.unsettled[asked[i]];
+    TRY_ASSIGN(found[i], place.store->look(place.key(key.key)));
+    return content == Content::kRead ? read_content(place, key, found[i]) : Result<void>();
   }));
   std::vector<UnsettledKey> left;
   auto next = asked.begin();
@@ -69,8 +83,7 @@ Result<void> look_at(const StorePlace& place, Mirror& mirror, const std::vector<
     if (settled == Settled::kOpen) {
       left.push_back(std::move(key));
     } else if (settled == Settled::kObject) {
-      const Digest128 content = there->content.value_or(key.content);
-      mirror.objects.push_back({std::move(key.key), there->size, content, there->tag, {}});
+      mirror.objects.push_back({std::move(key.key), there->size, *there->content, there->tag, {}});
     }
   }
   mirror.unsettled = std::move(left);
@@ -160,7 +173,7 @@ Result<void> ask_for_unsettled(const StorePlace& place, Mirror& mirror, AskFor w
     if (all || key.what == Unsettled::kRemoving || (is_sending && key.size >= kWorthCopying))
       asked.push_back(i);
   }
-  return look_at(place, mirror, asked, [](const UnsettledKey& key, const Found& found) {
+  return look_at(place, mirror, asked, Content::kAsTold, [](const UnsettledKey& key, const Found& found) {
     const bool is_told = found && found->content && found->size == key.size;
     if (is_told && found->content == key.content) return Settled::kObject;
     return key.what == Unsettled::kRemoving ? Settled::kNothing : Settled::kOpen;
@@ -175,10 +188,10 @@ Result<void> ask_for_leftovers(const StorePlace& place, Mirror& mirror,
       asked.push_back(static_cast<std::size_t>(found - mirror.unsettled.data()));
   }
   std::vector<std::string> absent;
-  TRY(look_at(place, mirror, asked, [&](const UnsettledKey& key, const Found& found) {
+  TRY(look_at(place, mirror, asked, Content::kRead, [&](const UnsettledKey& key, const Found& found) {
     if (!found) absent.push_back(place.key(key.key));
     const bool is_known = found && found->content && is_ours(key, *found->content);
-    return is_known || is_that(place, found, key) ? Settled::kObject : Settled::kNothing;
+    return is_known ? Settled::kObject : Settled::kNothing;
   }));
   // A folder that was made for it goes, too.
   return place.is_local() ? place.store->remove(absent, {}) : Result<void>();

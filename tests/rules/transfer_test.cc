@@ -1,11 +1,13 @@
 #include "rules/data/transfer.h"
 
+#include "cache/stores/http/http_store.h"
 #include "rules/data/catch_up.h"
 #include "rules/data/mirror.h"
 #include "rules/data/verify.h"
 #include "tests/rules/mirror_world.h"
 #include "tests/rules/rule_world.h"
 #include "tests/support/fake_bucket.h"
+#include "tests/support/fake_webdav.h"
 
 namespace trainmake {
 namespace {
@@ -676,6 +678,55 @@ TEST(Transfer, WhatOthersPutWhereOneWasDoubtedIsNotRemoved) {
   ASSERT_TRUE(world.execute(world.mirrored));
   EXPECT_TRUE(world.lies("y.txt"));
   EXPECT_EQ(find_object(world.told(), "y.txt"), nullptr);
+}
+
+// A target in a folder of nginx, whose tags are a time and a size.
+struct NginxWorld : RuleWorld {
+  FakeWebdav server{"https://dav.test"};
+  TargetId mirrored = add("data", {{"files", glob("data/**")}, {"store", value(std::string("web"))}});
+  std::mutex mutex;
+  std::function<void(const HttpRequest&)> after;  // an answer
+
+  NginxWorld() {
+    server.heeds_conditions = false;
+    rooms.push_back({"https", make_http_store});
+    space.services.push_back({"store", "web", {{}, {{"url", value(std::string("https://dav.test"))}}}, {}});
+    clock.longest = std::chrono::seconds(kLease_s / 4);
+    clock.endless = kPulse;
+    boot("one");
+    http.answer = [this](const HttpRequest& request) {
+      const std::lock_guard lock(mutex);
+      Result<HttpResponse> response = server.answer(request);
+      if (after) after(request);
+      return response;
+    };
+  }
+  void boot(const std::string& id) { files.put("/proc/sys/kernel/random/boot_id", id + "\n"); }
+  std::string manifest() const { return server.bytes("/~.trainmake/data0/~.mirror.json"); }
+  bool lies(const std::string& key) const { return server.paths().contains("/data0/" + key); }
+};
+
+// A look tells nothing of what is large: it is read.
+TEST(Transfer, WhatOthersPutThatIsAsLongIsNotRemoved) {
+  for (const bool is_ours : {false, true}) {
+    NginxWorld world;
+    const std::string ours(3 << 20U, 'o'), theirs(3 << 20U, 't');
+    world.files.put("/w/data/z.bin", ours);
+    world.server.put("/data0/z.bin", theirs);
+    world.after = [&](const HttpRequest& request) {
+      if (!puts(request, ".mirror.json")) return;
+      world.stop.request_stop();
+      if (is_ours) world.server.put("/data0/z.bin", ours);
+    };
+    ASSERT_FALSE(world.execute(world.mirrored));
+    ASSERT_NE(find_unsettled(*mirror_from_json(world.manifest()), "z.bin"), nullptr);
+    world.after = nullptr;
+    world.stop = {};
+    world.boot("two");  // what the log says may not be all
+    world.files.take_away("/w/data/z.bin");
+    ASSERT_TRUE(world.execute(world.mirrored));
+    EXPECT_EQ(world.lies("z.bin"), !is_ours);
+  }
 }
 
 struct VerifyWorld : OwnersWorld {
