@@ -132,6 +132,8 @@ class Store {
   }
   // What no object can be called here.
   virtual Result<void> check(const std::string& key) const = 0;
+  // An error where a folder of that name would stay in an object's way, were nothing of ours in it any more.
+  virtual Result<void> check_way(const std::string& /*key*/) { return {}; }
 
   // A file's bytes; refused, with nothing visible, when they are not its content any more.
   virtual Result<PutFile> put_file(const FileToPut& file, const std::stop_token& stop) = 0;

@@ -152,6 +152,13 @@ Error StorePlace::damaged(const Target& target) const {
       .because(Blame::kRemote);
 }
 
+Error StorePlace::in_the_way(const Target& target) const {
+  return step_error(cat("What somebody else put in ", quoted(text()),
+                        " is in the way of what is sent: a file became a folder, or the other way round"),
+                    "Remove it there by hand, or choose another `prefix`")
+      .at(target.where);
+}
+
 Result<void> StorePlace::check_owner(const Mirror& there, const Target& target) const {
   const std::string& owner = there.target;
   if (owner.empty() || owner == owner_text(target.label)) return {};

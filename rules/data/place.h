@@ -65,6 +65,8 @@ struct StorePlace {
   // The same, for whoever mends what is damaged.
   Result<Seen> read_or_damaged(const Target& target) const;
   Error damaged(const Target& target) const;
+  // Where a store has folders: what others put there has the name of one that is sent, or lies in it.
+  Error in_the_way(const Target& target) const;
   Result<void> check_owner(const Mirror& there, const Target& target) const;
   // The tag of the manifest object where a look costs nothing.
   Result<std::string> local_tag() const;

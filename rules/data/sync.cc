@@ -203,9 +203,28 @@ Result<bool> Sync::is_taken_away(const StorePlace& place, const Mirror& mirror) 
   return !there;
 }
 
-// Without `prune` nothing makes way where a store has folders.
+// A file that gets the name of a folder of ours needs all of that out of the way: of what has to stay there
+// is told while ours lie there still.
+Result<void> Sync::check_folder(const std::vector<std::string>& make_way, const std::string& key,
+                                const StorePlace& place, const Target& target) {
+  const std::string below = cat(key, "/");
+  const auto first = std::lower_bound(make_way.begin(), make_way.end(), below);
+  if (first == make_way.end() || !first->starts_with(below)) return {};
+  bool has_others = false;
+  TRY(place.store->list(place.key(below), [&](const StoredObject& there) {
+    const std::string_view file_key = std::string_view(there.key).substr(place.prefix.size() + 1);
+    has_others = has_others || !(is_folder(file_key) || std::binary_search(first, make_way.end(), file_key));
+  }));
+  return has_others ? fail(place.in_the_way(target)) : place.store->check_way(place.key(key));
+}
+
+// Where a store has folders: without `prune` nothing makes way, and a folder of ours may have to stay.
 Result<void> Sync::check_way(const MirrorChange& changed, const StorePlace& place, const Target& target) {
-  if (changed.in_the_way.empty() || !place.store->traits().has_folders) return {};
+  if (!place.store->traits().has_folders) return {};
+  if (!changed.make_way.empty()) {
+    for (const ListedFile* file : changed.send) TRY(check_folder(changed.make_way, file->key, place, target));
+  }
+  if (changed.in_the_way.empty()) return {};
   return fail(step_error(cat(quoted(changed.in_the_way.front()), " in ", quoted(place.text()),
                              " is in the way of what is sent, and `prune = false` leaves it"),
                          "A file became a folder, or the other way round: leave out `prune = false`, or "

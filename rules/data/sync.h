@@ -42,6 +42,8 @@ class Sync {
  private:
   Result<Moved> make_so(const Subject& subject, const StorePlace& base, const Listing& listing,
                         const std::string& root, const Doing& doing, std::set<std::string>& leases);
+  Result<void> check_folder(const std::vector<std::string>& make_way, const std::string& key,
+                            const StorePlace& place, const Target& target);
   Result<void> check_way(const MirrorChange& changed, const StorePlace& place, const Target& target);
   void tell_what_is_there(const MirrorChange& changed, const Mirror& there, bool knows_the_place,
                           const StorePlace& place, const Target& target, const Doing& doing);

@@ -395,11 +395,7 @@ Result<void> Transfer::remove_last(const Doing& doing) {
 Result<void> Transfer::make_way(const Doing& doing) {
   TRY_ASSIGN(const std::vector<std::string> keys, still_ours(changed_.make_way, doing));
   if (keys.size() < changed_.make_way.size() && of_.place.store->traits().has_folders)
-    return fail(
-        step_error(cat("What somebody else put in ", quoted(of_.place.text()),
-                       " is in the way of what is sent: a file became a folder, or the other way round"),
-                   "Remove it there by hand, or choose another `prefix`")
-            .at(of_.target.where));
+    return fail(of_.place.in_the_way(of_.target));
   return remove(keys, doing);
 }
 

@@ -729,6 +729,25 @@ TEST(Transfer, WhatOthersPutThatIsAsLongIsNotRemoved) {
   }
 }
 
+TEST(Transfer, AFolderThatHasToStayIsToldOfBeforeAnythingGoes) {
+  for (const bool has_others : {false, true}) {
+    NginxWorld world;
+    world.server.shows_hidden = has_others;
+    world.files.put("/w/data/a/x", "x");
+    ASSERT_TRUE(world.execute(world.mirrored));
+    if (has_others) world.server.put("/data0/a/theirs", "of somebody else");
+    const std::string before = world.manifest();
+    world.files.take_away("/w/data/a");
+    world.files.put("/w/data/a", "a file");
+    const auto done = world.execute(world.mirrored);
+    ASSERT_FALSE(done);
+    EXPECT_NE(done.error().hint.find("by hand"), std::string::npos) << done.error().message;
+    EXPECT_TRUE(world.lies("a/x"));
+    EXPECT_EQ(world.manifest(), before) << "nothing was announced";
+    EXPECT_TRUE(world.server.wrong.empty()) << world.server.wrong.front();
+  }
+}
+
 struct VerifyWorld : OwnersWorld {
   DataPlaces places{{host, workspace, space, rooms, tally}};
   Result<Verified> verify_now(bool heal = false) {

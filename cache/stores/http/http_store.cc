@@ -57,6 +57,13 @@ class HttpStore final : public Store {
         step_error(cat("No address can end in ", quoted(key), ": it is no UTF-8"), "Rename the file"));
   }
 
+  Result<void> check_way(const std::string& key) override {
+    TRY_ASSIGN(const bool is_there, has_folder(cat(key, "/")));
+    if (!is_there) return {};
+    TRY_ASSIGN(const bool shows_all, shows_hidden_names(key, nullptr));
+    return shows_all ? Result<void>() : fail(hides_names(key, cat("put ", quoted(key))));
+  }
+
   Result<PutFile> put_file(const FileToPut& file, const std::stop_token& stop) override {
     TRY(check(file.key));
     constexpr std::uint64_t kHeld = std::uint64_t{256} << 10U;

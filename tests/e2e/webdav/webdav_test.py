@@ -160,6 +160,7 @@ class Webdav(Story):
                 place.write("in/g", "now a file\n")
                 self.assert_told(place.ask("data:turned").exits(3).err, "a folder is called so", f"{nginx.url}/turned/g/ there by hand")
                 self.assertEqual((folder / ".others").read_text(), "theirs")
+                self.assertEqual((folder / "h/i").read_text(), "x", "ours goes once its file can take the place")
                 shutil.rmtree(folder)
                 place.make("data:turned")
                 self.assertEqual(nginx.read("sets/turned/g"), "now a file\n")
