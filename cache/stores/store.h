@@ -108,8 +108,10 @@ struct StoreTraits {
   // At first; Store::takes_conditions() tells what it proved to do.
   bool takes_conditions = true;
 
-  // What has the same tag is the same bytes for sure, whenever it was put and by whom.
-  bool tags_are_digests = false;
+  // Of an object: what else has its tag is the same bytes for sure, whenever it was put and by whom.
+  bool (*is_digest)(std::string_view tag, std::uint64_t size) = [](std::string_view, std::uint64_t) {
+    return false;
+  };
 
   bool tells_content(std::uint64_t size) const { return size <= tells_content_to; }
 };

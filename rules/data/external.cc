@@ -365,7 +365,7 @@ Result<ExternalObject> ExternalData::get(const Place& place, const Target& targe
   constexpr int kMostTries = 3;
   TRY_ASSIGN(Arriving part, Arriving::take_up(services_.host, arriving_, arriving_path(place, object),
                                               doing.stop, [&] { tell_waiting(doing, target, object.key); }));
-  if (!place.store->traits().tags_are_digests) TRY(part.forget());
+  if (!place.store->traits().is_digest(object.tag, object.size)) TRY(part.forget());
   ReadEnd end = ReadEnd::kDamaged;
   for (int tries = 0; end == ReadEnd::kDamaged; ++tries) {
     if (tries == kMostTries) return fail(comes_damaged(target, object.key));

@@ -324,6 +324,30 @@ TEST(External, WhatCameUnderATagOfTimeAndSizeIsNotGoneOnFrom) {
   world.expect_no_mixture();
 }
 
+// Nor in a bucket of a service whose tags are no MD5.
+TEST(External, WhatCameUnderATagThatIsNoDigestIsNotGoneOnFrom) {
+  for (const bool is_digest : {true, false}) {
+    ExternalWorld world;
+    world.bucket.one_tag = is_digest ? cat(std::string(32, 'a'), "-2") : "65920080-a";
+    world.files.now_ns = FakeClock::kStart;  // or what came would be old
+    world.bucket.objects = {{"set/big", "1111111111"}};
+    world.data.before_run(world.graph, [](const Event&) {});
+    bool is_cut = false;
+    world.http.cuts = {4};
+    world.bucket.fault = [&](const HttpRequest& request) -> std::optional<FakeBucket::Fault> {
+      if (is_cut) return FakeBucket::Fault{0};
+      is_cut = request.url.ends_with("/big");
+      return std::nullopt;
+    };
+    EXPECT_FALSE(world.execute(world.set));
+    world.bucket.fault = nullptr;
+    world.bucket.objects = {{"set/big", "2222222222"}};
+    ASSERT_TRUE(world.execute(world.set));
+    EXPECT_EQ(world.blobs.has(sha256_of("1111222222")).value(), is_digest) << "it was gone on from";
+    EXPECT_EQ(world.blobs.has(sha256_of("2222222222")).value(), !is_digest);
+  }
+}
+
 // A server may make its tag of a file's number, its size and its time, and digest those: by its looks it
 // tells of the bytes.
 TEST(External, WhatCameUnderATagThatLooksLikeADigestIsNotGoneOnFrom) {

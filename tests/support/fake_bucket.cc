@@ -28,7 +28,7 @@ const std::string* header(const HttpRequest& request, std::string_view name) {
   return nullptr;
 }
 
-std::string etag_of(std::string_view bytes) { return cat("\"", hex_of(md5(bytes)), "\""); }
+std::string quoted_md5(std::string_view bytes) { return cat("\"", hex_of(md5(bytes)), "\""); }
 
 std::string escaped(const std::string& text) {
   std::string out;
@@ -57,6 +57,14 @@ struct FakeBucket::Asked {
   bool has(const std::string& name) const { return query.contains(name); }
   std::string get(const std::string& name) const { return has(name) ? query.at(name) : ""; }
 };
+
+// Of what was put in parts it is another than once that is copied.
+std::string FakeBucket::etag_of(const std::string& key) const {
+  if (!one_tag.empty()) return cat("\"", one_tag, "\"");
+  const std::string whole = quoted_md5(objects.at(key));
+  const auto parts = of_parts_.find(key);
+  return parts != of_parts_.end() && parts->second.md5 == whole ? parts->second.etag : whole;
+}
 
 HttpResponse FakeBucket::refuse(int status, const std::string& code, const std::string& why) {
   if (!why.empty()) wrong.push_back(why);
@@ -161,7 +169,7 @@ HttpResponse FakeBucket::list(const Asked& asked) const {
     last = at->first;
     entries +=
         cat("<Contents><Key>", encodes ? percent_encoded(at->first) : escaped(at->first), "</Key><Size>",
-            at->second.size(), "</Size><ETag>", etag_of(at->second), "</ETag></Contents>");
+            at->second.size(), "</Size><ETag>", etag_of(at->first), "</ETag></Contents>");
   }
   const bool more = at != objects.end() && is_asked(at->first);
   return {200,
@@ -177,24 +185,26 @@ HttpResponse FakeBucket::complete(const Asked& asked) {
   if (upload == uploads.end()) return refuse(404, "NoSuchUpload");
   const std::vector<std::string> numbers = fields(asked.request.body, "PartNumber");
   std::vector<std::string> tags = fields(asked.request.body, "ETag");
-  std::string whole;
+  std::string whole, digests;
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     const auto part = upload->second.find(whole_number<int>(numbers[i]).value_or(0));
     std::string tag = i < tags.size() ? tags[i] : "";
     for (std::size_t at = tag.find("&quot;"); at != tag.npos; at = tag.find("&quot;"))
       tag.replace(at, 6, "\"");
-    if (part == upload->second.end() || etag_of(part->second) != tag)
+    if (part == upload->second.end() || quoted_md5(part->second) != tag)
       return refuse(400, "InvalidPart", "a part that is none");
     if (i + 1 < numbers.size() && part->second.size() < least_part)
       return refuse(400, "EntityTooSmall", cat("a part of ", part->second.size()));
     whole += part->second;
+    digests += md5(part->second);
   }
   uploads.erase(upload);
-  objects[asked.key] = whole;
+  of_parts_[asked.key] = {quoted_md5(whole), cat("\"", hex_of(md5(digests)), "-", numbers.size(), "\"")};
+  objects[asked.key] = std::move(whole);
   metadata[asked.key] = begun_metadata_[asked.get("uploadId")];
   return {200,
           {},
-          cat("<?xml version=\"1.0\"?><CompleteMultipartUploadResult><ETag>", etag_of(whole),
+          cat("<?xml version=\"1.0\"?><CompleteMultipartUploadResult><ETag>", etag_of(asked.key),
               "</ETag></CompleteMultipartUploadResult>")};
 }
 
@@ -227,7 +237,7 @@ std::optional<std::string> FakeBucket::copied(const Asked& asked, HttpResponse& 
     refused = refuse(404, "NoSuchKey");
   else if (tag == nullptr)
     refused = refuse(400, "InvalidRequest", "a copy of anything");
-  else if (heeds_conditions && *tag != etag_of(found->second))
+  else if (heeds_conditions && heeds_copy_conditions && *tag != etag_of(found->first))
     refused = refuse(412, "PreconditionFailed");
   else {
     const std::string* range = header(asked.request, "x-amz-copy-source-range");
@@ -248,7 +258,7 @@ HttpResponse FakeBucket::put(const Asked& asked) {
   const std::string* match = heeds_conditions ? header(request, "If-Match") : nullptr;
   if (none != nullptr && there != objects.end()) return refuse(412, "PreconditionFailed");
   if (match != nullptr && there == objects.end()) return refuse(404, "NoSuchKey");
-  if (match != nullptr && *match != etag_of(there->second)) return refuse(412, "PreconditionFailed");
+  if (match != nullptr && *match != etag_of(there->first)) return refuse(412, "PreconditionFailed");
   if (header(request, "x-amz-copy-source") != nullptr) {
     HttpResponse refused;
     const std::optional<std::string> bytes = copied(asked, refused);
@@ -257,12 +267,16 @@ HttpResponse FakeBucket::put(const Asked& asked) {
         percent_decoded(*header(request, "x-amz-copy-source")).substr(name_.size() + 2);
     metadata[asked.key] = metadata[source];
     objects[asked.key] = *bytes;
-    return {200, {}, cat("<CopyObjectResult><ETag>", etag_of(*bytes), "</ETag></CopyObjectResult>")};
+    of_parts_.erase(asked.key);
+    return {200,
+            {{"x-amz-server-side-encryption", encryption}},
+            cat("<CopyObjectResult><ETag>", etag_of(asked.key), "</ETag></CopyObjectResult>")};
   }
   objects[asked.key] = request.body;
   const std::string* told = header(request, "x-amz-meta-trainmake");
   metadata[asked.key] = told == nullptr ? "" : *told;
-  return {200, {{"etag", etag_of(request.body)}}, ""};
+  of_parts_.erase(asked.key);
+  return {200, {{"etag", etag_of(asked.key)}}, ""};
 }
 
 HttpResponse FakeBucket::put_part(const Asked& asked) {
@@ -271,14 +285,16 @@ HttpResponse FakeBucket::put_part(const Asked& asked) {
   std::string& part = upload->second[whole_number<int>(asked.get("partNumber")).value_or(0)];
   if (header(asked.request, "x-amz-copy-source") == nullptr) {
     part = asked.request.body;
-    return {200, {{"etag", etag_of(part)}}, ""};
+    return {200, {{"etag", quoted_md5(part)}}, ""};
   }
   HttpResponse refused;
   const std::optional<std::string> bytes = copied(asked, refused);
   if (!bytes) return refused;
   part = *bytes;
   ++copied_parts;
-  return {200, {}, cat("<CopyPartResult><ETag>", etag_of(part), "</ETag></CopyPartResult>")};
+  return {200,
+          {{"x-amz-server-side-encryption", encryption}},
+          cat("<CopyPartResult><ETag>", quoted_md5(part), "</ETag></CopyPartResult>")};
 }
 
 HttpResponse FakeBucket::of_object(const Asked& asked) {
@@ -308,9 +324,9 @@ HttpResponse FakeBucket::of_object(const Asked& asked) {
   }
   if (found == objects.end()) return refuse(404, "NoSuchKey");
   const std::string* match = header(asked.request, "If-Match");
-  if (match != nullptr && *match != etag_of(found->second)) return refuse(412, "PreconditionFailed");
+  if (match != nullptr && *match != etag_of(found->first)) return refuse(412, "PreconditionFailed");
   return {200,
-          {{"etag", etag_of(found->second)},
+          {{"etag", etag_of(found->first)},
            {"content-length", cat(found->second.size())},
            {"x-amz-meta-trainmake", metadata[asked.key]},
            {"date", http_date(kNow_s)},

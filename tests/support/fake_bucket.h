@@ -34,6 +34,9 @@ class FakeBucket {
   std::size_t page = 1000;                             // keys in an answer
   std::string server = "MinIO";                        // what it calls itself
   bool heeds_conditions = true;                        // of a put, and of a copy
+  bool heeds_copy_conditions = true;                   // of a copy alone
+  std::string encryption;                              // of what it copies, as it says
+  std::string one_tag;                                 // that all objects have; else of their bytes
   std::int64_t age_s = 30;                             // every object was put so long ago
   bool heeds_prefix = true;                            // else its lists are of all there is
   std::function<std::optional<Fault>(const HttpRequest&)> fault;
@@ -58,12 +61,17 @@ class FakeBucket {
   std::optional<std::string> copied(const Asked& asked, HttpResponse& refused);
   HttpResponse refuse(int status, const std::string& code, const std::string& why = "");
   std::string unsigned_because(const HttpRequest& request) const;
+  std::string etag_of(const std::string& key) const;
 
   std::string url_, name_;
   AwsKeys keys_;
   std::string region_;
   int begun_ = 0;
   std::map<std::string, std::string> begun_metadata_;  // by id of an upload
+  struct OfParts {
+    std::string md5, etag;  // of all bytes, and of their parts
+  };
+  std::map<std::string, OfParts> of_parts_;  // by key: what was put in parts
 };
 
 }  // namespace trainmake

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <pugixml.hpp>
 #include <sstream>
+#include <utility>
 
 #include "cache/stores/sender.h"
 #include "engine/base/encoding.h"
@@ -10,6 +11,8 @@
 
 namespace trainmake {
 namespace {
+
+constexpr std::size_t kMd5Digits = 32;
 
 bool read(std::string_view xml, pugi::xml_document& document) {
   return static_cast<bool>(
@@ -68,6 +71,18 @@ std::optional<std::string> field_of_answer(std::string_view xml, const char* nam
   if (!read(xml, document)) return std::nullopt;
   const pugi::xml_node field = document.document_element().child(name);
   return field ? std::optional(without_quotes(field.child_value())) : std::nullopt;
+}
+
+std::optional<std::string> md5_in(std::string tag) {
+  for (char& c : tag) c = c >= 'A' && c <= 'F' ? static_cast<char>(c + ('a' - 'A')) : c;
+  const bool is_md5 = tag.size() == kMd5Digits && tag.find_first_not_of("0123456789abcdef") == tag.npos;
+  return is_md5 ? std::optional(std::move(tag)) : std::nullopt;
+}
+
+bool is_s3_digest(std::string_view tag) {
+  if (!md5_in(std::string(tag.substr(0, kMd5Digits)))) return false;
+  tag.remove_prefix(kMd5Digits);
+  return tag.empty() || (tag.front() == '-' && whole_number<std::uint32_t>(tag.substr(1)));
 }
 
 std::string render_s3_parts(const std::vector<std::string>& tags) {

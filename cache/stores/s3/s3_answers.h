@@ -36,6 +36,10 @@ Result<S3List> parse_s3_list(std::string_view xml);
 // The text of a field of a document's root: `UploadId`, `ETag`; nothing when it has none.
 std::optional<std::string> field_of_answer(std::string_view xml, const char* name);
 
+// The MD5 that a tag is; nothing of an object that was put in parts.
+std::optional<std::string> md5_in(std::string tag);
+// Whether it has the form of one: 32 digits, and of what was put in parts their number, `-7`.
+bool is_s3_digest(std::string_view tag);
 // A document that says of which parts (from 1) an object is made.
 std::string render_s3_parts(const std::vector<std::string>& tags);
 

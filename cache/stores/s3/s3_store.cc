@@ -39,14 +39,6 @@ class Md5Check final : public TagCheck {
   OldHasher hasher_{OldDigest::kMd5};
 };
 
-// Nothing of an object that was put in parts.
-std::optional<std::string> md5_in(std::string tag) {
-  for (char& c : tag) c = c >= 'A' && c <= 'F' ? static_cast<char>(c + ('a' - 'A')) : c;
-  constexpr std::size_t kDigits = 32;
-  const bool is_md5 = tag.size() == kDigits && tag.find_first_not_of("0123456789abcdef") == tag.npos;
-  return is_md5 ? std::optional(std::move(tag)) : std::nullopt;
-}
-
 // The tag of what was put with one request is its MD5, unless a key that is not the service's own encrypts
 // it.
 bool is_plain(const HttpResponse& head) {
@@ -68,12 +60,15 @@ bool is_known_to_heed(const HttpResponse& response) {
                      [&](std::string_view known) { return server.starts_with(known); });
 }
 
+bool is_no_digest(std::string_view /*tag*/, std::uint64_t /*size*/) { return false; }
+bool is_digest(std::string_view tag, std::uint64_t /*size*/) { return is_s3_digest(tag); }
+
 class S3Store final : public Store {
  public:
   S3Store(Host& host, S3Place place, Tally& tally)
       : Store({.puts_at_once = place.sends.requests,
                .takes_conditions = place.limits.conditional,
-               .tags_are_digests = place.limits.tags_are_md5}),
+               .is_digest = place.limits.tags_are_md5 ? is_digest : is_no_digest}),
         files_(host.files),
         tags_are_md5_(place.limits.tags_are_md5),
         client_(host, std::move(place), tally) {}

@@ -57,7 +57,7 @@ class UfileStore final : public Store {
       : Store({.puts_at_once = place.sends.requests,
                .tags_tell_content = true,
                .takes_conditions = false,
-               .tags_are_digests = true}),
+               .is_digest = tells_of_bytes}),
         files_(host.files),
         clock_(host.clock),
         client_(host, std::move(place), tally) {}

@@ -687,6 +687,16 @@ TEST(S3Place, WhatIsNoBucketIsTold) {
   EXPECT_FALSE(read_s3_place(service_of("s3://my-data", {{"endpoint", value("host:9000")}})));
 }
 
+TEST(S3Answers, ADigestIsKnownByItsForm) {
+  const std::string md5(32, 'a');
+  for (const std::string& tag : {md5, std::string(32, 'F'), md5 + "-1", md5 + "-10000"})
+    EXPECT_TRUE(is_s3_digest(tag)) << tag;
+  for (const std::string& tag :
+       {std::string(), std::string("65920080-800000"), std::string(31, 'a'), std::string(33, 'a'),
+        std::string(32, 'g'), md5 + "-", md5 + "-x", md5 + "+1", md5 + "--1"})
+    EXPECT_FALSE(is_s3_digest(tag)) << tag;
+}
+
 TEST(S3Answers, AnErrorIsReadAndWhatIsNoneIsNot) {
   EXPECT_EQ(parse_s3_error("<Error><Code>NoSuchKey</Code><Message>a &amp; b</Message></Error>").message,
             "a & b");
