@@ -58,12 +58,12 @@ struct FakeBucket::Asked {
   std::string get(const std::string& name) const { return has(name) ? query.at(name) : ""; }
 };
 
-// Of what was put in parts it is another than once that is copied.
+// Of what was put in parts it is another than once that is copied, and of what is encrypted no MD5.
 std::string FakeBucket::etag_of(const std::string& key) const {
   if (!one_tag.empty()) return cat("\"", one_tag, "\"");
   const std::string whole = quoted_md5(objects.at(key));
-  const auto parts = of_parts_.find(key);
-  return parts != of_parts_.end() && parts->second.md5 == whole ? parts->second.etag : whole;
+  const auto other = other_tags_.find(key);
+  return other != other_tags_.end() && other->second.md5 == whole ? other->second.etag : whole;
 }
 
 HttpResponse FakeBucket::refuse(int status, const std::string& code, const std::string& why) {
@@ -199,7 +199,7 @@ HttpResponse FakeBucket::complete(const Asked& asked) {
     digests += md5(part->second);
   }
   uploads.erase(upload);
-  of_parts_[asked.key] = {quoted_md5(whole), cat("\"", hex_of(md5(digests)), "-", numbers.size(), "\"")};
+  other_tags_[asked.key] = {quoted_md5(whole), cat("\"", hex_of(md5(digests)), "-", numbers.size(), "\"")};
   objects[asked.key] = std::move(whole);
   metadata[asked.key] = begun_metadata_[asked.get("uploadId")];
   return {200,
@@ -267,7 +267,9 @@ HttpResponse FakeBucket::put(const Asked& asked) {
         percent_decoded(*header(request, "x-amz-copy-source")).substr(name_.size() + 2);
     metadata[asked.key] = metadata[source];
     objects[asked.key] = *bytes;
-    of_parts_.erase(asked.key);
+    other_tags_.erase(asked.key);
+    if (!encryption.empty())
+      other_tags_[asked.key] = {quoted_md5(*bytes), quoted_md5(cat(encryption, *bytes))};
     return {200,
             {{"x-amz-server-side-encryption", encryption}},
             cat("<CopyObjectResult><ETag>", etag_of(asked.key), "</ETag></CopyObjectResult>")};
@@ -275,7 +277,7 @@ HttpResponse FakeBucket::put(const Asked& asked) {
   objects[asked.key] = request.body;
   const std::string* told = header(request, "x-amz-meta-trainmake");
   metadata[asked.key] = told == nullptr ? "" : *told;
-  of_parts_.erase(asked.key);
+  other_tags_.erase(asked.key);
   return {200, {{"etag", etag_of(asked.key)}}, ""};
 }
 

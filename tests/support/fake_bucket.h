@@ -68,10 +68,10 @@ class FakeBucket {
   std::string region_;
   int begun_ = 0;
   std::map<std::string, std::string> begun_metadata_;  // by id of an upload
-  struct OfParts {
-    std::string md5, etag;  // of all bytes, and of their parts
+  struct OtherTag {
+    std::string md5, etag;  // of the bytes that it is of, and what it is
   };
-  std::map<std::string, OfParts> of_parts_;  // by key: what was put in parts
+  std::map<std::string, OtherTag> other_tags_;  // by key: of what was put in parts, or is encrypted
 };
 
 }  // namespace trainmake

@@ -85,6 +85,19 @@ bool is_s3_digest(std::string_view tag) {
   return tag.empty() || (tag.front() == '-' && whole_number<std::uint32_t>(tag.substr(1)));
 }
 
+bool is_plain(const HttpResponse& head) {
+  const std::string encryption = header_value(head, "x-amz-server-side-encryption");
+  return (encryption.empty() || encryption == "AES256") &&
+         header_value(head, "x-amz-server-side-encryption-customer-algorithm").empty();
+}
+
+bool is_known_to_heed(const HttpResponse& response) {
+  constexpr std::string_view kServers[] = {"AmazonS3", "MinIO", "VERSITYGW", "cloudflare"};
+  const std::string server = header_value(response, "server");
+  return std::any_of(std::begin(kServers), std::end(kServers),
+                     [&](std::string_view known) { return server.starts_with(known); });
+}
+
 std::string render_s3_parts(const std::vector<std::string>& tags) {
   pugi::xml_document document;
   pugi::xml_node root = document.append_child("CompleteMultipartUpload");

@@ -1,4 +1,4 @@
-// What a service that speaks S3 answers, out of its XML. Pure.
+// What a service that speaks S3 answers, out of its XML and its headers. Pure.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/base/error.h"
+#include "engine/base/host.h"
 
 namespace trainmake {
 
@@ -40,6 +41,12 @@ std::optional<std::string> field_of_answer(std::string_view xml, const char* nam
 std::optional<std::string> md5_in(std::string tag);
 // Whether it has the form of one: 32 digits, and of what was put in parts their number, `-7`.
 bool is_s3_digest(std::string_view tag);
+// The tag of what was put with one request is its MD5, unless a key that is not the service's own encrypts
+// it.
+bool is_plain(const HttpResponse& head);
+// Others ignore a condition that they do not know.
+bool is_known_to_heed(const HttpResponse& response);
+
 // A document that says of which parts (from 1) an object is made.
 std::string render_s3_parts(const std::vector<std::string>& tags);
 

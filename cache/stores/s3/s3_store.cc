@@ -9,6 +9,7 @@
 #include "cache/stores/pages.h"
 #include "cache/stores/s3/s3_answers.h"
 #include "cache/stores/s3/s3_client.h"
+#include "cache/stores/s3/s3_copy.h"
 #include "cache/stores/s3/s3_upload.h"
 #include "engine/base/encoding.h"
 #include "engine/base/text.h"
@@ -39,25 +40,9 @@ class Md5Check final : public TagCheck {
   OldHasher hasher_{OldDigest::kMd5};
 };
 
-// The tag of what was put with one request is its MD5, unless a key that is not the service's own encrypts
-// it.
-bool is_plain(const HttpResponse& head) {
-  const std::string encryption = header_value(head, "x-amz-server-side-encryption");
-  return (encryption.empty() || encryption == "AES256") &&
-         header_value(head, "x-amz-server-side-encryption-customer-algorithm").empty();
-}
-
 std::unique_ptr<TagCheck> check_of(const ObjectToRead& object, const HttpResponse& head, bool tags_are_md5) {
   std::optional<std::string> md5 = md5_in(object.tag);
   return tags_are_md5 && is_plain(head) && md5 ? std::make_unique<Md5Check>(*std::move(md5)) : nullptr;
-}
-
-// Others ignore a condition that they do not know.
-bool is_known_to_heed(const HttpResponse& response) {
-  constexpr std::string_view kServers[] = {"AmazonS3", "MinIO", "VERSITYGW", "cloudflare"};
-  const std::string server = header_value(response, "server");
-  return std::any_of(std::begin(kServers), std::end(kServers),
-                     [&](std::string_view known) { return server.starts_with(known); });
 }
 
 bool is_no_digest(std::string_view /*tag*/, std::uint64_t /*size*/) { return false; }
@@ -93,8 +78,7 @@ class S3Store final : public Store {
     const bool may_take_over = file.like && !file.like->chunks.empty() && !limits.fixed_parts;
     if (stat.size > limits.single_bytes || (may_take_over && stat.size > kChunkBytes))
       return S3Upload(
-                 files_, client_, file, stat.size, [&] { return make_bucket(stop); },
-                 takes_conditions() ? S3Upload::Copies::kOnCondition : S3Upload::Copies::kCompared)
+                 files_, client_, file, stat.size, [&] { return make_bucket(stop); }, takes_conditions())
           .run(stop);
     if (!file.notes.empty()) give_up(file.key, file.notes);  // of when it was larger
     return put_whole(file, stat.size, stop);
@@ -259,11 +243,12 @@ class S3Store final : public Store {
                     .lasting());
   }
 
-  // Nothing when the service would rather have it sent, or when nothing tells that the copy is of what has
-  // that tag: somebody else may have put another in its place.
+  // Nothing when the service would rather have it sent, or when what it copied is something else: somebody
+  // put another in place of it.
   Result<std::optional<PutFile>> copy(const FileToPut& file, const std::stop_token& stop) {
-    const std::optional<std::string> source = tags_are_md5_ ? md5_in(file.like->tag) : std::nullopt;
-    if (!source && !takes_conditions()) return std::optional<PutFile>();
+    const bool tells_md5 = tags_are_md5_ && md5_in(file.like->tag);
+    if (!tells_md5 && !takes_conditions()) return std::optional<PutFile>();
+    S3Copy copied(files_, client_, *file.like, S3Copy::Of::kWhole, {file.path, 0, file.like->size});
     S3Request request{"PUT",
                       file.key,
                       "",
@@ -275,9 +260,8 @@ class S3Store final : public Store {
                             {400, 403, 404, 405, 412, 501}));
     const std::optional<std::string> tag = field_of_answer(response.body, "ETag");
     if (response.status >= 300 || !tag) return std::optional<PutFile>();
-    const std::optional<std::string> copied = is_plain(response) ? md5_in(*tag) : std::nullopt;
-    const bool is_that = source && copied ? copied == source : takes_conditions();
-    if (!is_that) return std::optional<PutFile>();
+    TRY_ASSIGN(const bool is_right, copied.is_right(response, *tag, takes_conditions(), stop));
+    if (!is_right) return std::optional<PutFile>();
     return std::optional(PutFile{.tag = *tag, .copied = true, .chunks = file.like->chunks});
   }
 

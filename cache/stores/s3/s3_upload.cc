@@ -6,9 +6,9 @@
 #include "cache/content_digest.h"
 #include "cache/file_digests.h"
 #include "cache/stores/s3/s3_answers.h"
+#include "cache/stores/s3/s3_copy.h"
 #include "engine/base/encoding.h"
 #include "engine/base/text.h"
-#include "engine/cloud/hmac.h"
 
 namespace trainmake {
 namespace {
@@ -56,13 +56,13 @@ Result<DigestedPiece> digest_piece(FileSystem& files, const std::string& path, s
 }
 
 S3Upload::S3Upload(FileSystem& files, S3Client& client, const FileToPut& file, std::uint64_t size,
-                   std::function<Result<void>()> make_bucket, Copies copies)
+                   std::function<Result<void>()> make_bucket, bool takes_conditions)
     : files_(files),
       client_(client),
       file_(file),
       size_(size),
       make_bucket_(std::move(make_bucket)),
-      copies_(copies),
+      takes_conditions_(takes_conditions),
       chunks_(chunk_count(size)) {}
 
 std::string S3Upload::doing() const { return cat("put ", quoted(file_.key)); }
@@ -232,6 +232,7 @@ Result<void> S3Upload::send_part(std::size_t number, const std::stop_token& stop
 
 Result<void> S3Upload::copy_part(std::size_t number, const std::stop_token& stop) {
   const UploadPart& part = parts_[number];
+  S3Copy copied(files_, client_, *file_.like, S3Copy::Of::kRange, {file_.path, part.offset, part.size});
   const S3Request request{
       "PUT",
       file_.key,
@@ -247,24 +248,14 @@ Result<void> S3Upload::copy_part(std::size_t number, const std::stop_token& stop
     again_ = Again::kNothingLike;
     return fail(client_.refusal(response, doing()));
   }
-  if (copies_ == Copies::kCompared) {
-    TRY_ASSIGN(const bool is_same, has_tag(part, *tag, stop));
-    if (!is_same) {
-      again_ = Again::kNothingLike;
-      return fail(client_.refusal(response, doing()));
-    }
+  TRY_ASSIGN(const bool is_right, copied.is_right(response, *tag, takes_conditions_, stop));
+  if (!is_right) {
+    again_ = Again::kNothingLike;
+    return fail(client_.refusal(response, doing()));
   }
   const std::size_t first = part.offset / kChunkBytes;
   finish_part(number, *tag, std::span(chunks_).subspan(first, chunk_count(part.size)));
   return {};
-}
-
-Result<bool> S3Upload::has_tag(const UploadPart& part, const std::string& tag,
-                               const std::stop_token& stop) const {
-  OldHasher md5(OldDigest::kMd5);
-  TRY(read_range(files_, {file_.path, part.offset, part.size}, stop,
-                 [&](std::string_view bytes) { md5.add(bytes); }));
-  return hex_of(md5.finish()) == tag;
 }
 
 void S3Upload::finish_part(std::size_t number, std::string tag, std::span<const Digest128> digests) {

@@ -39,11 +39,9 @@ Result<DigestedPiece> digest_piece(FileSystem& files, const std::string& path, s
 
 class S3Upload {
  public:
-  // What is copied is of what has that tag: by the service's word, or since it has the tag of those bytes.
-  enum class Copies : std::uint8_t { kOnCondition, kCompared };
   // Borrows all of them. `make_bucket` is called when there is none and one may be made.
   S3Upload(FileSystem& files, S3Client& client, const FileToPut& file, std::uint64_t size,
-           std::function<Result<void>()> make_bucket, Copies copies);
+           std::function<Result<void>()> make_bucket, bool takes_conditions);
   Result<PutFile> run(const std::stop_token& stop);
   // Ends what the notes say is under way.
   static void give_up(S3Client& client, const std::string& key, const std::vector<std::string>& notes);
@@ -57,7 +55,6 @@ class S3Upload {
   Result<void> send_parts(const std::stop_token& stop);
   Result<void> send_part(std::size_t number, const std::stop_token& stop);
   Result<void> copy_part(std::size_t number, const std::stop_token& stop);
-  Result<bool> has_tag(const UploadPart& part, const std::string& tag, const std::stop_token& stop) const;
   Result<std::string> complete(const std::stop_token& stop);
   void finish_part(std::size_t number, std::string tag, std::span<const Digest128> digests);
   void abandon();
@@ -71,7 +68,7 @@ class S3Upload {
   const FileToPut& file_;
   std::uint64_t size_;
   std::function<Result<void>()> make_bucket_;
-  const Copies copies_;
+  const bool takes_conditions_;
   bool takes_over_ = false;
   std::string id_;
   bool is_resumed_ = false;

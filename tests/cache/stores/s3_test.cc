@@ -94,6 +94,12 @@ struct S3World {
     TRY_ASSIGN(last, store->put_file(file, {}));
     return {};
   }
+  // Of the file that is put.
+  Digest128 content() const {
+    ContentHasher hasher;
+    hasher.add(files->content("/src/f"));
+    return hasher.finish();
+  }
   std::size_t count(std::string_view method) const {
     const std::vector<HttpRequest> requests = http.requests();
     return static_cast<std::size_t>(std::count_if(
@@ -432,6 +438,59 @@ TEST(S3Store, WithoutConditionsPartsThatAreTakenOverAreHeldAgainstTheirTags) {
     ASSERT_TRUE(world.put_like("big", hasher.finish(), like));
     EXPECT_EQ(world.last.sent < bytes.size(), is_same);
     EXPECT_TRUE(world.bucket.objects["some/prefix/big"] == bytes);
+  }
+}
+
+// Of one that was put in parts the answer's tag is another: the MD5 of what was copied. Nothing more is
+// asked.
+TEST(S3Store, ACopyOfWhatWasPutInPartsIsHeldAgainstItsBytes) {
+  const std::string bytes = varied(kMiB);
+  for (const bool is_same : {true, false}) {
+    S3World world;
+    world.bucket.heeds_copy_conditions = false;
+    ASSERT_TRUE(world.put("a", bytes));
+    const LikeObject like{"a", cat(std::string(32, 'a'), "-2"), bytes.size(), world.content(), {}};
+    if (!is_same) world.bucket.objects["some/prefix/a"][7] ^= 1;
+    ASSERT_TRUE(world.put_like("c", like.content, like));
+    EXPECT_EQ(world.last.copied, is_same);
+    EXPECT_TRUE(world.bucket.objects["some/prefix/c"] == bytes);
+    EXPECT_EQ(world.count("HEAD"), 0U);
+  }
+}
+
+TEST(S3Store, PartsThatAreTakenOverAreHeldAgainstTheirBytes) {
+  for (const bool is_same : {true, false}) {
+    S3World world;
+    world.bucket.heeds_copy_conditions = false;
+    std::string bytes = varied(17 * kMiB);
+    ASSERT_TRUE(world.put("big", bytes));
+    const LikeObject like{"big", world.last.tag, bytes.size(), {}, world.last.chunks};
+    if (!is_same) world.bucket.objects["some/prefix/big"][7] ^= 1;
+    bytes += "more";
+    world.files->put("/src/f", bytes);
+    ASSERT_TRUE(world.put_like("big", world.content(), like));
+    EXPECT_EQ(world.last.sent < bytes.size(), is_same);
+    EXPECT_TRUE(world.bucket.objects["some/prefix/big"] == bytes);
+    EXPECT_EQ(world.count("HEAD"), 0U);
+  }
+}
+
+// Encrypted with a key of somebody's own, a copy's tag tells nothing.
+TEST(S3Store, WhereTheTagOfACopyTellsNothingItsSourceIsLookedAt) {
+  const std::string bytes = varied(kMiB);
+  for (const auto& [server, is_same, looks] :
+       {std::tuple("MinIO", true, 0U), std::tuple("somebody", true, 1U), std::tuple("somebody", false, 1U)}) {
+    S3World world;
+    world.bucket.server = server;
+    world.bucket.encryption = "aws:kms";
+    world.bucket.heeds_copy_conditions = is_same;
+    ASSERT_TRUE(world.put("a", bytes));
+    const LikeObject like{"a", world.last.tag, bytes.size(), world.content(), {}};
+    if (!is_same) world.bucket.objects["some/prefix/a"][7] ^= 1;
+    ASSERT_TRUE(world.put_like("c", like.content, like));
+    EXPECT_EQ(world.last.copied, is_same) << server;
+    EXPECT_TRUE(world.bucket.objects["some/prefix/c"] == bytes);
+    EXPECT_EQ(world.count("HEAD"), looks) << server;
   }
 }
 
