@@ -29,16 +29,6 @@ Result<void> compare(FileDigests& digests, const std::string& folder, std::vecto
   return {};
 }
 
-Result<Looked> look_at(Host& host, const std::string& path) {
-  Looked looked;
-  TRY_ASSIGN(looked.itself, host.files.look(path));
-  looked.target = looked.itself;
-  if (looked.itself.is(FileKind::kLink)) {
-    TRY_ASSIGN(looked.target, host.files.look(path, Links::kFollow));
-  }
-  return looked;
-}
-
 Digest128 digest_of(const Looked& looked) {
   Hasher hasher;
   for (const Stat& stat : {looked.itself, looked.target}) {
@@ -54,30 +44,17 @@ Digest128 digest_of(const Looked& looked) {
 
 using Folders = std::map<std::string, Looked>;
 
-// Up to the root, which is there for what it tells of those in it.
-Result<void> add_way_to(Host& host, const Workspace& workspace, std::string folder, Folders& folders) {
-  while (!folders.contains(folder)) {
-    TRY_ASSIGN(const Looked looked, look_at(host, workspace.path(folder)));
-    folders[folder] = looked;
-    if (looked.itself.is(FileKind::kLink)) {
-      TRY_ASSIGN(const std::string real, follow_links(host.files, workspace.path(folder)));
-      TRY(add_way_to(host, workspace, path_below(real, workspace.root).value_or(real), folders));
-    }
-    if (is_root(folder)) break;
-    folder = std::string(path_folder(folder));
-  }
-  return {};
-}
-
-Result<Folders> look_at_folders(Host& host, const Workspace& workspace, const std::vector<GivenTree>& trees) {
-  Folders folders;
+// `links` are those of the files that are some, by their paths in the workspace.
+Result<Folders> look_at_folders(Host& host, const Workspace& workspace, const std::vector<GivenTree>& trees,
+                                const std::vector<std::string>& links) {
+  Ways ways(host, workspace);
   for (const GivenTree& tree : trees) {
     for (const ListedFile& file : *tree.files) {
-      if (!file.source.empty())
-        TRY(add_way_to(host, workspace, std::string(path_folder(file.source)), folders));
+      if (!file.source.empty()) TRY(ways.add_folder(std::string(path_folder(workspace.path(file.source)))));
     }
   }
-  return folders;
+  for (const std::string& link : links) TRY(ways.add_link(workspace.path(link)));
+  return ways.take();
 }
 
 // A link tells by itself whether it led elsewhere; what it leads to is looked at as a folder.
@@ -104,15 +81,14 @@ bool may_have_been_elsewhere(const Workspace& workspace, const std::string& fold
     return true;
   }
   if (now.itself.is(FileKind::kLink)) return false;
-  const std::string above(path_folder(folder));
-  if (!was_touched(folder, now, since) || !was_touched(above, folders.at(above), since)) return false;
+  const auto above = folders.find(std::string(path_folder(folder)));
+  if (above == folders.end()) return true;
+  if (!was_touched(folder, now, since) || !was_touched(above->first, above->second, since)) return false;
   return !since.sight || since.sight->moves->told_of(workspace.path(folder)) != MoveWatch::Told::kStayed;
 }
 
-Result<std::vector<std::string>> doubtful_folders(Host& host, const Workspace& workspace,
-                                                  const std::vector<GivenTree>& trees, const Since& since) {
+std::vector<std::string> doubtful_of(const Workspace& workspace, const Folders& folders, const Since& since) {
   std::vector<std::string> doubtful;
-  TRY_ASSIGN(const Folders folders, look_at_folders(host, workspace, trees));
   for (const auto& [folder, now] : folders) {
     if (!is_root(folder) && may_have_been_elsewhere(workspace, folder, folders, since))
       doubtful.push_back(folder);
@@ -124,27 +100,29 @@ Result<std::vector<std::string>> doubtful_folders(Host& host, const Workspace& w
 
 Result<Sight> sight_of(Host& host, const Workspace& workspace, const std::vector<GivenTree>& trees) {
   Sight sight;
-  // Listens before it looks: what is renamed in between is heard of.
-  sight.moves = std::make_shared<MoveWatch>();
-  TRY_ASSIGN(sight.folders, look_at_folders(host, workspace, trees));
-  for (const auto& [folder, looked] : sight.folders) {
-    if (!is_root(folder)) sight.moves->add(workspace.path(folder));
-  }
-  TRY_ASSIGN(sight.folders, look_at_folders(host, workspace, trees));
+  std::vector<std::string> links;
   for (const GivenTree& tree : trees) {
     for (const ListedFile& file : *tree.files) {
       if (file.source.empty()) continue;
       TRY_ASSIGN(const Looked looked, look_at(host, workspace.path(file.source)));
       sight.files.push_back(digest_of(looked));
+      if (looked.itself.is(FileKind::kLink)) links.push_back(file.source);
     }
   }
+  // Listens before it looks: what is renamed in between is heard of.
+  sight.moves = std::make_shared<MoveWatch>();
+  TRY_ASSIGN(sight.folders, look_at_folders(host, workspace, trees, links));
+  for (const auto& [folder, looked] : sight.folders) {
+    if (!is_root(folder)) sight.moves->add(workspace.path(folder));
+  }
+  TRY_ASSIGN(sight.folders, look_at_folders(host, workspace, trees, links));
   return sight;
 }
 
 Result<InPlace> look_in_place(Host& host, const Workspace& workspace, FileDigests& digests,
                               const std::vector<GivenTree>& trees, const Since& since) {
   InPlace found;
-  TRY_ASSIGN(found.doubtful, doubtful_folders(host, workspace, trees, since));
+  std::vector<std::string> links;
   std::size_t seen = 0;  // of the sight
   const std::int64_t looked_at_ns = host.clock.now_ns();
   for (const GivenTree& tree : trees) {
@@ -154,6 +132,7 @@ Result<InPlace> look_in_place(Host& host, const Workspace& workspace, FileDigest
       if (file.source.empty()) continue;
       std::string path = path_below(file.source, label.folder).value_or(file.source);
       TRY_ASSIGN(const Looked looked, look_at(host, workspace.path(file.source)));
+      if (looked.itself.is(FileKind::kLink)) links.push_back(file.source);
       const bool touched = since.sight ? since.sight->files[seen++] != digest_of(looked)
                                        : std::max(looked.itself.ctime_ns, looked.target.ctime_ns) >= since.ns;
       if (!looked.target.is(FileKind::kFile) || looked.target.size != file.size) {
@@ -165,6 +144,9 @@ Result<InPlace> look_in_place(Host& host, const Workspace& workspace, FileDigest
     }
     TRY(compare(digests, label.folder, std::move(given), looked_at_ns, found.changed));
   }
+  TRY_ASSIGN(const Folders folders, look_at_folders(host, workspace, trees, links));
+  const std::vector<std::string> elsewhere = doubtful_of(workspace, folders, since);
+  found.doubtful.insert(found.doubtful.begin(), elsewhere.begin(), elsewhere.end());
   std::erase_if(found.doubtful, [&](const std::string& path) {
     return std::find(found.changed.begin(), found.changed.end(), path) != found.changed.end();
   });

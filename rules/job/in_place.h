@@ -13,17 +13,12 @@
 #include "engine/base/move_watch.h"
 #include "engine/model/project.h"
 #include "rules/job/job_spec.h"
+#include "rules/job/ways.h"
 
 namespace trainmake {
 
-struct Looked {
-  Stat itself;  // what stands at the path, a link perhaps
-  Stat target;  // where that leads
-};
-
 // How the files looked, and the links that lead to them: one digest of stats a file, in the trees' order. And
-// the folders between the workspace's root (or that of the file system) and them, and where links among these
-// lead, each by its path from there; who was renamed since is heard of for as long as this lives.
+// the folders and links on the ways to them; who was renamed since is heard of for as long as this lives.
 struct Sight {
   std::vector<Digest128> files;
   std::map<std::string, Looked> folders;

@@ -765,6 +765,55 @@ TEST(JobRun, AFolderAboveWhatALinkLeadsToIsLookedAtToo) {
       << world.runs.runs[0].reason;
 }
 
+// `data/sub/d.txt` is a link to `next/d.txt`, a link to `disk/a/d.txt`; `disk/b/d.txt` is another file.
+std::string reason_after(const std::function<void(const std::filesystem::path&)>& meanwhile,
+                         bool is_watched) {
+  WorldWithAFolder world(meanwhile);
+  const std::filesystem::path root = world.folder.path();
+  std::filesystem::remove(root / "data/sub/d.txt");
+  world.folder.write("disk/a/d.txt", "one\n");
+  world.folder.write("disk/b/d.txt", "two\n");
+  std::filesystem::create_directory(root / "next");
+  std::filesystem::create_symlink("../disk/x/../a/d.txt", root / "next/d.txt");
+  std::filesystem::create_directory(root / "disk/x");
+  std::filesystem::create_symlink(root / "next/d.txt", root / "data/sub/d.txt");
+  world.wait = is_watched;
+  (void)world.execute();
+  if (!is_watched) world.clock.on_wait();
+  world.wait = true;
+  (void)world.execute();
+  return world.runs.runs.back().reason;
+}
+
+TEST(JobRun, WhatAFilesLinkLeadsToIsLookedAtOnAllItsWay) {
+  const auto swapped = [](const char* one, const char* other) {
+    return [=](const std::filesystem::path& root) {
+      for (int i = 0; i < 2; ++i) {
+        std::filesystem::rename(root / one, root / "aside");
+        std::filesystem::rename(root / other, root / one);
+        std::filesystem::rename(root / "aside", root / other);
+      }
+    };
+  };
+  const auto relinked = [](const std::filesystem::path& root) {
+    for (const char* to : {"../disk/b/d.txt", "../disk/x/../a/d.txt"}) {
+      std::filesystem::remove(root / "next/d.txt");
+      std::filesystem::create_symlink(to, root / "next/d.txt");
+    }
+  };
+  for (const bool is_watched : {true, false}) {
+    const auto doubts = [&](const char* path, const std::function<void(const std::filesystem::path&)>& what) {
+      const std::string reason = reason_after(what, is_watched);
+      EXPECT_NE(reason.find(cat("`", path, "`")), reason.npos) << path << ": " << reason;
+    };
+    doubts("disk/a", swapped("disk/a", "disk/b"));
+    doubts("disk", swapped("disk", "data2"));
+    doubts("data/sub/d.txt", swapped("disk/a/d.txt", "disk/b/d.txt"));
+    doubts("next/d.txt", relinked);
+    EXPECT_EQ(reason_after([](const std::filesystem::path&) {}, is_watched), "");
+  }
+}
+
 // A job that reads its data in a store, and what it heard of that.
 struct StoreWorld : JobWorld {
   FakePlatform far{folder.path("far"), true};

@@ -1,0 +1,102 @@
+#include "rules/job/ways.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "engine/base/text.h"
+
+namespace trainmake {
+namespace {
+
+constexpr int kMostLinks = 40;  // as the kernel has it
+
+bool is_root(std::string_view folder) { return folder.empty() || folder == "/"; }
+
+void push(std::vector<std::string>& left, std::string_view names) {
+  std::vector<std::string> parts = split(names, '/');
+  std::reverse(parts.begin(), parts.end());
+  left.insert(left.end(), parts.begin(), parts.end());
+}
+
+}  // namespace
+
+Result<Looked> look_at(Host& host, const std::string& path) {
+  Looked looked;
+  TRY_ASSIGN(looked.itself, host.files.look(path));
+  looked.target = looked.itself;
+  if (looked.itself.is(FileKind::kLink)) {
+    TRY_ASSIGN(looked.target, host.files.look(path, Links::kFollow));
+  }
+  return looked;
+}
+
+Result<void> Ways::add_folder(const std::string& folder) {
+  TRY(follow(folder));
+  return {};
+}
+
+Result<void> Ways::add_link(std::string link) {
+  for (int links = 0; links < kMostLinks; ++links) {
+    TRY_ASSIGN(const std::string text, host_.files.read_link(link));
+    TRY_ASSIGN(const std::string folder, follow(path_join(path_folder(link), path_folder(text))));
+    link = path_join(folder, path_name(text));
+    TRY_ASSIGN(const Looked looked, look_at(host_, link));
+    if (!looked.itself.is(FileKind::kLink)) break;
+    TRY(keep(link, looked));
+  }
+  return {};
+}
+
+// Where it leads once every link on the way is followed.
+Result<std::string> Ways::follow(const std::string& folder) {
+  if (const auto known = led_to_.find(folder); known != led_to_.end()) return known->second;
+  if (root_.empty()) {
+    TRY_ASSIGN(root_, follow_links(host_.files, workspace_.root));
+  }
+  const auto below = path_below(folder, workspace_.root);
+  std::string at = below ? root_ : "/";
+  std::vector<std::string> left;  // names still to go, the next one last
+  push(left, below.value_or(folder));
+  TRY(pass(at));
+  for (int links = 0; !left.empty();) {
+    const std::string name = std::move(left.back());
+    left.pop_back();
+    if (name.empty() || name == ".") continue;
+    if (name == "..") {
+      at = std::string(path_folder(at));
+      if (at.empty()) at = "/";
+      continue;
+    }
+    const std::string next = path_join(at, name);
+    TRY_ASSIGN(const bool is_link, pass(next));
+    if (!is_link) {
+      at = next;
+      continue;
+    }
+    if (++links > kMostLinks) return fail(step_error(cat("Too many links lead on from ", quoted(folder))));
+    TRY_ASSIGN(const std::string text, host_.files.read_link(next));
+    if (text.starts_with('/')) at = "/";
+    push(left, text);
+  }
+  return led_to_.emplace(folder, std::move(at)).first->second;
+}
+
+// Whether a link stands there.
+Result<bool> Ways::pass(const std::string& path) {
+  const auto known = looked_.find(path_below(path, root_).value_or(path));
+  if (known != looked_.end()) return known->second.itself.is(FileKind::kLink);
+  TRY_ASSIGN(const Looked looked, look_at(host_, path));
+  if (looked.itself.exists()) TRY(keep(path, looked));
+  return looked.itself.is(FileKind::kLink);
+}
+
+// Up to the root, which is there for what it tells of those in it.
+Result<void> Ways::keep(const std::string& path, const Looked& looked) {
+  const std::string name = path_below(path, root_).value_or(path);
+  looked_[name] = looked;
+  if (is_root(name)) return {};
+  TRY(pass(std::string(path_folder(path))));
+  return {};
+}
+
+}  // namespace trainmake
