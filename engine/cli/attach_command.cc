@@ -9,6 +9,7 @@
 #include "engine/cli/finish_run.h"
 #include "engine/cli/hold.h"
 #include "engine/cli/live_run.h"
+#include "engine/cli/present_run.h"
 #include "engine/cli/table.h"
 #include "rules/job/runs.h"
 
@@ -22,7 +23,7 @@ Result<Run> run_to_attach_to(Session& session) {
   const std::vector<std::string>& words = session.line().words;
   if (words.size() > 1)
     return fail(user_error(cat("`trainmake attach` takes one run or label, got ", words.size())));
-  if (!words.empty()) return find_run(session, words.front(), WhichRun::kUnfinished);
+  if (!words.empty()) return find_run_going_on(session, words.front(), WhichRun::kUnfinished);
   TRY_ASSIGN(std::vector<Run> runs, session.state().in_flight());
   if (runs.size() == 1) return runs.front();
   if (runs.empty()) return fail(user_error("No job is in flight", "`trainmake runs` lists those that were"));

@@ -10,6 +10,7 @@
 #include "engine/cli/finish_run.h"
 #include "engine/cli/hold.h"
 #include "engine/cli/live_run.h"
+#include "engine/cli/present_run.h"
 #include "engine/cli/table.h"
 #include "rules/job/checkpoint.h"
 #include "rules/job/platform.h"
@@ -176,7 +177,7 @@ Result<std::vector<Run>> runs_named(Session& session, const std::string& word) {
       return runs;
     }
   }
-  TRY_ASSIGN(Run run, find_run(session, word, WhichRun::kUnfinished));
+  TRY_ASSIGN(Run run, find_run_going_on(session, word, WhichRun::kUnfinished));
   return std::vector<Run>{std::move(run)};
 }
 

@@ -8,6 +8,7 @@
 #include "engine/cli/commands.h"
 #include "engine/cli/find_run.h"
 #include "engine/cli/live_run.h"
+#include "engine/cli/present_run.h"
 #include "engine/cli/table.h"
 
 namespace trainmake {
@@ -47,7 +48,7 @@ Result<std::vector<Run>> runs_to_show(Session& session) {
       }
     }
     if (found.empty()) {
-      TRY_ASSIGN(Run run, find_run(session, word, WhichRun::kLatest));
+      TRY_ASSIGN(Run run, find_run_going_on(session, word, WhichRun::kLatest, OfSeveral::kAny));
       found.push_back(std::move(run));
     }
     for (Run& run : found) {

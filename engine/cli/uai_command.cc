@@ -9,6 +9,7 @@
 #include "engine/cli/commands.h"
 #include "engine/cli/find_run.h"
 #include "engine/cli/hold.h"
+#include "engine/cli/present_run.h"
 #include "engine/cli/run_filter.h"
 #include "engine/cli/table.h"
 #include "rules/job/platforms/uai/uai_choice.h"
@@ -151,7 +152,7 @@ Result<int> print_bill(Session& session) {
 
 Result<Run> run_of(Session& session, const std::string& word) {
   TRY(session.open_state(State::Access::kLook));
-  TRY_ASSIGN(Run run, find_run(session, word, WhichRun::kLatest));
+  TRY_ASSIGN(Run run, find_run_going_on(session, word, WhichRun::kLatest));
   TRY_ASSIGN(const Space* space, session.space());
   const Service* platform = space->find("platform", run.platform);
   if (platform != nullptr && is_uai(*platform)) return run;

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import signal
@@ -437,6 +438,44 @@ class Away(Story):
         place.path(".trainmake/runs").mkdir()
         self.assertEqual([run["status"] for run in place.ask("runs", "--json").exits(0).lines], ["lost"])
         gate.open()
+
+
+class SeveralOfALabel(Story):
+    """Two runs of one label that go on, as variants do, and which of them its name means."""
+
+    def two(self):
+        place, _ = self.waiting(job="params = { lr = 1 }")
+        place.start("job:slow", "--json").until("at the gate").interrupt().end()
+        self.now(place, 2)
+        place.start("job:slow", "--json").until("at the gate").interrupt().end()
+        self.addCleanup(lambda: place.ask("cancel", "job:s*"))
+        return place, {run["params"]["lr"]: run["run"] for run in place.runs()}
+
+    def now(self, place, lr):
+        text = place.read("TRAINFILE.lua")
+        place.write("TRAINFILE.lua", re.sub("lr = [0-9]", f"lr = {lr}", text))
+
+    def test_it_is_that_of_the_job_as_it_is_now(self):
+        place, runs = self.two()
+        self.now(place, 1)
+        self.assertEqual(place.ask("logs", "job:slow").exits(0).err, "")
+        self.assert_told(place.ask("cancel", "job:slow").exits(0), f"run {runs[1]} of job:slow: cancelled")
+        self.assertEqual({run["run"]: run["status"] for run in place.runs()}, {runs[1]: "cancelled", runs[2]: "running"})
+        self.now(place, 3)
+        self.assert_told(place.ask("cancel", "job:slow").exits(0), f"run {runs[2]} of job:slow: cancelled")
+
+    def test_where_it_is_neither_they_are_listed_and_nothing_is_done(self):
+        place, runs = self.two()
+        for make_it_neither in (lambda: self.now(place, 3), lambda: place.append("TRAINFILE.lua", "this is no Lua")):
+            make_it_neither()
+            for command in ("cancel", "attach"):
+                self.assert_told(place.ask(command, "job:slow").exits(2), f"2 runs of `job:slow` go on, and none is of the job as its files have it now: `{runs[2]}`, `{runs[1]}`",
+                                 "Name one by its id")
+            self.assert_told(place.ask("logs", "job:slow").exits(0), f"`{runs[2]}`, `{runs[1]}`; this is the latest")
+        self.assertEqual([run["status"] for run in place.runs()], ["running", "running"])
+        place.ask("cancel", runs[1]).exits(0)
+        place.ask("cancel", "job:slow").exits(0)
+        self.assertEqual([run["status"] for run in place.runs()], ["cancelled", "cancelled"])
 
 
 class SmallDisks(Story):
