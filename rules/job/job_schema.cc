@@ -7,6 +7,7 @@
 #include "rules/job/distribution.h"
 #include "rules/job/metrics.h"
 #include "rules/job/outputs.h"
+#include "rules/job/sizes.h"
 
 namespace trainmake {
 namespace {
@@ -47,13 +48,36 @@ std::vector<Error> wrong_channels(const Value& data) {
   return errors;
 }
 
+std::vector<Error> wrong_cpus(const Value& cpus) {
+  if (parse_number(scalar_text(cpus)).value_or(0) > 0) return {};
+  return {user_error(cat("`resources.cpus` is ", scalar_text(cpus), ", and a job needs some"),
+                     "Write it as 4 or 0.5, or leave it out")};
+}
+
+std::vector<Error> wrong_memory(const Value& size) {
+  auto said = mebibytes_of("memory", *size.string());
+  return said ? std::vector<Error>() : std::vector<Error>{std::move(said).error()};
+}
+
+std::vector<Error> wrong_disk(const Value& size) {
+  auto said = mebibytes_of("disk", *size.string());
+  return said ? std::vector<Error>() : std::vector<Error>{std::move(said).error()};
+}
+
 std::vector<Attribute> resources() {
   return {
       number("nodes", "Machines", 1, Effect::kResult),
       number("gpus", "Accelerators of each node", 0, Effect::kResult),
-      {"cpus", Shape::kNumber, "Processors of each node", false, Effect::kNone},
-      {"memory", Shape::kString, "Memory of each node, as \"64G\"", false, Effect::kNone},
-      {"disk", Shape::kString, "Disk of each node, as \"100G\"", false, Effect::kNone},
+      {.name = "cpus",
+       .shape = Shape::kNumber,
+       .doc = "Processors of each node",
+       .effect = Effect::kNone,
+       .wrong = wrong_cpus},
+      {.name = "memory",
+       .doc = "Memory of each node, as \"64G\"",
+       .effect = Effect::kNone,
+       .wrong = wrong_memory},
+      {.name = "disk", .doc = "Disk of each node, as \"100G\"", .effect = Effect::kNone, .wrong = wrong_disk},
       {"instance", Shape::kString, "The platform's name of a kind of machine", false, Effect::kNone},
       {"node_type", Shape::kString, "Of uai only: accelerators of a node and their kind, as `1-P40`"},
       number("hours", "Of uai only: how long it may take; else its `timeout`", 1, Effect::kNone),

@@ -20,6 +20,10 @@ Result<std::uint64_t> mebibytes_of(std::string_view name, const std::string& tex
     return fail(user_error(cat("`resources.", name, "` is ", quoted(text), ", which is no size"),
                            "Write it as \"64G\" or \"512M\""));
   }
+  if (*number <= 0) {
+    return fail(user_error(cat("`resources.", name, "` is ", quoted(text), ", and a job needs some"),
+                           "Write it as \"64G\" or \"512M\", or leave it out"));
+  }
   const double size = *number * std::pow(1024.0, static_cast<double>(power) - 1);
   return static_cast<std::uint64_t>(std::max(1.0, std::ceil(size)));
 }

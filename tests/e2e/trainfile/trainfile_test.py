@@ -44,6 +44,13 @@ class Wrong(Story):
             line, told = self.error(self.JOB % said)
             self.assertEqual(line, 4)
             self.assert_told(told, f"a whole number from {least}, got {got}")
+        for said in ('cpus = 0', 'cpus = -1', 'memory = "0"', 'memory = "0.0G"', 'disk = "0G"'):
+            line, told = self.error(self.JOB % f"resources = {{ {said} }}")
+            self.assertEqual(line, 4)
+            name, value = said.split(" = ")
+            self.assert_told(told, f"`resources.{name}` is {value.replace(chr(34), chr(96))}, and a job needs some")
+        for said in ("timeout = 0", 'timeout = "0h"', "preflight = { timeout = 0 }"):
+            self.assert_told(self.error(self.JOB % said)[1], "timeout")
         self.place({"TRAINFILE.lua": self.JOB % "retries = 0, resources = { nodes = 1, gpus = 0, cpus = 0.5, memory = '64G' }", "code/a.sh": ""}).plan("//...")
 
     def test_unknown_fields_of_resources_and_distribution_are_errors(self):
