@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <cerrno>
 #include <span>
 #include <utility>
 
@@ -15,10 +16,18 @@ constexpr int kNap_ms = 10;
 constexpr std::string_view kRepair =
     "`trainmake gc --repair` moves it aside and keeps what can still be read";
 
+Error full(const std::string& path) {
+  return step_error(cat("Cannot write the state in ", quoted(path), ": the disk is full"),
+                    "Free some room there, or name another folder with `--cache-dir`, then run it again");
+}
+
 Error error_of(sqlite3* handle, int code) {
   const char* name = handle != nullptr ? sqlite3_db_filename(handle, "main") : nullptr;
   const std::string path = name != nullptr && *name != '\0' ? name : "state.db";
   const char* detail = handle != nullptr ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
+  const int cause = handle != nullptr ? sqlite3_system_errno(handle) : 0;
+  const bool is_of_the_system = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
+  if (is_of_the_system && (cause == ENOSPC || cause == EDQUOT)) return full(path);
   switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -31,12 +40,14 @@ Error error_of(sqlite3* handle, int code) {
     case SQLITE_NOTADB:
       return damaged_state(path, detail);
     case SQLITE_FULL:
-      return user_error(cat("Cannot write the state in ", quoted(path), ": the disk is full"),
-                        "Free some space, then run it again");
+      return full(path);
     case SQLITE_READONLY:
     case SQLITE_PERM:
       return user_error(cat("Cannot write the state in ", quoted(path), ": ", detail),
                         "Check who owns the cache folder, or name another with `--cache-dir`");
+    case SQLITE_IOERR:
+      return step_error(cat("Cannot use the state in ", quoted(path), ": ", detail),
+                        "See whether its disk is well, or name another folder with `--cache-dir`");
     default:
       return user_error(cat("Cannot use the state in ", quoted(path), ": ", detail));
   }

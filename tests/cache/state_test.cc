@@ -392,6 +392,18 @@ TEST_F(LateResults, OfTwoTheOneBegunLaterIsTheLastWhicheverComesFirst) {
   EXPECT_EQ(last_run(), "b");
 }
 
+TEST(Database, ADiskThatIsFullIsNoFaultOfWhatWasAsked) {
+  const ScratchFolder folder;
+  const auto database = Database::open(folder.path("state.db"), Database::Mode::kWrite);
+  ASSERT_TRUE(database);
+  ASSERT_TRUE((*database)->run("CREATE TABLE filler (bytes BLOB); PRAGMA max_page_count = 3"));
+  const auto written = (*database)->run("INSERT INTO filler VALUES (zeroblob(100000))");
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().blame, Blame::kStep);
+  EXPECT_NE(written.error().message.find("the disk is full"), std::string::npos) << written.error().message;
+  EXPECT_NE(written.error().hint.find("`--cache-dir`"), std::string::npos);
+}
+
 TEST_F(LateResults, DoNotReplaceANewerOfTheirFingerprint) {
   Record late = begun(1, "a");
   record = begun(1, "b");
