@@ -1,4 +1,4 @@
--- The state database, schema 5. A change here is a new schema: raise State::kSchemaVersion and add the step from the
+-- The state database, schema 6. A change here is a new schema: raise State::kSchemaVersion and add the step from the
 -- one before to kMigrations in state_database.cc.
 
 -- One row. `generation` is another random number after every write: numbers that count could meet again in a database
@@ -28,7 +28,8 @@ CREATE TABLE records (
 CREATE TABLE last (
   label       TEXT NOT NULL PRIMARY KEY,
   fingerprint BLOB NOT NULL,
-  newest_run  TEXT NOT NULL DEFAULT ''  -- runs.id: of the label, when this became its result; '' is none
+  newest_run  TEXT NOT NULL DEFAULT '',  -- runs.id: of the label when this became its result; '' is none
+  asked       TEXT NOT NULL DEFAULT ''   -- runs.id: of all when this was asked for; '' is none
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE runs (

@@ -72,22 +72,27 @@ Result<void> State::remember(const Record& record) {
   return inside_->write([&](Database& database) -> Result<void> {
     TRY(put_record(database, record));
     TRY_ASSIGN(const std::string newest, newest_run_of(database, record.label.text()));
-    return make_last(database, record, newest);
+    TRY_ASSIGN(const std::string of_all, newest_run_of_all(database));
+    return make_last(database, record, {of_all, newest});
   });
+}
+
+Result<std::string> State::newest_run() {
+  return inside_->read([&](Database& database) { return newest_run_of_all(database); });
 }
 
 Result<std::string> State::newest_run(const Label& label) {
   return inside_->read([&](Database& database) { return newest_run_of(database, label.text()); });
 }
 
-Result<void> State::remember_in_turn(const Record& record, const std::string& newest_run) {
+Result<void> State::remember_in_turn(const Record& record, const Precedence& turn) {
   return inside_->write([&](Database& database) -> Result<void> {
     TRY(put_record(database, record));
     const std::string label = record.label.text();
-    TRY_ASSIGN(const bool is_overtaken, was_made_last_after(database, label, newest_run));
+    TRY_ASSIGN(const bool is_overtaken, was_made_last_after(database, label, turn));
     if (is_overtaken) return {};
-    TRY_ASSIGN(const std::string newest, newer_of(database, newest_run, record.run));
-    return make_last(database, record, newest);
+    TRY_ASSIGN(const std::string newest, newer_of(database, turn.begun, record.run));
+    return make_last(database, record, {turn.asked, newest});
   });
 }
 
@@ -97,7 +102,7 @@ Result<void> State::remember_late(const Record& record) {
     if (has_newer) return {};
     TRY(put_record(database, record));
     TRY_ASSIGN(const bool has_newer_last, was_made_last_since(database, record.label.text(), record.run));
-    return has_newer_last ? Result<void>() : make_last(database, record, record.run);
+    return has_newer_last ? Result<void>() : make_last(database, record, {record.run, record.run});
   });
 }
 

@@ -31,8 +31,9 @@ class State final : public Memory, public Runs {
   Result<std::optional<Record>> newest(const Label& label,
                                        const std::function<bool(const Manifest&)>& fits) override;
   Result<void> remember(const Record& record) override;
+  Result<std::string> newest_run() override;
   Result<std::string> newest_run(const Label& label) override;
-  Result<void> remember_in_turn(const Record& record, const std::string& newest_run) override;
+  Result<void> remember_in_turn(const Record& record, const Precedence& turn) override;
   // The same, of a job that was left to itself. What was remembered since its run began stays: as the label's
   // result, and as the one of this fingerprint. REQUIRES: the run is known.
   Result<void> remember_late(const Record& record);
@@ -63,7 +64,7 @@ class State final : public Memory, public Runs {
   // Moves a damaged database aside and starts one with what can still be read; returns where the old one is,
   // or "" when it was sound (or there was none) and nothing was done.
   static Result<std::string> repair(const std::string& cache_folder);
-  static constexpr int kSchemaVersion = 5;
+  static constexpr int kSchemaVersion = 6;
 
  private:
   struct Inside;

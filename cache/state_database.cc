@@ -30,6 +30,7 @@ constexpr std::array<const char*, State::kSchemaVersion - 1> kMigrations = {
        UPDATE last SET newest_run = coalesce((
            SELECT runs.id FROM runs JOIN records r ON r.label = last.label AND r.fingerprint = last.fingerprint
            WHERE runs.label = last.label AND runs.created_ns <= r.when_ns ORDER BY runs.number DESC LIMIT 1), '');)",
+    R"(ALTER TABLE last ADD COLUMN asked TEXT NOT NULL DEFAULT '';)",
 };
 
 Stat look_at(const std::string& path) { return real_file_system().look(path).value_or(Stat()); }

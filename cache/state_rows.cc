@@ -313,10 +313,16 @@ Result<void> put_record(Database& database, const Record& record) {
   return statement.integer(record.when_ns).text(record.version).text(record.run).run();
 }
 
-Result<void> make_last(Database& database, const Record& record, std::string_view newest_run) {
-  TRY_ASSIGN(Statement statement, database.prepare("INSERT OR REPLACE INTO last VALUES (?, ?, ?)"));
+Result<void> make_last(Database& database, const Record& record, const Precedence& turn) {
+  TRY_ASSIGN(Statement statement, database.prepare("INSERT OR REPLACE INTO last VALUES (?, ?, ?, ?)"));
   const std::string label = record.label.text();
-  return statement.text(label).digest(record.fingerprint).text(newest_run).run();
+  return statement.text(label).digest(record.fingerprint).text(turn.begun).text(turn.asked).run();
+}
+
+Result<std::string> newest_run_of_all(Database& database) {
+  TRY_ASSIGN(Statement statement, database.prepare("SELECT id FROM runs ORDER BY number DESC LIMIT 1"));
+  TRY_ASSIGN(const bool found, statement.step());
+  return found ? std::string(statement.text_at(0)) : std::string();
 }
 
 Result<std::string> newest_run_of(Database& database, std::string_view label) {
@@ -334,12 +340,14 @@ Result<bool> was_made_last_since(Database& database, std::string_view label, std
   return statement.text(run).text(label).step();
 }
 
-Result<bool> was_made_last_after(Database& database, std::string_view label, std::string_view run) {
+Result<bool> was_made_last_after(Database& database, std::string_view label, const Precedence& turn) {
   TRY_ASSIGN(Statement statement,
-             database.prepare("SELECT 1 FROM last l JOIN runs newest ON newest.id = l.newest_run WHERE "
-                              "newest.number > coalesce((SELECT number FROM runs WHERE id = ?), 0) AND "
-                              "l.label = ?"));
-  return statement.text(run).text(label).step();
+             database.prepare("SELECT 1 FROM last l WHERE "
+                              "(coalesce((SELECT number FROM runs WHERE id = l.asked), 0), "
+                              "coalesce((SELECT number FROM runs WHERE id = l.newest_run), 0)) > "
+                              "(coalesce((SELECT number FROM runs WHERE id = ?), 0), "
+                              "coalesce((SELECT number FROM runs WHERE id = ?), 0)) AND l.label = ?"));
+  return statement.text(turn.asked).text(turn.begun).text(label).step();
 }
 
 Result<std::string> newer_of(Database& database, std::string_view one, std::string_view other) {

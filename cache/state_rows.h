@@ -10,6 +10,7 @@
 
 #include "cache/sqlite.h"
 #include "engine/base/error.h"
+#include "engine/model/memory.h"
 #include "engine/model/record.h"
 
 namespace trainmake {
@@ -21,13 +22,14 @@ Result<std::optional<Record>> newest_record(Database& database, std::string_view
 Result<std::optional<Record>> find_record(Database& database, std::string_view label,
                                           const Fingerprint& fingerprint);
 Result<void> put_record(Database& database, const Record& record);
-// Its label's. `newest_run` is an id: runs after that one began after this was the result.
-Result<void> make_last(Database& database, const Record& record, std::string_view newest_run);
+// Its label's. Runs of it after `turn.begun` began after this was the result.
+Result<void> make_last(Database& database, const Record& record, const Precedence& turn);
 Result<std::string> newest_run_of(Database& database, std::string_view label);  // its id; "" is none
+Result<std::string> newest_run_of_all(Database& database);
 // Whether what the label has became its result when this run was known already.
 Result<bool> was_made_last_since(Database& database, std::string_view label, std::string_view run);
 // Whether it did when a later run was known; "" is before the first.
-Result<bool> was_made_last_after(Database& database, std::string_view label, std::string_view run);
+Result<bool> was_made_last_after(Database& database, std::string_view label, const Precedence& turn);
 // Of two ids; "" where neither is a run's.
 Result<std::string> newer_of(Database& database, std::string_view one, std::string_view other);
 Result<bool> began_after_result(Database& database, std::string_view label, std::string_view run);

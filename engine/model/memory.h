@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -11,6 +12,13 @@
 #include "engine/model/record.h"
 
 namespace trainmake {
+
+// When a step was asked for and when it was begun, each told by the run that was remembered last: its id, ""
+// is none.
+struct Precedence {
+  std::string asked;  // of all labels
+  std::string begun;  // of the step's own
+};
 
 class Memory {
  public:
@@ -27,15 +35,16 @@ class Memory {
   // Makes `record` the label's result. Atomic: either all of it is remembered or nothing. Survives the end of
   // the process; a power cut may lose the latest ones, which costs doing their steps again.
   virtual Result<void> remember(const Record& record) = 0;
-  // The run of the label that was remembered last, of whatever fingerprint: its id, "" is none.
+  // The run that was remembered last, of whatever fingerprint: its id, "" is none.
+  virtual Result<std::string> newest_run() { return std::string(); }
   virtual Result<std::string> newest_run(const Label& label) {
     (void)label;
     return std::string();
   }
-  // As remember, of a step that began when `newest_run` was so. When the label's result is one by now that
-  // was asked for later, it stays.
-  virtual Result<void> remember_in_turn(const Record& record, const std::string& newest_run) {
-    (void)newest_run;
+  // As remember. When the label's result is one by now that was asked for later, or at the same time and
+  // begun later, it stays.
+  virtual Result<void> remember_in_turn(const Record& record, const Precedence& turn) {
+    (void)turn;
     return remember(record);
   }
   // Changes with every write that anybody makes, of a run too: what was concluded under one generation holds

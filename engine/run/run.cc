@@ -89,6 +89,7 @@ class Runner final : public Inputs {
   std::vector<std::optional<FileLock>> locks_;
   std::vector<std::unique_ptr<AtWork>> doings_;  // from its execution to its end
   std::vector<std::int64_t> began_;
+  std::string newest_run_;                // of all, when this was asked for
   std::vector<std::string> newest_runs_;  // of the labels, when their steps were begun
   std::vector<std::size_t> waiting_for_;
   std::vector<std::vector<TargetId>> needed_by_;
@@ -133,6 +134,7 @@ Summary Runner::run() {
   // A failure that is remembered stops as one that happens does, and before anything is begun: which step
   // comes first is chance.
   failed_ = plan_.failed().has_value();
+  newest_run_ = decider_.memory.newest_run().value_or("");  // memory that fails is told with each step
   for (TargetId id = 0; id < count; ++id) {
     if (const Artifacts* outcome = plan_.steps[id].outcome()) foreseen_[id] = *outcome;
     for (const TargetId user : needed_by_[id]) ++waiting_for_[user];
@@ -327,6 +329,11 @@ bool Runner::was_done(TargetId id, Result<Done> ended) {
   }
   Result<std::optional<Record>> record = decider_.memory.find(graph_[id].label, plan_.steps[id].fingerprint);
   if (!record || !*record || (*record)->run != ended->run) return false;  // its record was not written
+  // This one asked later than who did it, and perhaps than who did something else meanwhile.
+  if (Result<void> kept = decider_.memory.remember_in_turn(**record, {newest_run_, ended->run}); !kept) {
+    fail_step(id, std::move(kept).error());
+    return true;
+  }
   results_[id] = std::move((*record)->artifacts);
   finish(id, Outcome::kRan, ended->note);
   return true;
@@ -407,7 +414,7 @@ void Runner::executed(TargetId id, Result<Done> done) {
   const Record record{graph_[id].label, step.fingerprint,         std::move(step.description.manifest),
                       done->artifacts,  services_.clock.now_ns(), options_.version,
                       done->run};
-  if (Result<void> kept = decider_.memory.remember_in_turn(record, newest_runs_[id]); !kept)
+  if (Result<void> kept = decider_.memory.remember_in_turn(record, {newest_run_, newest_runs_[id]}); !kept)
     return fail_step(id, std::move(kept).error());
   results_[id] = std::move(done->artifacts);
   finish(id, Outcome::kRan, done->note);

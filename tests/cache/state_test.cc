@@ -199,7 +199,7 @@ TEST_F(StateTest, NewerIsRefused) {
   for (const Access access : {Access::kWrite, Access::kLook}) {
     const Error error = refused(access);
     EXPECT_EQ(error.message, "The state in `" + cache +
-                                 "/state.db` is of a newer trainmake (schema 9999, this one knows 5)");
+                                 "/state.db` is of a newer trainmake (schema 9999, this one knows 6)");
     EXPECT_EQ(error.blame, Blame::kUser);
   }
   EXPECT_FALSE(State::repair(cache));  // it is sound, and not ours to set aside
@@ -208,7 +208,8 @@ TEST_F(StateTest, NewerIsRefused) {
 
 // As the schema was before there were curves.
 constexpr const char* kFirstSchema =
-    "ALTER TABLE last DROP COLUMN newest_run; DROP INDEX runs_by_number; ALTER TABLE runs DROP COLUMN "
+    "ALTER TABLE last DROP COLUMN asked; ALTER TABLE last DROP COLUMN newest_run; DROP INDEX runs_by_number; "
+    "ALTER TABLE runs DROP COLUMN "
     "number; ALTER TABLE runs DROP COLUMN repeats; "
     "DROP TABLE run_curves; DROP INDEX runs_by_status; "
     "PRAGMA user_version = 1";
@@ -437,22 +438,44 @@ TEST_F(LateResults, ARunBeganAfterTheResultOrBefore) {
 
 TEST_F(LateResults, OfJobsSideBySideTheOneAskedForLaterIsTheLastWhicheverEndsFirst) {
   const Record earlier = begun(1, "a"), later = begun(2, "b");
-  ASSERT_TRUE(state->remember_in_turn(later, "a"));
-  ASSERT_TRUE(state->remember_in_turn(earlier, ""));
+  ASSERT_TRUE(state->remember_in_turn(later, {"", "a"}));
+  ASSERT_TRUE(state->remember_in_turn(earlier, {"", ""}));
   EXPECT_EQ(last_run(), "b");
   EXPECT_TRUE(same(**state->find(earlier.label, earlier.fingerprint), earlier));
   const Record third = begun(3, "c"), fourth = begun(4, "d");
-  ASSERT_TRUE(state->remember_in_turn(third, "b"));
-  ASSERT_TRUE(state->remember_in_turn(fourth, "c"));
+  ASSERT_TRUE(state->remember_in_turn(third, {"", "b"}));
+  ASSERT_TRUE(state->remember_in_turn(fourth, {"", "c"}));
   EXPECT_EQ(last_run(), "d");
   EXPECT_FALSE(*state->began_after_result(some_run("d")));
 }
 
+// What the step needs took longer for whoever asked first, or for whoever asked last.
+TEST_F(LateResults, WhoAskedLastIsTheLastThoughTheirStepWasBegunFirst) {
+  begun(8, "asked first");
+  begun(9, "asked last");
+  const Record of_last = begun(1, "a");
+  ASSERT_TRUE(state->remember_in_turn(of_last, {"asked last", ""}));
+  const Record of_first = begun(2, "b");
+  ASSERT_TRUE(state->remember_in_turn(of_first, {"asked first", "a"}));
+  EXPECT_EQ(last_run(), "a");
+  EXPECT_TRUE(same(**state->find(of_first.label, of_first.fingerprint), of_first));
+}
+
+TEST_F(LateResults, WhoAskedLastIsTheLastThoughTheOtherHadBegunMeanwhile) {
+  begun(8, "asked first");
+  begun(9, "asked last");
+  const Record of_first = begun(1, "b"), of_last = begun(2, "a");
+  ASSERT_TRUE(state->remember_in_turn(of_first, {"asked first", ""}));
+  ASSERT_TRUE(state->remember_in_turn(of_last, {"asked last", ""}));
+  EXPECT_EQ(last_run(), "a");
+}
+
 TEST_F(LateResults, OneTakenUpAgainIsTheLastThoughItBeganBeforeTheOther) {
   const Record earlier = begun(1, "a"), later = begun(2, "b");
-  ASSERT_TRUE(state->remember_in_turn(later, "a"));
+  ASSERT_TRUE(state->remember_in_turn(later, {"", "a"}));
   EXPECT_EQ(*state->newest_run(later.label), "b");
-  ASSERT_TRUE(state->remember_in_turn(earlier, "b"));
+  EXPECT_EQ(*state->newest_run(), "b");
+  ASSERT_TRUE(state->remember_in_turn(earlier, {"b", "b"}));
   EXPECT_EQ(last_run(), "a");
 }
 

@@ -26,6 +26,38 @@ class Together(Story):
         self.assertEqual(place.read("gate.starts"), "x\n")
         self.assertEqual([run["status"] for run in place.runs()], ["failed"])
 
+    def after(self):
+        """`job:after` of `job:slow`, which waits at the gate with a rate of 5."""
+        place, gate = self.waiting(job="params = { lr = 5 }")
+        place.write("code/slow.sh", 'echo at the gate\n[ "$2" != 5 ] || read _ <"$GATE" || true\necho "$2" >"$TRAINMAKE_OUTPUT_DIR/out.txt"\n')
+        place.append("TRAINFILE.lua", 'job "after" { image = "image:slow", command = { "sh", "-c", "cp $TRAINMAKE_DATA_DIR/m/out.txt $TRAINMAKE_OUTPUT_DIR/r" },'
+                                      ' data = { m = "job:slow" }, outputs = { r = "r" } }\n')
+        return place, gate
+
+    def test_what_comes_after_is_that_of_whoever_asked_last(self):
+        place, gate = self.after()
+        first = place.start("job:after", "--json").until("at the gate")
+        place.replace("TRAINFILE.lua", "lr = 5", "lr = 6")
+        place.make("job:after")
+        gate.open()
+        first.end().exits(0)
+        self.assertEqual(place.pull("job:after", "r"), "6\n")
+        self.assert_nothing_ran(place.make("job:after"))
+        place.replace("TRAINFILE.lua", "lr = 6", "lr = 5")
+        self.assertEqual(place.make("job:after").labels("reused"), ["//job:after", "//job:slow"])
+
+    def test_of_two_that_asked_for_the_same_the_later_one_counts(self):
+        place, gate = self.after()
+        first = place.start("job:slow", "--json").until("at the gate")
+        place.replace("TRAINFILE.lua", "lr = 5", "lr = 6")
+        place.make("job:slow")
+        place.replace("TRAINFILE.lua", "lr = 6", "lr = 5")
+        last = place.start("job:slow", "--json").until("at the gate")
+        gate.open()
+        for each in (first, last):
+            each.end().exits(0)
+        self.assertEqual(place.pull("job:slow", "out.txt"), "5\n")
+
     def test_with_no_wait_the_second_leaves_with_4(self):
         place, gate = self.waiting()
         first = place.start("job:slow", "--json").until("at the gate")
