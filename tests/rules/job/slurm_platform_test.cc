@@ -1084,6 +1084,20 @@ TEST(SlurmPlatform, OfACheckpointThatIsNotWholeAnyMoreNothingIsBegun) {
   }
 }
 
+TEST(SlurmPlatform, OfACheckpointWithOtherContentOfTheSameSizeNothingIsBegun) {
+  CheckpointOnSlurm world;
+  const JobSpec spec = world.resuming();
+  const JobHandle job = world.hold(spec);
+  const std::string folder = world.checkpoint_of(spec);
+  ASSERT_TRUE(real_file_system().remove(folder + "/step"));
+  ASSERT_TRUE(write_file(real_file_system(), folder + "/step", "13\n"));
+  world.slurm.start(job.job);
+  EXPECT_EQ(world.await_end(job).status, RunStatus::kFailed);
+  EXPECT_EQ(world.log(spec), cat("Not begun: of the checkpoint of run run0 ./step in ", folder,
+                                 " is not what was placed there; trying again places it anew\n"));
+  EXPECT_FALSE(std::filesystem::exists(folder)) << "others do not go on from that";
+}
+
 TEST(SlurmPlatform, WithoutItsCheckpointFolderNothingIsBegun) {
   for (const bool resumes : {false, true}) {
     CheckpointOnSlurm world;
