@@ -63,6 +63,11 @@ struct Collector {
     return kept;
   }
 
+  static void mark_times(const std::optional<ToldCheckpoint>& checkpoint, std::set<Sha256>& marked) {
+    if (!checkpoint) return;
+    if (const std::optional<Sha256> times = Sha256::parse(checkpoint->times)) marked.insert(*times);
+  }
+
   // A listing's blob, and the blobs of its files.
   Result<void> mark_tree(const Sha256& digest, std::set<Sha256>& marked) {
     if (!marked.insert(digest).second) return {};
@@ -90,13 +95,16 @@ struct Collector {
     std::set<Label> resumable;
     for (const Run& run : runs) {
       // What a result that is kept was made from: with it the run can be repeated.
-      for (const std::string& listing :
-           results.contains(run.id) || !is_over(run.status) ? listings_of(run) : std::vector<std::string>()) {
+      const bool is_kept = results.contains(run.id) || !is_over(run.status);
+      for (const std::string& listing : is_kept ? listings_of(run) : std::vector<std::string>()) {
         if (const std::optional<Sha256> digest = Sha256::parse(listing)) TRY(mark_tree(*digest, marked));
       }
+      if (is_kept) mark_times(told_resumed(run), marked);
       // The next run of the label goes on from the last checkpoint.
       const std::optional<Sha256> left = Sha256::parse(checkpoint_left_by(run));
-      if (left && resumable.insert(run.label).second) TRY(mark_tree(*left, marked));
+      const bool is_last = left && resumable.insert(run.label).second;
+      if (is_last) TRY(mark_tree(*left, marked));
+      if (is_last) mark_times(told_left(run), marked);
       for (const RunOutput& output : run.outputs) {
         if (const std::optional<Sha256> digest = Sha256::parse(output.sha256)) marked.insert(*digest);
       }

@@ -8,6 +8,7 @@
 #include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "engine/base/walk.h"
+#include "rules/job/checkpoint_times.h"
 
 namespace trainmake {
 namespace {
@@ -26,13 +27,21 @@ Json object_from(const std::string& text) {
 
 std::string dumped(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
+std::uint64_t count_of_files(const Listing& listing) {
+  return static_cast<std::uint64_t>(std::count_if(
+      listing.begin(), listing.end(), [](const ListedFile& file) { return !is_folder(file.key); }));
+}
+
+bool has_bytes(const ListedFile& file) { return file.link_target.empty() && !is_folder(file.key); }
+
 Json json_of(const Checkpoint& checkpoint) {
   Json json = {{"listing", checkpoint.listing}};
   if (checkpoint.files) {
-    json["files"] = checkpoint.files->size();
+    json["files"] = count_of_files(*checkpoint.files);
     json["bytes"] = bytes_of(*checkpoint.files);
   }
   if (!checkpoint.run.empty()) json["run"] = checkpoint.run;
+  if (!checkpoint.times.empty()) json["times"] = checkpoint.times;
   return json;
 }
 
@@ -43,7 +52,8 @@ std::optional<ToldCheckpoint> told(const Run& run, const char* which) {
     const Json number = said.value(name, Json());
     return number.is_number_unsigned() ? number.get<std::uint64_t>() : 0;
   };
-  return ToldCheckpoint{text_at(said, "run"), text_at(said, "listing"), count("files"), count("bytes")};
+  return ToldCheckpoint{text_at(said, "run"), text_at(said, "listing"), count("files"), count("bytes"),
+                        text_at(said, "times")};
 }
 
 // It was looked at when the run ended, and there was none.
@@ -96,9 +106,9 @@ std::string is_gone(const std::string& folder) {
 // As it was kept when the run ended; else as it lies where the run left it, on the platform of now.
 Result<std::optional<Checkpoint>> checkpoint_of(const CheckpointSources& sources, const Run& run,
                                                 const std::stop_token& stop) {
-  if (const std::string listing = checkpoint_left_by(run); !listing.empty()) {
-    Checkpoint kept{run.id, listing, nullptr};
-    TRY_ASSIGN(kept.files, sources.listings.get(listing));
+  if (const auto left = told_left(run); left && !left->listing.empty()) {
+    Checkpoint kept{run.id, left->listing, nullptr, left->times};
+    TRY_ASSIGN(kept.files, sources.listings.get(left->listing));
     TRY_ASSIGN(const bool whole, is_whole(sources.files, sources.blobs, kept));
     if (whole) return std::optional(std::move(kept));
     sources.tell(cat("The checkpoint of run ", run.id, " is no longer in the cache, or damaged"));
@@ -129,14 +139,17 @@ Result<std::optional<Checkpoint>> keep_checkpoint(FileSystem& files, Blobs& blob
   TRY_ASSIGN(request.top, follow_links(files, folder.at));
   request.include = {"**"};
   request.all_names = true;
+  request.empty_folders = true;
   request.links = Links::kKeep;
   TRY_ASSIGN(const Walked walked, walk(files, request));
   Listing listing;
+  std::vector<std::int64_t> times;
   for (const WalkedFile& found : walked.files) {
+    if (!is_folder(found.path) && found.stat.is(FileKind::kFolder)) continue;  // the top, with nothing in it
     ListedFile file;
     file.key = found.path;
     file.link_target = kept_link(folder, found.path, found.link_target);
-    if (file.link_target.empty()) {
+    if (has_bytes(file)) {
       TRY_ASSIGN(const Blobs::Stored stored, blobs.put_file(path_join(request.top, found.path), stop));
       file.size = stored.size;
       file.mode = (found.stat.mode & 0111U) != 0 ? 0755 : 0644;
@@ -144,10 +157,13 @@ Result<std::optional<Checkpoint>> keep_checkpoint(FileSystem& files, Blobs& blob
       file.sha256 = stored.sha256;
     }
     listing.push_back(std::move(file));
+    times.push_back(found.stat.mtime_ns);
   }
-  if (listing.empty()) return std::optional<Checkpoint>();
+  if (count_of_files(listing) == 0) return std::optional<Checkpoint>();
   TRY_ASSIGN(const Sha256 digest, blobs.put(encode(listing)));
-  return std::optional(Checkpoint{"", digest.hex(), std::make_shared<const Listing>(std::move(listing))});
+  TRY_ASSIGN(std::string kept_times, keep_times(blobs, times));
+  return std::optional(Checkpoint{"", digest.hex(), std::make_shared<const Listing>(std::move(listing)),
+                                  std::move(kept_times)});
 }
 
 Result<std::string> keep_checkpoint_of(Platform& platform, FileSystem& files, Blobs& blobs, Run& run,
@@ -188,7 +204,7 @@ Result<std::vector<std::string>> texts_naming_folders_of(const std::vector<Run>&
   };
   std::vector<std::string> naming;
   for (const ListedFile& file : *checkpoint.files) {
-    if (!file.link_target.empty() || file.size > kLongestText) continue;
+    if (!has_bytes(file) || file.size > kLongestText) continue;
     TRY_ASSIGN(const std::optional<std::string> text, blobs.read(file.sha256));
     const bool is_text = text && text->find('\0') == std::string::npos;
     if (is_text && names_one(*text)) naming.push_back(file.key);
@@ -215,7 +231,7 @@ std::string with_resumed(const std::string& provenance_json, const std::optional
 Result<std::optional<Checkpoint>> resumed_by(Listings& listings, const Run& run) {
   const std::optional<ToldCheckpoint> said = told_resumed(run);
   if (!said) return std::optional<Checkpoint>();
-  Checkpoint resumed{said->run, said->listing, nullptr};
+  Checkpoint resumed{said->run, said->listing, nullptr, said->times};
   TRY_ASSIGN(resumed.files, listings.get(resumed.listing));
   return std::optional(std::move(resumed));
 }
@@ -240,7 +256,7 @@ std::vector<Run> in_vain_since_success(std::vector<Run> runs) {
 Result<bool> is_whole(FileSystem& files, const Blobs& blobs, const Checkpoint& checkpoint) {
   if (!checkpoint.files) return false;
   for (const ListedFile& file : *checkpoint.files) {
-    if (!file.link_target.empty()) continue;
+    if (!has_bytes(file)) continue;
     TRY_ASSIGN(const Stat stat, files.look(blobs.path(file.sha256)));
     if (!stat.is(FileKind::kFile) || stat.size != file.size) return false;
   }
@@ -274,11 +290,12 @@ Result<void> place_checkpoint(FileSystem& files, Blobs& blobs, const JobSpec& sp
   const std::string arriving = cat(folder, ".arriving");
   TRY(files.remove(arriving));
   TRY(lay_out(files, blobs, *spec.resumed->files, owner, arriving, copying));
+  TRY(give_times(blobs, *spec.resumed, arriving));
   return files.rename(arriving, folder);
 }
 
 std::string size_text(const Checkpoint& checkpoint) {
-  return size_text(ToldCheckpoint{"", "", checkpoint.files->size(), bytes_of(*checkpoint.files)});
+  return size_text(ToldCheckpoint{"", "", count_of_files(*checkpoint.files), bytes_of(*checkpoint.files)});
 }
 
 std::string size_text(const ToldCheckpoint& checkpoint) {

@@ -23,8 +23,9 @@ struct CheckpointFolder {
   std::string run = {};    // whose it is
   std::string place = {};  // what its contract calls it, below the run's `places/`
 };
-// What lies there by now; nothing when there is no file in it, or no folder. A link by an absolute path that
-// leads into it is kept as a relative one: it is to do so in the next run's, wherever that lies.
+// What lies there by now, empty folders and times included; nothing when there is no file in it, or no
+// folder. A link by an absolute path that leads into it is kept as a relative one: it is to do so in the next
+// run's, wherever that lies.
 Result<std::optional<Checkpoint>> keep_checkpoint(FileSystem& files, Blobs& blobs,
                                                   const CheckpointFolder& folder,
                                                   const std::stop_token& stop);
@@ -46,6 +47,7 @@ struct ToldCheckpoint {
   std::string run;      // which left it; "" is the run itself
   std::string listing;  // its content, as a digest
   std::uint64_t files = 0, bytes = 0;
+  std::string times = {};  // as of Checkpoint
 };
 std::optional<ToldCheckpoint> told_resumed(const Run& run);  // from what it was begun
 std::optional<ToldCheckpoint> told_left(const Run& run);

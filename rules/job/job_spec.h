@@ -49,6 +49,7 @@ struct Checkpoint {
   std::string run;                       // which left it
   std::string listing;                   // the blob of `files`
   std::shared_ptr<const Listing> files;  // all of them blobs; nullptr when the cache has them no more
+  std::string times = {};                // the blob of when they were written; "" is not known
 };
 
 struct JobSpec {

@@ -58,6 +58,22 @@ class Resume(Story):
         self.assertEqual(place.make("job:j").labels("reused"), ["//job:j"])
         self.assertEqual(len(place.runs()), 2)
 
+    def test_the_newest_file_is_found_by_its_time(self):
+        place = self.place({"code/train.sh": """
+                cd "$TRAINMAKE_CHECKPOINT_DIR" || exit 1
+                newest=$(ls -t | head -n 1)
+                echo "newest ${newest:-none}, $(ls | wc -l) there"
+                if [ -z "$newest" ]; then mkdir plots; touch -d 2001-02-03 step-9 plots; touch -d 2002-02-03 step-10; touch -d 2003-02-03 a; fi
+                """,
+            "TRAINFILE.lua": 'code "c" { srcs = glob "code/**", main = "train.sh" }\nimage "i" { code = "code:c", base = "scratch" }\n'
+                             'job "j" { image = "image:i", params = { n = 1 }, resume = true }\n'})
+        self.assert_told(place.ask("job:j").exits(0), "newest none, 0 there")
+        place.ask("gc").exits(0)
+        place.replace("TRAINFILE.lua", "n = 1", "n = 2")
+        self.assert_told(place.ask("job:j").exits(0), "newest a, 4 there", "(3 files, ")
+        place.replace("TRAINFILE.lua", "n = 2", "n = 3")
+        self.assert_told(place.ask("job:j").exits(0), "newest a, 4 there")
+
     def by_paths(self, job=""):
         return self.place({"code/train.sh": BY_PATHS, "TRAINFILE.lua": f'''
             code "c" {{ srcs = glob "code/**", main = "train.sh" }}

@@ -1,6 +1,7 @@
 // `resume = true`: a run goes on from the checkpoint that the one before left, however that ended.
 #include <map>
 
+#include "engine/base/file_marks.h"
 #include "rules/job/checkpoint.h"
 #include "rules/job/contracts.h"
 #include "tests/rules/job/job_world.h"
@@ -268,10 +269,56 @@ TEST(Resume, UnderAContractWithFoldersOfItsOwnItIsBelowTheRun) {
 
 TEST(Resume, AnEmptyFolderIsNoCheckpoint) {
   LocalWorld world;
-  std::filesystem::create_directories(world.folder.path("left/empty"));
-  const auto kept = keep_checkpoint(world.host.files, world.blobs, {world.folder.path("left")}, {});
-  ASSERT_TRUE(kept);
-  EXPECT_FALSE(*kept);
+  for (const char* folder : {"left", "left/empty"}) {
+    std::filesystem::create_directories(world.folder.path(folder));
+    const auto kept = keep_checkpoint(world.host.files, world.blobs, {world.folder.path("left")}, {});
+    ASSERT_TRUE(kept);
+    EXPECT_FALSE(*kept);
+  }
+}
+
+TEST(Checkpoint, TimesAndEmptyFoldersComeBackAndTheContentIsKnownByItselfAlone) {
+  LocalWorld world;
+  for (const char* name : {"left/step-10", "left/step-9"}) world.folder.write(name, name);
+  std::filesystem::create_directories(world.folder.path("left/plots/none"));
+  const auto give = [&](const char* name, std::int64_t mtime_ns) {
+    ASSERT_TRUE(set_mtime(world.folder.path(name), mtime_ns));
+  };
+  give("left/step-9", 1'000'000'000'000'000'007);
+  give("left/step-10", 1'000'000'000'000'000'009);
+  give("left/plots/none", 5);
+  const auto keep = [&] {
+    return **keep_checkpoint(world.host.files, world.blobs, {world.folder.path("left")}, {});
+  };
+  const Checkpoint kept = keep();
+  EXPECT_EQ(size_text(kept), "2 files, 23 B");
+
+  JobSpec spec =
+      script_spec(1, "cd $TRAINMAKE_CHECKPOINT_DIR; ls -t step*; find plots; stat -c %Y step-9 plots/none");
+  spec.resumed = kept;
+  EXPECT_EQ(world.run(spec).status, RunStatus::kSucceeded);
+  EXPECT_EQ(world.log(spec), "step-10\nstep-9\nplots\nplots/none\n1000000000\n0\n");
+
+  give("left/step-9", 1'000'000'000'000'000'011);
+  const Checkpoint later = keep();
+  EXPECT_EQ(later.listing, kept.listing);
+  EXPECT_NE(later.times, kept.times);
+}
+
+TEST(Checkpoint, OneThatWasKeptWithoutTimesOrLostThemIsLaidOutAllTheSame) {
+  for (const bool is_lost : {true, false}) {
+    LocalWorld world;
+    world.folder.write("left/step", "1");
+    Checkpoint kept = **keep_checkpoint(world.host.files, world.blobs, {world.folder.path("left")}, {});
+    if (is_lost) {
+      ASSERT_TRUE(world.blobs.remove(*Sha256::parse(kept.times)));
+    }
+    if (!is_lost) kept.times.clear();
+    JobSpec spec = script_spec(1, "cat $TRAINMAKE_CHECKPOINT_DIR/step");
+    spec.resumed = kept;
+    EXPECT_EQ(world.run(spec).status, RunStatus::kSucceeded);
+    EXPECT_EQ(world.log(spec), "1");
+  }
 }
 
 }  // namespace

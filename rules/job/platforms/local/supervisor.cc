@@ -168,8 +168,10 @@ Result<void> check_checkpoint(FileSystem& files, const RunFolder& run, const Ord
   if (!resumed) return fail(step_error(cat("Cannot read ", quoted(run.resumed()))));
   for (const ListedFile& file : *resumed) {
     TRY_ASSIGN(const Stat there, files.look(path_join(folder, file.key)));
-    const bool is_as_it_was =
-        file.link_target.empty() ? there.is(FileKind::kFile) && there.size == file.size : there.exists();
+    const bool is_as_it_was = is_folder(file.key) ? there.is(FileKind::kFolder)
+                              : file.link_target.empty()
+                                  ? there.is(FileKind::kFile) && there.size == file.size
+                                  : there.exists();
     if (is_as_it_was) continue;
     return fail(step_error(
         cat("what it was to go on from was removed or changed before it began: ", quoted(file.key), " in ",

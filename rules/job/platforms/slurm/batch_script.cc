@@ -186,7 +186,8 @@ std::string check_checkpoint(const BatchJob& job) {
   std::string text = cat("checkpoint=", shell_line(job.folders.checkpoint), "\n", kCheckpointIsGone);
   if (job.spec.resumed && job.spec.resumed->files) {
     std::uint64_t count = 0;
-    for (const ListedFile& file : *job.spec.resumed->files) count += file.link_target.empty() ? 1 : 0;
+    for (const ListedFile& file : *job.spec.resumed->files)
+      count += file.link_target.empty() && !is_folder(file.key) ? 1 : 0;
     text += cat("from=", job.spec.resumed->run, " whole='", count, " files, ", bytes_resumed(job.spec),
                 " bytes'\n", kCheckpointIsNotWhole);
   }
@@ -505,7 +506,7 @@ std::string render_view(const BatchJob& job) {
 std::string render_sums(const Listing& files) {
   std::string text;
   for (const ListedFile& file : files) {
-    if (!file.link_target.empty()) continue;
+    if (!file.link_target.empty() || is_folder(file.key)) continue;
     std::string name;
     for (const char c : file.key) name += c == '\\' ? "\\\\" : c == '\n' ? "\\n" : std::string(1, c);
     text += cat(name == file.key ? "" : "\\", file.sha256.hex(), "  ./", name, "\n");

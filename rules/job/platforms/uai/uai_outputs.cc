@@ -67,6 +67,7 @@ Result<void> put_checkpoint(Store& store, const std::string& prefix, const Check
   const Listing& files = *checkpoint.files;
   return at_once(files.size(), kAtOnce, [&](std::size_t i) -> Result<void> {
     const ListedFile& file = files[i];
+    if (is_folder(file.key)) return {};
     if (!file.link_target.empty())
       return fail(step_error(cat("The checkpoint of run ", checkpoint.run, " has a link, ", quoted(file.key),
                                  ", and a store has none"),
