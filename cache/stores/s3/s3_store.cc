@@ -248,7 +248,6 @@ class S3Store final : public Store {
   Result<std::optional<PutFile>> copy(const FileToPut& file, const std::stop_token& stop) {
     const bool tells_md5 = tags_are_md5_ && md5_in(file.like->tag);
     if (!tells_md5 && !takes_conditions()) return std::optional<PutFile>();
-    S3Copy copied(files_, client_, *file.like, S3Copy::Of::kWhole, {file.path, 0, file.like->size});
     S3Request request{"PUT",
                       file.key,
                       "",
@@ -260,8 +259,10 @@ class S3Store final : public Store {
                             {400, 403, 404, 405, 412, 501}));
     const std::optional<std::string> tag = field_of_answer(response.body, "ETag");
     if (response.status >= 300 || !tag) return std::optional<PutFile>();
-    TRY_ASSIGN(const bool is_right, copied.is_right(response, *tag, takes_conditions(), stop));
-    if (!is_right) return std::optional<PutFile>();
+    const S3Copied copied{*file.like,        {file.path, 0, file.like->size}, true, response, *tag,
+                          takes_conditions()};
+    TRY_ASSIGN(const bool is_that, is_right(copied, files_, client_, stop));
+    if (!is_that) return std::optional<PutFile>();
     return std::optional(PutFile{.tag = *tag, .copied = true, .chunks = file.like->chunks});
   }
 

@@ -232,7 +232,6 @@ Result<void> S3Upload::send_part(std::size_t number, const std::stop_token& stop
 
 Result<void> S3Upload::copy_part(std::size_t number, const std::stop_token& stop) {
   const UploadPart& part = parts_[number];
-  S3Copy copied(files_, client_, *file_.like, S3Copy::Of::kRange, {file_.path, part.offset, part.size});
   const S3Request request{
       "PUT",
       file_.key,
@@ -248,8 +247,10 @@ Result<void> S3Upload::copy_part(std::size_t number, const std::stop_token& stop
     again_ = Again::kNothingLike;
     return fail(client_.refusal(response, doing()));
   }
-  TRY_ASSIGN(const bool is_right, copied.is_right(response, *tag, takes_conditions_, stop));
-  if (!is_right) {
+  const S3Copied copied{*file_.like,      {file_.path, part.offset, part.size}, false, response, *tag,
+                        takes_conditions_};
+  TRY_ASSIGN(const bool is_that, is_right(copied, files_, client_, stop));
+  if (!is_that) {
     again_ = Again::kNothingLike;
     return fail(client_.refusal(response, doing()));
   }

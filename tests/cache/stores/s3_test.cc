@@ -447,6 +447,7 @@ TEST(S3Store, ACopyOfWhatWasPutInPartsIsHeldAgainstItsBytes) {
   const std::string bytes = varied(kMiB);
   for (const bool is_same : {true, false}) {
     S3World world;
+    world.bucket.server = "somebody";
     world.bucket.heeds_copy_conditions = false;
     ASSERT_TRUE(world.put("a", bytes));
     const LikeObject like{"a", cat(std::string(32, 'a'), "-2"), bytes.size(), world.content(), {}};
@@ -461,6 +462,7 @@ TEST(S3Store, ACopyOfWhatWasPutInPartsIsHeldAgainstItsBytes) {
 TEST(S3Store, PartsThatAreTakenOverAreHeldAgainstTheirBytes) {
   for (const bool is_same : {true, false}) {
     S3World world;
+    world.bucket.server = "somebody";
     world.bucket.heeds_copy_conditions = false;
     std::string bytes = varied(17 * kMiB);
     ASSERT_TRUE(world.put("big", bytes));
