@@ -102,10 +102,10 @@ class Looking(Story):
         place.ask("--force", "job:s1", "job:s2").exits(0)
 
         def labels(where):
-            return [run["label"][-2:] for run in place.ask("runs", "--json", "--where", where).exits(0).lines]
+            return {run["label"][-2:] for run in place.ask("runs", "--json", "--where", where).exits(0).lines}
 
-        self.assertEqual(labels("tags=baseline"), ["s2", "s1"])
-        self.assertEqual((labels("tags=v1"), labels("notes~warm, tags=v2"), labels("memo=for the board"), labels("memo~bored")), (["s1"], ["s2"], ["s2", "s1"], []))
+        self.assertEqual(labels("tags=baseline"), {"s1", "s2"})
+        self.assertEqual((labels("tags=v1"), labels("notes~warm, tags=v2"), labels("memo=for the board"), labels("memo~bored")), ({"s1"}, {"s2"}, {"s1", "s2"}, set()))
         self.assertRegex(place.ask("show", "job:s1").exits(0).out, r"\ntags +baseline, v1\nnotes +with warm-up\nmemo +for the board\n")
         told = place.ask("runs", "job:s1", "--limit", "1", "--json").exits(0).only
         self.assertEqual((told["tags"], told["notes"], told["memo"], told["contract"]), (["baseline", "v1"], "with warm-up", "for the board", "default/1"))
