@@ -188,7 +188,8 @@ Result<void> ask_for_leftovers(const StorePlace& place, Mirror& mirror,
       asked.push_back(static_cast<std::size_t>(found - mirror.unsettled.data()));
   }
   std::vector<std::string> absent;
-  TRY(look_at(place, mirror, asked, Content::kRead, [&](const UnsettledKey& key, const Found& found) {
+  const Content content = place.prune ? Content::kRead : Content::kAsTold;  // of what may be removed
+  TRY(look_at(place, mirror, asked, content, [&](const UnsettledKey& key, const Found& found) {
     if (!found) absent.push_back(place.key(key.key));
     const bool is_known = found && found->content && is_ours(key, *found->content);
     return is_known ? Settled::kObject : Settled::kNothing;

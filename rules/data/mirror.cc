@@ -445,9 +445,10 @@ Announcement announcement(const Listing& listing, Mirror there, const MirrorChan
     while (before != there.unsettled.end() && before->key < each.key) ++before;
     if (before == there.unsettled.end() || before->key != each.key) continue;
     each.ours = std::move(before->ours);
-    // What lay there is ours, even if it is what is sent there anew.
-    const bool lay_there = before->what != Unsettled::kSending || before->content != each.content;
-    if (lay_there && before->content != Digest128{}) each.ours.push_back(before->content);
+    // What lay there is ours, even if it is what is sent there anew, and so is what another checkout may
+    // have put there.
+    const bool is_known = std::find(each.ours.begin(), each.ours.end(), before->content) != each.ours.end();
+    if (!is_known && before->content != Digest128{}) each.ours.push_back(before->content);
   }
   std::erase_if(mirror.objects, [&](const MirrorObject& object) {
     while (file != listing.end() && file->key < object.key) ++file;
