@@ -291,17 +291,27 @@ Result<std::optional<Record>> find_record(Database& database, std::string_view l
   return record_from(database, statement);
 }
 
+// Their manifests may be large: they are read one by one, and of the newest alone.
 Result<std::optional<Record>> newest_record(Database& database, std::string_view label,
                                             const std::function<bool(const Manifest&)>& fits) {
-  TRY_ASSIGN(Statement statement,
-             database.prepare("SELECT " TM_RECORD_COLUMNS
-                              "FROM records r LEFT JOIN manifests m ON m.digest = r.manifest "
-                              "WHERE r.label = ? ORDER BY r.when_ns DESC"));
-  statement.text(label);
-  for (;;) {
-    TRY_ASSIGN(std::optional<Record> record, record_from(database, statement));
-    if (!record || fits(record->manifest)) return record;
+  std::vector<Fingerprint> fingerprints;
+  {
+    TRY_ASSIGN(Statement statement, database.prepare("SELECT fingerprint FROM records WHERE label = ? "
+                                                     "ORDER BY when_ns DESC LIMIT 16"));
+    statement.text(label);
+    for (;;) {
+      TRY_ASSIGN(const bool found, statement.step());
+      if (!found) break;
+      const std::optional<Digest128> fingerprint = statement.digest_at(0);
+      if (!fingerprint) return fail(damaged(database, "a record cannot be read"));
+      fingerprints.push_back(*fingerprint);
+    }
   }
+  for (const Fingerprint& fingerprint : fingerprints) {
+    TRY_ASSIGN(std::optional<Record> record, find_record(database, label, fingerprint));
+    if (record && fits(record->manifest)) return record;
+  }
+  return std::optional<Record>();
 }
 
 Result<void> put_record(Database& database, const Record& record) {
@@ -314,7 +324,9 @@ Result<void> put_record(Database& database, const Record& record) {
 }
 
 Result<void> make_last(Database& database, const Record& record, const Precedence& turn) {
-  TRY_ASSIGN(Statement statement, database.prepare("INSERT OR REPLACE INTO last VALUES (?, ?, ?, ?)"));
+  TRY_ASSIGN(Statement statement,
+             database.prepare(
+                 "INSERT OR REPLACE INTO last (label, fingerprint, newest_run, asked) VALUES (?, ?, ?, ?)"));
   const std::string label = record.label.text();
   return statement.text(label).digest(record.fingerprint).text(turn.begun).text(turn.asked).run();
 }
