@@ -26,7 +26,9 @@ Result<void> open_to_writing(const std::string& path) { return change_mode(path,
 
 Result<void> set_mtime(const std::string& path, std::int64_t mtime_ns) {
   constexpr std::int64_t kSecond_ns = 1'000'000'000;
-  const timespec times[2] = {{0, UTIME_OMIT}, {mtime_ns / kSecond_ns, mtime_ns % kSecond_ns}};
+  std::int64_t seconds = mtime_ns / kSecond_ns, rest = mtime_ns % kSecond_ns;
+  if (rest < 0) seconds -= 1, rest += kSecond_ns;  // before 1970
+  const timespec times[2] = {{0, UTIME_OMIT}, {seconds, rest}};
   if (::utimensat(AT_FDCWD, path.c_str(), times, AT_SYMLINK_NOFOLLOW) == 0) return {};
   return fail(system_error("Cannot set the time of", path, errno));
 }

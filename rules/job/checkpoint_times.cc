@@ -1,5 +1,7 @@
 #include "rules/job/checkpoint_times.h"
 
+#include <algorithm>
+#include <map>
 #include <optional>
 #include <string_view>
 
@@ -37,8 +39,16 @@ Result<void> give_times(Blobs& blobs, const Checkpoint& checkpoint, const std::s
   TRY_ASSIGN(const std::optional<std::string> bytes, blobs.read(*digest));
   const auto times = bytes ? decode_times(*bytes) : std::nullopt;
   if (!times || times->size() != checkpoint.files->size()) return {};
-  for (std::size_t i = 0; i < times->size(); ++i)
-    TRY(set_mtime(path_join(folder, (*checkpoint.files)[i].key), (*times)[i]));
+  std::map<std::string, std::int64_t> folders;  // with something in them: as its newest file
+  for (std::size_t i = 0; i < times->size(); ++i) {
+    const std::string& key = (*checkpoint.files)[i].key;
+    TRY(set_mtime(path_join(folder, key), (*times)[i]));
+    for (std::string at(path_folder(key)); !at.empty(); at = path_folder(at)) {
+      std::int64_t& newest = folders.try_emplace(at, (*times)[i]).first->second;
+      newest = std::max(newest, (*times)[i]);
+    }
+  }
+  for (const auto& [at, newest] : folders) TRY(set_mtime(path_join(folder, at), newest));
   return {};
 }
 

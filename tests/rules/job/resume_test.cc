@@ -286,18 +286,22 @@ TEST(Checkpoint, TimesAndEmptyFoldersComeBackAndTheContentIsKnownByItselfAlone) 
   };
   give("left/step-9", 1'000'000'000'000'000'007);
   give("left/step-10", 1'000'000'000'000'000'009);
-  give("left/plots/none", 5);
+  give("left/plots/none", -1'500'000'000);
+  world.folder.write("left/a/b/late", "");
+  world.folder.write("left/a/early", "");
+  give("left/a/b/late", 2'000'000'000'000'000'000);
+  give("left/a/early", 1'000'000'000'000'000'000);
   const auto keep = [&] {
     return **keep_checkpoint(world.host.files, world.blobs, {world.folder.path("left")}, {});
   };
   const Checkpoint kept = keep();
-  EXPECT_EQ(size_text(kept), "2 files, 23 B");
+  EXPECT_EQ(size_text(kept), "4 files, 23 B");
 
-  JobSpec spec =
-      script_spec(1, "cd $TRAINMAKE_CHECKPOINT_DIR; ls -t step*; find plots; stat -c %Y step-9 plots/none");
+  JobSpec spec = script_spec(
+      1, "cd $TRAINMAKE_CHECKPOINT_DIR; ls -t step*; find plots; stat -c %Y step-9 plots/none a a/b");
   spec.resumed = kept;
   EXPECT_EQ(world.run(spec).status, RunStatus::kSucceeded);
-  EXPECT_EQ(world.log(spec), "step-10\nstep-9\nplots\nplots/none\n1000000000\n0\n");
+  EXPECT_EQ(world.log(spec), "step-10\nstep-9\nplots\nplots/none\n1000000000\n-2\n2000000000\n2000000000\n");
 
   give("left/step-9", 1'000'000'000'000'000'011);
   const Checkpoint later = keep();
