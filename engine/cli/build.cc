@@ -9,6 +9,7 @@
 #include "engine/base/text.h"
 #include "engine/base/threads.h"
 #include "engine/cli/file_errors.h"
+#include "engine/cli/finish_run.h"
 #include "engine/cli/hold.h"
 #include "engine/cli/interrupt.h"
 #include "engine/cli/look_on.h"
@@ -225,6 +226,20 @@ void leave_needs(Graph& graph) {
   graph.asked.clear();
 }
 
+// Those on their way, as far as anybody remembers, of jobs that are to be run as they are now: what one of
+// them left may be what is asked for.
+std::vector<Run> overtaken_runs(Session& session, const Graph& graph, const Plan& plan) {
+  std::vector<Run> overtaken;
+  Result<std::vector<Run>> runs = session.state().in_flight();
+  if (!runs) return overtaken;  // told with the step
+  for (Run& run : *runs) {
+    const std::optional<TargetId> id = graph.find(run.label);
+    const bool is_other = id && plan.steps[*id].may_run() && plan.steps[*id].fingerprint != run.fingerprint;
+    if (is_other) overtaken.push_back(std::move(run));
+  }
+  return overtaken;
+}
+
 Result<int> build_with(Session& session, const std::vector<std::string>& labels, Extent extent,
                        Reporter& reporter) {
   TRY_ASSIGN(const std::optional<unsigned> jobs, jobs_of(session.line()));
@@ -258,6 +273,7 @@ Result<int> build_with(Session& session, const std::vector<std::string>& labels,
 
   // Until here nothing was changed, and Ctrl-C simply ends us; from here on it detaches.
   const Interrupts interrupts;
+  record_ended_while_held(session, overtaken_runs(session, loaded.graph, plan), interrupts.first());
   Looks looks = std::move(loaded.looks);
   looks.add(std::move(plan.looks));
   SweepReport sweep(reporter, session.here());

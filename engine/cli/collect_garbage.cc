@@ -19,6 +19,7 @@
 #include "rules/image/registries/layout/collect_images.h"
 #include "rules/job/checkpoint.h"
 #include "rules/job/platforms/local/collect_runs.h"
+#include "rules/job/platforms/uai/uai_run.h"
 #include "rules/job/provenance.h"
 
 namespace trainmake {
@@ -215,8 +216,8 @@ struct Collector {
     TRY_ASSIGN(const std::vector<Sha256> pinned, pins());
     TRY_ASSIGN(const Swept images,
                collect_images(services.host.files, services.workspace.cache, records, pinned));
-    TRY_ASSIGN(const Swept folders,
-               collect_runs(services.host, services.workspace.cache, runs, options.logs, options.young));
+    TRY_ASSIGN(const Swept folders, collect_runs(services.host, services.workspace.cache, runs,
+                                                 {options.logs, options.young, UaiRun::notes()}));
     TRY(sweep_shared_folders(runs));
     removed.layers = images.count;
     removed.runs += folders.count;

@@ -88,6 +88,30 @@ void tell_of_ends(Session& session, const std::vector<Run>& ended) {
         cat(ended.size(), " runs have ended: keeping what they left; `trainmake show RUN` tells of one\n"));
 }
 
+// Of those that go on as far as is remembered.
+std::vector<Run> ended_of(Session& session, const std::vector<Run>& runs, const std::stop_token& stop) {
+  std::vector<Run> ended;
+  for (const Run& run : runs) {
+    if (is_over(run.status)) continue;
+    const RunStatus now = live(session, run, patience_of_looking(stop)).status;
+    if (is_over(now) && now != RunStatus::kLost) ended.push_back(run);
+  }
+  return ended;
+}
+
+void record_ends(Session& session, std::vector<Run> ended, const std::stop_token& stop) {
+  std::erase_if(ended, [&](const Run& run) { return !hold_unrecorded(session, run); });
+  if (ended.empty()) return;
+  tell_of_ends(session, ended);
+  std::vector<Error> errors;
+  for (const Run& run : ended) record_end(session, run, errors, stop);
+  if (errors.empty()) return;
+  write_stderr(error_text(errors.front()));
+  if (errors.size() > 1)
+    write_stderr(cat("and ", plural(errors.size() - 1, "other run"),
+                     " whose end could not be kept; `trainmake attach RUN` tells of one\n"));
+}
+
 }  // namespace
 
 Result<bool> finish_run(Session& session, const Run& run, Reporter& reporter, std::stop_token stop) {
@@ -115,27 +139,17 @@ Result<bool> finish_run(Session& session, const Run& run, Reporter& reporter, st
 }
 
 bool record_ended(Session& session, const std::vector<Run>& runs, std::stop_token stop) {
-  std::vector<Run> ended;
-  for (const Run& run : runs) {
-    if (is_over(run.status)) continue;
-    const RunStatus now = live(session, run, patience_of_looking(stop)).status;
-    if (is_over(now) && now != RunStatus::kLost) ended.push_back(run);
-  }
+  std::vector<Run> ended = ended_of(session, runs, stop);
   if (ended.empty()) return false;
   const auto workspace =
       session.host().files.lock(path_join(session.workspace().cache, "lock"), FileLock::Mode::kShared);
   if (!workspace || !*workspace || !session.open_state(State::Access::kWrite)) return false;
-  std::erase_if(ended, [&](const Run& run) { return !hold_unrecorded(session, run); });
-  if (ended.empty()) return true;
-  tell_of_ends(session, ended);
-  std::vector<Error> errors;
-  for (const Run& run : ended) record_end(session, run, errors, stop);
-  if (errors.empty()) return true;
-  write_stderr(error_text(errors.front()));
-  if (errors.size() > 1)
-    write_stderr(cat("and ", plural(errors.size() - 1, "other run"),
-                     " whose end could not be kept; `trainmake attach RUN` tells of one\n"));
+  record_ends(session, std::move(ended), stop);
   return true;
+}
+
+void record_ended_while_held(Session& session, const std::vector<Run>& runs, std::stop_token stop) {
+  record_ends(session, ended_of(session, runs, stop), stop);
 }
 
 Result<Run> find_settled_run(Session& session, const std::string& word, std::stop_token stop) {

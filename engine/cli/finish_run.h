@@ -19,6 +19,8 @@ Result<bool> finish_run(Session& session, const Run& run, Reporter& reporter, st
 // remembered, as attach would. What cannot be now stays as it is. True when there is news in the state, which
 // was opened to write then.
 bool record_ended(Session& session, const std::vector<Run>& runs, std::stop_token stop);
+// The same. REQUIRES: the workspace is held, and the state open to write.
+void record_ended_while_held(Session& session, const std::vector<Run>& runs, std::stop_token stop);
 // The run that `word` names, after that: of a label, which run's result it has may hang on it.
 // REQUIRES: session.open_state.
 Result<Run> find_settled_run(Session& session, const std::string& word, std::stop_token stop);

@@ -150,14 +150,29 @@ Result<int> print_bill(Session& session) {
   return 0;
 }
 
+Result<bool> is_on_uai(Session& session, const Run& run) {
+  TRY_ASSIGN(const Space* space, session.space());
+  const Service* platform = space->find("platform", run.platform);
+  return platform != nullptr && is_uai(*platform);
+}
+
+// A label is of its latest run there, whatever was tried on this machine since.
 Result<Run> run_of(Session& session, const std::string& word) {
   TRY(session.open_state(State::Access::kLook));
   TRY_ASSIGN(Run run, find_run_going_on(session, word, WhichRun::kLatest));
+  TRY_ASSIGN(const bool is_there, is_on_uai(session, run));
+  if (is_there) return run;
+  if (is_label_like(word)) {
+    TRY_ASSIGN(const std::vector<Run> runs, session.state().all());
+    for (const Run& other : runs) {
+      TRY_ASSIGN(const bool is_other_there, is_on_uai(session, other));
+      if (is_other_there && other.label == run.label) return other;
+    }
+  }
   TRY_ASSIGN(const Space* space, session.space());
-  const Service* platform = space->find("platform", run.platform);
-  if (platform != nullptr && is_uai(*platform)) return run;
+  const bool is_gone = run.platform != "local" && space->find("platform", run.platform) == nullptr;
   return fail(user_error(cat("Run ", run.id, " was on platform ", quoted(run.platform), ", which is ",
-                             platform == nullptr ? "not declared" : "no UAI-Train"),
+                             is_gone ? "not declared" : "no UAI-Train"),
                          "`trainmake runs` says where each was"));
 }
 
@@ -175,8 +190,13 @@ Result<bool> names_run(Session& session, const std::string& word) {
   if (is_label_like(word)) return true;
   TRY(session.open_state(State::Access::kLook));
   TRY_ASSIGN(const std::vector<Run> runs, session.state().all());
-  return std::any_of(runs.begin(), runs.end(),
-                     [&](const Run& run) { return run.id.starts_with(word) || run.job == word; });
+  for (const Run& run : runs) {
+    if (run.id.starts_with(word)) return true;
+    if (run.job != word) continue;
+    // Its platform may have another name by now: the service knows the id all the same.
+    return is_on_uai(session, run);
+  }
+  return false;
 }
 
 Result<int> stop_job(Session& session, const std::string& word) {
@@ -186,7 +206,7 @@ Result<int> stop_job(Session& session, const std::string& word) {
   if (is_ours) {
     TRY_ASSIGN(const Run run, run_of(session, word));
     TRY_ASSIGN(console, console_of(session, run));
-    TRY_ASSIGN(job, console->number_of(run.id));
+    TRY_ASSIGN(job, console->number_of(run));
     name = cat(shown_run(session, run), ", ", quoted(job));
   } else {
     TRY_ASSIGN(console, usual_console(session));
@@ -213,17 +233,17 @@ Result<int> uai_command(const Call& call) {
   TRY_ASSIGN(const std::unique_ptr<UaiConsole> console, console_of(session, run));
   const std::string name = shown_run(session, run);
   if (what == "rename") {
-    TRY(console->rename(run.id, words[2]));
+    TRY(console->rename(run, words[2]));
     write_stderr(cat(name, " is called ", quoted(words[2]), " at UAI-Train\n"));
   } else if (what == "memo") {
-    TRY(console->remark(run.id, words[2]));
+    TRY(console->remark(run, words[2]));
     write_stderr(cat(
         name, words[2].empty() ? " has no memo any more" : cat(" has the memo ", quoted(words[2])), "\n"));
   } else {
     if (!is_over(run.status))
       return fail(user_error(cat(name, " is not over: ", status_text(run)),
                              cat("`trainmake cancel ", run.id, "` ends it")));
-    TRY(console->remove(run.id, cat(moment_text(session.host().clock.now_ns()), " UTC")));
+    TRY(console->remove(run, cat(moment_text(session.host().clock.now_ns()), " UTC")));
     write_stderr(cat(name, " is off UAI-Train's list; what it left stays\n"));
   }
   return 0;

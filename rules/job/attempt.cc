@@ -278,6 +278,10 @@ Result<std::string> Attempt::told_left(const LeftFiles& left) {
     TRY_ASSIGN(paths, paths_in(left));
   }
   left_nothing_ = paths.empty();
+  left_other_names_ = std::any_of(paths.begin(), paths.end(), [&](const std::string& path) {
+    return std::none_of(plan_.spec.outputs.begin(), plan_.spec.outputs.end(),
+                        [&](const auto& output) { return path_below(path, output.second).has_value(); });
+  });
   if (left_nothing_) return std::string("; its output folder is empty");
   return cat("; in its output folder ", paths.size() == 1 ? "is " : "are ", names_of(paths),
              ": once `outputs` names what is there, it is taken without another run");
@@ -300,6 +304,7 @@ Result<void> Attempt::keep_result() {
     return fail(std::move(told).error());
   if (services_.platform.traits.reads_stores)
     run_.reason += cat("; `trainmake pull ", run_.id, " --all` brings all that it left");
+  run_.reason = redactor_.redact(run_.reason);  // names of files, too
   return {};
 }
 

@@ -55,7 +55,8 @@ class Attempt {
   // Of one that ended well, and whose `outputs` are declared as others since: whether what it left has them.
   // Remembers nothing.
   Result<bool> keep_late();
-  bool left_nothing() const { return left_nothing_; }  // or it is gone
+  bool left_nothing() const { return left_nothing_; }          // or it is gone
+  bool left_other_names() const { return left_other_names_; }  // than one of its outputs, and ended well
   Result<void> remember_end();
 
   const Run& run() const { return run_; }
@@ -88,6 +89,7 @@ class Attempt {
   Run run_;
   bool had_ended_ = false;
   bool left_nothing_ = false;
+  bool left_other_names_ = false;
   bool is_first_ = true;  // the platform knew nothing of it
   bool is_in_trouble_ = false;
   std::int64_t watched_since_ns_ = 0;

@@ -40,6 +40,8 @@ void tell_without_effect(const Target& job, const JobServices& services, const D
   }
 }
 
+constexpr int kMostAskedFor = 8;  // of runs that failed: the platform is asked how each ended
+
 bool is_same_but_for_outputs(const Manifest& before, const Manifest& now) {
   const auto others = [](const Manifest& manifest) {
     std::vector<ManifestLine> lines = manifest.lines();
@@ -117,6 +119,10 @@ class Courses::Course : public std::enable_shared_from_this<Courses::Course> {
   Result<void> settle_checkpoint(const Run& run);
   Result<std::optional<Run>> lacking_outputs_alone();
   Result<std::optional<Done>> keep_late();
+  // Asked to try again, a trouble with what an earlier one left is no reason not to.
+  bool is_told_to_go_on(const Error& error) const {
+    return courses_.services_.tries_again && error.blame != Blame::kInterrupted;
+  }
   Result<Done> hand_over();
   Result<Done> watch();
   // Nothing: it is tried again.
@@ -190,40 +196,59 @@ Result<void> Courses::Course::settle_checkpoint(const Run& run) {
   return {};
 }
 
-// The latest run, where it failed for its outputs alone, and these are declared as others by now.
+// The latest run that failed for its outputs alone, where these are declared as others by now.
 Result<std::optional<Run>> Courses::Course::lacking_outputs_alone() {
   const JobServices& services = courses_.services_;
-  const std::optional<Run> none;
   std::optional<Result<std::vector<Run>>> runs;
   doing_.on_owner([&] { runs = services.runs.of(subject_.target().label); });
   if (!*runs) return fail(std::move(*runs).error());
   const Manifest& now = description_.manifest;
-  if (std::any_of((*runs)->begin(), (*runs)->end(),
-                  [&](const Run& run) { return run.fingerprint == now.fingerprint(); }))
-    return none;
-  const auto found = std::find_if((*runs)->begin(), (*runs)->end(), [&](const Run& run) {
-    return has_failed(run) && is_same_but_for_outputs(run.manifest, now);
-  });
-  if (found == (*runs)->end()) return none;
-  // Who ran it knows nothing of outputs.
-  const auto there = services.platform.poll(JobHandle::of(*found), {doing_.stop});
-  const bool ended_well = there && there->known && there->status == RunStatus::kSucceeded;
-  return ended_well ? std::optional(*found) : none;
+  const auto settles = [&](const Run& run) {
+    const bool came_to_something =
+        !is_over(run.status) || run.status == RunStatus::kSucceeded || has_failed(run);
+    return came_to_something && run.fingerprint == now.fingerprint();
+  };
+  if (std::any_of((*runs)->begin(), (*runs)->end(), settles)) return std::optional<Run>();
+  int asked = 0;
+  for (Run& run : **runs) {
+    // What came after that is what counts, and what it left may have been gone on from.
+    if (run.status == RunStatus::kSucceeded &&
+        (plan_.spec.resume || is_same_but_for_outputs(run.manifest, now)))
+      break;
+    if (!is_over(run.status) && is_same_but_for_outputs(run.manifest, now))
+      doing_.events(Message{
+          run.label,
+          cat("Run ", run.id, " goes on, which has other `outputs` alone: another is begun beside it; ",
+              "`trainmake cancel ", run.id, "` ends that one")});
+    if (!has_failed(run) || run.exit_code.value_or(0) != 0 || !is_same_but_for_outputs(run.manifest, now))
+      continue;
+    if (++asked > kMostAskedFor) break;
+    // Who ran it knows nothing of outputs.
+    const auto there = services.platform.poll(JobHandle::of(run), {doing_.stop});
+    if (there && there->known && there->status == RunStatus::kSucceeded) return std::optional(std::move(run));
+  }
+  return std::optional<Run>();
 }
 
 // What was computed is not computed again because it was not called by its name.
 Result<std::optional<Done>> Courses::Course::keep_late() {
-  if (afresh_ || plan_.spec.outputs.empty()) return std::optional<Done>();
+  if (afresh_) return std::optional<Done>();
   TRY_ASSIGN(std::optional<Run> run, lacking_outputs_alone());
   if (!run) return std::optional<Done>();
   run->manifest = description_.manifest;
   run->fingerprint = run->manifest.fingerprint();
   run->provenance_json = with_outputs(run->provenance_json, plan_.spec.outputs);
   Attempt attempt(courses_.services_, plan_, doing_, Metrics(), std::nullopt, *std::move(run));
-  TRY_ASSIGN(const bool is_kept, attempt.keep_late());
-  if (!is_kept && (attempt.left_nothing() || courses_.services_.tries_again)) return std::optional<Done>();
+  Result<bool> is_kept = attempt.keep_late();
+  if (!is_kept && is_told_to_go_on(is_kept.error())) {
+    doing_.events(Message{attempt.run().label, cat("What run ", attempt.run().id,
+                                                   " left cannot be taken: ", is_kept.error().message)});
+    return std::optional<Done>();
+  }
+  if (!is_kept) return fail(std::move(is_kept).error());
+  if (!*is_kept && (attempt.left_nothing() || courses_.services_.tries_again)) return std::optional<Done>();
   TRY(attempt.remember_end());
-  if (!is_kept) return fail(attempt.failure().at(subject_.target().where));
+  if (!*is_kept) return fail(attempt.failure().at(subject_.target().where));
   const Run& kept = attempt.run();
   doing_.events(
       Message{kept.label, cat("Run ", kept.id, " left what `outputs` names: taken, nothing is submitted")});
@@ -315,7 +340,9 @@ Result<std::optional<Done>> Courses::Course::end(bool over) {
   if (run.status == RunStatus::kSucceeded && run.reusable)
     return std::optional(Done{artifacts_of(run.outputs), success_of(run), false, run.id});
   const bool lost_before = run.status == RunStatus::kLost && !is_new_;
-  const bool once_more = run.status == RunStatus::kFailed && failures_++ < plan_.retries;
+  // What ended well and left something under other names would do so again.
+  const bool is_misnamed = attempt_->left_other_names();
+  const bool once_more = run.status == RunStatus::kFailed && !is_misnamed && failures_++ < plan_.retries;
   if ((!lost_before && !once_more) || doing_.stop.stop_requested())
     return fail(attempt_->failure().at(subject_.target().where));
   doing_.events(Message{label, lost_before ? cat("Run ", run.id, " was lost: starting again")

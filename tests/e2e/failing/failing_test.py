@@ -1,6 +1,6 @@
 """What fails, fails alone, says why, and is not tried again until something changed or it is asked for."""
 
-from story import Story
+from story import Story, eventually
 
 
 class Failing(Story):
@@ -35,6 +35,53 @@ class Failing(Story):
         place.replace("TRAINFILE.lua", '"weights.bin"', '"model.bin"')
         place.ask("job:train").exits(1)
         self.assertEqual((place.read("counted"), len(place.runs())), ("x\nx\n", 2))
+
+    def misnamed(self, more="", script=""):
+        place = self.place({"code/train.sh": f'echo x >> "$COUNTED"\n{script}echo it > "$TRAINMAKE_OUTPUT_DIR/weights.bin"\n'})
+        place.write("TRAINFILE.lua", f'''
+            code "c" {{ srcs = glob "code/**", main = "train.sh" }}
+            image "i" {{ code = "code:c", base = "scratch" }}
+            job "train" {{ image = "image:i", outputs = {{ model = "model.bin" }}, {more} env = {{ COUNTED = "{place.path("counted")}" }} }}
+        ''')
+        return place
+
+    def assert_taken(self, place, wrong='"model.bin"', right='"weights.bin"'):
+        place.replace("TRAINFILE.lua", wrong, right)
+        made = place.make("job:train")
+        self.assertEqual((made.finished["submitted"], place.read("counted")), (0, "x\n"))
+
+    def test_what_was_misnamed_is_kept_by_gc_and_not_computed_by_retries(self):
+        place = self.misnamed(more="retries = 2,")
+        place.ask("job:train").exits(1)
+        place.ask("gc").exits(0)
+        self.assert_taken(place)
+
+    def test_without_outputs_nothing_is_missing(self):
+        place = self.misnamed()
+        place.ask("job:train").exits(1)
+        self.assert_taken(place, 'outputs = { model = "model.bin" },', "")
+
+    def test_what_ended_while_nobody_looked_is_taken_too(self):
+        place = self.misnamed(script="sleep 0.5\n")
+        place.ask("--no-wait", "job:train").exits(0)
+        eventually(lambda: list(place.path(".trainmake/runs").glob("*/exit.json")), "it ended")
+        self.assert_taken(place)
+
+    def test_a_later_result_counts_and_not_what_was_misnamed_before(self):
+        place = self.misnamed()
+        place.ask("job:train").exits(1)
+        place.replace("TRAINFILE.lua", '"model.bin"', '"weights.bin"')
+        place.ask("job:train", "--force").exits(0)
+        place.replace("TRAINFILE.lua", '"weights.bin"', '"weights.bin", more = "weights.bin"')
+        place.ask("job:train").exits(0)
+        self.assertEqual(place.read("counted"), "x\nx\nx\n")
+
+    def test_names_of_what_was_left_tell_no_secret(self):
+        place = self.misnamed(more='secrets = { "TOKEN" },', script='touch "$TRAINMAKE_OUTPUT_DIR/run-$TOKEN.bin"\n')
+        told = place.ask("job:train", env={"TOKEN": "hunter2secret"}).exits(1)
+        self.assert_told(told, "run-***.bin")
+        shown = place.ask("runs", "--json").exits(0).out + place.ask("show", "job:train").out
+        self.assertNotIn("hunter2secret", shown + told.out + told.err)
 
     def test_what_needs_it_is_skipped(self):
         answer = self.broken().ask("job:eval", "--json").exits(1)

@@ -63,3 +63,18 @@ class Pulled(OnMnist):
         place = self.tiny()
         place.make("job:train")
         self.assert_told(place.ask("pull", "job:train", "--all", "--to", "all").exits(2), "nothing is kept beside its declared outputs")
+
+    def test_after_gc_what_it_left_is_taken_and_its_job_known(self):
+        server = self.cloud()
+        place = self.project(server)
+        place.replace("TRAINFILE.lua", '"model.txt"', '"model.bin"')
+        place.ask("job:mnist").exits(1)
+        run = place.runs()[0]["run"]
+        place.ask("gc").exits(0)
+        place.ask("pull", run, "--all", "--to", "all").exits(0)
+        place.ask("uai", "memo", run, "misnamed").exits(0)
+        place.replace("TRAINFILE.lua", '"model.bin"', '"model.txt"')
+        self.assertEqual((place.make("job:mnist").finished["submitted"], len(server.jobs)), (0, 1))
+        place.ask("gc").exits(0)
+        place.replace("TRAINFILE.lua", "outputs = ", "resume = true, outputs = ")
+        place.ask("job:mnist").exits(0)

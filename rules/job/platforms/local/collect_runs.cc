@@ -12,15 +12,35 @@ namespace {
 
 enum class What : std::uint8_t { kAll, kLog, kNothing };  // that is kept
 
-std::map<std::string, What> what_is_kept(const std::vector<Run>& runs, std::size_t logs) {
+// Its job ended well, and what it left may be called by its name yet.
+bool is_misnamed(const Run& run) {
+  return run.status == RunStatus::kFailed && run.started_ns != 0 && run.exit_code == 0;
+}
+
+// `runs`: the newest first.
+std::map<std::string, What> what_is_kept(const std::vector<Run>& runs, std::size_t logs,
+                                         std::int64_t young_ns) {
   std::map<std::string, What> kept;
-  for (std::size_t i = 0; i < runs.size(); ++i)
-    kept[runs[i].id] = !is_over(runs[i].status) ? What::kAll : i < logs ? What::kLog : What::kNothing;
+  std::set<Label> seen;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const Run& run = runs[i];
+    const bool is_latest = seen.insert(run.label).second;
+    const bool may_be_taken = is_latest && is_misnamed(run) && run.ended_ns >= young_ns;
+    kept[run.id] = !is_over(run.status) || may_be_taken ? What::kAll : i < logs ? What::kLog : What::kNothing;
+  }
   return kept;
 }
 
-Result<std::uint64_t> keep_log(FileSystem& files, const RunFolder& run) {
-  std::set<std::string_view> wanted;
+// Of half of its output nobody must believe that it is all.
+Result<std::uint64_t> keep_log(FileSystem& files, const RunFolder& run,
+                               const std::vector<std::string>& notes) {
+  const std::string going = run.output() + ".going";
+  TRY_ASSIGN(const Stat output, files.look(run.output()));
+  if (output.exists()) {
+    TRY(files.remove(going));
+    TRY(files.rename(run.output(), going));
+  }
+  std::set<std::string_view> wanted(notes.begin(), notes.end());
   const std::string names[] = {run.log(),     run.exit(), run.started(),
                                run.settled(), run.lock(), run.log_folder()};
   for (const std::string& path : names) wanted.insert(path_name(path));
@@ -67,8 +87,9 @@ Result<std::uint64_t> collect_checkpoints(Host& host, const std::string& folder,
 }  // namespace
 
 Result<Swept> collect_runs(Host& host, const std::string& cache_folder, const std::vector<Run>& runs,
-                           std::size_t logs, std::chrono::hours young) {
-  const std::map<std::string, What> kept = what_is_kept(runs, logs);
+                           const KeptOfRuns& keep) {
+  const std::int64_t young_ns = host.clock.now_ns() - std::chrono::nanoseconds(keep.young).count();
+  const std::map<std::string, What> kept = what_is_kept(runs, keep.logs, young_ns);
   const std::string folder = path_join(cache_folder, "runs");
   TRY_ASSIGN(const std::vector<FolderEntry> entries, entries_of(host.files, folder));
   Swept swept;
@@ -82,15 +103,14 @@ Result<Swept> collect_runs(Host& host, const std::string& cache_folder, const st
       if (settled.exists()) what = What::kNothing;
     }
     if (what == What::kAll) continue;
-    TRY_ASSIGN(const std::uint64_t bytes,
-               what == What::kLog ? keep_log(host.files, run) : remove_whole(host.files, run.top));
+    TRY_ASSIGN(const std::uint64_t bytes, what == What::kLog ? keep_log(host.files, run, keep.notes)
+                                                             : remove_whole(host.files, run.top));
     swept.bytes += bytes;
     if (bytes > 0 || what == What::kNothing) ++swept.count;
   }
   const bool in_flight =
       std::any_of(runs.begin(), runs.end(), [](const Run& run) { return !is_over(run.status); });
   if (in_flight) return swept;
-  const std::int64_t young_ns = host.clock.now_ns() - std::chrono::nanoseconds(young).count();
   TRY_ASSIGN(const std::uint64_t bytes,
              collect_checkpoints(host, path_join(cache_folder, "checkpoints"), young_ns));
   swept.bytes += bytes;

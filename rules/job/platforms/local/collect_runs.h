@@ -12,9 +12,13 @@
 
 namespace trainmake {
 
-// `runs`: all that are remembered, the newest first; the logs of the newest are kept, and checkpoints that
-// are young.
+struct KeptOfRuns {
+  std::size_t logs;                     // of so many, the newest
+  std::chrono::hours young;             // checkpoints, and what a label's latest left under other names
+  std::vector<std::string> notes = {};  // files that platforms go on to need, beside a log
+};
+// `runs`: all that are remembered, the newest first.
 Result<Swept> collect_runs(Host& host, const std::string& cache_folder, const std::vector<Run>& runs,
-                           std::size_t logs, std::chrono::hours young);
+                           const KeptOfRuns& keep);
 
 }  // namespace trainmake

@@ -30,42 +30,43 @@ Result<void> UaiConsole::stop(const std::string& job) {
   return fail(std::move(error));
 }
 
-UaiRun UaiConsole::folder_of(const std::string& run) const {
-  return {path_join(workspace_.cache, cat("runs/", run))};
+UaiRun UaiConsole::folder_of(const Run& run) const {
+  return {path_join(workspace_.cache, cat("runs/", run.id))};
 }
 
-Result<std::string> UaiConsole::number_of(const std::string& run) {
+Result<std::string> UaiConsole::number_of(const Run& run) {
   const UaiRun folder = folder_of(run);
   TRY_ASSIGN(const std::optional<std::string> removed, read_file_if_there(host_.files, folder.removed()));
   if (removed)
-    return fail(user_error(cat("Run ", quoted(run),
+    return fail(user_error(cat("Run ", quoted(run.id),
                                " is not on UAI-Train's list any more: `trainmake uai remove` took it "
                                "off on ",
                                trim(*removed)),
-                           cat("`trainmake show ", run, "` tells what is remembered of it here")));
+                           cat("`trainmake show ", run.id, "` tells what is remembered of it here")));
   TRY_ASSIGN(const std::optional<std::string> number, read_file_if_there(host_.files, folder.number()));
   if (number) return std::string(trim(*number));
-  return fail(user_error(cat("It is not known which job of UAI-Train run ", quoted(run), " is"),
+  if (!run.job.empty()) return run.job;  // `gc` took the note
+  return fail(user_error(cat("It is not known which job of UAI-Train run ", quoted(run.id), " is"),
                          "`trainmake ps` looks for jobs in flight"));
 }
 
-Result<void> UaiConsole::change(const std::string& run, const std::string& action,
-                                UCloudParameters parameters, const std::string& doing) {
+Result<void> UaiConsole::change(const Run& run, const std::string& action, UCloudParameters parameters,
+                                const std::string& doing) {
   TRY_ASSIGN(parameters["TrainJobId"], number_of(run));
   TRY_ASSIGN(const UaiAnswer answer, api_.send(action, std::move(parameters)));
   if (answer.is_refusal()) return fail(api_.refusal(answer, action, doing));
   return {};
 }
 
-Result<void> UaiConsole::rename(const std::string& run, const std::string& name) {
+Result<void> UaiConsole::rename(const Run& run, const std::string& name) {
   return change(run, "ModifyUAITrainJobName", {{"TrainJobName", name}}, "rename the job");
 }
 
-Result<void> UaiConsole::remark(const std::string& run, const std::string& memo) {
+Result<void> UaiConsole::remark(const Run& run, const std::string& memo) {
   return change(run, "ModifyUAITrainJobMemo", {{"TrainJobMemo", memo}}, "change the job's memo");
 }
 
-Result<void> UaiConsole::remove(const std::string& run, const std::string& when) {
+Result<void> UaiConsole::remove(const Run& run, const std::string& when) {
   TRY(change(run, "RemoveUAITrainJob", {}, "remove the job"));
   return write_file(host_.files, folder_of(run).removed(), cat(when, "\n"));
 }

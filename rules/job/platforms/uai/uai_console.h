@@ -34,16 +34,16 @@ class UaiConsole {
   // By the service's id, whoever started it.
   Result<void> stop(const std::string& job);
   // The service's id of the run's job.
-  Result<std::string> number_of(const std::string& run);
+  Result<std::string> number_of(const Run& run);
   // The run is found by the service's id of its job from then on, as before.
-  Result<void> rename(const std::string& run, const std::string& name);
-  Result<void> remark(const std::string& run, const std::string& memo);
+  Result<void> rename(const Run& run, const std::string& name);
+  Result<void> remark(const Run& run, const std::string& memo);
   // REQUIRES: its end is remembered. `when` is told to whoever names it afterwards.
-  Result<void> remove(const std::string& run, const std::string& when);
+  Result<void> remove(const Run& run, const std::string& when);
 
  private:
-  UaiRun folder_of(const std::string& run) const;
-  Result<void> change(const std::string& run, const std::string& action, UCloudParameters parameters,
+  UaiRun folder_of(const Run& run) const;
+  Result<void> change(const Run& run, const std::string& action, UCloudParameters parameters,
                       const std::string& doing);
 
   Host& host_;

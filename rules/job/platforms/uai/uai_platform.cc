@@ -392,6 +392,10 @@ Result<const UaiPlace*> UaiPlatform::place_of(const UaiRun& run, const std::stri
   for (const std::optional<UaiPlace>* place : {&places_.bucket, &places_.ufs}) {
     if (*place && (*place)->folder.url(results_of(name, (*place)->folder)) == where) return &**place;
   }
+  if (where.empty())
+    return fail(step_error(cat("Where run ", path_name(run.top), " left what it did is not known any more"),
+                           "`trainmake gc` keeps that of the newest runs alone; `trainmake uai list` "
+                           "shows the jobs of the project"));
   return fail(step_error(cat("What run ", path_name(run.top), " left is in ", quoted(where),
                              ", and platform ", quoted(options_.name), " reads no results there any more"),
                          "Give it that `bucket` or `ufs` again in TRAINSPACE.lua"));
@@ -401,6 +405,8 @@ Result<std::string> UaiPlatform::left(const JobHandle& job, const LeftRequest& w
   if (wanted.what == Left::kLogs || wanted.what == Left::kCheckpointSeen) return std::string();
   const UaiRun run = folder_of(job.run);
   TRY_ASSIGN(const std::string name, name_of(job.key));
+  TRY_ASSIGN(const std::optional<std::string> written, read_file_if_there(host_.files, run.place()));
+  if (!written && wanted.what == Left::kCheckpoint) return std::string();  // `gc` took the note
   TRY_ASSIGN(const UaiPlace* const place, place_of(run, name));
   const std::string results = results_of(name, place->folder) + "/";
   const bool wants_checkpoint = wanted.what == Left::kCheckpoint;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace trainmake {
 
@@ -26,6 +27,12 @@ struct UaiRun {
   std::string end() const { return top + "/exit.json"; }
   std::string removed() const { return top + "/removed"; }  // when it was taken off the service's list
   std::string settled() const { return top + "/settled"; }
+
+  // Names of what `gc` leaves beside its log: which job it is, of whose, and where it left what.
+  static std::vector<std::string> notes() {
+    return {"asked",     "asked-clock", "service",   "place",        "number", "wanted",
+            "cancelled", "nodes",       "log-topic", "log-is-whole", "removed"};
+  }
 };
 
 }  // namespace trainmake
