@@ -161,9 +161,8 @@ std::vector<std::unique_ptr<Rule>> all_rules(const RuleServices& services) {
   rules.push_back(std::make_unique<JobRule>(
       JobServices{services.host, services.workspace, services.space, services.platform_name, services.blobs,
                   services.digests, services.runs, services.platform, TRAINMAKE_VERSION,
-                  [stored](const Target& target, const std::string& root, const Doing& doing) {
-                    return stored->check_stored(target, root, doing);
-                  },
+                  [stored](const Target& target, const std::string& root, const Doing& doing,
+                           const Listing* files) { return stored->check_stored(target, root, doing, files); },
                   [stored](const GivenTree& given) {
                     return stored->is_as_marked(given.store, given.mark, *given.files);
                   },

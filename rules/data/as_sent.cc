@@ -15,12 +15,14 @@ Result<bool> is_the_same(const StorePlace& place, const MirrorObject& object) {
 
 }  // namespace
 
-Result<std::string> first_not_as_sent(const StorePlace& place, const Mirror& mirror, bool all_are_needed) {
+Result<std::string> first_not_as_sent(const StorePlace& place, const Mirror& mirror, bool all_are_needed,
+                                      const std::function<void(std::string_view key)>& on_seen) {
   const std::vector<MirrorObject>& objects = mirror.objects;
   if (objects.empty() || objects.size() > kMostCompared) return std::string();
   enum class Seen : std::uint8_t { kGone, kFine, kDoubtful, kOther };
   std::vector<Seen> seen(objects.size(), Seen::kGone);
   TRY(place.list([&](std::string_view key, const StoredObject& there) {
+    if (on_seen) on_seen(key);
     const MirrorObject* object = find_object(mirror, key);
     if (object == nullptr) return;  // somebody else's
     const bool is_other_tag = !object->tag.empty() && !there.tag.empty() && object->tag != there.tag;

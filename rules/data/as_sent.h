@@ -2,7 +2,9 @@
 // with one list, which is a request for a thousand objects.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include "rules/data/place.h"
 
@@ -12,7 +14,9 @@ namespace trainmake {
 inline constexpr std::size_t kMostCompared = 10'000;
 
 // The key of an object that is not what was sent, by its size, and by its tag where that is known here; ""
-// when there is none. One that is gone counts where all are needed.
-Result<std::string> first_not_as_sent(const StorePlace& place, const Mirror& mirror, bool all_are_needed);
+// when there is none. One that is gone counts where all are needed. `on_seen` hears of every key that lies
+// there.
+Result<std::string> first_not_as_sent(const StorePlace& place, const Mirror& mirror, bool all_are_needed,
+                                      const std::function<void(std::string_view key)>& on_seen = nullptr);
 
 }  // namespace trainmake

@@ -381,10 +381,10 @@ Result<std::string> DataRule::foresee_store(const Target& target) {
   return place ? cat("store:", place->text()) : std::string();
 }
 
-Result<std::string> DataRule::check_stored(const Target& target, const std::string& root,
-                                           const Doing& doing) {
+Result<std::string> DataRule::check_stored(const Target& target, const std::string& root, const Doing& doing,
+                                           const Listing* files) {
   if (lies_in_store(services_.workspace, target)) return std::string(kListedMark);
-  return sync_.check(target, root, doing);
+  return sync_.check(target, root, doing, files);
 }
 
 // An earlier result is taken again only when what it left is still there.

@@ -36,8 +36,10 @@ class DataRule final : public Rule {
   // Where it will lie, as its artifact says, but for the content of a snapshot; "" in no store.
   Result<std::string> foresee_store(const Target& target);
   // Before a job is submitted that reads it in its store: an error unless it lies there as it was sent; and a
-  // mark of that, by which is_as_marked tells, once the job is over, whether it did so all the time.
-  Result<std::string> check_stored(const Target& target, const std::string& root, const Doing& doing);
+  // mark of that, by which is_as_marked tells, once the job is over, whether it did so all the time. Where it
+  // reads the whole folder, what lies there beside `files` is told.
+  Result<std::string> check_stored(const Target& target, const std::string& root, const Doing& doing,
+                                   const Listing* files = nullptr);
   Result<bool> is_as_marked(const std::string& address, std::string_view mark, const Listing& files) {
     return is_stored_as_marked(
         {services_.host, services_.workspace, services_.space, services_.store_rooms, services_.tally},

@@ -18,6 +18,34 @@ constexpr std::int64_t kComparedFor_ns = 10'000'000'000;
 // A snapshot has everything anew, and most of it lies in the one before.
 std::uint64_t worth_copying(const StorePlace& place) { return place.snapshot ? 1 : kWorthCopying; }
 
+bool has_key(const Listing& files, std::string_view key) {
+  const auto at =
+      std::lower_bound(files.begin(), files.end(), key,
+                       [](const ListedFile& file, std::string_view sought) { return file.key < sought; });
+  return at != files.end() && at->key == key;
+}
+
+// Objects that a job reads with its data, and that the data has no file for. A list comes in no order.
+struct Undeclared {
+  static constexpr std::size_t kMostNamed = 3;
+  std::size_t count = 0;
+  std::set<std::string> named;
+
+  void add(std::string_view key) {
+    ++count;
+    named.insert(quoted(key));
+    if (named.size() > kMostNamed) named.erase(std::prev(named.end()));
+  }
+  std::string told(const StorePlace& place, const std::string& label) const {
+    const std::vector<std::string> names(named.begin(), named.end());
+    return cat("A job reads all that lies in ", quoted(place.text()), ", also ", plural(count, "object"),
+               " that ", quoted(label), " has no file for: ", join(names, ", "),
+               count > kMostNamed ? cat(" and ", count - kMostNamed, " more") : "", ". Remove ",
+               count == 1 ? "it" : "them", " there, or give the data another `prefix`",
+               place.is_of_one_content ? "" : " or `snapshot = true`");
+  }
+};
+
 // Whether a folder gets its first key: only there can another target's place be.
 bool has_new_folder(const MirrorChange& changed, const Mirror& there) {
   if (there.target.empty()) return true;
@@ -309,18 +337,30 @@ Result<void> Sync::wait_for_readers(const StorePlace& place, const Target& targe
 }
 
 // Many jobs that are submitted together share one list.
-Result<std::string> Sync::not_as_sent(const StorePlace& place, const Ledger& ledger) {
+Result<std::string> Sync::not_as_sent(const StorePlace& place, const Ledger& ledger, const Target& target,
+                                      const Listing* files, const Doing& doing) {
   const std::lock_guard lock(comparing_);
   Compared& last = compared_[place.identity()];
   const std::int64_t now = services_.host.clock.steady_ns();
-  if (last.tag == ledger.tag() && now - last.at_ns < kComparedFor_ns) return std::string();
-  TRY_ASSIGN(std::string other, first_not_as_sent(place, ledger.mirror(), place.prune));
-  if (other.empty()) last = {ledger.tag(), services_.host.clock.steady_ns()};
+  const bool is_told = files == nullptr || last.others_were_told;
+  if (is_told && last.tag == ledger.tag() && now - last.at_ns < kComparedFor_ns) return std::string();
+  Undeclared undeclared;
+  TRY_ASSIGN(std::string other,
+             first_not_as_sent(place, ledger.mirror(), place.prune, [&](std::string_view key) {
+               if (files == nullptr || key.empty() || is_folder(key) || has_key(*files, key)) return;
+               undeclared.add(key);
+             }));
+  if (!other.empty()) return other;
+  if (undeclared.count != 0)
+    doing.events(
+        Message{target.label, undeclared.told(place, target.label.shortest_from(services_.workspace.here))});
+  last = {ledger.tag(), services_.host.clock.steady_ns(), files != nullptr};
   return other;
 }
 
 // One look at the manifest object, which is read only when it is another than we left, and one list.
-Result<std::string> Sync::check(const Target& target, const std::string& root, const Doing& doing) {
+Result<std::string> Sync::check(const Target& target, const std::string& root, const Doing& doing,
+                                const Listing* files) {
   TRY_ASSIGN(const std::optional<StorePlace> base, places_.place_of(target));
   if (!base) return std::string();
   const StorePlace place = base->of_content(root);
@@ -335,7 +375,7 @@ Result<std::string> Sync::check(const Target& target, const std::string& root, c
   if (is_as_left || (there && ledger->mirror().root == root && ledger->mirror().unsettled.empty())) {
     TRY_ASSIGN(is_emptied, is_taken_away(place, ledger->mirror()));
     if (!is_emptied) {
-      TRY_ASSIGN(other, not_as_sent(place, *ledger));
+      TRY_ASSIGN(other, not_as_sent(place, *ledger, target, files, doing));
       if (other.empty()) return mark_of(ledger->mirror(), ledger->tag());
     }
   }

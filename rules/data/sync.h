@@ -36,8 +36,10 @@ class Sync {
   Result<bool> holds(const StorePlace& base, const Target& target, const std::string& root, bool current,
                      Looks& looks);
   // The same, sure enough for a job to be submitted that reads it there: a mark of what lies there, or an
-  // error when that is something else. "" where it is in no store.
-  Result<std::string> check(const Target& target, const std::string& root, const Doing& doing);
+  // error when that is something else. "" where it is in no store. What lies among `files`, which are all
+  // that it has, is told: a job reads that, too.
+  Result<std::string> check(const Target& target, const std::string& root, const Doing& doing,
+                            const Listing* files);
 
  private:
   Result<Moved> make_so(const Subject& subject, const StorePlace& base, const Listing& listing,
@@ -53,7 +55,8 @@ class Sync {
   Result<bool> announce(Transfer& transfer, const StorePlace& place, const Target& target,
                         const Listing& listing, const MirrorChange& changed, const Ledger& ledger,
                         const Doing& doing);
-  Result<std::string> not_as_sent(const StorePlace& place, const Ledger& ledger);
+  Result<std::string> not_as_sent(const StorePlace& place, const Ledger& ledger, const Target& target,
+                                  const Listing* files, const Doing& doing);
 
   const DataServices& services_;
   DataPlaces& places_;
@@ -64,6 +67,7 @@ class Sync {
   struct Compared {
     std::string tag;  // of the manifest object
     std::int64_t at_ns = 0;
+    bool others_were_told = false;
   };
   std::map<std::string, Compared> compared_;  // places that were found as they were sent
 };

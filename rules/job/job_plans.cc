@@ -151,7 +151,9 @@ Result<void> JobPlans::check_stored(const Subject& subject, JobPlan& plan, const
   for (GivenTree& tree : plan.spec.data) {
     if (tree.store.empty() || !services_.check_stored) continue;
     const std::optional<TargetId> data = subject.graph.find(*parse_label(tree.label, ""));
-    TRY_ASSIGN(const std::string mark, services_.check_stored(subject.graph[*data], tree.identity, doing));
+    const Listing* const all = reads_there ? tree.files.get() : nullptr;
+    TRY_ASSIGN(const std::string mark,
+               services_.check_stored(subject.graph[*data], tree.identity, doing, all));
     if (reads_there) tree.mark = mark;
   }
   plan.provenance_json = with_marks(plan.provenance_json, plan.spec.data);

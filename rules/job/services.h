@@ -36,8 +36,10 @@ struct JobServices {
   Platform& platform;
   std::string version;
   // Whether a store has by now what `data`, whose tree is `root`, was when it was sent: an error says what
-  // else lies there, and a mark tells what does. For platforms whose jobs read stores.
-  std::function<Result<std::string>(const Target& data, const std::string& root, const Doing& doing)>
+  // else lies there, and a mark tells what does. For platforms whose jobs read stores. Where a job reads the
+  // whole folder, `files` are all that should lie there, and what else does is told.
+  std::function<Result<std::string>(const Target& data, const std::string& root, const Doing& doing,
+                                    const Listing* files)>
       check_stored = nullptr;
   // Whether what has that mark lay in its store all the time.
   std::function<Result<bool>(const GivenTree& given)> is_as_marked = nullptr;

@@ -102,6 +102,34 @@ class Replaced(OnMnist):
         self.assertEqual(place.make("job:mnist").finished["submitted"], 1)
         self.assertEqual(place.pull("job:mnist", "model.txt"), "3\n")
 
+    def told_by(self, place):
+        return place.ask("job:mnist").exits(0).err
+
+    def test_what_the_data_has_no_file_for_is_told_before_a_job_reads_it(self):
+        server = self.cloud("mnist-bucket")
+        place = self.project(server)
+        bucket = server.buckets["mnist-bucket"]
+        bucket["mnist/old.txt"] = b"100\n"
+        told = "A job reads all that lies in `reach/mnist`, also "
+        self.assert_told(self.told_by(place), "1 object that `data:mnist` has no file for: `old.txt`. Remove it there", told, "`snapshot = true`")
+        bucket.update({f"mnist/eval/{each}.txt": b"" for each in "abc"})
+        place.append("code/train.py", "print('new')\n")
+        self.assert_told(self.told_by(place), "also 4 objects that", "`eval/a.txt`, `eval/b.txt`, `eval/c.txt` and 1 more")
+        self.assertNotIn(told, self.told_by(place))
+        place.replace("TRAINFILE.lua", 'files = glob "data/**"', 'files = glob "data/**", snapshot = true')
+        place.append("code/train.py", "print('newer')\n")
+        self.assertNotIn(told, self.told_by(place))
+        self.assertEqual(len(server.jobs), 3)
+
+    def test_so_is_what_is_left_there_of_its_own(self):
+        server = self.cloud()
+        place = self.project(server)
+        place.replace("TRAINFILE.lua", 'files = glob "data/**"', 'files = glob "data/**", prune = false')
+        place.write("data/old.txt", "4\n")
+        self.assertNotIn("has no file for", self.told_by(place))
+        place.path("data/old.txt").unlink()
+        self.assert_told(self.told_by(place), "1 object that `data:mnist` has no file for: `old.txt`")
+
     def test_a_bucket_that_does_not_answer_then_is_asked_again(self):
         server = self.cloud()
         place, _ = self.held(server)

@@ -849,7 +849,7 @@ struct StoreWorld : JobWorld {
                          runs,
                          far,
                          "1",
-                         [this](const Target& data, const std::string& root, const Doing&) {
+                         [this](const Target& data, const std::string& root, const Doing&, const Listing*) {
                            checked.push_back(cat(data.label.text(), " ", root));
                            return is_as_sent ? Result<std::string>(mark) : fail(step_error("It is another"));
                          },
