@@ -1,10 +1,12 @@
 #include "rules/job/preflight.h"
 
 #include <algorithm>
+#include <list>
 #include <optional>
 
 #include "engine/base/text.h"
 #include "rules/job/distribution.h"
+#include "rules/job/placed_words.h"
 
 namespace trainmake {
 namespace {
@@ -74,10 +76,17 @@ Error no_such_data(const PlacedPath& path, const std::vector<GivenTree>& trees, 
                         : meant);
 }
 
-Result<void> check_placed(Listings& listings, const Subject& job, const std::string& shown) {
+Result<void> check_placed(Listings& listings, const Subject& job, const PlatformTraits& platform,
+                          const std::string& shown) {
   std::vector<PlacedUse> uses;
-  for (const char* attribute : {"solver", "snapshot", "args", "params", "command"}) {
+  for (const char* attribute : {"args", "params", "command"}) {
     if (const Value* value = job.target().find(attribute)) add_placed(attribute, *value, uses);
+  }
+  std::list<PlacedPath> words;
+  for (const char* attribute : {"solver", "snapshot"}) {
+    const Value* value = job.target().find(attribute);
+    const std::optional<PlacedPath> path = value != nullptr ? placed_word(platform, *value) : std::nullopt;
+    if (path && path->place == Place::kData) uses.push_back({attribute, &words.emplace_back(*path)});
   }
   if (uses.empty()) return {};
   TRY_ASSIGN(const std::optional<std::vector<GivenTree>> trees, trees_of(listings, job));
@@ -87,6 +96,28 @@ Result<void> check_placed(Listings& listings, const Subject& job, const std::str
     const bool there = path && std::any_of(trees->begin(), trees->end(),
                                            [&](const GivenTree& tree) { return lies_in(tree, *path); });
     if (!there) return fail(no_such_data(*use.path, *trees, shown).at(job.target().place_of(use.attribute)));
+  }
+  return {};
+}
+
+// Of the code all is known where nothing else of the image lies there.
+Result<void> check_in_code(const Subject& job, const Entry& entry, const PlatformTraits& platform,
+                           const std::string& shown) {
+  if (!entry.code) return {};
+  for (const char* attribute : {"solver", "snapshot"}) {
+    const Value* value = job.target().find(attribute);
+    const std::optional<PlacedPath> path = value != nullptr ? placed_word(platform, *value) : std::nullopt;
+    if (!path || path->place != Place::kCode) continue;
+    if (lies_in(*entry.code, path->rest) || may_have_more_code(job, platform, path->rest)) continue;
+    if (has_link_to(*entry.code, path->rest)) continue;
+    std::vector<std::string> keys;
+    for (const ListedFile& file : *entry.code) keys.push_back(file.key);
+    const std::string meant = did_you_mean(path->rest, keys);
+    return fail(user_error(cat("There is no ", quoted(path->rest), " among the code of ", quoted(shown)),
+                           meant.empty()
+                               ? "`code_dir` takes a path in the code, and `data_dir` one in the job's data"
+                               : meant)
+                    .at(job.target().place_of(attribute)));
   }
   return {};
 }
@@ -165,7 +196,10 @@ Result<void> check_platform(const JobServices& services, const Applicant& job, A
 Result<void> check_before(const JobServices& services, Listings& listings, PythonCheck& python,
                           const Subject& job, const Entry& entry) {
   const Target& target = job.target();
-  TRY(check_placed(listings, job, target.label.shortest_from(services.workspace.here)));
+  const PlatformTraits& platform = services.platform.traits;
+  const std::string shown = target.label.shortest_from(services.workspace.here);
+  TRY(check_placed(listings, job, platform, shown));
+  TRY(check_in_code(job, entry, platform, shown));
   if (!checks_syntax(target)) return {};
   if (!entry.starter || !is_read_by_python(*entry.starter)) return {};
   const std::string complaint = python.complaint(entry.source);

@@ -83,6 +83,32 @@ class Words(OnUai):
         self.assertEqual(self.command(server), "-u " + self.told_by_the_tool(place))
         self.assertEqual(place.pull("job:mnist", "model.txt"), "200\n")
 
+    def test_one_that_is_in_neither_is_told_before_anything_is_sent(self):
+        server, place = self.project("solver = SOLVER,")
+        lies = ('code_dir "lenet_solver.prototxt"', 'data_dir "lenet_solver.prototxt"', '"/data/data/lenet_solver.prototxt"', '"/data/lenet_solver.prototxt"',
+                '"lenet_solver.prototxt"', 'code_dir "data/lenet_solver.prototxt"', '"/opt/solver.prototxt"', '"/data/output/solver.prototxt"')
+        is_not = (('code_dir "lenet_solve.prototxt"', "among the code"), ('data_dir "no"', "in the data"), ('"/data/data/no"', "There is no `no` in the data"),
+                  ('"/data/no"', "There is no `no` among the code"), ('"lenet_solver.prototx"', "Did you mean `lenet_solver.prototxt`?"), ('"data/no"', "in the data"))
+        for word in lies:
+            place.write("TRAINFILE.lua", TRAINFILE % {"arch": CAFFE, "words": f"solver = {word},"})
+            place.ask("plan", "job:mnist").exits(0)
+        for word, told in is_not:
+            with self.subTest(word=word):
+                place.write("TRAINFILE.lua", TRAINFILE % {"arch": CAFFE, "words": f"solver = {word},"})
+                answer = place.ask("job:mnist").exits(2)
+                self.assert_told(answer, told, "TRAINFILE.lua:6")
+        self.assertEqual((server.buckets, server.jobs), ({}, {}))
+
+    def test_what_an_image_may_have_beside_the_code_is_not_known(self):
+        _, place = self.project('solver = "/data/mine/solver.prototxt",')
+        place.ask("plan", "job:mnist").exits(2)
+        whole = place.read("TRAINFILE.lua")
+        for base in ('base = "uhub.service.ucloud.cn/mine/caffe:1"', 'base = uai.base { arch = "caffe-1.0.0", internal = true }, run = { "mkdir /data/mine" }',
+                     'base = uai.base { arch = "caffe-1.0.0", internal = true }, files = { { srcs = glob "data/**", dest = "/data/mine" } }'):
+            with self.subTest(base=base):
+                place.write("TRAINFILE.lua", whole.replace('base = uai.base { arch = "caffe-1.0.0", internal = true }', base))
+                place.ask("plan", "job:mnist").exits(0)
+
     def test_an_edit_of_a_solver_costs_what_it_lies_among(self):
         for where, folder, value, cost, model in (("data_dir", "data", "0.5", (0, 1, 1), "2\n"), ("code_dir", "code", "0.25", (1, 0, 1), "2\n")):
             with self.subTest(where=where):
