@@ -177,8 +177,43 @@ bool ImageRule::is_code_alone(const Graph& graph, TargetId image) const {
   return services_.code_alone && !is_wanted_itself(graph, image);
 }
 
+// Told before anything is fetched for another variant, in which no job of this run would be.
+std::vector<std::pair<Error, Label>> ImageRule::lacking_variant(const Graph& graph) const {
+  std::vector<std::pair<Error, Label>> errors;
+  if (services_.variant.empty()) return errors;
+  std::set<TargetId> images;
+  for (const Target& target : graph.targets) {
+    for (const Dependency& need : target.needs) {
+      if (target.label.kind == "job" && need.attribute == "image") images.insert(need.target);
+    }
+  }
+  for (const TargetId id : images) {
+    const Target& image = graph[id];
+    const auto editions = editions_of(image);  // what is wrong with them is told when it is described
+    if (!editions) continue;
+    const auto is_fine = [&](const Edition& edition) {
+      return edition.variant.empty() || edition.variant == services_.variant;
+    };
+    if (std::any_of(editions->begin(), editions->end(), is_fine)) continue;
+    const bool is_chosen = image.find("variants") != nullptr;
+    const bool is_cpu = services_.variant == "cpu";
+    errors.emplace_back(
+        user_error(
+            cat(quoted(image.label.shortest_from(services_.workspace.here)), " has no variant ",
+                quoted(services_.variant)),
+            cat("It has ", quoted(editions->front().variant), ". Give it `base = { ", services_.variant,
+                " = \"...\", ... }`", is_cpu ? ", or `cpu = true` in its `uai.base`" : "",
+                is_chosen ? cat(", and name ", quoted(services_.variant), " in its `variants`") : "",
+                "; `trainmake run --local` without `--container` needs no image"))
+            .at(image.place_of(is_chosen ? "variants" : "base")),
+        image.label);
+  }
+  return errors;
+}
+
 std::vector<std::pair<Error, Label>> ImageRule::before_run(const Graph& graph, const EventSink& events) {
   is_run_ = true;
+  if (auto errors = lacking_variant(graph); !errors.empty()) return errors;
   bool makes_any = !services_.code_alone;
   for (TargetId id = 0; id < graph.targets.size() && !makes_any; ++id)
     makes_any = graph[id].label.kind == "image" && is_wanted_itself(graph, id);

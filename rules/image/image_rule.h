@@ -56,6 +56,7 @@ class ImageRule final : public Rule {
                                const std::stop_token& stop);
 
  private:
+  std::vector<std::pair<Error, Label>> lacking_variant(const Graph& graph) const;
   Result<bool> runs_steps(const Subject& subject);
   bool is_code_alone(const Graph& graph, TargetId image) const;
   Result<void> count(const LayerSource& source, const ImagePlace& place, const PushedBlobs& pushed,

@@ -37,6 +37,22 @@ class AtUhub(OnUai):
         self.assert_nothing_ran(place.make("image:i"))
 
 
+    def test_a_variant_that_the_image_has_not_is_told_before_anything_is_fetched(self):
+        server = self.cloud()
+        push_base(server.hub, "uaishare/gpu_uaitrain_ubuntu-16.04_python-3.6.2_pytorch-0.2.0", "v1.0")
+        place = self.place({"code/main.py": "", "TRAINSPACE.lua": TRAINSPACE, "TRAINFILE.lua": '''
+            code "c" { srcs = glob "code/**", main = "main.py" }
+            image "i" { code = "code:c", base = uai.base { arch = "pytorch-0.2.0" } }
+            job "j" { image = "image:i", resources = { node_type = "1-P40", hours = 1 } }
+        '''})
+        self.connect(place, server)
+        words = ("run", "--local", "--container", "--variant", "cpu", "job:j")
+        self.assert_told(place.ask(*words).exits(2), "TRAINFILE.lua:3", "`image:i` has no variant `cpu`", "It has `gpu`", "`cpu = true` in its `uai.base`", "without `--container`")
+        self.assertFalse([each for each in server.requests if "uaishare" in str(each)])
+        self.assertFalse(place.path("TRAINFILE.lock").exists())
+        place.replace("TRAINFILE.lua", 'uai.base {', 'uai.base { cpu = true,')
+        self.assertNotIn("no variant", place.ask(*words).err)
+
     def test_of_bases_of_ones_own_the_other_need_not_be_there(self):
         server = self.cloud()
         push_base(server.hub, "mine/on-gpus", "1")
