@@ -166,6 +166,7 @@ Result<void> JobRule::preflight(const Subject& subject) {
 Result<void> JobRule::check_lacks(const Subject& subject, const Applicant& job, const Entry& entry) {
   const Label& label = subject.target().label;
   auto ready = check_known_program(services_, subject, entry);
+  if (ready) ready = check_paid_variant(services_, subject);
   // They are of who runs it: a plan, which others make too, has no need of them.
   if (ready && asking_ == Asking::kPlatform) {
     auto secrets =

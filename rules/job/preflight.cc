@@ -193,6 +193,28 @@ Result<void> check_platform(const JobServices& services, const Applicant& job, A
   return {};
 }
 
+Result<void> check_paid_variant(const JobServices& services, const Subject& job) {
+  if (!services.platform.traits.pulls_images) return {};
+  const Target& image = job.graph[image_of(job.target())->target];
+  const Value* base = image.find("base");
+  if (base == nullptr || base->table() == nullptr || image.boolean_or("push_cpu", false)) return {};
+  std::vector<std::string> variants = image.strings("variants");
+  if (variants.empty()) {
+    for (const auto& [name, reference] : base->table()->fields) variants.push_back(name);
+  }
+  if (variants != std::vector<std::string>{"cpu"}) return {};
+  const std::string& here = services.workspace.here;
+  return fail(
+      user_error(
+          cat(quoted(image.label.shortest_from(here)), " has the variant `cpu` alone, and machines of ",
+              quoted(services.platform_name), " have accelerators, which are paid for"),
+          cat("`trainmake run --local --container --variant cpu ",
+              shell_word(job.target().label.shortest_from(here)),
+              "` tries it on this machine; give the image a variant `gpu`, or `push_cpu = true`, with "
+              "which it runs there as it is"))
+          .at(image.place_of(image.find("variants") != nullptr ? "variants" : "base")));
+}
+
 Result<void> check_before(const JobServices& services, Listings& listings, PythonCheck& python,
                           const Subject& job, const Entry& entry) {
   const Target& target = job.target();

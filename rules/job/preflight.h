@@ -23,6 +23,9 @@ Applicant applicant_of(const JobSpec& spec);
 // Whether the platform could run it, and has a place for all that it is given.
 Result<void> check_platform(const JobServices& services, const Applicant& job, Asking asking);
 
+// Whether its image has a variant for the machines that it would be paid for on.
+Result<void> check_paid_variant(const JobServices& services, const Subject& job);
+
 // All that is wrong, as one error; several are told apart by each_of.
 Result<void> check_before(const JobServices& services, Listings& listings, PythonCheck& python,
                           const Subject& job, const Entry& entry);

@@ -53,6 +53,21 @@ class AtUhub(OnUai):
         place.replace("TRAINFILE.lua", 'uai.base {', 'uai.base { cpu = true,')
         self.assertNotIn("no variant", place.ask(*words).err)
 
+    def test_no_job_is_paid_for_in_an_image_for_processors_unless_that_is_said(self):
+        server = self.cloud()
+        push_base(server.hub, "uaishare/cpu_uaitrain_ubuntu-14.04_python-2.7.6_caffe-1.0.0", "v1.0")
+        place = self.place({"code/main.py": "", "TRAINSPACE.lua": TRAINSPACE, "TRAINFILE.lua": '''
+            code "c" { srcs = glob "code/**", main = "main.py" }
+            image "i" { code = "code:c", base = uai.base { arch = "caffe-1.0.0" }, variants = { "cpu" } }
+            job "j" { image = "image:i", resources = { node_type = "1-P40", hours = 1 } }
+        '''})
+        self.connect(place, server)
+        self.assert_told(place.ask("job:j").exits(2), "TRAINFILE.lua:3", "`image:i` has the variant `cpu` alone", "`push_cpu = true`", "--variant cpu job:j`")
+        self.assertEqual((server.jobs, place.runs()), ({}, []))
+        place.replace("TRAINFILE.lua", 'variants', 'push_cpu = true, variants')
+        place.make("job:j")
+        self.assertEqual(len(server.jobs), 1)
+
     def test_of_bases_of_ones_own_the_other_need_not_be_there(self):
         server = self.cloud()
         push_base(server.hub, "mine/on-gpus", "1")
