@@ -80,6 +80,19 @@ std::string told_place(const PackContext& context, const std::string& to) {
              " lies among it and is none of it");
 }
 
+// Whoever names `tags` knows what the image is called.
+void tell_tag(const Session& session, const Graph& graph, const Target& job, const PackOrder& order) {
+  const auto need = std::find_if(job.needs.begin(), job.needs.end(),
+                                 [](const Dependency& each) { return each.attribute == "image"; });
+  const Target& image = graph[need->target];
+  if (!image.strings("tags").empty()) return;
+  const std::string label = session.shown(image.label);
+  write_stderr(cat("These files call the image ",
+                   quoted(cat(order.registry, "/", order.image, ":", order.tag)),
+                   ", as the tools did, and `trainmake ", shell_word(label), "` sends it as `latest`: give ",
+                   quoted(label), " `tags = { \"", order.tag, "\" }` to have it called so there, too\n"));
+}
+
 void report(const Session& session, const Target& job, const std::vector<PackedFile>& files,
             const PackContext& context, const PackOrder& order, const std::vector<std::string>& mistakes) {
   const std::string to = *session.line().value("--to");
@@ -126,6 +139,7 @@ Result<int> export_command(const Call& call) {
   const std::vector<std::string> mistakes = pack_mistakes(order);
   for (const std::string& mistake : mistakes)
     write_stderr(cat("UAI-Train's own tools get this wrong: ", mistake, "\n"));
+  tell_tag(session, loaded.graph, *job, order);
   for (const std::string& part : order.left_out) write_stderr(cat("Not in these files: ", part, "\n"));
   const std::vector<PackedFile> files = pack_files(order, dialect);
   TRY(write_packed(call, to, files, context));

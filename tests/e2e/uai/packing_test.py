@@ -63,6 +63,10 @@ class Packing(Story):
         self.assert_told(self.export(place).exits(0).out, "/data/mnist_summary.py --from=/data/data/x --lr=0.1 -v\n", "demo/tf-mnist:v2 ")
         self.assert_told(place.read("packed/uaitrain.Dockerfile"), ":v1.0\nRUN pip install nltk\nADD ././code/ /data/\n")
 
+    def test_a_tag_that_the_image_has_not_is_told(self):
+        self.assert_told(self.export(self.caffe()).exits(0).err, "`demo/caffe-mnist:uaitrain`", "`trainmake image:caffe-mnist` sends it as `latest`", '`tags = { "uaitrain" }`')
+        self.assertNotIn("latest", self.export(self.project(of_image=', tags = { "uaitrain" }')).exits(0).err)
+
     def test_for_processors_alone_there_is_no_other_image(self):
         place = self.project(of_image=', variants = { "cpu" }', of_base=", cpu = true")
         self.assertNotIn("GPU", self.export(place).exits(0).out)
