@@ -5,6 +5,7 @@
 
 #include "engine/base/text.h"
 #include "engine/cli/live_run.h"
+#include "rules/job/platforms/uai/uai_choice.h"
 
 namespace trainmake {
 namespace {
@@ -37,6 +38,15 @@ Error unknown(const std::string& word, const std::vector<Run>& runs, std::string
   for (const Run& run : runs) names.push_back(run.id);
   if (hint.empty()) hint = did_you_mean(word, names);
   return user_error(cat("There is no run ", quoted(word)), hint.empty() ? std::string(kForms) : hint);
+}
+
+// Others start jobs there, too, whose ids are all that a person may have.
+bool has_uai(Session& session) {
+  const Result<const Space*> space = session.space();
+  if (!space) return false;
+  const std::vector<std::string> names = (*space)->names("platform");
+  return std::any_of(names.begin(), names.end(),
+                     [&](const std::string& name) { return is_uai(*(*space)->find("platform", name)); });
 }
 
 Error never_ran(const Label& label, const std::vector<Run>& runs, std::string_view here) {
@@ -96,7 +106,17 @@ Result<Run> run_of_id(State& state, const std::string& start, std::string_view h
 }
 
 Result<Run> find_run(Session& session, const std::string& word, WhichRun which) {
-  if (!is_label_like(word)) return run_of_id(session.state(), word, session.here());
+  if (!is_label_like(word)) {
+    auto run = run_of_id(session.state(), word, session.here());
+    if (!run && run.error().hint == kForms && !word.empty() && has_uai(session))
+      run.error().hint =
+          cat("A run of this workspace is named by its label, its id or a start of that, or "
+              "the platform's id of its job, and `trainmake runs` lists them; a job on "
+              "UAI-Train that others started is shown by `trainmake uai list`, and ended by "
+              "`trainmake uai stop ",
+              shell_word(word), "`");
+    return run;
+  }
   TRY_ASSIGN(const std::vector<Pattern> patterns, session.requests({word}));
   if (!patterns.front().is_label())
     return fail(user_error(cat("One run is wanted, and ", quoted(word), " may name many"),

@@ -107,6 +107,8 @@ class Console(OnUai):
         server, place = self.project()
         self.assert_told(place.ask("stop", "job:a").exits(2), "There is no command `stop`", "It is `trainmake cancel` here")
         self.assert_told(place.ask("uai", "remove", "nobody").exits(2), "There is no run `nobody`", "its label, its id or a start of that, or the platform's id")
+        for words in (("logs",), ("show",), ("pull",), ("cancel",)):
+            self.assert_told(place.ask(*words, "uaitrain-others").exits(2), "There is no run `uaitrain-others`", "`trainmake uai list`", "`trainmake uai stop uaitrain-others`")
         self.assert_told(place.ask("help", "uai").exits(0).out, "| `stop` | `trainmake cancel RUN`", "trainmake uai bill|list|stop|rename|memo|remove", "What of a job becomes what")
         self.assert_told(place.ask("uai", "bill", "--since", "7").exits(2), "`7` has no unit", "As `7d`, of days")
         self.assert_told(place.ask("uai", "remov", "job:a").exits(2), "Did you mean `remove`?")
