@@ -1,9 +1,11 @@
 // `pull`: a run's outputs as files, each verified as it is copied.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
+#include "engine/cli/find_run.h"
 #include "engine/cli/finish_run.h"
 #include "engine/cli/live_run.h"
 #include "engine/cli/pull_all.h"
@@ -88,6 +90,19 @@ void write_pulled(const Session& session, const Run& run, const std::string& to,
     write_stdout(cat(printable(path_join(to, output.path)), "  ", human_bytes(output.bytes), "\n"));
 }
 
+// The label's result is of its last run, wherever that was.
+Result<void> tell_of_other_platform(Session& session, const std::string& word, const Run& run) {
+  if (!is_label_like(word) || run.status != RunStatus::kSucceeded) return {};
+  TRY_ASSIGN(const std::vector<Run> runs, session.state().all());  // the newest first
+  const auto other = std::find_if(runs.begin(), runs.end(), [&](const Run& each) {
+    return each.label == run.label && each.platform != run.platform && each.status == RunStatus::kSucceeded;
+  });
+  if (other == runs.end()) return {};
+  write_stderr(cat("this is of run ", run.id, " on platform ", quoted(run.platform), "; of ",
+                   quoted(other->platform), " `trainmake pull ", other->id, "` brings what was left\n"));
+  return {};
+}
+
 }  // namespace
 
 Result<int> pull_command(const Call& call) {
@@ -105,6 +120,7 @@ Result<int> pull_command(const Call& call) {
   for (const std::string& word : words) {
     TRY_ASSIGN(Run run, find_settled_run(session, word, call.stop));
     TRY(tell_of_later_failure(session, word, run));
+    TRY(tell_of_other_platform(session, word, run));
     if (run.status == RunStatus::kSucceeded && !run.reusable)
       write_stderr(
           cat("run ", run.id, " is no result of ", session.shown(run.label), ": ", run.reason, "\n"));

@@ -23,6 +23,18 @@ class Pulled(OnMnist):
         place.ask("pull", "job:mnist", "--all", "--to", "all", "--overwrite").exits(0)
         self.assertEqual(place.read("all/model.txt"), "3\n")
 
+    def test_of_which_platform_an_output_is_is_told_where_several_have_one(self):
+        server = self.cloud()
+        place = self.project(server)
+        place.replace("TRAINFILE.lua", '"/data/data/lenet_solver.prototxt"', 'data_dir "lenet_solver.prototxt"')
+        place.make("job:mnist")
+        there = place.runs()[0]["run"]
+        self.assertEqual(place.ask("pull", "job:mnist").exits(0).err, "")
+        place.ask("run", "--local", "job:mnist").exits(0)
+        here = place.runs()[0]["run"]
+        self.assert_told(place.ask("pull", "job:mnist").exits(0).err, f"this is of run {here} on platform `local`; of `uai` `trainmake pull {there}` brings")
+        self.assertEqual(place.ask("pull", there).exits(0).err, "")
+
     def test_a_failed_run_has_left_something_too(self):
         server = self.cloud()
         place = self.project(server)
