@@ -138,6 +138,9 @@ Result<std::vector<std::string>> missing_in(FileSystem& files, const std::string
   }
   if (project.registry.empty() && project.packed_image.empty())
     missing.push_back(cat("`registry` in ", kTrainspace));
+  const bool has_base =
+      !project.packed_image.empty() || !project.cpu_base.empty() || !project.gpu_base.empty();
+  if (!has_base && project.arch.empty()) missing.push_back(cat("`arch` of `uai.base` in ", kTrainfile));
   if (!text.names_place) missing.push_back(cat("`bucket` in ", kTrainspace));
   return missing;
 }

@@ -91,6 +91,10 @@ class Importing(Story):
         place.write("data/lenet_solver.prototxt", "")
         place.ask("plan", "job:caffe-mnist", env={"UCLOUD_PUBLIC_KEY": "x", "UCLOUD_PRIVATE_KEY": "y"}).exits(0)
 
+    def test_so_is_what_the_image_is_of(self):
+        missing = self.place().ask("import", "uai", "python caffe_tool.py pack --uhub_registry=demo", "--json").exits(0).only["missing"]
+        self.assertIn("`arch` of `uai.base` in TRAINFILE.lua", missing)
+
     def test_what_the_tools_did_beside_is_another_command_here(self):
         for what, here in (("stop", "`trainmake uai stop ID`"), ("bill", "`trainmake uai bill`"), ("log", "`trainmake logs RUN`")):
             self.assert_told(self.place().ask("import", "uai", f"caffe_tool.py {what} --job_id=x").exits(2), here)
