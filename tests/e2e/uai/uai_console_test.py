@@ -95,6 +95,12 @@ class Console(OnUai):
             self.assert_told(place.ask("uai", "stop", name(run)).exits(0).err, f"asked to stop run {run['run']} of {job}, `{run['job']}`")
             eventually(lambda: server.jobs[run["job"]].state == "Stopped", "it goes on")
 
+        place.ask("--platform", "uai", "job:a", "--force", "--no-wait").exits(0)
+        run = place.runs("//job:a")[0]
+        place.replace("TRAINSPACE.lua", 'platform "uai"', 'platform "ucloud"')
+        place.ask("uai", "stop", run["job"], "--platform", "ucloud").exits(0)
+        eventually(lambda: server.jobs[run["job"]].state == "Stopped", "it goes on")
+
     def test_a_service_that_takes_long_to_answer_is_told_of(self):
         server, place = self.project()
         server.trouble = lambda action, _: time.sleep(6)
@@ -115,7 +121,9 @@ class Console(OnUai):
         self.assert_told(place.ask("uai", "rename", "job:a").exits(2), "takes 2 words, got 1", "trainmake uai rename job:mnist")
         self.assert_told(place.ask("uai", "rename", "job:a", "no name").exits(3), "[230] invalid job name")
         place.ask("--platform", "local", "job:a").exits(0)
-        self.assert_told(place.ask("uai", "memo", "job:a", "x").exits(2), "was on platform `local`")
+        here = place.runs()[0]["run"]
+        self.assert_told(place.ask("uai", "memo", here, "x").exits(2), f"Run {here} was on platform `local`, which is no UAI-Train")
+        self.assert_told(place.ask("uai", "memo", "job:a", "x").exits(0).err, "of job:a has the memo `x`")
         server.trouble = lambda action, _: (520, f"balance of {PRIVATE} is low")
         self.assert_told(place.ask("uai", "bill").exits(3), "[520] balance of *** is low")
         place.write("TRAINSPACE.lua", "")
