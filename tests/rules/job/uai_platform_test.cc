@@ -108,7 +108,7 @@ TEST(UaiPlatform, AJobThatWasAskedForBeforeIsWaitedForAndNotAskedForTwice) {
   UaiWorld world(clock);
   world.uai.losing[kCreate] = true;
   world.uai.hide_new = true;
-  const JobSpec spec = UaiWorld::spec(1, "true");
+  const JobSpec spec = UaiWorld::spec(1, "sleep 3");  // what is done is on the list
   const auto lost = world.platform.submit(spec, {});
   ASSERT_FALSE(lost);
   EXPECT_EQ(lost.error().blame, Blame::kRemote);
@@ -153,7 +153,7 @@ TEST(UaiPlatform, AWaitForAnotherCallsJobEndsWhenItIsStopped) {
   UaiWorld world(clock);
   world.uai.losing[kCreate] = true;
   world.uai.hide_new = true;
-  const JobSpec spec = UaiWorld::spec(1, "true");
+  const JobSpec spec = UaiWorld::spec(1, "sleep 3");  // what is done is on the list
   ASSERT_FALSE(world.platform.submit(spec, {}));
   std::stop_source stop;
   world.uai.heard = [&](const std::string& action) {
