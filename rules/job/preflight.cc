@@ -113,11 +113,13 @@ Result<void> check_in_code(const Subject& job, const Entry& entry, const Platfor
     std::vector<std::string> keys;
     for (const ListedFile& file : *entry.code) keys.push_back(file.key);
     const std::string meant = did_you_mean(path->rest, keys);
-    return fail(user_error(cat("There is no ", quoted(path->rest), " among the code of ", quoted(shown)),
-                           meant.empty()
-                               ? "`code_dir` takes a path in the code, and `data_dir` one in the job's data"
-                               : meant)
-                    .at(job.target().place_of(attribute)));
+    return fail(
+        user_error(cat("There is no ", quoted(path->rest), " among the code of ", quoted(shown)),
+                   meant.empty()
+                       ? "`code_dir` takes a path in the code, and `data_dir` one in the job's data; of one "
+                         "that the job writes itself `args` can tell it"
+                       : meant)
+            .at(job.target().place_of(attribute)));
   }
   return {};
 }

@@ -24,7 +24,8 @@ std::map<std::string, What> what_is_kept(const std::vector<Run>& runs, std::size
   std::set<Label> seen;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const Run& run = runs[i];
-    const bool is_latest = seen.insert(run.label).second;
+    const bool came_to_nothing = run.status == RunStatus::kCancelled || run.status == RunStatus::kLost;
+    const bool is_latest = !came_to_nothing && seen.insert(run.label).second;
     const bool may_be_taken = is_latest && is_misnamed(run) && run.ended_ns >= young_ns;
     kept[run.id] = !is_over(run.status) || may_be_taken ? What::kAll : i < logs ? What::kLog : What::kNothing;
   }
