@@ -140,6 +140,10 @@ Result<std::vector<Run>> State::all() { return inside_->read(all_runs); }
 
 Result<std::vector<Run>> State::in_flight() { return inside_->read(runs_in_flight); }
 
+Result<std::vector<Run>> State::in_flight(const Label& label) {
+  return inside_->read([&](Database& database) { return runs_in_flight_of(database, label.text()); });
+}
+
 Result<Curves> State::curves(std::string_view id) {
   return inside_->read([&](Database& database) { return curves_of(database, id); });
 }

@@ -47,6 +47,7 @@ class State final : public Memory, public Runs {
   Result<std::vector<Run>> all() override;
   Result<int> next_attempt(const Label& label, const Fingerprint& fingerprint) override;
   Result<std::vector<Run>> in_flight() override;
+  Result<std::vector<Run>> in_flight(const Label& label) override;
   Result<Curves> curves(std::string_view id) override;
 
   Result<std::uint64_t> generation() override;

@@ -499,6 +499,15 @@ Result<std::vector<Run>> runs_in_flight(Database& database) {
   return runs_from(database, std::move(statement));
 }
 
+Result<std::vector<Run>> runs_in_flight_of(Database& database, std::string_view label) {
+  TRY_ASSIGN(Statement statement,
+             database.prepare(
+                 "SELECT " TM_RUN_COLUMNS
+                 "WHERE r.label = ? AND +r.status IN ('queued', 'running', 'unknown') " TM_NEWEST_FIRST));
+  statement.text(label);
+  return runs_from(database, std::move(statement));
+}
+
 Result<Curves> curves_of(Database& database, std::string_view run) {
   TRY_ASSIGN(Statement statement, database.prepare("SELECT name, points FROM run_curves WHERE run = ?"));
   statement.text(run);

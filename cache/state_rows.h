@@ -58,6 +58,7 @@ Result<std::vector<Run>> runs_of(Database& database, std::string_view label);
 Result<int> next_attempt_of(Database& database, std::string_view label, const Fingerprint& fingerprint);
 Result<std::vector<Run>> all_runs(Database& database);
 Result<std::vector<Run>> runs_in_flight(Database& database);
+Result<std::vector<Run>> runs_in_flight_of(Database& database, std::string_view label);
 Result<Curves> curves_of(Database& database, std::string_view run);
 
 }  // namespace trainmake

@@ -61,17 +61,15 @@ std::vector<Run> live(Session& session, std::vector<Run> runs, const Patience& p
   return runs;
 }
 
-Result<std::optional<Run>> run_in_flight(Session& session, const Label& label,
-                                         const Fingerprint& fingerprint) {
-  TRY_ASSIGN(const std::vector<Run> runs, session.state().of(label, fingerprint));
-  const auto found =
-      std::find_if(runs.begin(), runs.end(), [](const Run& run) { return !is_over(run.status); });
-  if (found == runs.end()) return std::optional<Run>();
-  TRY_ASSIGN(Platform * platform, platform_of(session, *found));
-  const Result<JobStatus> status = platform->poll(JobHandle::of(*found));
+Result<std::optional<Run>> run_in_flight(Session& session, const Label& label, const Manifest& manifest) {
+  TRY_ASSIGN(const std::vector<Run> runs, session.state().in_flight(label));
+  std::optional<Run> run = run_to_take_up(runs, manifest);
+  if (!run) return run;
+  TRY_ASSIGN(Platform * platform, platform_of(session, *run));
+  const Result<JobStatus> status = platform->poll(JobHandle::of(*run));
   // What never came to be there, or is lost, is started again.
   const bool is_gone = status && (!status->known || status->status == RunStatus::kLost);
-  return is_gone ? std::optional<Run>() : *found;
+  return is_gone ? std::optional<Run>() : std::move(run);
 }
 
 Result<bool> follow_log(Session& session, const Run& run, const std::function<void(std::string_view)>& sink,

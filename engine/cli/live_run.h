@@ -23,9 +23,8 @@ Patience patience_of_looking(std::stop_token stop);
 Run live(Session& session, Run run, const Patience& patience = {});
 std::vector<Run> live(Session& session, std::vector<Run> runs, const Patience& patience = {});
 
-// The run that a step of this fingerprint takes up in place of starting one. REQUIRES: session.open_state.
-Result<std::optional<Run>> run_in_flight(Session& session, const Label& label,
-                                         const Fingerprint& fingerprint);
+// The run that a job's step takes up in place of starting one. REQUIRES: session.open_state.
+Result<std::optional<Run>> run_in_flight(Session& session, const Label& label, const Manifest& manifest);
 
 // Gives `sink` all that the run printed, and what it goes on to print until it is over. False when it was
 // left before.

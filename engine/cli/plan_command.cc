@@ -35,7 +35,7 @@ Result<void> find_in_flight(Session& session, Planned& planned) {
     const PlannedStep& step = planned.plan.steps[id];
     if (!step.may_run() || !step.description.certain || step.description.work.jobs == 0) continue;
     TRY_ASSIGN(const std::optional<Run> run,
-               run_in_flight(session, planned.graph[id].label, step.fingerprint));
+               run_in_flight(session, planned.graph[id].label, step.description.manifest));
     if (run) planned.in_flight.emplace(id, run->id);
   }
   return {};

@@ -68,6 +68,7 @@ class Runs {
   virtual Result<std::vector<Run>> all() = 0;
   // Those that are not over, the newest first. Costs nothing that grows with the history.
   virtual Result<std::vector<Run>> in_flight() = 0;
+  virtual Result<std::vector<Run>> in_flight(const Label& label) = 0;
   virtual Result<Curves> curves(std::string_view id) = 0;
 };
 

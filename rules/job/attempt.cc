@@ -246,6 +246,7 @@ Result<void> Attempt::conclude() {
   }
   TRY(keep_checkpoint());
   TRY(check_data());
+  promise();
   return remember_end();
 }
 
@@ -253,11 +254,13 @@ Result<bool> Attempt::keep_late() {
   run_.status = RunStatus::kSucceeded;
   run_.reason.clear();
   TRY(keep_result());
+  promise();
   return run_.status == RunStatus::kSucceeded;
 }
 
 Result<void> Attempt::remember_end() {
   TRY(remember());
+  if (is_taken_over_) return {};  // and what it left is looked for
   std::vector<std::string> stored;
   for (const RunOutput& output : run_.outputs) stored.push_back(output.path);
   // Its result is safe: what cannot be tidied up now is left to gc.
@@ -283,8 +286,13 @@ Result<std::string> Attempt::told_left(const LeftFiles& left) {
                         [&](const auto& output) { return path_below(path, output.second).has_value(); });
   });
   if (left_nothing_) return std::string("; its output folder is empty");
-  return cat("; in its output folder ", paths.size() == 1 ? "is " : "are ", names_of(paths),
-             ": once `outputs` names what is there, it is taken without another run");
+  promise_ = "; once `outputs` names what is there, it is taken without another run";
+  return cat("; in its output folder ", paths.size() == 1 ? "is " : "are ", names_of(paths));
+}
+
+// Said where it is kept: of what is a result.
+void Attempt::promise() {
+  if (run_.reusable) run_.reason += promise_;
 }
 
 Result<void> Attempt::keep_result() {
@@ -362,9 +370,18 @@ Result<void> Attempt::check_files() {
   return {};
 }
 
+// One that was taken over, for it is declared with other outputs since, is remembered by whoever did that.
 Result<void> Attempt::remember() {
   Result<void> put;
-  doing_.on_owner([&] { put = services_.runs.put(run_); });
+  doing_.on_owner([&] {
+    const auto known = services_.runs.get(run_.id);
+    if (!known)
+      put = fail(known.error());
+    else if (*known && (*known)->fingerprint != run_.fingerprint)
+      is_taken_over_ = true;
+    else
+      put = services_.runs.put(run_);
+  });
   return put;
 }
 

@@ -74,6 +74,7 @@ class Attempt {
   std::string again() const;
   Result<LeftFiles> left_files(std::vector<std::string> also) const;
   Result<std::string> told_left(const LeftFiles& left);
+  void promise();
   Result<void> keep_result();
   Result<void> keep_checkpoint();
   Result<void> check_data();
@@ -88,6 +89,7 @@ class Attempt {
   std::optional<std::vector<GivenTree>> given_;
   Run run_;
   bool had_ended_ = false;
+  bool is_taken_over_ = false;
   bool left_nothing_ = false;
   bool left_other_names_ = false;
   bool is_first_ = true;  // the platform knew nothing of it
@@ -95,6 +97,7 @@ class Attempt {
   std::int64_t watched_since_ns_ = 0;
   std::chrono::milliseconds pause_;
   std::string advice_;          // how to keep that from happening
+  std::string promise_;         // of what lies there under other names
   std::optional<Sight> sight_;  // of the data in place, from before it was started
   Redactor redactor_;
   LogLines lines_;

@@ -42,17 +42,6 @@ void tell_without_effect(const Target& job, const JobServices& services, const D
 
 constexpr int kMostAskedFor = 8;  // of runs that failed: the platform is asked how each ended
 
-bool is_same_but_for_outputs(const Manifest& before, const Manifest& now) {
-  const auto others = [](const Manifest& manifest) {
-    std::vector<ManifestLine> lines = manifest.lines();
-    std::erase_if(lines, [](const ManifestLine& line) {
-      return line.section == Section::kAttr && line.name.starts_with("outputs.");
-    });
-    return lines;
-  };
-  return others(before) == others(now);
-}
-
 }  // namespace
 
 Courses::Courses(const JobServices& services, Listings& listings)
@@ -117,6 +106,9 @@ class Courses::Course : public std::enable_shared_from_this<Courses::Course> {
   Result<void> find_checkpoint();
   void resume_from(std::optional<Checkpoint> checkpoint);
   Result<void> settle_checkpoint(const Run& run);
+  Run as_declared(Run run) const;
+  Result<void> put(const Run& run);
+  Result<void> take_over();
   Result<std::optional<Run>> lacking_outputs_alone();
   Result<std::optional<Done>> keep_late();
   // Asked to try again, a trouble with what an earlier one left is no reason not to.
@@ -196,6 +188,33 @@ Result<void> Courses::Course::settle_checkpoint(const Run& run) {
   return {};
 }
 
+// Of the job as it is now, with its `outputs`.
+Run Courses::Course::as_declared(Run run) const {
+  run.manifest = description_.manifest;
+  run.fingerprint = run.manifest.fingerprint();
+  run.provenance_json = with_outputs(run.provenance_json, plan_.spec.outputs);
+  return run;
+}
+
+Result<void> Courses::Course::put(const Run& run) {
+  Result<void> put;
+  doing_.on_owner([&] { put = courses_.services_.runs.put(run); });
+  return put;
+}
+
+// A job that goes on is not begun beside itself because something else of what it leaves is to be kept.
+Result<void> Courses::Course::take_over() {
+  std::optional<Result<std::vector<Run>>> runs;
+  doing_.on_owner([&] { runs = courses_.services_.runs.in_flight(subject_.target().label); });
+  if (!*runs) return fail(std::move(*runs).error());
+  std::optional<Run> run = run_to_take_up(**runs, description_.manifest);
+  if (!run || run->fingerprint == doing_.fingerprint) return {};
+  doing_.events(Message{run->label, cat("Run ", run->id,
+                                        " was begun with other `outputs`, and is this job all "
+                                        "the same: none is begun beside it")});
+  return put(as_declared(*std::move(run)));
+}
+
 // The latest run that failed for its outputs alone, where these are declared as others by now.
 Result<std::optional<Run>> Courses::Course::lacking_outputs_alone() {
   const JobServices& services = courses_.services_;
@@ -215,11 +234,6 @@ Result<std::optional<Run>> Courses::Course::lacking_outputs_alone() {
     if (run.status == RunStatus::kSucceeded &&
         (plan_.spec.resume || is_same_but_for_outputs(run.manifest, now)))
       break;
-    if (!is_over(run.status) && is_same_but_for_outputs(run.manifest, now))
-      doing_.events(Message{
-          run.label,
-          cat("Run ", run.id, " goes on, which has other `outputs` alone: another is begun beside it; ",
-              "`trainmake cancel ", run.id, "` ends that one")});
     if (!has_failed(run) || run.exit_code.value_or(0) != 0 || !is_same_but_for_outputs(run.manifest, now))
       continue;
     if (++asked > kMostAskedFor) break;
@@ -235,10 +249,7 @@ Result<std::optional<Done>> Courses::Course::keep_late() {
   if (afresh_) return std::optional<Done>();
   TRY_ASSIGN(std::optional<Run> run, lacking_outputs_alone());
   if (!run) return std::optional<Done>();
-  run->manifest = description_.manifest;
-  run->fingerprint = run->manifest.fingerprint();
-  run->provenance_json = with_outputs(run->provenance_json, plan_.spec.outputs);
-  Attempt attempt(courses_.services_, plan_, doing_, Metrics(), std::nullopt, *std::move(run));
+  Attempt attempt(courses_.services_, plan_, doing_, Metrics(), std::nullopt, as_declared(*std::move(run)));
   Result<bool> is_kept = attempt.keep_late();
   if (!is_kept && is_told_to_go_on(is_kept.error())) {
     doing_.events(Message{attempt.run().label, cat("What run ", attempt.run().id,
@@ -247,6 +258,7 @@ Result<std::optional<Done>> Courses::Course::keep_late() {
   }
   if (!is_kept) return fail(std::move(is_kept).error());
   if (!*is_kept && (attempt.left_nothing() || courses_.services_.tries_again)) return std::optional<Done>();
+  TRY(put(attempt.run()));
   TRY(attempt.remember_end());
   if (!*is_kept) return fail(attempt.failure().at(subject_.target().where));
   const Run& kept = attempt.run();
@@ -257,6 +269,7 @@ Result<std::optional<Done>> Courses::Course::keep_late() {
 
 Result<Done> Courses::Course::next() {
   const JobServices& services = courses_.services_;
+  TRY(take_over());
   TRY_ASSIGN(std::optional<Done> kept_late, keep_late());
   if (kept_late) return *std::move(kept_late);
   TRY(find_checkpoint());

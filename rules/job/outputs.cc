@@ -106,6 +106,17 @@ std::map<std::string, std::string> declared_outputs(const Target& job) {
   return outputs;
 }
 
+bool is_same_but_for_outputs(const Manifest& one, const Manifest& other) {
+  const auto others = [](const Manifest& manifest) {
+    std::vector<ManifestLine> lines = manifest.lines();
+    std::erase_if(lines, [](const ManifestLine& line) {
+      return line.section == Section::kAttr && line.name.starts_with("outputs.");
+    });
+    return lines;
+  };
+  return others(one) == others(other);
+}
+
 std::vector<Error> wrong_outputs(const Value& declared) {
   std::vector<Error> errors;
   for (const auto& [name, value] : declared.table()->fields) {

@@ -10,6 +10,7 @@
 
 #include "cache/blobs.h"
 #include "engine/model/graph.h"
+#include "engine/model/manifest.h"
 #include "engine/model/record.h"
 #include "rules/job/left_files.h"
 
@@ -18,6 +19,8 @@ namespace trainmake {
 // The attribute `outputs` as name → clean path; names without `/`, paths within the output folder.
 std::map<std::string, std::string> declared_outputs(const Target& job);
 std::vector<Error> wrong_outputs(const Value& declared);
+// Whether the job is the same, and at most something else of what it leaves is kept.
+bool is_same_but_for_outputs(const Manifest& one, const Manifest& other);
 
 struct KeptOutputs {
   std::vector<RunOutput> outputs;  // sorted by name

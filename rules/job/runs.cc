@@ -4,6 +4,7 @@
 
 #include "engine/base/text.h"
 #include "rules/job/left_files.h"
+#include "rules/job/outputs.h"
 #include "rules/job/process_names.h"
 #include "rules/job/provenance.h"
 
@@ -32,12 +33,21 @@ Run as_told(Run run, const JobStatus& status, std::int64_t now_ns) {
 }
 
 std::string typed_for(Runs& runs, const Run& run, const std::string& shown) {
-  const Result<std::vector<Run>> in_flight = runs.in_flight();
-  const bool has_others =
-      in_flight && std::any_of(in_flight->begin(), in_flight->end(), [&](const Run& other) {
-        return other.label == run.label && other.id != run.id;
-      });
+  const Result<std::vector<Run>> in_flight = runs.in_flight(run.label);
+  const bool has_others = in_flight && std::any_of(in_flight->begin(), in_flight->end(),
+                                                   [&](const Run& other) { return other.id != run.id; });
   return has_others ? run.id : shown;
+}
+
+std::optional<Run> run_to_take_up(const std::vector<Run>& in_flight, const Manifest& manifest) {
+  const Fingerprint fingerprint = manifest.fingerprint();
+  const Run* alike = nullptr;
+  for (const Run& run : in_flight) {
+    if (is_over(run.status) || !run.repeats.empty()) continue;
+    if (run.fingerprint == fingerprint) return run;
+    if (alike == nullptr && is_same_but_for_outputs(run.manifest, manifest)) alike = &run;
+  }
+  return alike == nullptr ? std::nullopt : std::optional(*alike);
 }
 
 bool is_intent(const Run& run) { return run.status == RunStatus::kQueued && run.job.empty(); }

@@ -24,11 +24,14 @@ namespace trainmake {
 // job that the platform does not know is lost.
 Run as_told(Run run, const JobStatus& status, std::int64_t now_ns);
 
-// Whether it was written down to be handed over, and nobody heard that it was.
 // What is typed for a run that goes on: its label, as `shown`, or its id where another of the label goes on,
 // too.
 std::string typed_for(Runs& runs, const Run& run, const std::string& shown);
+// Whether it was written down to be handed over, and nobody heard that it was.
 bool is_intent(const Run& run);
+// The one of these of a label that a job of this manifest takes up in place of starting one: what it
+// computes is the same whatever of it is to be kept. Its own before one with other `outputs`.
+std::optional<Run> run_to_take_up(const std::vector<Run>& in_flight, const Manifest& manifest);
 // One that never was, and never will be: lost, and why.
 Run not_handed_over(Run intent);
 

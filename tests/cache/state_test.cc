@@ -247,6 +247,18 @@ TEST_F(StateTest, WhatIsInFlightIsFoundByTheIndex) {
   EXPECT_NE(plan.text_at(3).find("runs_by_status"), std::string_view::npos) << plan.text_at(3);
 }
 
+TEST_F(StateTest, OfWhatIsInFlightALabelHasItsOwn) {
+  const auto state = open();
+  auto other = some_run("other"), over = some_run("over");
+  other.label.name += "-2";
+  over.status = RunStatus::kSucceeded;
+  for (const auto& run : {some_run("a"), other, over, some_run("b")}) ASSERT_TRUE(state->put(run));
+  const auto found = *state->in_flight(some_run("a").label);
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].id, "b");
+  EXPECT_EQ(found[1].id, "a");
+}
+
 TEST_F(StateTest, ADamagedHeadIsToldWithTheWayOut) {
   ASSERT_TRUE(open()->remember(record));
   overwrite(0, 4096);

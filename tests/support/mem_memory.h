@@ -77,6 +77,9 @@ class MemMemory final : public Memory, public Runs {
   Result<std::vector<Run>> in_flight() override {
     return newest_first([](const Run& run) { return !is_over(run.status); });
   }
+  Result<std::vector<Run>> in_flight(const Label& label) override {
+    return newest_first([&](const Run& run) { return run.label == label && !is_over(run.status); });
+  }
   Result<Curves> curves(std::string_view id) override {
     const auto found = curves_.find(id);
     return found == curves_.end() ? Curves() : found->second;

@@ -21,7 +21,7 @@ class Failing(Story):
             image "i" {{ code = "code:c", base = "scratch" }}
             job "train" {{ image = "image:i", outputs = {{ model = "model.bin" }}, metrics = {{ acc = "acc=([%d.]+)" }}, env = {{ COUNTED = "{place.path("counted")}" }} }}
         ''')
-        self.assert_told(place.ask("job:train").exits(1).err, "(model.bin) was not written; in its output folder are `logs/events`, `weights.bin`: once `outputs` names")
+        self.assert_told(place.ask("job:train").exits(1).err, "(model.bin) was not written; in its output folder are `logs/events`, `weights.bin`; once `outputs` names")
         place.replace("TRAINFILE.lua", '"model.bin"', '"wights.bin"')
         self.assert_told(place.ask("job:train").exits(1).err, "(wights.bin) was not written; in its output folder are")
         self.assert_told(place.ask("job:train").exits(1).err, "was not tried again")
@@ -66,6 +66,30 @@ class Failing(Story):
         place.ask("--no-wait", "job:train").exits(0)
         eventually(lambda: list(place.path(".trainmake/runs").glob("*/exit.json")), "it ended")
         self.assert_taken(place)
+
+    def test_beside_one_that_goes_on_with_other_outputs_none_is_begun(self):
+        place = self.misnamed(script="until [ -e \"$COUNTED.go\" ]; do sleep 0.05; done\n")
+        place.ask("--no-wait", "job:train").exits(0)
+        eventually(lambda: place.path("counted").exists(), "it began")
+        place.replace("TRAINFILE.lua", '"model.bin"', '"weights.bin"')
+        run = place.runs()[0]["run"]
+        self.assert_told(place.ask("plan", "job:train").exits(0), run)
+        self.assert_told(place.ask("--no-wait", "job:train").exits(0).err, f"Run {run} was begun with other `outputs`")
+        place.write("counted.go", "")
+        made = place.make("job:train")
+        self.assertEqual((made.finished["submitted"], place.read("counted"), [each["status"] for each in place.runs()]), (0, "x\n", ["succeeded"]))
+        self.assert_nothing_ran(place.make("job:train"))
+
+    def test_whoever_watches_one_that_another_takes_over_does_not_spoil_it(self):
+        place = self.misnamed(script="until [ -e \"$COUNTED.go\" ]; do sleep 0.05; done\n")
+        watcher = place.start("job:train")
+        eventually(lambda: place.path("counted").exists(), "it began")
+        place.replace("TRAINFILE.lua", '"model.bin"', '"weights.bin"')
+        place.ask("--no-wait", "job:train").exits(0)
+        place.write("counted.go", "")
+        watcher.end().exits(1)
+        made = place.make("job:train")
+        self.assertEqual((made.finished["submitted"], place.read("counted"), [each["status"] for each in place.runs()]), (0, "x\n", ["succeeded"]))
 
     def test_a_later_result_counts_and_not_what_was_misnamed_before(self):
         place = self.misnamed()

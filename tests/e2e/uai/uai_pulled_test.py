@@ -1,5 +1,6 @@
 """Everything that a run left in its folder of the bucket, whatever it declares."""
 
+from story import eventually
 from uai_test import OnMnist
 
 
@@ -70,6 +71,17 @@ class Pulled(OnMnist):
         place.replace("TRAINFILE.lua", '"model.txt"', '"model.bin"')
         place.ask("job:mnist").exits(1)
         self.assertEqual((len(server.jobs), len(place.runs())), (2, 2))
+
+    def test_with_the_right_outputs_while_the_log_is_awaited_no_job_is_paid(self):
+        server = self.cloud()
+        place = self.project(server)
+        place.replace("TRAINFILE.lua", '"model.txt"', '"model.bin"')
+        place.ask("--no-wait", "job:mnist").exits(0)
+        eventually(lambda: self.states(server) == ["Done"], "it ended")
+        place.replace("TRAINFILE.lua", '"model.bin"', '"model.txt"')
+        taken = place.make("job:mnist")
+        self.assertEqual((taken.ran, taken.finished["submitted"], len(server.jobs)), (["//job:mnist"], 0, 1))
+        self.assertEqual(place.pull("job:mnist", "model.txt"), "3\n")
 
     def test_where_nothing_else_is_kept_that_is_told(self):
         place = self.tiny()

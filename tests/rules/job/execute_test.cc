@@ -410,105 +410,10 @@ TEST(JobRun, AnOutputThatIsNotThereIsAFailure) {
   EXPECT_EQ(world.runs.runs[0].status, RunStatus::kFailed);
 }
 
-// That its program wrote under another name than the one declared.
-struct Misnamed : JobWorld {
-  Misnamed() {
-    set("command", command({"print"}));
-    platform.ended_ns = clock.now_ns();
-    clock.on_wait = [this] { leave("weights.txt"); };
-  }
-  void leave(const std::string& name) {
-    if (!runs.runs.empty()) folder.write(cat("fake/", runs.runs[0].id, "/", name), "learned");
-  }
-  void declare(const std::string& path) { set("outputs", table_of({{"model", value_of(path)}})); }
-};
-
 TEST(JobRun, WhatTookLessThanASecondIsNotToldToHaveTakenNothing) {
   trainmake::Run run;
   run.started_ns = run.ended_ns = 5'000'000'000;
   EXPECT_EQ(success_of(run), "succeeded in less than 1 s");
-}
-
-TEST(JobRun, AMissingOutputTellsWhatIsThereInstead) {
-  Misnamed world;
-  const auto done = world.execute();
-  ASSERT_FALSE(done);
-  EXPECT_NE(done.error().message.find("`model` (model.txt) was not written; in its output folder is "
-                                      "`weights.txt`: once `outputs` names what is there, it is taken"),
-            std::string::npos)
-      << done.error().message;
-}
-
-TEST(JobRun, WithOtherOutputsWhatItLeftIsTakenWithoutAnother) {
-  Misnamed world;
-  ASSERT_FALSE(world.execute());
-  world.declare("weights.txt");
-  const auto done = world.execute();
-  ASSERT_TRUE(done) << done.error().message;
-  ASSERT_EQ(done->artifacts.size(), 1U);
-  EXPECT_EQ(done->artifacts[0].sha256, world.blobs.put("learned")->hex());
-  EXPECT_EQ(world.platform.starts, 1);
-  ASSERT_EQ(world.runs.runs.size(), 1U);
-  EXPECT_EQ(world.runs.runs[0].status, RunStatus::kSucceeded);
-  EXPECT_EQ(world.runs.runs[0].outputs[0].path, "weights.txt");
-  EXPECT_EQ(world.platform.ends.back().second, RunStatus::kSucceeded);
-  ASSERT_TRUE(world.execute());
-  EXPECT_EQ(world.platform.starts, 1) << "it has this fingerprint now";
-}
-
-TEST(JobRun, OutputsThatAreWrongOnceMoreFailWithoutAnotherRunUntilItIsAskedFor) {
-  Misnamed world;
-  ASSERT_FALSE(world.execute());
-  world.declare("wights.txt");
-  const auto done = world.execute();
-  ASSERT_FALSE(done);
-  EXPECT_NE(done.error().message.find("`model` (wights.txt) was not written"), std::string::npos);
-  EXPECT_EQ(world.platform.starts, 1);
-  world.tries_again = true;
-  ASSERT_FALSE(world.execute());
-  EXPECT_EQ(world.platform.starts, 2);
-  world.tries_again = false;
-  world.declare("model.txt");
-  ASSERT_FALSE(world.execute()) << "of the latest, which left no such thing";
-  EXPECT_EQ(world.platform.starts, 2);
-}
-
-TEST(JobRun, WhereNothingIsLeftAnyMoreItIsRunAgain) {
-  Misnamed world;
-  ASSERT_FALSE(world.execute());
-  std::filesystem::remove_all(world.folder.path(cat("fake/", world.runs.runs[0].id)));
-  world.declare("weights.txt");
-  EXPECT_TRUE(world.execute());
-  EXPECT_EQ(world.platform.starts, 2);
-}
-
-TEST(JobRun, WhatWasLeftIsOfAnotherJobWhenMoreThanItsOutputsChanged) {
-  Misnamed world;
-  ASSERT_FALSE(world.execute());
-  world.declare("weights.txt");
-  world.set("params", table_of({{"lr", value_of(0.5)}}));
-  ASSERT_TRUE(world.execute());
-  EXPECT_EQ(world.platform.starts, 2);
-}
-
-TEST(JobRun, WhatOneLeftThatItselfFailedIsNotTaken) {
-  Misnamed world;
-  world.set("command", command({"fail"}));
-  ASSERT_FALSE(world.execute());
-  world.declare("weights.txt");
-  ASSERT_FALSE(world.execute());
-  EXPECT_EQ(world.platform.starts, 2);
-}
-
-TEST(JobRun, ARunThatTookOtherOutputsKeepsItsId) {
-  Misnamed world;
-  ASSERT_FALSE(world.execute());
-  world.declare("weights.txt");
-  ASSERT_TRUE(world.execute());
-  world.declare("model.txt");
-  ASSERT_FALSE(world.execute());
-  ASSERT_EQ(world.runs.runs.size(), 2U) << "the one of the first fingerprint is of another now";
-  EXPECT_EQ(world.platform.starts, 2);
 }
 
 TEST(JobRun, AnOutputThatCannotBeReadIsAFailureAndMayBeTriedAgain) {

@@ -73,6 +73,11 @@ class FakeRuns final : public Runs {
     std::erase_if(found, [](const Run& run) { return is_over(run.status); });
     return found;
   }
+  Result<std::vector<Run>> in_flight(const Label& label) override {
+    std::vector<Run> found = runs;
+    std::erase_if(found, [&](const Run& run) { return run.label != label || is_over(run.status); });
+    return found;
+  }
   Result<Curves> curves(std::string_view id) override {
     for (const Run& run : runs) {
       if (run.id == id) return run.curves;
