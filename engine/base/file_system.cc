@@ -97,6 +97,15 @@ Result<std::string> link_between(FileSystem& files, const std::string& base, std
 }
 
 Result<std::string> follow_links(FileSystem& files, std::string_view path) {
+  const LinkTexts text_of = [&](const std::string& passed) -> Result<std::optional<std::string>> {
+    TRY_ASSIGN(const Stat stat, files.look(passed));
+    if (!stat.is(FileKind::kLink)) return std::optional<std::string>();
+    return files.read_link(passed);
+  };
+  return follow_links(text_of, "/", path);
+}
+
+Result<std::string> follow_links(const LinkTexts& text_of, std::string folder, std::string_view path) {
   constexpr int kMostLinks = 40;  // as the kernel has it
   std::vector<std::string> left;  // names still to go, the next one last
   const auto push = [&left](std::string_view names) {
@@ -104,7 +113,7 @@ Result<std::string> follow_links(FileSystem& files, std::string_view path) {
     left.insert(left.end(), std::make_move_iterator(parts.rbegin()), std::make_move_iterator(parts.rend()));
   };
   push(path);
-  std::string at = "/";
+  std::string at = std::move(folder);
   for (int links = 0; !left.empty();) {
     const std::string name = std::move(left.back());
     left.pop_back();
@@ -115,15 +124,14 @@ Result<std::string> follow_links(FileSystem& files, std::string_view path) {
       continue;
     }
     const std::string next = path_join(at, name);
-    TRY_ASSIGN(const Stat stat, files.look(next));
-    if (!stat.is(FileKind::kLink)) {
+    TRY_ASSIGN(const std::optional<std::string> text, text_of(next));
+    if (!text) {
       at = next;
       continue;
     }
     if (++links > kMostLinks) return fail(step_error(cat("Too many links lead on from ", quoted(path))));
-    TRY_ASSIGN(const std::string target, files.read_link(next));
-    if (target.starts_with('/')) at = "/";
-    push(target);
+    if (text->starts_with('/')) at = "/";
+    push(*text);
   }
   return at;
 }

@@ -152,6 +152,10 @@ Result<std::string> link_between(FileSystem& files, const std::string& base, std
 // Where an absolute path leads once every link on the way is followed, in the order in which whoever opens it
 // follows them: a `..` after a link leads up from where that led. What is missing at the end stays as it is.
 Result<std::string> follow_links(FileSystem& files, std::string_view path);
+// The same from a folder on that no link leads away from. `text_of` is asked of all that is passed, in turn:
+// a link's text, and nothing of what is no link.
+using LinkTexts = std::function<Result<std::optional<std::string>>(const std::string& path)>;
+Result<std::string> follow_links(const LinkTexts& text_of, std::string folder, std::string_view path);
 std::string current_folder();
 std::string absolute_path(std::string_view path);
 std::string real_path(const std::string& path);  // every link followed; as it came when that cannot be done

@@ -1,8 +1,5 @@
 #include "rules/job/ways.h"
 
-#include <algorithm>
-#include <vector>
-
 #include "engine/base/text.h"
 
 namespace trainmake {
@@ -11,12 +8,6 @@ namespace {
 constexpr int kMostLinks = 40;  // as the kernel has it
 
 bool is_root(std::string_view folder) { return folder.empty() || folder == "/"; }
-
-void push(std::vector<std::string>& left, std::string_view names) {
-  std::vector<std::string> parts = split(names, '/');
-  std::reverse(parts.begin(), parts.end());
-  left.insert(left.end(), parts.begin(), parts.end());
-}
 
 }  // namespace
 
@@ -54,31 +45,15 @@ Result<std::string> Ways::follow(const std::string& folder) {
     TRY_ASSIGN(root_, follow_links(host_.files, workspace_.root));
   }
   const auto below = path_below(folder, workspace_.root);
-  std::string at = below ? root_ : "/";
-  std::vector<std::string> left;  // names still to go, the next one last
-  push(left, below.value_or(folder));
-  TRY(pass(at));
-  for (int links = 0; !left.empty();) {
-    const std::string name = std::move(left.back());
-    left.pop_back();
-    if (name.empty() || name == ".") continue;
-    if (name == "..") {
-      at = std::string(path_folder(at));
-      if (at.empty()) at = "/";
-      continue;
-    }
-    const std::string next = path_join(at, name);
-    TRY_ASSIGN(const bool is_link, pass(next));
-    if (!is_link) {
-      at = next;
-      continue;
-    }
-    if (++links > kMostLinks) return fail(step_error(cat("Too many links lead on from ", quoted(folder))));
-    TRY_ASSIGN(const std::string text, host_.files.read_link(next));
-    if (text.starts_with('/')) at = "/";
-    push(left, text);
-  }
-  return led_to_.emplace(folder, std::move(at)).first->second;
+  const std::string top = below ? root_ : "/";
+  TRY(pass(top));
+  const LinkTexts text_of = [&](const std::string& passed) -> Result<std::optional<std::string>> {
+    TRY_ASSIGN(const bool is_link, pass(passed));
+    if (!is_link) return std::optional<std::string>();
+    return host_.files.read_link(passed);
+  };
+  TRY_ASSIGN(std::string led_to, follow_links(text_of, top, below.value_or(folder)));
+  return led_to_.emplace(folder, std::move(led_to)).first->second;
 }
 
 // Whether a link stands there.
