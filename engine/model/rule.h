@@ -113,6 +113,9 @@ class Rule {
   }
   // Everything the result depends on. Read-only and deterministic.
   virtual Result<Description> describe(const Subject& subject) = 0;
+  // Whether a line of the manifest says where the target is made or goes, and not what it is: of a try on
+  // this machine and of the real thing these are others.
+  virtual bool says_where(const ManifestLine& line) const { return line.section == Section::kPlatform; }
   // Of a step that may run, when everything is planned and nothing done: what is known to go wrong.
   // Read-only.
   virtual Result<void> preflight(const Subject& subject) {

@@ -45,26 +45,20 @@ Error located(Error error, const Target& target) {
   return error;
 }
 
-// Where a target is made or goes, and not what it is: of a try on this machine and of the real thing these
-// are others.
-std::vector<ManifestLine> place_of(const Manifest& manifest) {
-  constexpr std::string_view kOfPlaces[] = {"store", "prefix", "prune", "made"};
-  const auto is_of_places = [&](const ManifestLine& line) {
-    return line.section == Section::kPlatform ||
-           (line.section == Section::kAttr &&
-            std::find(std::begin(kOfPlaces), std::end(kOfPlaces), line.name) != std::end(kOfPlaces));
-  };
+std::vector<ManifestLine> place_of(const Rule& rule, const Manifest& manifest) {
   std::vector<ManifestLine> lines;
-  std::copy_if(manifest.lines().begin(), manifest.lines().end(), std::back_inserter(lines), is_of_places);
+  std::copy_if(manifest.lines().begin(), manifest.lines().end(), std::back_inserter(lines),
+               [&](const ManifestLine& line) { return rule.says_where(line); });
   return lines;
 }
 
 // Since the last result of the same place, should the one that the label has now be of another.
-Result<std::vector<Reason>> changes_since(Memory& memory, const Record& last, const Manifest& now) {
-  const std::vector<ManifestLine> place = place_of(now);
-  if (place_of(last.manifest) == place) return differences(last.manifest, now);
+Result<std::vector<Reason>> changes_since(Memory& memory, const Rule& rule, const Record& last,
+                                          const Manifest& now) {
+  const std::vector<ManifestLine> place = place_of(rule, now);
+  if (place_of(rule, last.manifest) == place) return differences(last.manifest, now);
   TRY_ASSIGN(const std::optional<Record> there,
-             memory.newest(last.label, [&](const Manifest& was) { return place_of(was) == place; }));
+             memory.newest(last.label, [&](const Manifest& was) { return place_of(rule, was) == place; }));
   std::vector<Reason> reasons = differences(there ? there->manifest : last.manifest, now);
   return reasons.empty() ? differences(last.manifest, now) : std::move(reasons);
 }
@@ -99,7 +93,7 @@ Result<PlannedStep> Decider::decide(const Subject& subject, Description descript
   const auto differences_from_last = [&]() -> Result<std::vector<Reason>> {
     TRY_ASSIGN(const std::optional<Record> whole, memory.last(label));
     if (!whole) return std::vector<Reason>{};
-    return changes_since(memory, *whole, step.description.manifest);
+    return changes_since(memory, rule, *whole, step.description.manifest);
   };
   if (options.force && is_asked(subject.graph, subject.id)) {
     step.afresh = true;

@@ -291,6 +291,12 @@ Result<Description> DataRule::describe(const Subject& subject) {
 }
 
 // What goes wrong on the way to a store is a step that failed, not a mistake in a file.
+bool DataRule::says_where(const ManifestLine& line) const {
+  const bool is_of_store = line.section == Section::kAttr &&
+                           (line.name == "store" || line.name == "prefix" || line.name == "prune");
+  return is_of_store || Rule::says_where(line);
+}
+
 Result<Done> DataRule::execute(const Subject& subject, const Description& description, const Doing& doing) {
   Result<Done> done = send(subject, description, doing);
   if (!done && done.error().blame == Blame::kUser && !done.error().where.known())

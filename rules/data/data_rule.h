@@ -31,6 +31,7 @@ class DataRule final : public Rule {
     return {};
   }
   Result<Description> describe(const Subject& subject) override;
+  bool says_where(const ManifestLine& line) const override;
   Result<Done> execute(const Subject& subject, const Description& description, const Doing& doing) override;
   Result<bool> holds(const Subject& subject, const Record& record, bool current, Looks& looks) override;
   // Where it will lie, as its artifact says, but for the content of a snapshot; "" in no store.

@@ -132,10 +132,12 @@ bool is_wanted_itself(const Graph& graph, TargetId image) {
   return false;
 }
 
+constexpr const char* kMade = "made";  // where that is not what an image is
+
 // Where jobs run without their images, which are not made then.
 Description describe_code(const Subject& image) {
   Description description;
-  description.manifest.add(Section::kAttr, "made", "code alone");
+  description.manifest.add(Section::kAttr, kMade, "code alone");
   for (const Dependency& need : image.target().needs) {
     const Artifacts* artifacts = image.inputs.artifacts(need.target);
     const Artifact* made =
@@ -338,6 +340,10 @@ Result<Description> ImageRule::describe(const Subject& subject) {
 }
 
 // They are of who runs it: a plan, which others make too, has no need of them; nor has what is remembered.
+bool ImageRule::says_where(const ManifestLine& line) const {
+  return (line.section == Section::kAttr && line.name == kMade) || Rule::says_where(line);
+}
+
 Result<void> ImageRule::preflight(const Subject& subject) {
   const Target& target = subject.target();
   if (!is_run_ || is_code_alone(subject.graph, subject.id)) return {};

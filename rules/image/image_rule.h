@@ -35,6 +35,7 @@ class ImageRule final : public Rule {
   Pool pool() const override { return Pool::kCpu; }
   std::vector<std::pair<Error, Label>> before_run(const Graph& graph, const EventSink& events) override;
   Result<Description> describe(const Subject& subject) override;
+  bool says_where(const ManifestLine& line) const override;
   Result<void> preflight(const Subject& subject) override;
   void expect(const Subject& subject, const Description& description) override;
   Result<Done> execute(const Subject& subject, const Description& description, const Doing& doing) override;
