@@ -1,7 +1,6 @@
 #include "rules/job/preflight.h"
 
 #include <algorithm>
-#include <list>
 #include <optional>
 
 #include "engine/base/text.h"
@@ -43,15 +42,33 @@ Result<std::optional<std::vector<GivenTree>>> trees_of(Listings& listings, const
 
 struct PlacedUse {
   const char* attribute;
-  const PlacedPath* path;
+  PlacedPath path;
 };
 
+// Paths in the data that stand in a value, at any depth.
 void add_placed(const char* attribute, const Value& value, std::vector<PlacedUse>& uses) {
-  if (value.placed() != nullptr && value.placed()->place == Place::kData && !value.placed()->rest.empty())
-    uses.push_back({attribute, value.placed()});
+  const PlacedPath* path = value.placed();
+  if (path != nullptr && path->place == Place::kData && !path->rest.empty())
+    uses.push_back({attribute, *path});
   if (value.table() == nullptr) return;
   for (const Value& item : value.table()->items) add_placed(attribute, item, uses);
   for (const auto& [name, field] : value.table()->fields) add_placed(attribute, field, uses);
+}
+
+// Paths at which a file is to be before the job begins. One in the code that `args` tell may be what it makes
+// itself; data it only reads.
+std::vector<PlacedUse> uses_of(const Target& job, const PlatformTraits& platform, Place place) {
+  std::vector<PlacedUse> uses;
+  for (const char* attribute : {"args", "params", "command"}) {
+    const Value* value = place == Place::kData ? job.find(attribute) : nullptr;
+    if (value != nullptr) add_placed(attribute, *value, uses);
+  }
+  for (const char* attribute : {"solver", "snapshot"}) {
+    const Value* value = job.find(attribute);
+    const std::optional<PlacedPath> path = value != nullptr ? placed_word(platform, *value) : std::nullopt;
+    if (path && path->place == place) uses.push_back({attribute, *path});
+  }
+  return uses;
 }
 
 Error no_such_data(const PlacedPath& path, const std::vector<GivenTree>& trees, const std::string& shown) {
@@ -78,24 +95,15 @@ Error no_such_data(const PlacedPath& path, const std::vector<GivenTree>& trees, 
 
 Result<void> check_placed(Listings& listings, const Subject& job, const PlatformTraits& platform,
                           const std::string& shown) {
-  std::vector<PlacedUse> uses;
-  for (const char* attribute : {"args", "params", "command"}) {
-    if (const Value* value = job.target().find(attribute)) add_placed(attribute, *value, uses);
-  }
-  std::list<PlacedPath> words;
-  for (const char* attribute : {"solver", "snapshot"}) {
-    const Value* value = job.target().find(attribute);
-    const std::optional<PlacedPath> path = value != nullptr ? placed_word(platform, *value) : std::nullopt;
-    if (path && path->place == Place::kData) uses.push_back({attribute, &words.emplace_back(*path)});
-  }
+  const std::vector<PlacedUse> uses = uses_of(job.target(), platform, Place::kData);
   if (uses.empty()) return {};
   TRY_ASSIGN(const std::optional<std::vector<GivenTree>> trees, trees_of(listings, job));
   if (!trees) return {};
   for (const PlacedUse& use : uses) {
-    const std::optional<std::string> path = path_clean(use.path->rest);
+    const std::optional<std::string> path = path_clean(use.path.rest);
     const bool there = path && std::any_of(trees->begin(), trees->end(),
                                            [&](const GivenTree& tree) { return lies_in(tree, *path); });
-    if (!there) return fail(no_such_data(*use.path, *trees, shown).at(job.target().place_of(use.attribute)));
+    if (!there) return fail(no_such_data(use.path, *trees, shown).at(job.target().place_of(use.attribute)));
   }
   return {};
 }
@@ -104,17 +112,15 @@ Result<void> check_placed(Listings& listings, const Subject& job, const Platform
 Result<void> check_in_code(const Subject& job, const Entry& entry, const PlatformTraits& platform,
                            const std::string& shown) {
   if (!entry.code) return {};
-  for (const char* attribute : {"solver", "snapshot"}) {
-    const Value* value = job.target().find(attribute);
-    const std::optional<PlacedPath> path = value != nullptr ? placed_word(platform, *value) : std::nullopt;
-    if (!path || path->place != Place::kCode) continue;
-    if (lies_in(*entry.code, path->rest) || may_have_more_code(job, platform, path->rest)) continue;
-    if (has_link_to(*entry.code, path->rest)) continue;
+  for (const auto& [attribute, placed] : uses_of(job.target(), platform, Place::kCode)) {
+    const std::string& path = placed.rest;
+    if (lies_in(*entry.code, path) || may_have_more_code(job, platform, path)) continue;
+    if (has_link_to(*entry.code, path)) continue;
     std::vector<std::string> keys;
     for (const ListedFile& file : *entry.code) keys.push_back(file.key);
-    const std::string meant = did_you_mean(path->rest, keys);
+    const std::string meant = did_you_mean(path, keys);
     return fail(
-        user_error(cat("There is no ", quoted(path->rest), " among the code of ", quoted(shown)),
+        user_error(cat("There is no ", quoted(path), " among the code of ", quoted(shown)),
                    meant.empty()
                        ? "`code_dir` takes a path in the code, and `data_dir` one in the job's data; of one "
                          "that the job writes itself `args` can tell it"
