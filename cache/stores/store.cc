@@ -1,6 +1,5 @@
 #include "cache/stores/store.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "engine/base/text.h"
@@ -35,13 +34,6 @@ bool is_of_platform(const Space& space, const Service& store) {
 
 // No attribute of TRAINSPACE.lua.
 constexpr const char* kAsItIsThere = " as it is there";
-
-// REQUIRES: there is none of that name.
-void add(Fields& fields, const char* name, Value value) {
-  fields.insert(std::lower_bound(fields.begin(), fields.end(), name,
-                                 [](const auto& field, const char* asked) { return field.first < asked; }),
-                {name, std::move(value)});
-}
 
 // One store within another: their objects would meet, and neither knows of the other's.
 Result<void> check_apart(const StoreRooms& rooms, Host& host, const Workspace& workspace, const Space& space,
@@ -142,14 +134,14 @@ Service service_at(const Space& space, const std::string& url) {
   std::erase_if(fields, [](const auto& field) { return field.first == "url" || field.first == "create"; });
   Value value;
   value.data = url;
-  add(fields, "url", std::move(value));
+  service.add("url", std::move(value));
   return service;
 }
 
 Service as_it_is_there(Service service) {
   Value yes;
   yes.data = true;
-  add(service.attributes.fields, kAsItIsThere, std::move(yes));
+  service.add(kAsItIsThere, std::move(yes));
   return service;
 }
 

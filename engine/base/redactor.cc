@@ -41,7 +41,6 @@ std::string with_small_digits(std::string encoded) {
   return encoded;
 }
 
-// As services quote what they were asked: out of a form, an address, a document or a header.
 // As a string of JSON has it between its quotes.
 std::string json_escaped(const std::string& text) {
   std::string out = replaced(replaced(text, "\\", "\\\\"), "\"", "\\\"");
@@ -50,6 +49,7 @@ std::string json_escaped(const std::string& text) {
   return out;
 }
 
+// As services quote what they were asked: out of a form, an address, a document or a header.
 std::set<std::string> spellings_of(const std::string& secret) {
   const std::string encoded = percent_encoded(secret);
   std::set<std::string> all = {secret, base64_of(secret), replaced(secret, "/", "\\/")};

@@ -19,6 +19,15 @@ bool Service::says_yes(std::string_view attribute) const {
   return value != nullptr && value->boolean() != nullptr && *value->boolean();
 }
 
+void Service::add(std::string attribute, Value value) {
+  Fields& fields = attributes.fields;
+  const auto at =
+      std::lower_bound(fields.begin(), fields.end(), attribute,
+                       [](const auto& field, const std::string& wanted) { return field.first < wanted; });
+  if (at == fields.end() || at->first != attribute)
+    fields.insert(at, {std::move(attribute), std::move(value)});
+}
+
 const Service* Space::find(std::string_view kind, std::string_view name) const {
   const auto found = std::find_if(services.begin(), services.end(), [&](const Service& service) {
     return service.kind == kind && service.name == name;

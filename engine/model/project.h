@@ -39,6 +39,7 @@ struct Service {
   const std::string* text(std::string_view attribute) const;
   std::string text_or(std::string_view attribute, std::string_view otherwise) const;
   bool says_yes(std::string_view attribute) const;
+  void add(std::string attribute, Value value);  // unless it says something of that already
 };
 
 struct Space {

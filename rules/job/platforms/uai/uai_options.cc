@@ -22,24 +22,16 @@ std::string storage_region_of(const Service& platform) {
   return region.starts_with("cn-bj") ? "cn-bj" : region;
 }
 
-void set(Service& service, const char* name, Value value) {
-  Fields& fields = service.attributes.fields;
-  const auto at =
-      std::lower_bound(fields.begin(), fields.end(), name,
-                       [](const auto& field, const char* wanted) { return field.first < wanted; });
-  if (at == fields.end() || at->first != name) fields.insert(at, {name, std::move(value)});
-}
-
 void set(Service& service, const char* name, std::string text) {
   Value value;
   value.data = std::move(text);
-  set(service, name, std::move(value));
+  service.add(name, std::move(value));
 }
 
 void set_true(Service& service, const char* name) {
   Value value;
   value.data = true;
-  set(service, name, std::move(value));
+  service.add(name, std::move(value));
 }
 
 // A name that nobody has.
