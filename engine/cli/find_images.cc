@@ -5,6 +5,7 @@
 #include "engine/base/text.h"
 #include "engine/base/threads.h"
 #include "engine/plan/plan.h"
+#include "rules/image/image_rule.h"
 #include "rules/image/places.h"
 
 namespace trainmake {
@@ -23,6 +24,13 @@ Error never_made(const Session& session, const Label& label) {
   const std::string shown = session.shown(label);
   return user_error(cat(quoted(shown), " was not built yet"),
                     cat("`trainmake ", shell_word(shown), "` builds it"));
+}
+
+// The label's last, but one of which the code alone was gathered, for a try on this machine.
+Result<std::optional<Record>> last_made(State& state, const Label& label) {
+  TRY_ASSIGN(std::optional<Record> last, state.last(label));
+  if (!last || !is_of_code_alone(last->manifest)) return last;
+  return state.newest(label, [](const Manifest& manifest) { return !is_of_code_alone(manifest); });
 }
 
 // Its tags are those of its target, unless that says something else by now.
@@ -55,7 +63,7 @@ Result<std::vector<FoundImage>> find_images(const Call& call, const std::vector<
       if (named) return fail(no_image(session, graph, target));
       continue;
     }
-    TRY_ASSIGN(std::optional<Record> record, session.state().last(target.label));
+    TRY_ASSIGN(std::optional<Record> record, last_made(session.state(), target.label));
     if (!record) return fail(never_made(session, target.label));
     const bool up_to_date = plan.errors.empty() && plan.steps[id].verdict == Verdict::kUpToDate;
     TRY_ASSIGN(FoundImage image, found(session, target, *std::move(record), up_to_date));

@@ -165,6 +165,12 @@ std::vector<std::pair<const Artifact*, std::vector<std::string>>> tagged(const A
 
 }  // namespace
 
+bool is_of_code_alone(const Manifest& image) {
+  return std::any_of(image.lines().begin(), image.lines().end(), [](const ManifestLine& line) {
+    return line.section == Section::kAttr && line.name == kMade;
+  });
+}
+
 ImageRule::ImageRule(const ImageServices& services)
     : services_(services),
       store_(ImageStore::of(services.host, services.workspace)),

@@ -26,6 +26,8 @@ namespace trainmake {
 
 // What the identity of an image begins with of which the code alone was gathered.
 inline constexpr std::string_view kCodeAlone = "code:";
+// Whether that is what came of it.
+bool is_of_code_alone(const Manifest& image);
 
 class ImageRule final : public Rule {
  public:

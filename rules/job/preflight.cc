@@ -6,6 +6,7 @@
 #include "engine/base/text.h"
 #include "rules/job/distribution.h"
 #include "rules/job/placed_words.h"
+#include "rules/job/published_base.h"
 
 namespace trainmake {
 namespace {
@@ -201,25 +202,35 @@ Result<void> check_platform(const JobServices& services, const Applicant& job, A
   return {};
 }
 
-Result<void> check_paid_variant(const JobServices& services, const Subject& job) {
-  if (!services.platform.traits.pulls_images) return {};
-  const Target& image = job.graph[image_of(job.target())->target];
+// What it has for processors, as it is said: "" where that is not all.
+std::string for_processors_alone(const Target& image) {
   const Value* base = image.find("base");
-  if (base == nullptr || base->table() == nullptr || image.boolean_or("push_cpu", false)) return {};
+  if (base == nullptr || image.boolean_or("push_cpu", false)) return "";
+  if (base->string() != nullptr) {
+    const auto published = parse_published_base(*base->string());
+    return published && published->accelerator == "cpu" ? "is built on a base for processors alone" : "";
+  }
+  if (base->table() == nullptr) return "";
   std::vector<std::string> variants = image.strings("variants");
   if (variants.empty()) {
     for (const auto& [name, reference] : base->table()->fields) variants.push_back(name);
   }
-  if (variants != std::vector<std::string>{"cpu"}) return {};
+  return variants == std::vector<std::string>{"cpu"} ? "has the variant `cpu` alone" : "";
+}
+
+Result<void> check_paid_variant(const JobServices& services, const Subject& job) {
+  if (!services.platform.traits.pulls_images) return {};
+  const Target& image = job.graph[image_of(job.target())->target];
+  const std::string why = for_processors_alone(image);
+  if (why.empty()) return {};
   const std::string& here = services.workspace.here;
   return fail(
-      user_error(
-          cat(quoted(image.label.shortest_from(here)), " has the variant `cpu` alone, and machines of ",
-              quoted(services.platform_name), " have accelerators, which are paid for"),
-          cat("`trainmake run --local --container --variant cpu ",
-              shell_word(job.target().label.shortest_from(here)),
-              "` tries it on this machine; give the image a variant `gpu`, or `push_cpu = true`, with "
-              "which it runs there as it is"))
+      user_error(cat(quoted(image.label.shortest_from(here)), " ", why, ", and machines of ",
+                     quoted(services.platform_name), " have accelerators, which are paid for"),
+                 cat("`trainmake run --local --container --variant cpu ",
+                     shell_word(job.target().label.shortest_from(here)),
+                     "` tries it on this machine; give the image a variant `gpu`, or `push_cpu = true`, with "
+                     "which it runs there as it is"))
           .at(image.place_of(image.find("variants") != nullptr ? "variants" : "base")));
 }
 

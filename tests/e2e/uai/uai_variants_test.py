@@ -64,7 +64,11 @@ class AtUhub(OnUai):
         self.connect(place, server)
         self.assert_told(place.ask("job:j").exits(2), "TRAINFILE.lua:3", "`image:i` has the variant `cpu` alone", "`push_cpu = true`", "--variant cpu job:j`")
         self.assertEqual((server.jobs, place.runs()), ({}, []))
-        place.replace("TRAINFILE.lua", 'variants', 'push_cpu = true, variants')
+        base = 'base = uai.base { arch = "caffe-1.0.0" }, variants = { "cpu" }'
+        place.replace("TRAINFILE.lua", base, 'base = "uhub.service.ucloud.cn/uaishare/cpu_uaitrain_ubuntu-14.04_python-2.7.6_caffe-1.0.0:v1.0"')
+        self.assert_told(place.ask("job:j").exits(2), "TRAINFILE.lua:3", "`image:i` is built on a base for processors alone", "`push_cpu = true`")
+        self.assertEqual((server.jobs, place.runs()), ({}, []))
+        place.replace("TRAINFILE.lua", 'base = "uhub.service.ucloud.cn/uaishare/cpu_uaitrain_ubuntu-14.04_python-2.7.6_caffe-1.0.0:v1.0"', "push_cpu = true, " + base)
         place.make("job:j")
         self.assertEqual(len(server.jobs), 1)
 
