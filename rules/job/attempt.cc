@@ -141,6 +141,7 @@ Result<Submission> Attempt::submission() {
   Submission submission{plan_.spec, *std::move(secrets), patience()};
   submission.spec.run = run_.id;
   submission.spec.key = run_.key;
+  submission.spec.job = run_.job;
   const auto before = services_.platform.poll(JobHandle::of(run_), patience());
   is_first_ = before && !before->known;
   had_ended_ = before && before->known && is_over(before->status);

@@ -55,6 +55,7 @@ struct Checkpoint {
 struct JobSpec {
   std::string run;         // the run's id
   std::string key;         // its name on the platform
+  std::string job;         // the platform's own id of it, where that was told already
   std::string checkpoint;  // the name of its checkpoint folder, which no other run has
   std::string label;
   std::string image;                   // the image's identity

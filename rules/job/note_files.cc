@@ -24,4 +24,16 @@ Result<std::string> write_once(FileSystem& files, const std::string& path, const
   return text_at(files, path);
 }
 
+Result<std::string> name_once(FileSystem& files, const std::string& path, const std::string& name) {
+  TRY_ASSIGN(const bool there, is_there(files, path));
+  TRY_ASSIGN(std::string kept, write_once(files, path, name));
+  if (!there) TRY(files.sync_disk(std::string(path_folder(path))));
+  if (kept.empty())
+    return fail(
+        step_error(cat(quoted(path), " is empty: by what it said the jobs of this workspace are named"),
+                   "Put it back from a copy of the cache, or remove it when none of them goes on any "
+                   "more: by another name they are not found"));
+  return kept;
+}
+
 }  // namespace trainmake

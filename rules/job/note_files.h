@@ -13,5 +13,7 @@ Result<bool> is_there(FileSystem& files, const std::string& path);
 Result<std::string> text_at(FileSystem& files, const std::string& path);
 // What the first one wrote, whoever that was.
 Result<std::string> write_once(FileSystem& files, const std::string& path, const std::string& text);
+// The same of a name that jobs are found by: on disk before it is used, and never "".
+Result<std::string> name_once(FileSystem& files, const std::string& path, const std::string& name);
 
 }  // namespace trainmake

@@ -265,13 +265,63 @@ TEST(UaiPlatform, AJobThatACopyOfTheWorkspaceStartedIsTakenUp) {
     std::filesystem::remove_all(world.folder.path("cache/runs"));  // as the copy never had it
     UaiPlatform copy = world.again();
     clock.advance(std::chrono::seconds(100));
-    const auto before = copy.poll(job);
+    const auto before = copy.poll({job.run, job.key, ""});
     EXPECT_TRUE(before->known);
     EXPECT_EQ(before->status, RunStatus::kQueued) << "till it is submitted";
     EXPECT_EQ(*copy.submit(spec, {}), job.job);
     EXPECT_EQ(is_over(copy.poll(job)->status), std::string(state) == "Done");
     EXPECT_EQ(world.uai.created.size(), 1U);
   }
+}
+
+// As a copy of the memory knows it, which has no notes of it, and another name for it.
+TEST(UaiPlatform, AJobIsKnownByItsIdAlone) {
+  FakeClock clock;
+  UaiWorld world(clock);
+  world.uai.hold_jobs = true;
+  JobSpec spec = UaiWorld::spec(1, "true");
+  const JobHandle job = world.submit(spec);
+  std::filesystem::remove_all(world.folder.path("cache/runs"));
+  std::filesystem::remove_all(world.folder.path("cache/uai"));
+  UaiPlatform copy = world.again();
+  clock.advance(std::chrono::seconds(100));
+  const auto seen = copy.poll(job);
+  ASSERT_TRUE(seen) << seen.error().message;
+  EXPECT_TRUE(seen->known);
+  EXPECT_FALSE(is_over(seen->status));
+  spec.job = job.job;
+  EXPECT_EQ(*copy.submit(spec, {}), job.job);
+  EXPECT_EQ(world.uai.created.size(), 1U);
+  ASSERT_TRUE(copy.cancel(job));
+  EXPECT_EQ(world.uai.calls["StopUAITrainJob"], 1);
+}
+
+// One that was asked for elsewhere, by a copy that has its name.
+TEST(UaiPlatform, NoneIsCalledCancelledThatGoesOn) {
+  FakeClock clock;
+  UaiWorld world(clock);
+  world.uai.hold_jobs = true;
+  const JobHandle job = world.submit(UaiWorld::spec(1, "true"));
+  std::filesystem::remove_all(world.folder.path("cache/runs"));
+  UaiPlatform copy = world.again();
+  clock.advance(std::chrono::seconds(100));
+  const JobHandle intent{job.run, job.key, ""};
+  world.uai.refusing["GetUAITrainJobList"] = {{"RetCode", 5000}, {"Message", "internal error"}};
+  EXPECT_FALSE(copy.cancel(intent)) << "nobody knows whether there is one";
+  EXPECT_FALSE(std::filesystem::exists(world.folder.path(cat("cache/runs/", job.run, "/exit.json"))));
+  world.uai.refusing.clear();
+  ASSERT_TRUE(copy.cancel(intent));
+  EXPECT_EQ(world.uai.calls["StopUAITrainJob"], 1);
+}
+
+TEST(UaiPlatform, ANameThatAPowerCutTookIsNotUsed) {
+  FakeClock clock;
+  UaiWorld world(clock);
+  world.folder.write("cache/uai/id", "");
+  const auto started = world.platform.submit(UaiWorld::spec(1, "true"), {});
+  ASSERT_FALSE(started);
+  EXPECT_NE(started.error().message.find("uai/id` is empty"), std::string::npos) << started.error().message;
+  EXPECT_TRUE(world.uai.created.empty());
 }
 
 TEST(UaiPlatform, AJobOfItsNameThatFailedIsNotTakenUp) {

@@ -56,7 +56,7 @@ Result<std::string> SharedFiles::home(const char* what) {
   const std::lock_guard lock(mutex_);
   if (id_.empty()) {
     TRY_ASSIGN(id_,
-               write_once(host_.files, path_join(workspace_.cache, "slurm-id"), random_name().substr(0, 16)));
+               name_once(host_.files, path_join(workspace_.cache, "slurm-id"), random_name().substr(0, 16)));
   }
   return path_join(top_, cat(what, "/", id_));
 }

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <set>
 #include <vector>
 
 #include "cache/file_digests.h"
+#include "cache/stores/at_once.h"
 #include "engine/base/text.h"
+#include "rules/job/layout_progress.h"
 
 namespace trainmake {
 namespace {
@@ -28,9 +31,9 @@ Digest128 identity_of(const JobSpec& spec) {
   return hasher.finish();
 }
 
-Result<Digest128> digest_of_file(FileSystem& files, const std::string& path) {
+Result<Digest128> digest_of_file(FileSystem& files, const std::string& path, const std::stop_token& stop) {
   ContentHasher hasher;
-  TRY(read_pieces(files, path, {}, [&](std::string_view bytes) -> Result<void> {
+  TRY(read_pieces(files, path, stop, [&](std::string_view bytes) -> Result<void> {
     hasher.add(bytes);
     return {};
   }));
@@ -117,8 +120,8 @@ bool UaiData::is_read_where_it_lies(const JobSpec& spec, const UaiPlace& place) 
   return spec.data.size() == 1 && !url_of(spec.data.front(), place.folder.is_ufs).empty();
 }
 
-Result<std::string> UaiData::url_for(const JobSpec& spec, const UaiPlace& place) {
-  if (!is_read_where_it_lies(spec, place)) return put_together(spec, place);
+Result<std::string> UaiData::url_for(const JobSpec& spec, const UaiPlace& place, const Patience& waiting) {
+  if (!is_read_where_it_lies(spec, place)) return put_together(spec, place, waiting);
   TRY(check_readable(spec.data.front(), place));
   return url_of(spec.data.front(), place.folder.is_ufs);
 }
@@ -131,33 +134,47 @@ Result<void> UaiData::check_readable(const GivenTree& tree, const UaiPlace& plac
                          cat("Give ", quoted(tree.label), " a `prefix` of such folders")));
 }
 
-Result<void> UaiData::put(const GivenTree& tree, const ListedFile& file, const std::string& folder,
-                          Store& store) {
-  const std::string key = path_join(folder, path_join(tree.channel, file.key));
+Result<void> UaiData::put(const Piece& piece, Store& store, const std::stop_token& stop) {
+  const ListedFile& file = *piece.file;
   if (is_folder(file.key)) {
-    TRY(store.put(key, "", std::nullopt));
+    TRY(store.put(piece.key, "", std::nullopt));
     return {};
   }
-  FileToPut put{.key = key, .path = blobs_.path(file.sha256), .content = file.content};
+  FileToPut put{.key = piece.key, .path = blobs_.path(file.sha256), .content = file.content};
   if (!file.source.empty()) {
     put.path = path_join(workspace_.root, file.source);
   } else {
     TRY_ASSIGN(const Stat blob, host_.files.look(put.path));
     if (!blob.exists())
-      return fail(step_error(cat(quoted(file.key), " of ", quoted(tree.label), " is not on this machine"),
-                             "Give the job one data target alone, which is read where it lies"));
-    TRY_ASSIGN(put.content, digest_of_file(host_.files, put.path));
+      return fail(
+          step_error(cat(quoted(file.key), " of ", quoted(piece.tree->label), " is not on this machine"),
+                     "Give the job one data target alone, which is read where it lies"));
+    TRY_ASSIGN(put.content, digest_of_file(host_.files, put.path, stop));
   }
-  TRY_ASSIGN(const PutFile done, store.put_file(put, {}));
+  TRY_ASSIGN(const PutFile done, store.put_file(put, stop));
   if (done.copied || done.found) return {};
   ++tally_.uploaded_objects;
   tally_.uploaded_bytes += done.sent;
   return {};
 }
 
+Result<void> UaiData::put_all(const std::vector<Piece>& pieces, Store& store, const Patience& waiting) {
+  LayoutProgress progress(host_.clock, waiting);
+  std::mutex mutex;  // guards it
+  for (const Piece& piece : pieces) progress.expect(piece.file->size);
+  return at_once(pieces.size(), store.traits().puts_at_once, [&](std::size_t i) -> Result<void> {
+    if (waiting.stop.stop_requested()) return fail(interrupted_error());
+    TRY(put(pieces[i], store, waiting.stop));
+    const std::lock_guard lock(mutex);
+    progress.copied(pieces[i].file->size);
+    return {};
+  });
+}
+
 // What lies in the folder, each as a line: what it was when it was whole is kept in a mark beside it, and
 // compared before every job that reads it.
-Result<std::string> UaiData::put_together(const JobSpec& spec, const UaiPlace& place) {
+Result<std::string> UaiData::put_together(const JobSpec& spec, const UaiPlace& place,
+                                          const Patience& waiting) {
   Store& store = *place.store;
   const std::string folder = place.folder.ours(cat("given/", identity_of(spec).hex()));
   const std::string mark = folder + ".whole", url = place.folder.url(folder);
@@ -167,16 +184,18 @@ Result<std::string> UaiData::put_together(const JobSpec& spec, const UaiPlace& p
   LinesByKey before = whole ? lines_in(whole->bytes) : LinesByKey();
   if (whole && whole->bytes == kMarkOfBefore) before = there;
   std::set<std::string> wanted;
+  std::vector<Piece> lacking;
   for (const GivenTree& tree : spec.data) {
     for (const ListedFile& file : *tree.files) {
-      const std::string key = path_join(folder, path_join(tree.channel, file.key));
+      std::string key = path_join(folder, path_join(tree.channel, file.key));
       wanted.insert(key);
       const auto now = there.find(key);
       const auto then = before.find(key);
       const bool is_there = now != there.end() && then != before.end() && now->second == then->second;
-      if (!is_there) TRY(put(tree, file, folder, store));
+      if (!is_there) lacking.push_back({std::move(key), &tree, &file});
     }
   }
+  TRY(put_all(lacking, store, waiting));
   if (wanted.empty()) {
     wanted.insert(folder + "/");
     TRY(store.put(folder + "/", "", std::nullopt));

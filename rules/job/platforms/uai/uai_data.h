@@ -6,12 +6,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cache/blobs.h"
 #include "cache/stores/store.h"
 #include "engine/base/host.h"
 #include "engine/model/event.h"
 #include "rules/job/job_spec.h"
+#include "rules/job/platform.h"
 #include "rules/job/platforms/uai/uai_options.h"
 
 namespace trainmake {
@@ -34,13 +36,20 @@ class UaiData {
   // Refused where the service would be told of a path that it does not take.
   Result<void> check_readable(const GivenTree& tree, const UaiPlace& place) const;
   // As a job is told of it that reads and writes at `place`.
-  Result<std::string> url_for(const JobSpec& spec, const UaiPlace& place);
+  Result<std::string> url_for(const JobSpec& spec, const UaiPlace& place, const Patience& waiting);
 
  private:
   std::optional<UaiFolder> folder_of(const GivenTree& tree, bool is_ufs, std::string& path) const;
   std::string url_of(const GivenTree& tree, bool is_ufs) const;
-  Result<std::string> put_together(const JobSpec& spec, const UaiPlace& place);
-  Result<void> put(const GivenTree& tree, const ListedFile& file, const std::string& folder, Store& store);
+  // What is to be put, under its key.
+  struct Piece {
+    std::string key;
+    const GivenTree* tree;
+    const ListedFile* file;
+  };
+  Result<std::string> put_together(const JobSpec& spec, const UaiPlace& place, const Patience& waiting);
+  Result<void> put_all(const std::vector<Piece>& pieces, Store& store, const Patience& waiting);
+  Result<void> put(const Piece& piece, Store& store, const std::stop_token& stop);
 
   Host& host_;
   const Workspace& workspace_;

@@ -92,16 +92,17 @@ UaiRun UaiPlatform::folder_of(const std::string& run) const {
 Result<std::string> UaiPlatform::name_of(const std::string& key) {
   const std::lock_guard lock(mutex_);
   if (id_.empty()) {
-    TRY_ASSIGN(id_, write_once(host_.files, path_join(workspace_.cache, "uai/id"), random_name()));
+    TRY_ASSIGN(id_, name_once(host_.files, path_join(workspace_.cache, "uai/id"), random_name()));
   }
   return cat(key, "-", id_);
 }
 
-Result<UaiPlatform::Notes> UaiPlatform::notes_of(const UaiRun& run) {
+Result<UaiPlatform::Notes> UaiPlatform::notes_of(const UaiRun& run, const std::string& known) {
   Notes notes;
   TRY_ASSIGN(const std::string end, text_at(host_.files, run.end()));
   notes.end = parse_uai_end(end);
   TRY_ASSIGN(notes.number, text_at(host_.files, run.number()));
+  if (notes.number.empty()) notes.number = known;
   TRY_ASSIGN(const std::string asked, text_at(host_.files, run.asked()));
   notes.was_asked = !asked.empty();
   TRY_ASSIGN(const Stat cancelled, host_.files.look(run.cancelled()));
@@ -151,7 +152,7 @@ Result<UaiCreation> UaiPlatform::creation_of(const JobSpec& spec, const std::str
   TRY_ASSIGN(job.image, uhub_path_of(spec.pulled_image, options_));
   TRY_ASSIGN(job.command, render_docker_cmd(spec, traits.contract));
   TRY_ASSIGN(job.ids, look_ups_.of(wants, waiting));
-  TRY_ASSIGN(job.data_url, data_.url_for(spec, place));
+  TRY_ASSIGN(job.data_url, data_.url_for(spec, place, waiting));
   return job;
 }
 
@@ -246,7 +247,7 @@ Result<std::string> UaiPlatform::start(const JobSpec& spec, const Patience& wait
   auto name = name_of(spec.key);
   if (!name) return fail(left_open(std::move(name).error()));
   TRY_ASSIGN(const FileLock lock, locks_.wait(spec.run, host_.clock, stop));
-  auto notes = notes_of(run);
+  auto notes = notes_of(run, spec.job);
   if (!notes) return fail(left_open(std::move(notes).error()));
   if (notes->is_cancelled || !notes->number.empty() || notes->end) return notes->number;
   if (notes->was_asked) {
@@ -279,7 +280,7 @@ Result<void> UaiPlatform::remember_end(const UaiRun& run, const JobStatus& statu
 
 Result<JobStatus> UaiPlatform::look_at(const JobHandle& job, const Patience& waiting) {
   const UaiRun run = folder_of(job.run);
-  TRY_ASSIGN(Notes notes, notes_of(run));
+  TRY_ASSIGN(Notes notes, notes_of(run, job.job));
   if (notes.end) return *notes.end;
   JobStatus status;
   status.known = false;
@@ -344,7 +345,7 @@ Result<void> UaiPlatform::stop_others(const UaiSight& sight, const std::string& 
 
 Result<std::string> UaiPlatform::read_log(const JobHandle& job, const LogPiece& piece) {
   const UaiRun run = folder_of(job.run);
-  TRY_ASSIGN(const Notes notes, notes_of(run));
+  TRY_ASSIGN(const Notes notes, notes_of(run, job.job));
   if (!notes.number.empty()) TRY(log_.bring(run, notes.number, notes.end.has_value(), piece.stop));
   return read_log_file(run.log(), piece.offset, piece.limit);
 }
@@ -367,10 +368,12 @@ Result<void> UaiPlatform::cancel_one(const JobHandle& job, const Patience& waiti
   const UaiRun run = folder_of(job.run);
   TRY_ASSIGN(const std::string name, name_of(job.key));
   TRY_ASSIGN(const FileLock lock, locks_.wait(job.run, host_.clock, waiting.stop));
-  TRY_ASSIGN(Notes notes, notes_of(run));
+  TRY_ASSIGN(Notes notes, notes_of(run, job.job));
   if (notes.end) return {};
   if (notes.number.empty() && notes.was_asked) {
     TRY_ASSIGN(notes.number, adopt_late(run, name, waiting));
+  } else if (notes.number.empty()) {
+    TRY_ASSIGN(notes.number, adopt_made_before(run, name, waiting));
   }
   TRY(write_file(host_.files, run.cancelled(), "", {.durable = true}));
   if (notes.number.empty()) return remember_end(run, cancelled_at(host_.clock.now_ns()));
@@ -413,7 +416,7 @@ Result<std::string> UaiPlatform::left(const JobHandle& job, const LeftRequest& w
   if (place->folder.is_ufs)
     return path_join(options_.ufs_folder, cat(results, wants_checkpoint ? kCheckpoints : ""));
   TRY_ASSIGN(const FileLock lock, locks_.wait(cat("output ", job.run), host_.clock, wanted.stop));
-  TRY_ASSIGN(const Notes notes, notes_of(run));
+  TRY_ASSIGN(const Notes notes, notes_of(run, job.job));
   Bringing bringing{*place->store, cat(results, kCheckpoints, "/"), {""}, run.checkpoint(), wanted.stop};
   if (!wants_checkpoint) {
     TRY_ASSIGN(const std::string declared, text_at(host_.files, run.wanted()));
@@ -507,7 +510,7 @@ Result<void> UaiPlatform::admits(const Outlook& job, Asking asking) {
 
 Result<std::vector<Fact>> UaiPlatform::facts(const JobHandle& job, const std::stop_token& stop) {
   const UaiRun run = folder_of(job.run);
-  TRY_ASSIGN(const Notes notes, notes_of(run));
+  TRY_ASSIGN(const Notes notes, notes_of(run, job.job));
   std::vector<Fact> facts;
   if (notes.number.empty()) return facts;
   TRY_ASSIGN(const std::string name, name_of(job.key));

@@ -58,7 +58,9 @@ class UaiPlatform final : public Platform {
   struct Notes;
   UaiRun folder_of(const std::string& run) const;
   Result<std::string> name_of(const std::string& key);
-  Result<Notes> notes_of(const UaiRun& run);
+  // `known` is the service's id of it as the run is remembered, which is all there is in a copy of the
+  // memory.
+  Result<Notes> notes_of(const UaiRun& run, const std::string& known);
   Result<void> check_service(const UaiRun& run);
   const UaiPlace& place_for(std::int64_t nodes) const;
   Result<void> check_mounted(const UaiPlace& place) const;
