@@ -182,8 +182,8 @@ int report_errors(Session& session, Reporter& reporter, const Errors& errors) {
 }
 
 StepLocker step_locker(Session& session) {
-  return [&session](const Label& label, const Fingerprint& fingerprint) {
-    return try_hold_step(session, label, fingerprint);
+  return [&session](const Label& label, const std::optional<Fingerprint>& work) {
+    return try_hold_step(session, label, work);
   };
 }
 

@@ -156,7 +156,7 @@ Result<VerifiedTarget> verify_target(const Call& call, DataPlaces& places, const
                              cat("`trainmake ", shell_word(shown), "` makes one")));
     place = place->of_content(root);
   }
-  TRY_ASSIGN(const std::optional<FileLock> held, try_hold_step(call.session, target.label, {}));
+  TRY_ASSIGN(const std::optional<FileLock> held, try_hold_step(call.session, target.label, std::nullopt));
   if (!held)
     return fail(step_error(cat("Another trainmake is at work on ", quoted(call.session.shown(target.label))),
                            "Try again when it is done")

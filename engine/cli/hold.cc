@@ -2,6 +2,7 @@
 
 #include "engine/base/file_lock.h"
 #include "engine/base/text.h"
+#include "rules/job/outputs.h"
 
 namespace trainmake {
 
@@ -16,13 +17,12 @@ Result<FileLock> hold_workspace(Session& session, FileLock::Mode mode, std::stop
 }
 
 Result<std::optional<FileLock>> try_hold_step(Session& session, const Label& label,
-                                              const Fingerprint& fingerprint) {
-  const bool is_job = label.kind == "job";
-  return session.step_locks().try_lock(is_job ? cat(label.text(), "\n", fingerprint.hex()) : label.text());
+                                              const std::optional<Fingerprint>& work) {
+  return session.step_locks().try_lock(work ? cat(label.text(), "\n", work->hex()) : label.text());
 }
 
 Result<std::optional<FileLock>> try_hold_run(Session& session, const Run& run) {
-  return try_hold_step(session, run.label, run.fingerprint);
+  return try_hold_step(session, run.label, work_of_job(run.manifest));
 }
 
 }  // namespace trainmake

@@ -18,10 +18,11 @@ constexpr std::int64_t kNear_ns = 100 * kMs_ns, kFar_ns = 500 * kMs_ns;  // betw
 
 class JobOnlooker final : public Onlooker {
  public:
-  JobOnlooker(Session& session, Platform& platform, const Target& job, const Doing& doing)
+  JobOnlooker(Session& session, Platform& platform, const Target& job, Manifest manifest, const Doing& doing)
       : session_(session),
         platform_(platform),
         job_(job),
+        manifest_(std::move(manifest)),
         doing_(doing),
         redactor_(redactor_of(session.host().environment, job.strings("secrets"))) {}
 
@@ -43,6 +44,8 @@ class JobOnlooker final : public Onlooker {
                             left_running(typed_for(session_.state(), *run_, session_.shown(run_->label)))});
       return Done{{}, cat("run ", run_->id), true, run_->id};
     }
+    // What is looked for in what it left is not the same.
+    if (run_->fingerprint != doing_.fingerprint) return std::nullopt;
     if (run_->status == RunStatus::kSucceeded && run_->reusable)
       return Done{artifacts_of(run_->outputs), success_of(*run_), false, run_->id};
     return fail(failure_of(*run_, session_.shown(run_->label), last_lines_, {again()}).at(job_.where));
@@ -82,6 +85,10 @@ class JobOnlooker final : public Onlooker {
     doing_.on_owner([&] {
       Result<std::vector<Run>> runs = session_.state().of(job_.label, doing_.fingerprint);
       if (runs && !runs->empty()) found = std::move(runs->front());
+      if (found && !is_over(found->status)) return;
+      const Result<std::vector<Run>> in_flight = session_.state().in_flight(job_.label);
+      std::optional<Run> alike = in_flight ? run_to_take_up(*in_flight, manifest_) : std::nullopt;
+      if (alike) found = std::move(alike);
     });
     return found;
   }
@@ -127,6 +134,7 @@ class JobOnlooker final : public Onlooker {
   Session& session_;
   Platform& platform_;
   const Target& job_;
+  const Manifest manifest_;
   Doing doing_;
   Redactor redactor_;
   std::optional<Run> run_;   // as it was remembered at the last look
@@ -144,9 +152,10 @@ class JobOnlooker final : public Onlooker {
 OnlookerOf onlooker_of_jobs(Session& session) {
   const Result<Platform*> platform = session.platform();
   if (!platform) return {};
-  return [&session, at = *platform](const Target& target, const Doing& doing) -> std::unique_ptr<Onlooker> {
+  return [&session, at = *platform](const Target& target, const Manifest& manifest,
+                                    const Doing& doing) -> std::unique_ptr<Onlooker> {
     if (target.label.kind != "job") return nullptr;
-    return std::make_unique<JobOnlooker>(session, *at, target, doing);
+    return std::make_unique<JobOnlooker>(session, *at, target, manifest, doing);
   };
 }
 

@@ -116,6 +116,12 @@ class Rule {
   // Whether a line of the manifest says where the target is made or goes, and not what it is: of a try on
   // this machine and of the real thing these are others.
   virtual bool says_where(const ManifestLine& line) const { return line.section == Section::kPlatform; }
+  // Two steps of a target that do the same work are not done beside each other, whatever else they differ in;
+  // nothing: no two of its steps are.
+  virtual std::optional<Fingerprint> work_of(const Manifest& manifest) const {
+    (void)manifest;
+    return std::nullopt;
+  }
   // Of a step that may run, when everything is planned and nothing done: what is known to go wrong.
   // Read-only.
   virtual Result<void> preflight(const Subject& subject) {

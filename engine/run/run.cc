@@ -269,9 +269,11 @@ void Runner::start(TargetId id) {
 // was stopped.
 Result<bool> Runner::hold(TargetId id, std::unique_ptr<Onlooker>& onlooker) {
   const Label& label = graph_[id].label;
+  const Manifest& manifest = plan_.steps[id].description.manifest;
+  const std::optional<Fingerprint> work = rule_of(decider_.rules, label.kind)->work_of(manifest);
   bool is_told = false;
   while (services_.locker) {
-    TRY_ASSIGN(std::optional<FileLock> lock, services_.locker(label, plan_.steps[id].fingerprint));
+    TRY_ASSIGN(std::optional<FileLock> lock, services_.locker(label, work));
     if (lock) {
       locks_[id] = *std::move(lock);  // the owner touches it only when the step is done, after us
       return true;
@@ -281,7 +283,8 @@ Result<bool> Runner::hold(TargetId id, std::unique_ptr<Onlooker>& onlooker) {
                              "Leave out `--no-wait` to wait for it")
                       .because(Blame::kBusy));
     if (!is_told) on_owner([&] { steps_[id].set(StepState::kLocking); });
-    if (!onlooker && services_.onlooker) onlooker = services_.onlooker(graph_[id], doing_of(id, {}));
+    if (!onlooker && services_.onlooker)
+      onlooker = services_.onlooker(graph_[id], manifest, doing_of(id, {}));
     const bool tells = onlooker && onlooker->look();
     if (!tells && !is_told)
       post([this, id] {

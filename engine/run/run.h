@@ -21,8 +21,9 @@ struct RunOptions {
 };
 
 // Between processes, one does a step at a time: the others wait and then find it done. Empty when somebody
-// else holds it. Of which steps the fingerprint makes another one, who locks them decides.
-using StepLocker = std::function<Result<std::optional<FileLock>>(const Label&, const Fingerprint&)>;
+// else holds it. The work is as Rule::work_of has it.
+using StepLocker =
+    std::function<Result<std::optional<FileLock>>(const Label&, const std::optional<Fingerprint>& work)>;
 
 // Tells whoever waits for a step what comes of it at the other process that does it. Only used by the worker
 // that waits.
@@ -36,7 +37,7 @@ class Onlooker {
   virtual std::optional<Result<Done>> end() = 0;
   virtual LogTold told() const = 0;
 };
-using OnlookerOf = std::function<std::unique_ptr<Onlooker>(const Target&, const Doing&)>;
+using OnlookerOf = std::function<std::unique_ptr<Onlooker>(const Target&, const Manifest&, const Doing&)>;
 
 struct RunServices {
   const Decider& decider;

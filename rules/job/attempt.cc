@@ -261,7 +261,6 @@ Result<bool> Attempt::keep_late() {
 
 Result<void> Attempt::remember_end() {
   TRY(remember());
-  if (is_taken_over_) return {};  // and what it left is looked for
   std::vector<std::string> stored;
   for (const RunOutput& output : run_.outputs) stored.push_back(output.path);
   // Its result is safe: what cannot be tidied up now is left to gc.
@@ -371,18 +370,9 @@ Result<void> Attempt::check_files() {
   return {};
 }
 
-// One that was taken over, for it is declared with other outputs since, is remembered by whoever did that.
 Result<void> Attempt::remember() {
   Result<void> put;
-  doing_.on_owner([&] {
-    const auto known = services_.runs.get(run_.id);
-    if (!known)
-      put = fail(known.error());
-    else if (*known && (*known)->fingerprint != run_.fingerprint)
-      is_taken_over_ = true;
-    else
-      put = services_.runs.put(run_);
-  });
+  doing_.on_owner([&] { put = services_.runs.put(run_); });
   return put;
 }
 

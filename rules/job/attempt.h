@@ -89,7 +89,6 @@ class Attempt {
   std::optional<std::vector<GivenTree>> given_;
   Run run_;
   bool had_ended_ = false;
-  bool is_taken_over_ = false;
   bool left_nothing_ = false;
   bool left_other_names_ = false;
   bool is_first_ = true;  // the platform knew nothing of it

@@ -107,7 +107,6 @@ class Courses::Course : public std::enable_shared_from_this<Courses::Course> {
   void resume_from(std::optional<Checkpoint> checkpoint);
   Result<void> settle_checkpoint(const Run& run);
   Run as_declared(Run run) const;
-  Result<void> put(const Run& run);
   Result<void> take_over();
   Result<std::optional<Run>> lacking_outputs_alone();
   Result<std::optional<Done>> keep_late();
@@ -196,12 +195,6 @@ Run Courses::Course::as_declared(Run run) const {
   return run;
 }
 
-Result<void> Courses::Course::put(const Run& run) {
-  Result<void> put;
-  doing_.on_owner([&] { put = courses_.services_.runs.put(run); });
-  return put;
-}
-
 // A job that goes on is not begun beside itself because something else of what it leaves is to be kept.
 Result<void> Courses::Course::take_over() {
   std::optional<Result<std::vector<Run>>> runs;
@@ -212,7 +205,9 @@ Result<void> Courses::Course::take_over() {
   doing_.events(Message{run->label, cat("Run ", run->id,
                                         " was begun with other `outputs`, and is this job all "
                                         "the same: none is begun beside it")});
-  return put(as_declared(*std::move(run)));
+  Result<void> put;
+  doing_.on_owner([&] { put = courses_.services_.runs.put(as_declared(*std::move(run))); });
+  return put;
 }
 
 // The latest run that failed for its outputs alone, where these are declared as others by now.
@@ -222,6 +217,7 @@ Result<std::optional<Run>> Courses::Course::lacking_outputs_alone() {
   doing_.on_owner([&] { runs = services.runs.of(subject_.target().label); });
   if (!*runs) return fail(std::move(*runs).error());
   const Manifest& now = description_.manifest;
+  const Fingerprint work = work_of_job(now);
   const auto settles = [&](const Run& run) {
     const bool came_to_something =
         !is_over(run.status) || run.status == RunStatus::kSucceeded || has_failed(run);
@@ -231,11 +227,9 @@ Result<std::optional<Run>> Courses::Course::lacking_outputs_alone() {
   int asked = 0;
   for (Run& run : **runs) {
     // What came after that is what counts, and what it left may have been gone on from.
-    if (run.status == RunStatus::kSucceeded &&
-        (plan_.spec.resume || is_same_but_for_outputs(run.manifest, now)))
+    if (run.status == RunStatus::kSucceeded && (plan_.spec.resume || work_of_job(run.manifest) == work))
       break;
-    if (!has_failed(run) || run.exit_code.value_or(0) != 0 || !is_same_but_for_outputs(run.manifest, now))
-      continue;
+    if (!has_failed(run) || run.exit_code.value_or(0) != 0 || work_of_job(run.manifest) != work) continue;
     if (++asked > kMostAskedFor) break;
     // Who ran it knows nothing of outputs.
     const auto there = services.platform.poll(JobHandle::of(run), {doing_.stop});
@@ -258,7 +252,6 @@ Result<std::optional<Done>> Courses::Course::keep_late() {
   }
   if (!is_kept) return fail(std::move(is_kept).error());
   if (!*is_kept && (attempt.left_nothing() || courses_.services_.tries_again)) return std::optional<Done>();
-  TRY(put(attempt.run()));
   TRY(attempt.remember_end());
   if (!*is_kept) return fail(attempt.failure().at(subject_.target().where));
   const Run& kept = attempt.run();
@@ -376,8 +369,10 @@ Result<Done> Courses::run(const Subject& subject, const Description& description
   doing.on_owner([&] { earlier = services_.runs.of(subject.target().label, doing.fingerprint); });
   if (!*earlier) return fail(std::move(*earlier).error());
   const int failures = doing.afresh ? 0 : failed_of_round(**earlier, plan.retries);
-  const bool goes_on = std::any_of((*earlier)->begin(), (*earlier)->end(),
-                                   [](const Run& run) { return !is_over(run.status); });
+  std::optional<Result<std::vector<Run>>> in_flight;
+  doing.on_owner([&] { in_flight = services_.runs.in_flight(subject.target().label); });
+  if (!*in_flight) return fail(std::move(*in_flight).error());
+  const bool goes_on = run_to_take_up(**in_flight, description.manifest).has_value();
   if (plan.spec.root && !goes_on) {
     if (auto fits = check_image(services_.platform.traits.contract, plan.spec); !fits) {
       Error error = std::move(fits).error();

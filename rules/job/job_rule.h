@@ -8,6 +8,7 @@
 
 #include "engine/model/rule.h"
 #include "rules/job/course.h"
+#include "rules/job/outputs.h"
 #include "rules/job/preflight.h"
 #include "rules/job/python_check.h"
 #include "rules/job/services.h"
@@ -23,6 +24,9 @@ class JobRule final : public Rule {
   Pool pool() const override { return Pool::kJobs; }
   std::vector<std::pair<Error, Label>> before_run(const Graph& graph, const EventSink& events) override;
   Result<Description> describe(const Subject& subject) override;
+  std::optional<Fingerprint> work_of(const Manifest& manifest) const override {
+    return work_of_job(manifest);
+  }
   Result<void> preflight(const Subject& subject) override;
   // What a platform would be asked to run, under no name. REQUIRES: what the job needs is known.
   Result<JobSpec> spec_of(const Subject& subject, const Doing& doing);

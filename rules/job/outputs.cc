@@ -106,15 +106,14 @@ std::map<std::string, std::string> declared_outputs(const Target& job) {
   return outputs;
 }
 
-bool is_same_but_for_outputs(const Manifest& one, const Manifest& other) {
-  const auto others = [](const Manifest& manifest) {
-    std::vector<ManifestLine> lines = manifest.lines();
-    std::erase_if(lines, [](const ManifestLine& line) {
-      return line.section == Section::kAttr && line.name.starts_with("outputs.");
-    });
-    return lines;
-  };
-  return others(one) == others(other);
+Fingerprint work_of_job(const Manifest& manifest) {
+  Manifest work;
+  for (const ManifestLine& line : manifest.lines()) {
+    const bool is_output = line.section == Section::kAttr && line.name.starts_with("outputs.");
+    if (!is_output) work.add(line.section, line.name, line.digest);
+  }
+  work.seal();
+  return work.fingerprint();
 }
 
 std::vector<Error> wrong_outputs(const Value& declared) {

@@ -19,8 +19,8 @@ namespace trainmake {
 // The attribute `outputs` as name → clean path; names without `/`, paths within the output folder.
 std::map<std::string, std::string> declared_outputs(const Target& job);
 std::vector<Error> wrong_outputs(const Value& declared);
-// Whether the job is the same, and at most something else of what it leaves is kept.
-bool is_same_but_for_outputs(const Manifest& one, const Manifest& other);
+// What a job computes, whatever of it is kept: that of its manifest but for `outputs`.
+Fingerprint work_of_job(const Manifest& manifest);
 
 struct KeptOutputs {
   std::vector<RunOutput> outputs;  // sorted by name

@@ -40,12 +40,13 @@ std::string typed_for(Runs& runs, const Run& run, const std::string& shown) {
 }
 
 std::optional<Run> run_to_take_up(const std::vector<Run>& in_flight, const Manifest& manifest) {
-  const Fingerprint fingerprint = manifest.fingerprint();
+  if (in_flight.empty()) return std::nullopt;
+  const Fingerprint fingerprint = manifest.fingerprint(), work = work_of_job(manifest);
   const Run* alike = nullptr;
   for (const Run& run : in_flight) {
     if (is_over(run.status) || !run.repeats.empty()) continue;
     if (run.fingerprint == fingerprint) return run;
-    if (alike == nullptr && is_same_but_for_outputs(run.manifest, manifest)) alike = &run;
+    if (alike == nullptr && work_of_job(run.manifest) == work) alike = &run;
   }
   return alike == nullptr ? std::nullopt : std::optional(*alike);
 }

@@ -85,9 +85,11 @@ class Failing(Story):
         watcher = place.start("job:train")
         eventually(lambda: place.path("counted").exists(), "it began")
         place.replace("TRAINFILE.lua", '"model.bin"', '"weights.bin"')
-        place.ask("--no-wait", "job:train").exits(0)
+        self.assert_told(place.ask("--no-wait", "job:train").exits(4).err, "Another trainmake is doing")
+        other = place.start("job:train")
         place.write("counted.go", "")
         watcher.end().exits(1)
+        other.end().exits(0)
         made = place.make("job:train")
         self.assertEqual((made.finished["submitted"], place.read("counted"), [each["status"] for each in place.runs()]), (0, "x\n", ["succeeded"]))
 

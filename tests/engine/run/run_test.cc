@@ -229,7 +229,8 @@ TEST(Run, AStepThatAnotherProcessDidMeanwhileIsTakenFromIt) {
   RunWorld other{{"a", {}}};
   other.run_all();
   int asked = 0;
-  world.locker = [&](const Label& label, const Fingerprint&) -> Result<std::optional<FileLock>> {
+  world.locker = [&](const Label& label,
+                     const std::optional<Fingerprint>&) -> Result<std::optional<FileLock>> {
     if (++asked == 1) return std::optional<FileLock>();  // busy once; meanwhile the other one ends
     const std::optional<Record> done = *other.memory.last(label);
     EXPECT_TRUE(world.memory.remember(*done));
@@ -243,7 +244,7 @@ TEST(Run, AStepThatAnotherProcessDidMeanwhileIsTakenFromIt) {
 TEST(Run, AStepThatFailedInAnotherProcessMeanwhileIsNotTriedAgain) {
   RunWorld world{{"a", {}}};
   int asked = 0;
-  world.locker = [&](const Label&, const Fingerprint&) -> Result<std::optional<FileLock>> {
+  world.locker = [&](const Label&, const std::optional<Fingerprint>&) -> Result<std::optional<FileLock>> {
     if (++asked == 1) return std::optional<FileLock>();
     world.rule.failed_earlier.insert("a");
     EXPECT_TRUE(world.memory.put(trainmake::Run()));  // as a job does that fails
@@ -258,7 +259,8 @@ TEST(Run, ARetryThatAnotherProcessDidIsNotDoneAgain) {
   RunWorld world{{"a", {}}};
   RunWorld other{{"a", {}}};
   other.run_all();
-  world.locker = [&](const Label& label, const Fingerprint&) -> Result<std::optional<FileLock>> {
+  world.locker = [&](const Label& label,
+                     const std::optional<Fingerprint>&) -> Result<std::optional<FileLock>> {
     EXPECT_TRUE(world.memory.remember(**other.memory.last(label)));
     return try_lock("/dev/null", FileLock::Mode::kShared);
   };
@@ -278,8 +280,11 @@ struct FakeOnlooker final : Onlooker {
 // Another process does step `a`, to whose end one looks on, and remembers `record` of it.
 Summary looked_on(RunWorld& world, const std::optional<Result<Done>>& ends, const Record* record = nullptr) {
   int asked = 0;
-  world.onlooker = [&](const Target&, const Doing&) { return std::make_unique<FakeOnlooker>(ends); };
-  world.locker = [&, record](const Label&, const Fingerprint&) -> Result<std::optional<FileLock>> {
+  world.onlooker = [&](const Target&, const Manifest&, const Doing&) {
+    return std::make_unique<FakeOnlooker>(ends);
+  };
+  world.locker = [&, record](const Label&,
+                             const std::optional<Fingerprint>&) -> Result<std::optional<FileLock>> {
     if (++asked == 1) return std::optional<FileLock>();
     if (record != nullptr && !world.memory.remember(*record)) ADD_FAILURE();
     return try_lock("/dev/null", FileLock::Mode::kShared);
@@ -338,10 +343,10 @@ TEST(Run, AResultThatWasSeenButNotRememberedIsLookedForAsEver) {
 
 TEST(Run, WhoStopsLookingOnLeavesItRunning) {
   RunWorld world{{"a", {}}};
-  world.onlooker = [&](const Target&, const Doing&) {
+  world.onlooker = [&](const Target&, const Manifest&, const Doing&) {
     return std::make_unique<FakeOnlooker>(Done{{}, "run x", true, "x"});
   };
-  world.locker = [&](const Label&, const Fingerprint&) -> Result<std::optional<FileLock>> {
+  world.locker = [&](const Label&, const std::optional<Fingerprint>&) -> Result<std::optional<FileLock>> {
     world.stop.request_stop();
     return std::optional<FileLock>();
   };
@@ -352,7 +357,7 @@ TEST(Run, WhoStopsLookingOnLeavesItRunning) {
 
 TEST(Run, NoWaitLeavesWithBusyWhenAnotherProcessDoesTheStep) {
   RunWorld world{{"a", {}}};
-  world.locker = [](const Label&, const Fingerprint&) -> Result<std::optional<FileLock>> {
+  world.locker = [](const Label&, const std::optional<Fingerprint>&) -> Result<std::optional<FileLock>> {
     return std::optional<FileLock>();
   };
   EXPECT_EQ(world.run_all({.wait = false}).exit_code, 4);

@@ -155,6 +155,16 @@ TEST(OtherOutputs, OfOneThatIsAskedForAnewDoNotBeginAnotherEither) {
   EXPECT_EQ(world.platform.starts, 1);
 }
 
+TEST(OtherOutputs, OfOneThatGoesOnAreNotRehearsed) {
+  GoesOn world;
+  const auto here = std::make_shared<FakePlatform>(world.folder.path("here"));
+  world.rehearsal = here;
+  world.set("preflight", table_of({{"steps", value_of(std::int64_t{1})}}));
+  world.clock.on_wait = [&] { world.end(); };
+  ASSERT_TRUE(world.execute());
+  EXPECT_EQ(here->starts, 0);
+}
+
 TEST(OtherOutputs, BesideOneWithOtherParametersAnotherIsBegun) {
   GoesOn world;
   world.set("params", table_of({{"lr", value_of(0.5)}}));
@@ -163,24 +173,13 @@ TEST(OtherOutputs, BesideOneWithOtherParametersAnotherIsBegun) {
   EXPECT_EQ(world.platform.starts, 2);
 }
 
-// Two people look at it: what the one who knows it by its old outputs finds missing is none of the other's
-// business, who tidies up when it has what it wants.
-TEST(OtherOutputs, WhoeverWatchedItBeforeLeavesItToTheOneThatTookItOver) {
-  Misnamed world;
-  const Fingerprint other{1, 2};
-  world.clock.on_wait = [&] {
-    if (world.runs.runs[0].fingerprint == other) return;
-    world.leave("weights.txt");
-    world.runs.runs[0].fingerprint = other;
-    world.runs.runs[0].status = RunStatus::kRunning;
-  };
-  const auto done = world.execute();
-  ASSERT_FALSE(done);
-  EXPECT_NE(done.error().message.find("`model` (model.txt) was not written"), std::string::npos);
-  ASSERT_EQ(world.runs.runs.size(), 1U);
-  EXPECT_EQ(world.runs.runs[0].fingerprint, other);
-  EXPECT_EQ(world.runs.runs[0].status, RunStatus::kRunning);
-  EXPECT_TRUE(world.platform.ends.empty()) << "what it left is still looked for";
+TEST(OtherOutputs, AreOfTheSameWorkWhichOneAtATimeDoes) {
+  JobWorld world;
+  const Manifest before = world.manifest();
+  world.set("outputs", table_of({{"weights", value_of("weights.txt")}}));
+  EXPECT_EQ(world.rule().work_of(world.manifest()), world.rule().work_of(before));
+  world.set("params", table_of({{"lr", value_of(0.5)}}));
+  EXPECT_NE(world.rule().work_of(world.manifest()), world.rule().work_of(before));
 }
 
 TEST(OtherOutputs, ItsOwnIsTakenUpBeforeOneWithOthers) {

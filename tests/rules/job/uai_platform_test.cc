@@ -310,6 +310,7 @@ TEST(UaiPlatform, NoneIsCalledCancelledThatGoesOn) {
   EXPECT_FALSE(copy.cancel(intent)) << "nobody knows whether there is one";
   EXPECT_FALSE(std::filesystem::exists(world.folder.path(cat("cache/runs/", job.run, "/exit.json"))));
   world.uai.refusing.clear();
+  clock.advance(std::chrono::seconds(100));
   ASSERT_TRUE(copy.cancel(intent));
   EXPECT_EQ(world.uai.calls["StopUAITrainJob"], 1);
 }
