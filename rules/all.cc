@@ -318,13 +318,10 @@ Result<std::unique_ptr<Platform>> make_platform(Host& host, const Workspace& wor
   TRY_ASSIGN(Contract contract, contract_named(space, asked.contract.value_or(usual_contract_of(service))));
   if (service == nullptr || (type != nullptr && *type == "local")) {
     LocalOptions options = service == nullptr ? LocalOptions() : local_options_of(*service, workspace);
-    options.container = options.container || asked.container;
     options.variant = asked.variant;
     TRY(check_asked_variant(asked.variant));
-    if (!options.variant.empty() && !options.container)
-      return fail(user_error(
-          "`--variant` chooses the image of a job, and without a container it has none",
-          cat("Add `--container`, as `trainmake run --local --container --variant ", options.variant, "`")));
+    // Which image is meant says that one is.
+    options.container = options.container || asked.container || !options.variant.empty();
     contract = contract_with(options, std::move(contract));
     return std::unique_ptr<Platform>(
         std::make_unique<LocalPlatform>(host, workspace, blobs, options, std::move(contract)));
