@@ -44,8 +44,8 @@ class JobOnlooker final : public Onlooker {
                             left_running(typed_for(session_.state(), *run_, session_.shown(run_->label)))});
       return Done{{}, cat("run ", run_->id), true, run_->id};
     }
-    // What is looked for in what it left is not the same.
-    if (run_->fingerprint != doing_.fingerprint) return std::nullopt;
+    // Of one with other `outputs` only what it left may be another matter.
+    if (run_->fingerprint != doing_.fingerprint && !came_to_nothing(*run_)) return std::nullopt;
     if (run_->status == RunStatus::kSucceeded && run_->reusable)
       return Done{artifacts_of(run_->outputs), success_of(*run_), false, run_->id};
     return fail(failure_of(*run_, session_.shown(run_->label), last_lines_, {again()}).at(job_.where));
@@ -73,22 +73,33 @@ class JobOnlooker final : public Onlooker {
   bool had_come_to_nothing(const Run& run) {
     if (!session_.line().has("--retry")) return false;
     if (run.id == passed_over_) return true;
-    const auto status = platform_.poll(JobHandle::of(run), {doing_.stop});
-    const bool is_it = status && status->known &&
-                       (status->status == RunStatus::kFailed || status->status == RunStatus::kCancelled);
+    const bool is_it = came_to_nothing(run);
     if (is_it) passed_over_ = run.id;
     return is_it;
   }
 
+  // By itself, as its platform tells, which knows nothing of outputs.
+  bool came_to_nothing(const Run& run) {
+    const auto status = platform_.poll(JobHandle::of(run), {doing_.stop});
+    return status && status->known &&
+           (status->status == RunStatus::kFailed || status->status == RunStatus::kCancelled);
+  }
+
+  // Of this step's own, or of one that goes on with other `outputs` alone; that one stays the newest when it
+  // is over.
   std::optional<Run> newest() {
     std::optional<Run> found;
     doing_.on_owner([&] {
-      Result<std::vector<Run>> runs = session_.state().of(job_.label, doing_.fingerprint);
-      if (runs && !runs->empty()) found = std::move(runs->front());
+      Result<std::vector<Run>> own = session_.state().of(job_.label, doing_.fingerprint);
+      if (own && !own->empty()) found = std::move(own->front());
       if (found && !is_over(found->status)) return;
       const Result<std::vector<Run>> in_flight = session_.state().in_flight(job_.label);
-      std::optional<Run> alike = in_flight ? run_to_take_up(*in_flight, manifest_) : std::nullopt;
-      if (alike) found = std::move(alike);
+      std::optional<Run> other = in_flight ? run_to_take_up(*in_flight, manifest_) : std::nullopt;
+      if (!other && run_ && run_->fingerprint != doing_.fingerprint) {
+        Result<std::optional<Run>> seen = session_.state().get(run_->id);
+        if (seen) other = *std::move(seen);
+      }
+      if (other) found = std::move(other);
     });
     return found;
   }

@@ -93,6 +93,17 @@ class Failing(Story):
         made = place.make("job:train")
         self.assertEqual((made.finished["submitted"], place.read("counted"), [each["status"] for each in place.runs()]), (0, "x\n", ["succeeded"]))
 
+    def test_whoever_looks_on_with_other_outputs_shares_a_failure_and_no_misnamed_output(self):
+        place = self.misnamed(more="retries = 1,", script="until [ -e \"$COUNTED.go\" ]; do sleep 0.05; done; exit 3\n")
+        watcher = place.start("job:train")
+        eventually(lambda: place.path("counted").exists(), "it began")
+        place.replace("TRAINFILE.lua", '"model.bin"', '"weights.bin"')
+        other = place.start("job:train", "--json").until('"attached"')
+        place.write("counted.go", "")
+        watcher.end().exits(1)
+        self.assert_told(other.end().exits(1).out, "failed: exit code 3")
+        self.assertEqual(place.read("counted"), "x\nx\n")
+
     def test_a_later_result_counts_and_not_what_was_misnamed_before(self):
         place = self.misnamed()
         place.ask("job:train").exits(1)
