@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::uint32_t kReadOnly = 0444;
 constexpr std::size_t kSmallBytes = std::size_t{256} << 10U;
+constexpr std::size_t kSyncedOneByOne = 16;
 
 // Two processes that put at once must not meet in a name: what one wrote would get the other's digest.
 std::string name_of_its_own() {
@@ -114,6 +115,12 @@ Result<Blobs::Stored> Blobs::take_in(const std::string& path, const std::stop_to
   TRY_ASSIGN(stored, put_file(path, stop));
   TRY(files_.remove(path));
   return stored;
+}
+
+Result<void> Blobs::sync(const std::vector<Sha256>& digests) {
+  if (digests.size() > kSyncedOneByOne) return files_.sync_disk(folder_);
+  for (const Sha256& digest : digests) TRY(files_.sync_file(path(digest)));
+  return {};
 }
 
 Result<Sha256> Blobs::put_pieces(const std::function<Result<void>(const Sink&)>& give) {

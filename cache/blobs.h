@@ -43,6 +43,8 @@ class Blobs {
   // The same of a file in the cache folder, which it no longer is: it becomes the blob itself, so that its
   // bytes are on the disk once. REQUIRES: nobody writes to it.
   Result<Stored> take_in(const std::string& path, const std::stop_token& stop);
+  // Until then a power cut may take them. Each by itself while they are few, else with all of their disk.
+  Result<void> sync(const std::vector<Sha256>& digests);
   Result<bool> has(const Sha256& digest);  // by stat alone
   // Whole small blobs, verified; a damaged one is removed and told as missing.
   Result<std::optional<std::string>> read(const Sha256& digest);

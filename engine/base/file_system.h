@@ -116,7 +116,9 @@ class FileSystem {
   virtual Result<void> remove(const std::string& path) = 0;  // a whole tree too; fine when it is not there
   // False when it is not empty, or no folder: what others put there meanwhile stays.
   virtual Result<bool> remove_empty_folder(const std::string& path) = 0;
-  // Until then a power cut may take what was written, whatever its commit said: all of the disk of `path`.
+  // Until then a power cut may take what was written, whatever its commit said: a file with its name, or all
+  // of the disk of `path`.
+  virtual Result<void> sync_file(const std::string& path) = 0;
   virtual Result<void> sync_disk(const std::string& path) = 0;
   // False when `path` was there already. An atomic test-and-set between processes.
   virtual Result<bool> create_exclusive(const std::string& path, std::string_view content) = 0;

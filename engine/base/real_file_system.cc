@@ -171,6 +171,14 @@ Result<Temporary> open_temporary(const std::string& path, std::uint32_t mode) {
   }
 }
 
+// So that the name, too, survives a power cut.
+Result<void> sync_name(const std::string& path) {
+  const std::string folder(path_folder(path));
+  const Descriptor opened = open_at(AT_FDCWD, named(folder), O_RDONLY | O_DIRECTORY);
+  if (!opened || ::fsync(opened.get()) != 0) return fail(system_error("Cannot write", folder, errno));
+  return {};
+}
+
 class RealWriter final : public FileWriter {
  public:
   RealWriter(Descriptor descriptor, std::string temporary, std::string path, const WriteOptions& options)
@@ -212,7 +220,7 @@ class RealWriter final : public FileWriter {
     if (!descriptor_.reset()) return fail(system_error("Cannot write", path_, errno));
     TRY(take_name());
     temporary_.clear();
-    return durable_ ? sync_folder() : Result<void>();
+    return durable_ ? sync_name(path_) : Result<void>();
   }
 
  private:
@@ -301,14 +309,6 @@ class RealWriter final : public FileWriter {
     }
   }
 
-  // So that the name, too, survives a power cut.
-  Result<void> sync_folder() {
-    const std::string folder(path_folder(path_));
-    const Descriptor opened = open_at(AT_FDCWD, named(folder), O_RDONLY | O_DIRECTORY);
-    if (!opened || ::fsync(opened.get()) != 0) return fail(system_error("Cannot write", folder, errno));
-    return {};
-  }
-
   Descriptor descriptor_;
   std::string temporary_;  // "" once it has its name
   std::string path_;
@@ -388,6 +388,11 @@ class RealFileSystem final : public FileSystem {
     if (::rmdir(path.c_str()) == 0) return true;
     const bool stays = errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR || errno == ENOENT;
     return stays ? Result<bool>(false) : fail(system_error("Cannot remove", path, errno));
+  }
+  Result<void> sync_file(const std::string& path) override {
+    const Descriptor opened = open_at(AT_FDCWD, named(path), O_RDONLY);
+    if (!opened || ::fsync(opened.get()) != 0) return fail(system_error("Cannot write", path, errno));
+    return sync_name(path);
   }
   Result<void> sync_disk(const std::string& path) override {
     const Descriptor opened = open_at(AT_FDCWD, named(path), O_RDONLY);

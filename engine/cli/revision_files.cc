@@ -110,6 +110,7 @@ Result<void> RevisionFiles::make_link(const std::string&, const std::string& pat
 Result<void> RevisionFiles::rename(const std::string& from, const std::string&) { return read_only(from); }
 Result<void> RevisionFiles::remove(const std::string& path) { return read_only(path); }
 Result<bool> RevisionFiles::remove_empty_folder(const std::string& path) { return read_only(path); }
+Result<void> RevisionFiles::sync_file(const std::string& path) { return read_only(path); }
 Result<void> RevisionFiles::sync_disk(const std::string& path) { return read_only(path); }
 Result<bool> RevisionFiles::create_exclusive(const std::string& path, std::string_view) {
   return read_only(path);

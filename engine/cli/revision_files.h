@@ -30,6 +30,7 @@ class RevisionFiles final : public FileSystem {
   Result<void> rename(const std::string& from, const std::string& to) override;
   Result<void> remove(const std::string& path) override;
   Result<bool> remove_empty_folder(const std::string& path) override;
+  Result<void> sync_file(const std::string& path) override;
   Result<void> sync_disk(const std::string& path) override;
   Result<bool> create_exclusive(const std::string& path, std::string_view content) override;
   Result<std::optional<FileLock>> lock(const std::string& path, FileLock::Mode mode) override;

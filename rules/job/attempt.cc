@@ -45,6 +45,14 @@ std::string duration_of(const Run& run) {
   return ms == 0 ? "less than 1 s" : human_duration(ms);
 }
 
+std::vector<Sha256> digests_of(const std::vector<RunOutput>& outputs) {
+  std::vector<Sha256> digests;
+  for (const RunOutput& output : outputs) {
+    if (const auto digest = Sha256::parse(output.sha256)) digests.push_back(*digest);
+  }
+  return digests;
+}
+
 }  // namespace
 
 Error failure_of(const Run& run, const std::string& label, const LastLines& last_lines,
@@ -260,6 +268,8 @@ Result<bool> Attempt::keep_late() {
 }
 
 Result<void> Attempt::remember_end() {
+  // What the platform has of it goes once it is settled.
+  TRY(services_.blobs.sync(digests_of(run_.outputs)));
   TRY(remember());
   std::vector<std::string> stored;
   for (const RunOutput& output : run_.outputs) stored.push_back(output.path);

@@ -99,6 +99,18 @@ std::string place_of(const Platform& platform) {
   return places ? places->checkpoint : "";
 }
 
+// What the platform has of it may go once the run is remembered.
+Result<void> make_durable(Blobs& blobs, const Checkpoint& checkpoint) {
+  std::vector<Sha256> digests;
+  for (const ListedFile& file : *checkpoint.files) {
+    if (has_bytes(file)) digests.push_back(file.sha256);
+  }
+  for (const std::string& of_all : {checkpoint.listing, checkpoint.times}) {
+    if (const auto digest = Sha256::parse(of_all)) digests.push_back(*digest);
+  }
+  return blobs.sync(digests);
+}
+
 std::string is_gone(const std::string& folder) {
   return cat("its checkpoint folder ", quoted(folder), " is not there any more");
 }
@@ -177,6 +189,7 @@ Result<std::string> keep_checkpoint_of(Platform& platform, FileSystem& files, Bl
   auto left = keep_checkpoint(files, blobs, {folder, std::move(seen), run.id, place_of(platform)}, stop);
   if (!left && left.error().blame == Blame::kUser) return left.error().message;
   if (!left) return fail(std::move(left).error());
+  if (*left) TRY(make_durable(blobs, **left));
   TRY_ASSIGN(const bool there, has_folder(files, folder));
   provenance.erase(kLeft);
   if (there) provenance[kLeft] = *left ? json_of(**left) : Json();

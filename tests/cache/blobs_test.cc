@@ -263,5 +263,20 @@ TEST(BlobsOnDisk, ManyMayPutTheSameAtOnce) {
   EXPECT_TRUE(std::filesystem::is_empty(folder.path("cache/blobs/incoming")));
 }
 
+TEST_F(BlobsTest, FewAreSyncedEachByItselfAndManyWithTheirDisk) {
+  std::vector<Sha256> few, many;
+  for (int i = 0; i < 17; ++i) many.push_back(*blobs.put(cat(i)));
+  few.assign(many.begin(), many.begin() + 2);
+  files.take_log();
+  ASSERT_TRUE(blobs.sync({}));
+  EXPECT_TRUE(files.take_log().empty());
+  ASSERT_TRUE(blobs.sync(few));
+  EXPECT_EQ(files.take_log(), (std::vector<std::string>{cat("sync_file ", blobs.path(few[0])),
+                                                        cat("sync_file ", blobs.path(few[1]))}));
+  ASSERT_TRUE(blobs.sync(many));
+  EXPECT_EQ(files.take_log(), (std::vector<std::string>{"sync_disk /cache/blobs"}));
+  EXPECT_FALSE(blobs.sync({sha256_of("nothing")}));
+}
+
 }  // namespace
 }  // namespace trainmake

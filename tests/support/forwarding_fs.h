@@ -37,6 +37,7 @@ class ForwardingFileSystem : public FileSystem {
   Result<bool> remove_empty_folder(const std::string& path) override {
     return inner_.remove_empty_folder(path);
   }
+  Result<void> sync_file(const std::string& path) override { return inner_.sync_file(path); }
   Result<void> sync_disk(const std::string& path) override { return inner_.sync_disk(path); }
   Result<bool> create_exclusive(const std::string& path, std::string_view content) override {
     return inner_.create_exclusive(path, content);

@@ -444,6 +444,13 @@ Result<bool> MemFileSystem::remove_empty_folder(const std::string& path) {
   return true;
 }
 
+Result<void> MemFileSystem::sync_file(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  int error = asked("sync_file", path);
+  if (error == 0 && nodes_.find(path) == nodes_.end()) error = ENOENT;
+  return error == 0 ? Result<void>() : fail(system_error("Cannot write", path, error));
+}
+
 Result<void> MemFileSystem::sync_disk(const std::string& path) {
   const std::lock_guard lock(mutex_);
   const int error = asked("sync_disk", path);

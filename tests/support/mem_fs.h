@@ -42,8 +42,8 @@ class MemFileSystem final : public FileSystem {
 
   // What was asked since the last call: "look a", "look a/b follow", "list a", "open a/b", "read_link a",
   // "create a/b", "write a/b", "commit a/b", "take_copy a/b", "make_folder a", "make_link a", "rename a b",
-  // "remove a", "remove_empty_folder a", "sync_disk a", "create_exclusive a". A look_at_all is one
-  // "look_at_all a".
+  // "remove a", "remove_empty_folder a", "sync_file a", "sync_disk a", "create_exclusive a". A look_at_all is
+  // one "look_at_all a".
   std::vector<std::string> take_log();
   // Lets what would be logged as `line` fail, every time, until errno 0 takes that back.
   void refuse(const std::string& line, int error_number);
@@ -68,6 +68,7 @@ class MemFileSystem final : public FileSystem {
   Result<void> rename(const std::string& from, const std::string& to) override;
   Result<void> remove(const std::string& path) override;
   Result<bool> remove_empty_folder(const std::string& path) override;
+  Result<void> sync_file(const std::string& path) override;
   Result<void> sync_disk(const std::string& path) override;
   Result<bool> create_exclusive(const std::string& path, std::string_view content) override;
   Result<std::optional<FileLock>> lock(const std::string& path, FileLock::Mode) override {

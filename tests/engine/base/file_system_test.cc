@@ -138,6 +138,8 @@ TYPED_TEST(FileSystemConformance, AnEmptyFolderGoesAndNoOther) {
   EXPECT_FALSE(*files.remove_empty_folder(this->at("a/f")));
   EXPECT_TRUE(this->look("a/f").exists());
   EXPECT_TRUE(files.sync_disk(this->at("a")));
+  EXPECT_TRUE(files.sync_file(this->at("a/f")));
+  EXPECT_FALSE(files.sync_file(this->at("a/missing")));
 }
 
 TYPED_TEST(FileSystemConformance, ListsAreSortedBytewise) {

@@ -46,6 +46,19 @@ TEST(JobRun, ASuccessLeavesItsOutputsAndARun) {
   EXPECT_EQ(world.lines(), (std::vector<std::string>{"hello", "loss=0.9", "loss=0.5", "loss=nan"}));
 }
 
+TEST(JobRun, OutputsAreOnTheDiskBeforeTheRunIsRememberedAsOver) {
+  JobWorld world;
+  world.set("command", command({"succeed"}));
+  int ends = 0;
+  world.runs.on_put = [&](const trainmake::Run& run) {
+    if (!is_over(run.status)) return;
+    ++ends;
+    EXPECT_TRUE(world.blob_files.synced.contains(world.blobs.path(sha256_of("result"))));
+  };
+  ASSERT_TRUE(world.execute());
+  EXPECT_EQ(ends, 1);
+}
+
 TEST(JobRun, MetricsThatStandInALogWhichCannotBeReadAreReadLater) {
   JobWorld world;
   world.set("command", command({"succeed", "loss=0.5"}));

@@ -6,6 +6,8 @@
 
 #include <atomic>
 #include <map>
+#include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,7 @@
 #include "rules/job/job_rule.h"
 #include "tests/rules/job/forking_processes.h"
 #include "tests/support/fake_platform.h"
+#include "tests/support/forwarding_fs.h"
 #include "tests/support/scratch_folder.h"
 
 namespace trainmake {
@@ -36,6 +39,7 @@ class FakeRuns final : public Runs {
  public:
   Result<void> put(const Run& run) override {
     if (failing) return fail(step_error("The disk is full"));
+    if (on_put) on_put(run);
     const auto found =
         std::find_if(runs.begin(), runs.end(), [&](const Run& known) { return known.id == run.id; });
     if (found != runs.end()) *found = run;
@@ -87,6 +91,22 @@ class FakeRuns final : public Runs {
 
   std::vector<Run> runs;  // the newest first
   bool failing = false;
+  std::function<void(const Run&)> on_put;
+};
+
+// Knows what a power cut would leave.
+class SyncedFiles final : public ForwardingFileSystem {
+ public:
+  using ForwardingFileSystem::ForwardingFileSystem;
+  Result<void> sync_file(const std::string& path) override {
+    const std::lock_guard lock(mutex_);
+    synced.insert(path);
+    return ForwardingFileSystem::sync_file(path);
+  }
+  std::set<std::string> synced;
+
+ private:
+  std::mutex mutex_;
 };
 
 // Waiting takes no time, and every wait may be watched.
@@ -130,7 +150,8 @@ struct JobWorld {
   Workspace workspace{folder.path(), folder.path("cache"), ""};
   Space space;
   Tally tally;
-  Blobs blobs{real_file_system(), folder.path("cache")};
+  SyncedFiles blob_files{real_file_system()};
+  Blobs blobs{blob_files, folder.path("cache")};
   FileDigests digests{real_file_system(), real_clock(), folder.path(), folder.path("cache"), tally};
   FakeRuns runs;
   FakePlatform platform{folder.path("fake")};

@@ -47,6 +47,24 @@ TEST(Resume, ANextOneGoesOnFromTheLastHoweverThatEnded) {
   }
 }
 
+TEST(Resume, ACheckpointIsOnTheDiskBeforeTheRunIsRememberedAsOver) {
+  for (const char* end : {"succeed", "fail"}) {
+    ResumeWorld world;
+    int ends = 0;
+    world.runs.on_put = [&](const trainmake::Run& run) {
+      if (!is_over(run.status)) return;
+      ++ends;
+      const std::optional<ToldCheckpoint> left = told_left(run);
+      ASSERT_TRUE(left);
+      for (const Sha256& digest :
+           {*Sha256::parse(left->listing), *Sha256::parse(left->times), sha256_of("first")})
+        EXPECT_TRUE(world.blob_files.synced.contains(world.blobs.path(digest))) << end;
+    };
+    world.train(end, 1);
+    EXPECT_EQ(ends, 1);
+  }
+}
+
 TEST(Resume, WhatIsResumedFromIsRememberedAndNoLineOfTheManifest) {
   ResumeWorld world;
   world.train("succeed", 1);
