@@ -25,7 +25,7 @@ namespace trainmake {
 
 namespace {
 
-constexpr int kPatienceMs = 2000;  // between asking a command to end and killing it
+constexpr int kPatienceMs = 2000;  // between asking a command to end and killing it, and till it is left
 
 // What exec takes, ready before fork: afterwards nothing may be allocated.
 struct Prepared {
@@ -66,6 +66,10 @@ Error cannot_run(const Command& command, int error_number) {
     return system_error(cat("Cannot run ", quoted(command.arguments.front()), " in"), command.folder, errno);
   }
   return system_error("Cannot run", command.arguments.front(), error_number);
+}
+
+Error was_interrupted(const Command& command) {
+  return step_error(cat(quoted(command.arguments.front()), " was interrupted")).because(Blame::kInterrupted);
 }
 
 struct Streams {
@@ -151,10 +155,12 @@ bool read_some(Descriptor& from, std::string& into) {
 }
 
 // Reads both pipes until the process has ended. What it left running may hold the pipes open and is not
-// waited for.
-void drain(pid_t pid, const Descriptor& ended, const Descriptor& stopped, Descriptor& out, Descriptor& err,
+// waited for. False when it was stopped and did not even end when it was killed: it waits in the kernel, as
+// for a driver that is stuck, and is left there.
+bool drain(pid_t pid, const Descriptor& ended, const Descriptor& stopped, Descriptor& out, Descriptor& err,
            ProcessResult& result) {
   int patience = -1;
+  bool is_killed = false;
   while (true) {
     std::array<pollfd, 4> events = {{{out.get(), POLLIN, 0},
                                      {err.get(), POLLIN, 0},
@@ -162,7 +168,9 @@ void drain(pid_t pid, const Descriptor& ended, const Descriptor& stopped, Descri
                                      {patience < 0 ? stopped.get() : -1, POLLIN, 0}}};
     const int ready = ::poll(events.data(), events.size(), patience);
     if (ready < 0) continue;
+    if (ready == 0 && is_killed) return false;
     if (ready == 0) ::kill(-pid, SIGKILL);
+    is_killed = is_killed || ready == 0;
     if (events[0].revents != 0) read_some(out, result.output);
     if (events[1].revents != 0) read_some(err, result.errors);
     if (events[2].revents != 0) break;
@@ -176,6 +184,7 @@ void drain(pid_t pid, const Descriptor& ended, const Descriptor& stopped, Descri
   }
   while (out && read_some(out, result.output)) continue;
   while (err && read_some(err, result.errors)) continue;
+  return true;
 }
 
 int wait_for(pid_t pid) {
@@ -233,7 +242,8 @@ class RealProcesses final : public Processes {
     {
       const std::stop_callback on_stop(stop, [&] { ::eventfd_write(stopped.get(), 1); });
       if (watched) {
-        drain(pid, ended, stopped, out.out, err.out, result);
+        if (!drain(pid, ended, stopped, out.out, err.out, result) && !feeder)
+          return fail(was_interrupted(command));
       } else {
         ::kill(-pid, SIGKILL);
       }
@@ -242,10 +252,7 @@ class RealProcesses final : public Processes {
     const Result<void> fed = feeder ? feeder->finish() : Result<void>();
     result.exit_code = wait_for(pid);
     if (!watched) return fail(system_error("Cannot watch", command.arguments.front(), EMFILE));
-    if (stop.stop_requested()) {
-      return fail(step_error(cat(quoted(command.arguments.front()), " was interrupted"))
-                      .because(Blame::kInterrupted));
-    }
+    if (stop.stop_requested()) return fail(was_interrupted(command));
     if (!fed) return fail(fed.error());
     return result;
   }

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <thread>
@@ -140,6 +141,25 @@ TEST(Process, AStopEndsItAndWhatItStarted) {
     source.request_stop();
   });
   EXPECT_EQ(real_processes().run(command, source.get_token()).error().blame, Blame::kInterrupted);
+}
+
+TEST(Process, OneThatCannotBeKilledIsLeft) {
+  const ScratchFolder scratch;
+  std::stop_source source;
+  // Signals to its group do not reach it.
+  Command command{{"python3", "-c",
+                   "import os, time\nos.setpgid(0, os.getpgid(os.getppid()))\nopen('started', 'w').write(str("
+                   "os.getpid()))\ntime.sleep(60)"},
+                  {{"PATH", "/usr/local/bin:/usr/bin:/bin"}},
+                  scratch.path()};
+  std::jthread stopper([&] {
+    while (!scratch.has("started")) std::this_thread::yield();
+    source.request_stop();
+  });
+  EXPECT_EQ(real_processes().run(command, source.get_token()).error().blame, Blame::kInterrupted);
+  const int left = std::stoi(*read_file(real_file_system(), scratch.path("started")));
+  EXPECT_EQ(::kill(left, SIGKILL), 0) << "it goes on";
+  EXPECT_EQ(::waitpid(left, nullptr, 0), left);
 }
 
 TEST(Process, ADetachedOneHasItsOwnSessionAndNothingOpen) {
