@@ -115,6 +115,120 @@ TEST(GpuQueue, WhatIsNotThereIsAnError) {
             "The job asks for 1 gpu, and `nvidia-smi` tells of none: Driver/library version mismatch");
 }
 
+// With a clock on which waiting may take no time.
+struct HastyGpuWorld : GpuWorld {
+  struct : Clock {
+    std::int64_t now_ns() override { return real_clock().now_ns(); }
+    std::int64_t steady_ns() override { return real_clock().steady_ns(); }
+    bool wait(std::chrono::milliseconds time, std::stop_token stop) override {
+      return is_hasty ? stop.stop_requested() : real_clock().wait(time, std::move(stop));
+    }
+    std::atomic<bool> is_hasty = false;
+  } clock;
+  Host hasty{real_file_system(), processes, http, clock, environment};
+};
+
+// Where the driver is stuck; once `after` were answered.
+void let_driver_hang(GpuWorld& world, int after) {
+  world.folder.write("bin/nvidia-smi", cat("#!/bin/sh\necho x >> ", world.folder.path("asked"),
+                                           "\n[ $(wc -l < ", world.folder.path("asked"), ") -le ", after,
+                                           " ] || exec sleep 60\nprintf '0, GPU-a, 0\\n'\n"));
+}
+int times_asked(const GpuWorld& world) {
+  const auto asked = read_file_if_there(real_file_system(), world.folder.path("asked"));
+  return asked && *asked ? static_cast<int>((*asked)->size() / 2) : 0;
+}
+void await_asked(const GpuWorld& world, int times) {
+  const std::int64_t began = real_clock().steady_ns();
+  while (times_asked(world) < times && real_clock().steady_ns() - began < 30'000'000'000)
+    real_clock().wait(std::chrono::milliseconds(2), {});
+}
+
+constexpr const char* kSilent = "`nvidia-smi` did not answer in 15 s";
+
+TEST(Gpus, ADriverThatDoesNotAnswerIsToldAfterAWhile) {
+  HastyGpuWorld world;
+  let_driver_hang(world, 0);
+  world.clock.is_hasty = true;
+  const auto found = find_gpus(world.hasty, world.request(1));
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().message, kSilent);
+  EXPECT_EQ(found.error().blame, Blame::kRemote);
+  EXPECT_EQ(
+      found.error().hint,
+      "Run `nvidia-smi` by hand: where that hangs, the driver is stuck. A job without `gpus` does not ask "
+      "it; CUDA_VISIBLE_DEVICES in its `env` says which it sees");
+}
+
+TEST(LocalPlatform, ADriverThatDoesNotAnswerIsNotAskedForEachJob) {
+  HastyGpuWorld world;
+  let_driver_hang(world, 0);
+  LocalPlatform platform(world.hasty, world.workspace, world.blobs, {}, default_contract());
+  const Table resources = GpuWorld::with_gpus(script_spec(1, ""), 1).resources;
+  world.clock.is_hasty = true;
+  EXPECT_EQ(platform.admits({resources}, Asking::kNobody).error().message, kSilent);
+  world.clock.is_hasty = false;
+  world.folder.write("bin/nvidia-smi", "#!/bin/sh\necho 0, GPU-a, 0\n");
+  EXPECT_EQ(platform.admits({resources}, Asking::kNobody).error().message, kSilent);
+}
+
+TEST(GpuQueue, WaitsForADriverThatIsStuck) {
+  HastyGpuWorld world;
+  std::string why;
+  GpuQueue queue = *GpuQueue::enter(world.hasty, world.request(1));
+  let_driver_hang(world, 0);
+  world.clock.is_hasty = true;
+  EXPECT_FALSE(*queue.try_take(why));
+  EXPECT_EQ(why,
+            cat("waits for 1 gpu: ", kSilent, "; run it by hand: where that hangs, the driver is stuck"));
+  let_driver_hang(world, 1000);
+  world.clock.is_hasty = false;
+  EXPECT_TRUE(*queue.try_take(why));
+}
+
+TEST(GpuQueue, IsNotLockedWhileTheDriverIsAsked) {
+  GpuWorld world;
+  let_driver_hang(world, 1);
+  std::stop_source stop;
+  std::string why;
+  GpuQueue queue = *GpuQueue::enter(world.host, world.request(1));
+  Result<std::optional<HeldGpus>> taken = std::optional<HeldGpus>();
+  {
+    const std::jthread taking([&] { taken = queue.try_take(why, stop.get_token()); });
+    await_asked(world, 2);
+    EXPECT_TRUE(*real_file_system().lock(world.folder.path("queue/lock"), FileLock::Mode::kExclusive));
+    stop.request_stop();
+  }
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().blame, Blame::kInterrupted);
+}
+
+TEST(GpuQueue, AStopEndsTheWaitForItsLock) {
+  GpuWorld world;
+  const auto held = real_file_system().lock(world.folder.path("queue/lock"), FileLock::Mode::kExclusive);
+  ASSERT_TRUE(*held);
+  std::stop_source stop;
+  std::optional<Blame> blame;
+  {
+    const std::jthread entering([&] {
+      const auto queue = GpuQueue::enter(world.host, world.request(1), stop.get_token());
+      if (!queue) blame = queue.error().blame;
+    });
+    await_asked(world, 1);
+    stop.request_stop();
+  }
+  EXPECT_EQ(blame, Blame::kInterrupted);
+}
+
+TEST(LocalPlatform, AJobWhoseDriverIsStuckIsCancelled) {
+  GpuWorld world;
+  let_driver_hang(world, 1);
+  const JobHandle job = world.submit(GpuWorld::with_gpus(script_spec(1, "echo ran"), 1));
+  await_asked(world, 2);
+  ASSERT_TRUE(world.platform.cancel(job));
+  EXPECT_EQ(world.await_end(job).status, RunStatus::kCancelled);
+}
+
 TEST(LocalPlatform, AJobSeesItsGpusAlone) {
   GpuWorld world;
   const JobSpec spec =

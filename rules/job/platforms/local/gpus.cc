@@ -1,6 +1,8 @@
 #include "rules/job/platforms/local/gpus.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "engine/base/file_lock.h"
 #include "engine/base/text.h"
@@ -10,6 +12,7 @@ namespace trainmake {
 namespace {
 
 constexpr const char* kProgram = "nvidia-smi";
+constexpr std::chrono::seconds kLongestAnswer{15};  // where nothing keeps the driver loaded it takes some
 
 Error too_few(std::uint64_t wanted, const std::string& what_there_is) {
   return user_error(cat("The job asks for ", plural(wanted, "gpu"), ", and ", what_there_is),
@@ -34,12 +37,35 @@ Result<std::vector<std::uint64_t>> places_in(FileSystem& files, const std::strin
   return numbers;
 }
 
-// Held for as long as places are looked through or given away.
-Result<FileLock> hold_queue(Host& host, const std::string& queue) {
+// Held for as long as places are looked through or given away, and not while anybody is asked.
+Result<FileLock> hold_queue(Host& host, const std::string& queue, const std::stop_token& stop) {
   TRY_ASSIGN(std::optional<FileLock> held,
-             wait_for_lock(host, path_join(queue, "lock"), FileLock::Mode::kExclusive, {}));
+             wait_for_lock(host, path_join(queue, "lock"), FileLock::Mode::kExclusive, {stop}));
   CHECK(held.has_value());
   return *std::move(held);
+}
+
+Error not_answered() {
+  return user_error(
+             cat(quoted(kProgram), " did not answer in ", kLongestAnswer.count(), " s"),
+             cat("Run ", quoted(kProgram), " by hand: where that hangs, the driver is stuck. A job without ",
+                 "`gpus` does not ask it; CUDA_VISIBLE_DEVICES in its `env` says which it sees"))
+      .because(Blame::kRemote);
+}
+
+// What a stuck driver never answers is given up.
+Result<ProcessResult> ask(Host& host, const GpuRequest& request, const std::stop_token& stop) {
+  std::stop_source given_up;
+  auto ran = [&] {
+    const std::stop_callback on_stop(stop, [&] { given_up.request_stop(); });
+    const std::jthread timer([&](const std::stop_token& answered) {
+      if (!host.clock.wait(kLongestAnswer, answered)) given_up.request_stop();
+    });
+    return host.processes.run({gpu_question(kProgram), {{"PATH", request.path}}, ""}, given_up.get_token());
+  }();
+  if (stop.stop_requested()) return fail(interrupted_error());
+  const bool is_late = !ran && ran.error().blame == Blame::kInterrupted;
+  return is_late ? fail(not_answered()) : std::move(ran);
 }
 
 bool is_named(const Gpu& gpu, const std::string& name) {
@@ -92,8 +118,10 @@ std::string gpu_queue_folder(Host& host, const std::string& otherwise) {
                    cat("gpus/", machine.empty() ? "here" : machine));
 }
 
-Result<std::vector<Gpu>> find_gpus(Host& host, const GpuRequest& request) {
-  const auto ran = host.processes.run({gpu_question(kProgram), {{"PATH", request.path}}, ""}, {});
+Result<std::vector<Gpu>> find_gpus(Host& host, const GpuRequest& request, const std::stop_token& stop) {
+  const auto ran = ask(host, request, stop);
+  if (!ran && (ran.error().blame == Blame::kRemote || ran.error().blame == Blame::kInterrupted))
+    return fail(ran.error());
   if (!ran)
     return fail(too_few(request.count, cat("this machine has no `", kProgram, "` that could tell of any")));
   const std::optional<std::vector<Gpu>> all = ran->exit_code == 0 ? parse_gpus(ran->output) : std::nullopt;
@@ -128,9 +156,9 @@ std::vector<Gpu> gpus_of_node(const std::vector<Gpu>& all, std::size_t node, std
   return {first, first + static_cast<std::ptrdiff_t>(each)};
 }
 
-Result<GpuQueue> GpuQueue::enter(Host& host, GpuRequest request) {
-  TRY_ASSIGN(std::vector<Gpu> all, find_gpus(host, request));
-  TRY_ASSIGN(const FileLock held, hold_queue(host, request.queue));
+Result<GpuQueue> GpuQueue::enter(Host& host, GpuRequest request, const std::stop_token& stop) {
+  TRY_ASSIGN(std::vector<Gpu> all, find_gpus(host, request, stop));
+  TRY_ASSIGN(const FileLock held, hold_queue(host, request.queue, stop));
   TRY_ASSIGN(const std::vector<std::uint64_t> taken, places_in(host.files, request.queue));
   const std::uint64_t number = taken.empty() ? 1 : taken.back() + 1;
   TRY_ASSIGN(std::optional<FileLock> place,
@@ -154,31 +182,42 @@ Result<std::size_t> GpuQueue::count_before() const {
   return count;
 }
 
-Result<std::optional<HeldGpus>> GpuQueue::try_take(std::string& why) {
-  TRY_ASSIGN(const FileLock held, hold_queue(host_, request_.queue));
+// Those that nobody of the queue has, should they be enough and nobody before it. While it has its place
+// nobody behind it looks at them.
+Result<GpuQueue::Free> GpuQueue::hold_free(std::string& why, const std::stop_token& stop) const {
+  TRY_ASSIGN(const FileLock held, hold_queue(host_, request_.queue, stop));
   TRY_ASSIGN(const std::size_t before, count_before());
   why = cat("waits for ", plural(request_.count, "gpu"));
   if (before > 0) {
     why += cat(", behind ", plural(before, "other job"));
-    return std::optional<HeldGpus>();
+    return Free();
   }
-  std::vector<std::pair<Gpu, FileLock>> free;
+  Free free;
   for (const Gpu& gpu : all_) {
     TRY_ASSIGN(
         std::optional<FileLock> lock,
         host_.files.lock(path_join(request_.queue, cat("gpu-", gpu.index)), FileLock::Mode::kExclusive));
     if (lock) free.emplace_back(gpu, *std::move(lock));
   }
-  if (free.size() < request_.count) {
-    why += cat(", of which ", free.size(), free.size() == 1 ? " is" : " are", " free");
+  if (free.size() >= request_.count) return free;
+  why += cat(", of which ", free.size(), free.size() == 1 ? " is" : " are", " free");
+  return Free();
+}
+
+Result<std::optional<HeldGpus>> GpuQueue::try_take(std::string& why, const std::stop_token& stop) {
+  TRY_ASSIGN(Free free, hold_free(why, stop));
+  if (free.empty()) return std::optional<HeldGpus>();
+  // Others than us may use one: theirs are the last to be taken.
+  const auto now = find_gpus(host_, request_, stop);
+  if (!now && now.error().blame == Blame::kRemote) {
+    why += cat(": ", now.error().message, "; run it by hand: where that hangs, the driver is stuck");
     return std::optional<HeldGpus>();
   }
-  // Others than us may use one: theirs are the last to be taken.
-  TRY_ASSIGN(const std::vector<Gpu> now, find_gpus(host_, request_));
+  if (!now) return fail(now.error());
   const auto used = [&](const Gpu& gpu) {
     const auto found =
-        std::find_if(now.begin(), now.end(), [&](const Gpu& each) { return each.index == gpu.index; });
-    return found == now.end() ? gpu.used_mib : found->used_mib;
+        std::find_if(now->begin(), now->end(), [&](const Gpu& each) { return each.index == gpu.index; });
+    return found == now->end() ? gpu.used_mib : found->used_mib;
   };
   std::stable_sort(free.begin(), free.end(),
                    [&](const auto& a, const auto& b) { return used(a.first) < used(b.first); });
@@ -190,6 +229,7 @@ Result<std::optional<HeldGpus>> GpuQueue::try_take(std::string& why) {
     taken.gpus.push_back(gpu);
     taken.locks.push_back(std::move(lock));
   }
+  TRY_ASSIGN(const FileLock held, hold_queue(host_, request_.queue, stop));
   TRY(host_.files.remove(path_of_place(request_.queue, number_)));
   return std::optional(std::move(taken));
 }

@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/base/host.h"
@@ -39,8 +41,9 @@ struct GpuRequest {
 
 // Where the jobs of this user on this machine meet; `otherwise` where nobody says where caches lie.
 std::string gpu_queue_folder(Host& host, const std::string& otherwise);
-// Those that may be had. An error when there are not as many as are asked for, now or ever.
-Result<std::vector<Gpu>> find_gpus(Host& host, const GpuRequest& request);
+// Those that may be had. An error when there are not as many as are asked for, now or ever; one of kRemote
+// when nvidia-smi does not answer in time, as where the driver is stuck.
+Result<std::vector<Gpu>> find_gpus(Host& host, const GpuRequest& request, const std::stop_token& stop = {});
 
 struct HeldGpus {
   std::vector<Gpu> gpus;
@@ -59,9 +62,9 @@ std::vector<Gpu> gpus_of_node(const std::vector<Gpu>& all, std::size_t node, std
 // A place in the queue, behind those who came before.
 class GpuQueue {
  public:
-  static Result<GpuQueue> enter(Host& host, GpuRequest request);
+  static Result<GpuQueue> enter(Host& host, GpuRequest request, const std::stop_token& stop = {});
   // Those that were asked for, the least used ones; nothing while it has to wait, and `why` says for what.
-  Result<std::optional<HeldGpus>> try_take(std::string& why);
+  Result<std::optional<HeldGpus>> try_take(std::string& why, const std::stop_token& stop = {});
 
  private:
   GpuQueue(Host& host, GpuRequest request, std::vector<Gpu> all, std::uint64_t number, FileLock place)
@@ -70,7 +73,9 @@ class GpuQueue {
         all_(std::move(all)),
         number_(number),
         place_(std::move(place)) {}
+  using Free = std::vector<std::pair<Gpu, FileLock>>;
   Result<std::size_t> count_before() const;
+  Result<Free> hold_free(std::string& why, const std::stop_token& stop) const;
 
   Host& host_;
   GpuRequest request_;

@@ -284,7 +284,10 @@ Result<std::optional<GpuRequest>> LocalPlatform::gpus_for(const Table& resources
                      gpu_queue_folder(host_, workspace_.cache)};
   const std::lock_guard lock(gpus_mutex_);
   if (enough_gpus_ >= request.count) return std::optional(std::move(request));
-  TRY_ASSIGN(std::vector<Gpu> gpus, find_gpus(host_, request));
+  if (gpus_unknown_) return fail(*gpus_unknown_);
+  auto found = find_gpus(host_, request);
+  if (!found && found.error().blame == Blame::kRemote) gpus_unknown_ = found.error();
+  TRY_ASSIGN(const std::vector<Gpu> gpus, std::move(found));
   if (options_.container) TRY(edits_for_gpus(host_, names_of(gpus), options_.cdi));
   enough_gpus_ = request.count;
   return std::optional(std::move(request));

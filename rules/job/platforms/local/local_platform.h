@@ -84,10 +84,11 @@ class LocalPlatform final : public Platform {
   const Workspace& workspace_;
   Blobs& blobs_;
   LocalOptions options_;
-  std::mutex gpus_mutex_;          // guards what follows
-  std::uint64_t enough_gpus_ = 0;  // that many were seen to be here
-  std::mutex seen_mutex_;          // guards what follows
-  std::optional<bool> can_show_;   // a folder at another place; nothing: not tried yet
+  std::mutex gpus_mutex_;              // guards what follows
+  std::uint64_t enough_gpus_ = 0;      // that many were seen to be here
+  std::optional<Error> gpus_unknown_;  // nobody answered: the next job would wait as long again
+  std::mutex seen_mutex_;              // guards what follows
+  std::optional<bool> can_show_;       // a folder at another place; nothing: not tried yet
 };
 
 }  // namespace trainmake

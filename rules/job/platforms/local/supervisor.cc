@@ -4,6 +4,8 @@
 #include <chrono>
 #include <iterator>
 #include <memory>
+#include <stop_token>
+#include <thread>
 #include <utility>
 
 #include "cache/listing.h"
@@ -145,18 +147,43 @@ Result<void> watch(TaskGroup& group, Clock& clock, const Order& order, PatientLo
   return {};
 }
 
-// Until the job has its gpus: nothing when it is cancelled before.
-Result<std::optional<HeldGpus>> wait_for_gpus(Host& host, const RunFolder& run, const GpuRequest& request) {
-  TRY_ASSIGN(GpuQueue queue, GpuQueue::enter(host, request));
+// Stops what waits once this process is asked to end.
+class StopOnTermination {
+ public:
+  explicit StopOnTermination(Clock& clock)
+      : watcher_([this, &clock](const std::stop_token& over) {
+          while (!termination_asked()) {
+            if (clock.wait(kLook, over)) return;
+          }
+          asked_.request_stop();
+        }) {}
+  std::stop_token token() const { return asked_.get_token(); }
+
+ private:
+  std::stop_source asked_;
+  std::jthread watcher_;  // last: it uses the other
+};
+
+Result<HeldGpus> take_gpus(Host& host, const RunFolder& run, const GpuRequest& request,
+                           const std::stop_token& stop) {
+  TRY_ASSIGN(GpuQueue queue, GpuQueue::enter(host, request, stop));
   std::string why, told;
   for (milliseconds pause = kFirstLook;; pause = std::min(pause * 2, kLongestLook)) {
-    TRY_ASSIGN(std::optional<HeldGpus> held, queue.try_take(why));
-    if (held) return held;
-    if (termination_asked()) return std::optional<HeldGpus>();
+    TRY_ASSIGN(std::optional<HeldGpus> held, queue.try_take(why, stop));
+    if (held) return *std::move(held);
     // Where there is no room for that, it waits all the same.
     if (why != told && write_file(host.files, run.waiting(), why)) told = why;
-    host.clock.wait(pause, {});
+    if (host.clock.wait(pause, stop)) return fail(interrupted_error());
   }
+}
+
+// Until the job has its gpus: nothing when it is cancelled before.
+Result<std::optional<HeldGpus>> wait_for_gpus(Host& host, const RunFolder& run, const GpuRequest& request) {
+  const StopOnTermination termination(host.clock);
+  auto held = take_gpus(host, run, request, termination.token());
+  if (held) return std::optional(*std::move(held));
+  if (held.error().blame == Blame::kInterrupted) return std::optional<HeldGpus>();
+  return fail(std::move(held).error());
 }
 
 // Or the job would begin anew without a word: it may have been long since the folder was laid out.
