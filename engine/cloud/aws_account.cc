@@ -23,12 +23,46 @@ std::string field(const IniSection& section, const char* name) {
   return found == section.end() ? "" : found->second;
 }
 
-// `2026-11-22T08:25:53Z`; nothing of any other text.
+// East of UTC: `Z`, `+08:00` or `-0530`.
+std::optional<std::int64_t> offset_s(std::string_view zone) {
+  if (zone == "Z") return 0;
+  std::string digits(zone);
+  if (digits.size() == 6 && digits[3] == ':') digits.erase(3, 1);
+  if (digits.size() != 5 || (digits[0] != '+' && digits[0] != '-')) return std::nullopt;
+  const auto hours = whole_number<std::uint8_t>(std::string_view(digits).substr(1, 2));
+  const auto minutes = whole_number<std::uint8_t>(std::string_view(digits).substr(3));
+  if (!hours || !minutes || *minutes > 59) return std::nullopt;
+  const std::int64_t east = (*hours * 60 + *minutes) * 60;
+  return digits[0] == '-' ? -east : east;
+}
+
+// `2026-11-22T08:25:53Z`, with a fraction perhaps, which is left out, or with an offset as `+08:00` in place
+// of the Z; nothing of any other text.
 std::optional<std::int64_t> time_ns(const std::string& text) {
-  std::tm utc{};
-  const char* end = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &utc);
+  std::tm there{};
+  const char* end = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &there);
   if (end == nullptr) return std::nullopt;
-  return static_cast<std::int64_t>(::timegm(&utc)) * kSecond;
+  std::string_view zone(end);
+  if (zone.starts_with('.')) {
+    const std::size_t digits = zone.substr(1).find_first_not_of("0123456789");
+    if (digits == 0 || digits == zone.npos) return std::nullopt;
+    zone.remove_prefix(1 + digits);
+  }
+  const auto east_s = offset_s(zone);
+  if (!east_s) return std::nullopt;
+  return (static_cast<std::int64_t>(::timegm(&there)) - *east_s) * kSecond;
+}
+
+// When what an answer lends ends; 0 where it does not say, which is never.
+Result<std::int64_t> end_of(const Json& answer, const std::string& whom) {
+  if (!answer.contains("Expiration") || answer["Expiration"].is_null()) return 0;
+  const Json& end = answer["Expiration"];
+  if (end.is_number()) return static_cast<std::int64_t>(end.get<double>()) * kSecond;
+  const std::string said = end.is_string() ? end.get<std::string>() : end.dump();
+  if (const auto time = time_ns(said)) return *time;
+  return fail(user_error(cat(whom, " gave keys with an `Expiration` that is no time: ", printable(said)),
+                         "It is to be as `2026-11-22T08:25:53Z`, or with `+08:00` in place of the Z")
+                  .because(Blame::kRemote));
 }
 
 Error nobody(const std::string& profile) {
@@ -150,16 +184,26 @@ AwsAccount::Found AwsAccount::of_profile(const std::stop_token& stop) {
   return std::optional<Lent>();
 }
 
+// The environment's, unless the profile was asked for by its name; else the profile's own.
 AwsAccount::Found AwsAccount::of_web_identity(const std::stop_token& stop) {
   const auto get = [&](const char* name) { return host_.environment.get(name).value_or(""); };
-  const std::string file = get("AWS_WEB_IDENTITY_TOKEN_FILE"), role = get("AWS_ROLE_ARN");
+  std::string file, role, session;
+  if (asked_profile_.empty()) {
+    file = get("AWS_WEB_IDENTITY_TOKEN_FILE");
+    role = get("AWS_ROLE_ARN");
+    session = get("AWS_ROLE_SESSION_NAME");
+  }
+  if (file.empty() || role.empty()) {
+    file = field(*profile_, "web_identity_token_file");
+    role = field(*profile_, "role_arn");
+    session = field(*profile_, "role_session_name");
+  }
   if (file.empty() || role.empty()) return std::optional<Lent>();
   TRY_ASSIGN(const std::string token, read_file(host_.files, file));
   const std::string region = get("AWS_REGION");
   std::string endpoint = get("AWS_ENDPOINT_URL_STS");
   if (endpoint.empty())
     endpoint = region.empty() ? kIdentities : cat("https://sts.", region, ".amazonaws.com");
-  std::string session = get("AWS_ROLE_SESSION_NAME");
   if (session.empty()) session = "trainmake";
   HttpRequest request;
   request.method = "POST";
@@ -179,8 +223,7 @@ AwsAccount::Found AwsAccount::of_web_identity(const std::stop_token& stop) {
     at = &(*at)[name];
   }
   Lent lent{{text_at(*at, "AccessKeyId"), text_at(*at, "SecretAccessKey"), text_at(*at, "SessionToken")}, 0};
-  if (at->contains("Expiration") && (*at)["Expiration"].is_number())
-    lent.until_ns = static_cast<std::int64_t>((*at)["Expiration"].get<double>()) * kSecond;
+  TRY_ASSIGN(lent.until_ns, end_of(*at, "AWS STS"));
   return std::optional(std::move(lent));
 }
 
@@ -244,8 +287,7 @@ AwsAccount::Found AwsAccount::parse(const std::string& text, const std::string& 
   if (lent.keys.token.empty()) lent.keys.token = text_at(json, "Token");
   if (lent.keys.id.empty() || lent.keys.secret.empty())
     return fail(user_error(cat(whom, " gave no keys")).because(Blame::kRemote));
-  if (const std::string until = text_at(json, "Expiration"); !until.empty())
-    lent.until_ns = time_ns(until).value_or(0);
+  TRY_ASSIGN(lent.until_ns, end_of(json, whom));
   return std::optional(std::move(lent));
 }
 

@@ -1,7 +1,8 @@
 // Whose requests these are, to AWS and to whoever speaks as it does. Looks where AWS's own tools look, in
-// their order: the environment, the profile's settings in ~/.aws, a web identity, the container's agent, the
-// machine's role. Temporary keys are asked for again before they end. Knows no service. Thread rule: any
-// thread.
+// their order: keys of the environment, a web identity of the environment or of the profile in ~/.aws, the
+// profile's keys and program, the container's agent, the machine's role. Of a profile that was asked for by
+// its name the environment's keys and web identity do not count. Temporary keys are asked for again before
+// they end. Knows no service. Thread rule: any thread.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +19,8 @@ namespace trainmake {
 
 class AwsAccount {
  public:
-  // "" is the profile that AWS_PROFILE names, or else `default`; one that is named goes before the
-  // environment's keys.
+  // "" is the profile that AWS_PROFILE names, or else `default`; one that is named goes before what
+  // the environment has.
   explicit AwsAccount(Host& host, std::string profile = {});
 
   // Refused with what was looked at when there are none anywhere.

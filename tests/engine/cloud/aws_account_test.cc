@@ -124,6 +124,64 @@ TEST(AwsAccount, AWebIdentityAContainerAndAMachineAreAsked) {
   EXPECT_EQ(world.id_of(), "WEB");
 }
 
+TEST(AwsAccount, AProfileThatIsNamedGoesBeforeTheWebIdentityOfTheEnvironment) {
+  AccountWorld world;
+  std::string asked;
+  world.http.answer = [&](const HttpRequest& request) -> Result<HttpResponse> {
+    asked = request.body;
+    return HttpResponse{
+        200, {}, R"({"AssumeRoleWithWebIdentityResponse":{"AssumeRoleWithWebIdentityResult":{"Credentials":
+        {"AccessKeyId":"WEB","SecretAccessKey":"s","SessionToken":"t"}}}})"};
+  };
+  world.files.put("/token", "pods\n");
+  world.files.put("/mine", "mine\n");
+  world.environment.variables.insert({{"AWS_WEB_IDENTITY_TOKEN_FILE", "/token"},
+                                      {"AWS_ROLE_ARN", "pods"},
+                                      {"AWS_ROLE_SESSION_NAME", "pod"}});
+  world.files.put("/home/me/.aws/config",
+                  "[profile work]\naws_access_key_id = W\naws_secret_access_key = s\n[profile role]\n"
+                  "web_identity_token_file = /mine\nrole_arn = r\nrole_session_name = me\n");
+  EXPECT_EQ(world.id_of("work"), "W");
+  EXPECT_EQ(asked, "");
+  EXPECT_EQ(world.id_of("role"), "WEB");
+  EXPECT_NE(asked.find("RoleArn=r&RoleSessionName=me&WebIdentityToken=mine"), std::string::npos) << asked;
+  EXPECT_EQ(world.id_of(), "WEB");
+  EXPECT_NE(asked.find("RoleArn=pods&RoleSessionName=pod&WebIdentityToken=pods"), std::string::npos) << asked;
+}
+
+// When keys that end at `until` are asked for again, as the seconds of that time; or what is told.
+std::string asked_again_at(const std::string& until) {
+  AccountWorld world;
+  world.files.put("/home/me/.aws/config", "[default]\ncredential_process = keys\n");
+  world.processes.answer = [&](const Command&) -> Result<ProcessResult> {
+    return ProcessResult{0, lent("P", until), ""};
+  };
+  const std::int64_t begin_s = 2'000'000'000, hour_s = 3600;
+  AwsAccount account(world.host);
+  world.clock.advance(std::chrono::seconds(begin_s) - std::chrono::nanoseconds(world.clock.now_ns()));
+  for (std::int64_t hours = 0; hours < 48; ++hours, world.clock.advance(std::chrono::seconds(hour_s))) {
+    const std::size_t before = world.processes.commands().size();
+    if (const auto keys = account.keys({}); !keys) return keys.error().message;
+    if (hours > 0 && world.processes.commands().size() != before) return cat(hours, " h");
+  }
+  return "never";
+}
+
+TEST(AwsAccount, AnEndIsReadWithItsOffset) {
+  EXPECT_EQ(asked_again_at("2033-05-18T15:33:20Z"), "12 h");  // 2 000 000 000 s and twelve hours
+  EXPECT_EQ(asked_again_at("2033-05-18T15:33:20.123456Z"), "12 h");
+  EXPECT_EQ(asked_again_at("2033-05-18T15:33:20+00:00"), "12 h");
+  EXPECT_EQ(asked_again_at("2033-05-18T15:33:20+08:00"), "4 h");
+  EXPECT_EQ(asked_again_at("2033-05-18T15:33:20-0530"), "18 h");
+}
+
+TEST(AwsAccount, AnEndThatCannotBeReadIsNotForGood) {
+  for (const char* end : {"tomorrow", "", "2033-05-18T15:33:20", "2033-05-18T15:33:20.Z",
+                          "2033-05-18T15:33:20+8", "2033-05-18T15:33:20Zulu", "2033-05-18T15:33:20+-1:00"})
+    EXPECT_EQ(asked_again_at(end),
+              cat("`credential_process` gave keys with an `Expiration` that is no time: ", end));
+}
+
 TEST(AwsAccount, WithoutAnyWhatWasLookedAtIsTold) {
   AccountWorld world;
   EXPECT_NE(world.id_of().find("No AWS credentials were found"), std::string::npos);
