@@ -2,8 +2,9 @@
 // and what was done since, so that an unchanged target costs no request and a transfer that was cut goes on
 // where it was. One file and a log beside it in `mirrors/` of the cache folder. The log also says how little
 // the manifest object differs from the file by now: of a hundred thousand objects one is another. Losing
-// either costs a look at the store. Thread rule: what is noted comes from any thread; the rest is called by
-// one.
+// either costs a look at the store. Thread rule: what is noted of objects comes from any thread. The rest is
+// called by one thread at a time: by the one that plans and ends the transfer while nothing moves, and while
+// it goes on by whoever holds Holding's `telling_`.
 //
 // Who sends goes through it in this order: take(), begin() before the manifest object is put, and announced()
 // or refused() after; then begun() and put(), or removed(), of each object; settle() and told() whenever the
@@ -125,7 +126,8 @@ class Ledger {
   // It was begun, and nobody knows whether it was put.
   bool is_open(const std::string& key) const;
 
-  // Makes mirror() what was done; after the threads that noted it have ended.
+  // Makes mirror() what was noted until now. Others may go on noting; what is read of mirror() meanwhile is
+  // read under the same lock as this is called under.
   void settle();
 
  private:
