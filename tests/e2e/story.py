@@ -110,13 +110,13 @@ class Going:
         self.process.kill()
         return self
 
-    def end(self):
+    def end(self, within_s=DEADLINE_S):
         try:
-            out, err = self.process.communicate(timeout=DEADLINE_S)
+            out, err = self.process.communicate(timeout=within_s)
         except subprocess.TimeoutExpired:
             self.process.kill()
             out, err = self.process.communicate()
-            raise AssertionError(f"it did not end in {DEADLINE_S} s:\n{Answer(self.words, None, self.seen + out, err)}") from None
+            raise AssertionError(f"it did not end in {within_s} s:\n{Answer(self.words, None, self.seen + out, err)}") from None
         return Answer(self.words, self.process.returncode, self.seen + out, err)
 
 
