@@ -202,7 +202,11 @@ Result<Moved> Sync::make_so(const Subject& subject, const StorePlace& base, cons
     Transfer transfer(of, changed);
     TRY_ASSIGN(bool is_done, announce(transfer, place, target, listing, changed, ledger, doing));
     if (is_done) {
-      TRY_ASSIGN(is_done, transfer.run(doing));
+      Result<bool> ran = transfer.run(doing);
+      // A bucket of a service that keeps objects as files.
+      const bool is_in_the_way = !ran && ran.error().lasts && ran.error().blame == Blame::kStep;
+      if (is_in_the_way && !changed.in_the_way.empty()) return fail(left_in_the_way(changed, place, target));
+      TRY_ASSIGN(is_done, std::move(ran));
       moved += transfer.moved();
       if (is_done) leases.insert(transfer.told_as());
       if (!is_done && transfer.was_overtaken()) {
@@ -253,11 +257,15 @@ Result<void> Sync::check_way(const MirrorChange& changed, const StorePlace& plac
     for (const ListedFile* file : changed.send) TRY(check_folder(changed.make_way, file->key, place, target));
   }
   if (changed.in_the_way.empty()) return {};
-  return fail(step_error(cat(quoted(changed.in_the_way.front()), " in ", quoted(place.text()),
-                             " is in the way of what is sent, and `prune = false` leaves it"),
-                         "A file became a folder, or the other way round: leave out `prune = false`, or "
-                         "remove it there by hand")
-                  .at(target.place_of("prune")));
+  return fail(left_in_the_way(changed, place, target));
+}
+
+Error Sync::left_in_the_way(const MirrorChange& changed, const StorePlace& place, const Target& target) {
+  return step_error(cat(quoted(changed.in_the_way.front()), " in ", quoted(place.text()),
+                        " is in the way of what is sent, and `prune = false` leaves it"),
+                    "A file became a folder, or the other way round: leave out `prune = false`, or "
+                    "remove it there by hand")
+      .at(target.place_of("prune"));
 }
 
 // What others put there, and what another checkout did.

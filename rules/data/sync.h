@@ -47,6 +47,7 @@ class Sync {
   Result<void> check_folder(const std::vector<std::string>& make_way, const std::string& key,
                             const StorePlace& place, const Target& target);
   Result<void> check_way(const MirrorChange& changed, const StorePlace& place, const Target& target);
+  static Error left_in_the_way(const MirrorChange& changed, const StorePlace& place, const Target& target);
   void tell_what_is_there(const MirrorChange& changed, const Mirror& there, bool knows_the_place,
                           const StorePlace& place, const Target& target, const Doing& doing);
   Result<bool> is_taken_away(const StorePlace& place, const Mirror& mirror);

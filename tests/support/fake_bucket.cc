@@ -256,6 +256,13 @@ HttpResponse FakeBucket::put(const Asked& asked) {
   const auto there = objects.find(asked.key);
   const std::string* none = heeds_conditions ? header(request, "If-None-Match") : nullptr;
   const std::string* match = heeds_conditions ? header(request, "If-Match") : nullptr;
+  for (std::size_t at = asked.key.find('/'); has_folders && at != asked.key.npos;
+       at = asked.key.find('/', at + 1)) {
+    if (objects.contains(asked.key.substr(0, at))) return refuse(409, "ObjectParentIsFile");
+  }
+  const auto below = objects.lower_bound(cat(asked.key, "/"));
+  if (has_folders && below != objects.end() && below->first.starts_with(cat(asked.key, "/")))
+    return refuse(409, "ExistingObjectIsDirectory");
   if (none != nullptr && there != objects.end()) return refuse(412, "PreconditionFailed");
   if (match != nullptr && there == objects.end()) return refuse(404, "NoSuchKey");
   if (match != nullptr && *match != etag_of(there->first)) return refuse(412, "PreconditionFailed");

@@ -33,6 +33,7 @@ class FakeBucket {
   std::uint64_t least_part = std::uint64_t{5} << 20U;  // but for the last
   std::size_t page = 1000;                             // keys in an answer
   std::string server = "MinIO";                        // what it calls itself
+  bool has_folders = false;                            // it keeps objects as files
   bool heeds_conditions = true;                        // of a put, and of a copy
   bool heeds_copy_conditions = true;                   // of a copy alone
   std::string encryption;                              // of what it copies, as it says

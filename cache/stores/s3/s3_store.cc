@@ -22,6 +22,8 @@ constexpr int kNotImplemented = 501;
 constexpr int kListed = 1000;               // keys in an answer
 constexpr std::size_t kMostRemoved = 1000;  // with one request
 constexpr std::size_t kLongestKey = 1024;
+// Codes of services that keep objects as files, as versitygw does.
+constexpr std::string_view kFileAbove = "ObjectParentIsFile", kFolderThere = "ExistingObjectIsDirectory";
 
 std::string tag_of(const HttpResponse& response) { return without_quotes(header_value(response, "etag")); }
 
@@ -68,20 +70,8 @@ class S3Store final : public Store {
 
   Result<PutFile> put_file(const FileToPut& file, const std::stop_token& stop) override {
     TRY(check(file.key));
-    TRY_ASSIGN(const Stat stat, files_.look(file.path, Links::kFollow));
-    const S3Limits& limits = client_.place().limits;
-    const bool is_like = file.like && !file.like->tag.empty() && file.like->content == file.content;
-    if (is_like && file.like->size == stat.size && stat.size <= limits.copied_bytes) {
-      TRY_ASSIGN(std::optional<PutFile> copied, copy(file, stop));
-      if (copied) return *std::move(copied);
-    }
-    const bool may_take_over = file.like && !file.like->chunks.empty() && !limits.fixed_parts;
-    if (stat.size > limits.single_bytes || (may_take_over && stat.size > kChunkBytes))
-      return S3Upload(
-                 files_, client_, file, stat.size, [&] { return make_bucket(stop); }, takes_conditions())
-          .run(stop);
-    if (!file.notes.empty()) give_up(file.key, file.notes);  // of when it was larger
-    return put_whole(file, stat.size, stop);
+    Result<PutFile> put = put_bytes(file, stop);
+    return put ? std::move(put) : fail(what_is_in_the_way(file.key, std::move(put).error()));
   }
 
   void give_up(const std::string& key, const std::vector<std::string>& notes) override {
@@ -224,6 +214,40 @@ class S3Store final : public Store {
                                printable(kept.front().error.message)),
                            "These keys may not do that: whoever owns the bucket can allow it")
                     .because(Blame::kRemote));
+  }
+
+  Result<PutFile> put_bytes(const FileToPut& file, const std::stop_token& stop) {
+    TRY_ASSIGN(const Stat stat, files_.look(file.path, Links::kFollow));
+    const S3Limits& limits = client_.place().limits;
+    const bool is_like = file.like && !file.like->tag.empty() && file.like->content == file.content;
+    if (is_like && file.like->size == stat.size && stat.size <= limits.copied_bytes) {
+      TRY_ASSIGN(std::optional<PutFile> copied, copy(file, stop));
+      if (copied) return *std::move(copied);
+    }
+    const bool may_take_over = file.like && !file.like->chunks.empty() && !limits.fixed_parts;
+    if (stat.size > limits.single_bytes || (may_take_over && stat.size > kChunkBytes))
+      return S3Upload(
+                 files_, client_, file, stat.size, [&] { return make_bucket(stop); }, takes_conditions())
+          .run(stop);
+    if (!file.notes.empty()) give_up(file.key, file.notes);  // of when it was larger
+    return put_whole(file, stat.size, stop);
+  }
+
+  // A service that keeps objects as files has none that is a folder, too; its answer does not say which.
+  Error what_is_in_the_way(const std::string& key, Error refused) {
+    const bool is_below = refused.message.find(kFileAbove) != std::string::npos;
+    if (!is_below && refused.message.find(kFolderThere) == std::string::npos) return refused;
+    std::string other = is_below ? "" : cat(key, "/");
+    for (std::string above = key; is_below && above.find('/') != std::string::npos;) {
+      above.resize(above.rfind('/'));
+      const Result<std::optional<StoredObject>> there = look(above);
+      if (there && *there) other = above;
+    }
+    if (other.empty()) return refused;
+    return step_error(cat(quoted(other), " in store ", quoted(client_.place().name), " is in the way of ",
+                          quoted(key), ": its service keeps objects as files, and none is a folder, too"),
+                      "A file became a folder, or the other way round: remove it there by hand")
+        .lasting();
   }
 
   template <typename Found>

@@ -729,6 +729,22 @@ TEST(S3Store, KeysThatAreNoUtf8AreRefused) {
   EXPECT_EQ(world.http.requests().size(), 0U);
 }
 
+TEST(S3Store, WhatIsInTheWayIsNamedWhereObjectsAreFiles) {
+  S3World world;
+  world.bucket.has_folders = true;
+  ASSERT_TRUE(world.put("a/b", "a file"));
+  const auto below = world.put("a/b/c/d", "below it");
+  ASSERT_FALSE(below);
+  EXPECT_NE(below.error().message.find("`a/b` in store `bucket` is in the way of `a/b/c/d`"),
+            std::string::npos)
+      << below.error().message;
+  EXPECT_NE(below.error().hint.find("by hand"), std::string::npos) << below.error().hint;
+  const auto above = world.put("a", "a file");
+  ASSERT_FALSE(above);
+  EXPECT_NE(above.error().message.find("`a/` in store `bucket` is in the way of `a`"), std::string::npos)
+      << above.error().message;
+}
+
 TEST(S3Place, AddressesHaveTheBucketInThePathOrInTheHost) {
   Value yes;
   yes.data = true;

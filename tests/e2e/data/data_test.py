@@ -758,6 +758,17 @@ class OnVersitygw(Buckets, Story):
     kind = "versitygw"
     nobody_is_told = "XAdminUserNotFound"
 
+    def test_what_is_in_the_way_is_named(self):
+        bucket, hub = self.bucket()
+        place = self.project(bucket, hub, ABC, more=", prune = false")
+        place.make("data:d")
+        place.remove("in/a.txt")
+        place.write("in/a.txt/inside", "a")
+        self.assert_told(place.ask("data:d").exits(1), "`a.txt` in `b/d` is in the way", "leave out `prune = false`")
+        bucket.remove("prefix/.trainmake/d/.mirror.json")
+        place.remove(".trainmake")
+        self.assert_told(place.ask("data:d").exits(1), "`d/a.txt` in store `b` is in the way of `d/a.txt/inside`", "by hand")
+
 
 class Nobody(Story):
     def test_a_service_that_is_down_is_told(self):
