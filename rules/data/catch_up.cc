@@ -233,6 +233,11 @@ Result<std::string> catch_up(Host& host, const StorePlace& place, const Target& 
                              const Listing* listing, Ledger& ledger, const Doing& doing) {
   constexpr std::chrono::seconds kPause{2};
   LastHeard heard;
+  const auto keep = [&](StorePlace::Seen seen) {
+    return ledger.save(
+        ledger.recall(std::move(seen.mirror), owner_text(target.label), owner_text(target.project)),
+        std::move(seen.tag));
+  };
   for (bool told = false;;) {
     TRY_ASSIGN(StorePlace::Seen seen, place.read(target));
     heard = heard.later(seen, host.clock.steady_ns());
@@ -251,13 +256,13 @@ Result<std::string> catch_up(Host& host, const StorePlace& place, const Target& 
     const bool is_settled =
         !seen.mirror.repeats && !may_change(seen.mirror, listing) && !is_any_there(removing, seen.mirror);
     if (is_ours || is_settled) {
-      TRY(ledger.save(std::move(seen.mirror), std::move(seen.tag)));
+      TRY(keep(std::move(seen)));
       return std::string();
     }
     if (is_over()) {
       TRY_ASSIGN(const bool is_taken, take_lease(place, writer, seen.lease));
       if (!is_taken) continue;
-      TRY(ledger.save(std::move(seen.mirror), std::move(seen.tag)));
+      TRY(keep(std::move(seen)));
       return writer;
     }
     if (!doing.wait) return fail(busy(place, seen, left_s()));

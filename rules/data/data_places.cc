@@ -117,7 +117,8 @@ Result<void> DataPlaces::look_again_if_free(const StorePlace& place, const Targe
   if (tag.empty()) TRY(check_mounted(place, target, ledger));
   if (ledger.is_known() && ledger.tag() == tag) return {};
   TRY_ASSIGN(StorePlace::Seen seen, place.read(target));
-  ledger.adopt(std::move(seen.mirror), std::move(seen.tag));
+  ledger.adopt(ledger.recall(std::move(seen.mirror), owner_text(target.label), owner_text(target.project)),
+               std::move(seen.tag));
   return {};
 }
 

@@ -14,6 +14,8 @@ constexpr std::string_view kTagOfNone = "forgotten";
 
 bool key_before(const MirrorObject& a, const MirrorObject& b) { return a.key < b.key; }
 
+constexpr std::size_t kMostEarlier = 64;  // writers
+
 // Puts `added`, sorted, each key once, among `objects` in place of what has its key. Most often they are few.
 void put_among(std::vector<MirrorObject>& objects, std::vector<MirrorObject> added) {
   if (objects.empty()) {
@@ -93,7 +95,10 @@ Result<void> Ledger::load() {
   }
   TRY(replay());
   if (known_) settle();
-  if (known_) drop_never_begun();
+  if (known_) {
+    drop_never_begun();
+    saw(mirror_.writer);
+  }
   return {};
 }
 
@@ -172,6 +177,9 @@ Result<void> Ledger::replay() {
         break;
       case Word::kEnded:
         again_.clear();
+        break;
+      case Word::kEarlier:
+        saw(key);
         break;
       case Word::kPut:
         break;
@@ -299,7 +307,36 @@ Result<void> Ledger::refused(Announcement said) {
   heard();
   TRY(append(entry(Word::kRefused, [&](Encoder& out) { out.string(writer); })));
   former_ = std::move(said.mirror);
+  for (UnsettledKey& each : former_.unsettled) {
+    if (each.what == Unsettled::kSending) each = {.key = each.key, .ours = std::move(each.ours)};
+  }
+  std::erase_if(former_.unsettled, [](const UnsettledKey& each) {
+    return each.what == Unsettled::kDoubted && each.content == Digest128{} && each.ours.empty();
+  });
   return {};
+}
+
+Mirror Ledger::recall(Mirror seen, const std::string& target, const std::string& project) const {
+  const Mirror& known = known_ ? mirror_ : former_;
+  const bool is_gone = seen.target.empty();
+  const bool is_earlier = !earlier_.empty() && seen.writer != earlier_.back() &&
+                          std::find(earlier_.begin(), earlier_.end(), seen.writer) != earlier_.end();
+  const bool is_its =
+      known.target == target && (known.project == project || known.project.empty() || project.empty());
+  if (!is_its || !(is_gone || is_earlier)) return seen;
+  Mirror recalled = trainmake::recalled(known, std::move(seen));
+  if (is_gone) {
+    recalled.target = target;
+    recalled.project = project;
+  }
+  return recalled;
+}
+
+void Ledger::saw(const std::string& writer) {
+  if (writer.empty()) return;
+  std::erase(earlier_, writer);
+  earlier_.push_back(writer);
+  if (earlier_.size() > kMostEarlier) earlier_.erase(earlier_.begin());
 }
 
 Result<void> Ledger::write() {
@@ -365,6 +402,7 @@ void Ledger::adopt(Mirror mirror, std::string tag) {
   mirror_ = std::move(mirror);
   tag_ = std::move(tag);
   known_ = true;
+  saw(mirror_.writer);
   moved_.reset();
   count_untold();
 }
@@ -435,6 +473,7 @@ Result<void> Ledger::rewrite_log(bool is_as_file) {
   if (moved_) tell(Word::kFile, file_.hex(), nullptr);
   if (moved_ && !is_as_file) text += moved_entry();
   tell(Word::kOf, tag_, nullptr);
+  for (const std::string& writer : earlier_) tell(Word::kEarlier, writer, nullptr);
   std::string by;
   const auto tell_by = [&](const std::string& whom) {
     if (std::exchange(by, whom) != whom) tell(Word::kSelf, whom, nullptr);

@@ -96,6 +96,9 @@ class Ledger {
   // The manifest object is another than we know: whoever goes on has to read it. Until that was read and
   // saved, what we knew is kept for those who heal.
   Result<void> forget();
+  // What the manifest object says, which is not as we know it. Where it is gone, or one that another followed
+  // already (somebody restored it), what is known here of that target still tells whose what lies there is.
+  Mirror recall(Mirror seen, const std::string& target, const std::string& project) const;
   // As save, but for this process alone.
   void adopt(Mirror mirror, std::string tag);
   // Nobody knows any more what lies under these keys, but whose what lay there was. For this process alone,
@@ -134,7 +137,7 @@ class Ledger {
   // kFile: begins the log of the file with that digest. kMoved: the manifest object is by now another than
   // the file has, and differs from that so. kOf: what follows was done since the manifest object with that
   // tag was written. kSelf: what follows was written by whom. kRefused: that writer wrote nothing. kTelling:
-  // the manifest object is being put.
+  // the manifest object is being put. kEarlier: of whom it was once.
   enum class Word : std::uint8_t {
     kOf = 1,
     kWriter,
@@ -149,7 +152,8 @@ class Ledger {
     kTelling,
     kAgain,
     kBeat,
-    kEnded
+    kEnded,
+    kEarlier
   };
   // By key; nothing where there is no object of the file any more.
   using Moved = std::map<std::string, std::optional<MirrorObject>>;
@@ -165,6 +169,7 @@ class Ledger {
   void count_untold();
   void move(const std::vector<std::string>& gone);
   void drop_never_begun();
+  void saw(const std::string& writer);
   bool is_little(std::size_t count) const { return count <= mirror_.objects.size() / 16; }
 
   Result<void> find_self();
@@ -177,6 +182,7 @@ class Ledger {
   Mirror mirror_;
   Mirror former_;  // what was known when it was forgotten
   std::string tag_;
+  std::vector<std::string> earlier_;  // who wrote the manifest object, as we saw it; the last one last
   // What others would have to ask for: keys that the manifest object says are being sent, and chunks. One is
   // cheaper asked for than told of.
   std::size_t untold_ = 0;

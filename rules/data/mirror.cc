@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "engine/base/codec.h"
@@ -244,6 +245,47 @@ const UnsettledKey* find_unsettled(const Mirror& mirror, std::string_view key) {
       std::lower_bound(mirror.unsettled.begin(), mirror.unsettled.end(), key,
                        [](const UnsettledKey& each, std::string_view asked) { return each.key < asked; });
   return found != mirror.unsettled.end() && found->key == key ? &*found : nullptr;
+}
+
+Mirror recalled(const Mirror& known, Mirror seen) {
+  std::map<std::string, UnsettledKey> doubted;
+  const auto doubt = [&](const std::string& key, std::uint64_t size, const Digest128& ours) {
+    UnsettledKey& each = doubted.try_emplace(key, UnsettledKey{.key = key}).first->second;
+    if (ours == Digest128{} || is_ours(each, ours)) return;
+    if (each.content != Digest128{}) {
+      each.ours.push_back(ours);
+    } else {
+      each.size = size;
+      each.content = ours;
+    }
+  };
+  const auto doubt_object = [&](const MirrorObject& object) {
+    doubt(object.key, object.size, object.is_found ? Digest128{} : object.content);
+  };
+  const auto is_same = [](const MirrorObject& object, const MirrorObject* other) {
+    return other != nullptr && object.content == other->content && object.size == other->size &&
+           object.is_found == other->is_found;
+  };
+  for (const UnsettledKey& each : known.unsettled) doubted.emplace(each.key, each);
+  for (const MirrorObject& object : known.objects) {
+    const MirrorObject* said = find_object(seen, object.key);
+    const bool is_nobodys = said == nullptr && object.is_found;
+    if (!is_nobodys && !is_same(object, said)) doubt_object(object);
+  }
+  std::erase_if(seen.objects, [&](const MirrorObject& object) {
+    if (is_same(object, find_object(known, object.key))) return false;
+    doubt_object(object);
+    return true;
+  });
+  for (const UnsettledKey& each : seen.unsettled) {
+    if (doubted.emplace(each.key, each).second) continue;
+    doubt(each.key, each.size, each.content);
+    for (const Digest128& ours : each.ours) doubt(each.key, 0, ours);
+  }
+  seen.unsettled.clear();
+  for (auto& [key, each] : doubted) seen.unsettled.push_back(std::move(each));
+  seen.root.clear();
+  return seen;
 }
 
 void add_tags(const Mirror& known, Mirror& told) {

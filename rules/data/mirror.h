@@ -45,7 +45,7 @@ struct UnsettledKey {
   std::string key;
   Unsettled what = Unsettled::kDoubted;
   std::uint64_t size = 0;         // of `content`
-  Digest128 content;              // none where nothing of ours is known to have lain there
+  Digest128 content{};            // none where nothing of ours is known to have lain there
   std::vector<Digest128> ours{};  // what else of ours may lie there: what was to be replaced
 };
 // Whether `content` is of ours, where it lies under that key.
@@ -87,6 +87,9 @@ inline constexpr std::uint64_t kSmallestObject = 49, kSmallestUnsettled = 41;  /
 
 const MirrorObject* find_object(const Mirror& mirror, std::string_view key);
 const UnsettledKey* find_unsettled(const Mirror& mirror, std::string_view key);
+// What the store says, where that is nothing any more, or of before what was known: of each key in which the
+// two differ nobody knows what lies there, but whose that is.
+Mirror recalled(const Mirror& known, Mirror seen);
 // Tags that `told` does not name, of objects that were the same in `known`.
 void add_tags(const Mirror& known, Mirror& told);
 

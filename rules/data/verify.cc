@@ -30,10 +30,13 @@ struct Told {
 // Without a manifest object, or one that cannot be read, it is what was known here.
 Result<Told> told_here(const StorePlace& place, const Target& target, const StorePlace::Seen& seen,
                        const Ledger& ledger) {
-  if (ledger.is_known() && ledger.mirror().target == owner_text(target.label))
-    return Told{.mirror = ledger.mirror(),
-                .tag = seen.tag,
-                .wrong_manifest = seen.is_damaged ? "is damaged" : "is not there"};
+  if (ledger.is_known() && ledger.mirror().target == owner_text(target.label)) {
+    Told told{.mirror = ledger.mirror(),
+              .tag = seen.tag,
+              .wrong_manifest = seen.is_damaged ? "is damaged" : "is not there"};
+    TRY(ask_for_unsettled(place, told.mirror, AskFor::kAll));
+    return told;
+  }
   if (seen.is_damaged) return fail(place.damaged(target));
   return fail(step_error(cat("Nothing is known of ", quoted(place.text()),
                              ": it has no manifest object, and nothing "
@@ -84,7 +87,7 @@ Result<Told> what_is_told(Host& host, const StorePlace& place, const Target& tar
     told.tag = ledger.tag();
   } else {
     add_tags(ledger.mirror(), seen.mirror);
-    told.mirror = std::move(seen.mirror);
+    told.mirror = ledger.recall(std::move(seen.mirror), owner_text(target.label), owner_text(target.project));
     told.tag = std::move(seen.tag);
   }
   told.is_news = !is_known || !told.mirror.unsettled.empty();
@@ -162,6 +165,19 @@ Result<std::vector<std::size_t>> compare_list(const StorePlace& place, Verified&
   return doubtful;
 }
 
+// Of what a look did not settle.
+std::string_view wrong_where(Unsettled what) {
+  switch (what) {
+    case Unsettled::kSending:
+      return "is not what was being sent there";
+    case Unsettled::kRemoving:
+      return "was to be removed, and lies there still";
+    case Unsettled::kDoubted:
+      break;
+  }
+  return "is not there, or another";
+}
+
 std::vector<std::size_t> some_of(std::size_t count, double share) {
   std::mt19937_64 dice{std::random_device{}()};
   std::vector<std::size_t> all(count), chosen;
@@ -191,9 +207,7 @@ Result<Verified> verify(Host& host, const StorePlace& place, const Target& targe
   if (told.is_held) verified.sending = std::max<std::uint64_t>(mirror.unsettled.size(), 1);
   for (const UnsettledKey& key : mirror.unsettled) {
     if (told.is_held || key.content == Digest128{}) continue;
-    verified.wrong.push_back({key.key, key.what == Unsettled::kSending
-                                           ? "is not what was being sent there"
-                                           : "was to be removed, and lies there still"});
+    verified.wrong.push_back({key.key, std::string(wrong_where(key.what))});
   }
   std::sort(verified.wrong.begin(), verified.wrong.end(),
             [](const WrongObject& a, const WrongObject& b) { return a.key < b.key; });

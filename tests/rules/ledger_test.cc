@@ -340,6 +340,46 @@ TEST_F(LedgerTest, WhoseAnnouncementIsRefusedHasSentNothing) {
   again([](const Ledger& other) { EXPECT_FALSE(other.has_written()); });
 }
 
+// Of nothing, or of what was followed by another.
+TEST_F(LedgerTest, WhatIsLostIsRecalledForWhomItIsOf) {
+  Mirror mirror = announced();
+  mirror.unsettled.clear();
+  ASSERT_TRUE(ledger.save(mirror, "t1"));
+  Mirror next = mirror;
+  next.writer = "us again";
+  next.objects.push_back({"b", 1, digest_of("2"), "", {}});
+  ASSERT_TRUE(ledger.save(next, "t2"));
+  const auto recalled_keys = [](const Ledger& by, const Mirror& seen, const std::string& target) {
+    return keys(by.recall(seen, target, "").unsettled);
+  };
+  again([&](const Ledger& other) {
+    EXPECT_EQ(recalled_keys(other, {}, "//data:d"), (Names{"a", "b"}));
+    EXPECT_EQ(other.recall({}, "//data:d", "").target, "//data:d");
+    EXPECT_EQ(recalled_keys(other, {}, "//data:another"), Names{});
+    EXPECT_EQ(recalled_keys(other, mirror, "//data:d"), Names{"b"}) << "one of before";
+    EXPECT_EQ(recalled_keys(other, next, "//data:d"), Names{});
+    Mirror theirs = mirror;
+    theirs.writer = "somebody else";
+    EXPECT_EQ(recalled_keys(other, theirs, "//data:d"), Names{}) << "who may have removed it";
+  });
+}
+
+TEST_F(LedgerTest, WhatWasRefusedIsNotRecalledAsSent) {
+  Mirror mirror = announced();
+  mirror.unsettled.clear();
+  ASSERT_TRUE(ledger.save(mirror, "t1"));
+  Announcement said{ledger.take(), {}};
+  said.mirror.writer = "us again";
+  said.mirror.unsettled = {sending("b", "2"), sending("c", "3"), removing("gone", "4")};
+  said.mirror.unsettled[0].ours = {digest_of("old")};
+  ASSERT_TRUE(ledger.begin("us again"));
+  ASSERT_TRUE(ledger.refused(std::move(said)));
+  const Mirror recalled = ledger.recall({}, "//data:d", "");
+  ASSERT_EQ(keys(recalled.unsettled), (Names{"a", "b", "gone"}));
+  EXPECT_TRUE(is_ours(recalled.unsettled[1], digest_of("old")));
+  EXPECT_FALSE(is_ours(recalled.unsettled[1], digest_of("2"))) << "it was never sent";
+}
+
 // What a cut may leave on its way is known to the next process, whatever was written anew since.
 TEST_F(LedgerTest, WhatMayStillBeOnItsWayIsKnownAgain) {
   ASSERT_TRUE(ledger.begin("us"));

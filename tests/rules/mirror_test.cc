@@ -179,5 +179,31 @@ TEST(Mirror, OfWhatIsReplacedItIsKnownWhatWasOurs) {
   EXPECT_TRUE(is_ours(twice.unsettled[2], digest_of("2")));
 }
 
+TEST(Mirror, OfWhatIsLostItIsKnownWhatWasOurs) {
+  Mirror known = mirror_of(listing({{"a", "1"}, {"b", "theirs"}, {"c", "3"}}), "//data:d");
+  known.objects[1].is_found = true;
+  known.unsettled = {sending("d", "4"), removing("e", "5")};
+  const Mirror nothing = recalled(known, {});
+  EXPECT_TRUE(nothing.objects.empty());
+  EXPECT_EQ(keys(nothing.unsettled), (Names{"a", "c", "d", "e"})) << "what others put is theirs";
+  EXPECT_TRUE(is_ours(nothing.unsettled[0], digest_of("1")));
+  EXPECT_EQ(nothing.unsettled[2].what, Unsettled::kSending) << "which may never have arrived";
+}
+
+TEST(Mirror, WhatAnEarlierOneSaysOtherwiseIsDoubted) {
+  const Mirror known = mirror_of(listing({{"a", "1"}, {"b", "2"}, {"d", "4"}}), "//data:d");
+  Mirror earlier = mirror_of(listing({{"a", "1"}, {"b", "old"}, {"c", "3"}}), "//data:d");
+  earlier.unsettled = {sending("d", "older"), removing("e", "5")};
+  const Mirror both = recalled(known, earlier);
+  ASSERT_EQ(both.objects.size(), 1U);
+  EXPECT_EQ(both.objects[0].key, "a");
+  EXPECT_EQ(both.root, "");
+  ASSERT_EQ(keys(both.unsettled), (Names{"b", "c", "d", "e"}));
+  for (const char* content : {"2", "old"}) EXPECT_TRUE(is_ours(both.unsettled[0], digest_of(content)));
+  EXPECT_TRUE(is_ours(both.unsettled[1], digest_of("3")));
+  for (const char* content : {"4", "older"}) EXPECT_TRUE(is_ours(both.unsettled[2], digest_of(content)));
+  EXPECT_EQ(recalled(known, known).unsettled.size(), 0U);
+}
+
 }  // namespace
 }  // namespace trainmake

@@ -680,6 +680,143 @@ TEST(Transfer, WhatOthersPutWhereOneWasDoubtedIsNotRemoved) {
   EXPECT_EQ(find_object(world.told(), "y.txt"), nullptr);
 }
 
+// Somebody removed it, or put one of before in its place (versions of a bucket, a backup).
+enum class Lost : std::uint8_t { kManifest, kLatestManifest };
+
+struct LostWorld : OwnersWorld {
+  bool is_local;
+  TargetId id;
+  explicit LostWorld(bool local)
+      : is_local(local),
+        id(local ? add("data", {{"files", glob("data/**")}, {"store", value(std::string("one"))}})
+                 : mirrored) {
+    files.put("/w/bucket-one/of-others", "");
+  }
+  std::string key_of(const std::string& key) const { return cat("data", is_local ? 1 : 0, "/", key); }
+  std::string stored(const std::string& key) {
+    return is_local ? files.content(cat("/w/bucket-one/", key)) : bucket.objects[key];
+  }
+  void store(const std::string& key, const std::string& bytes) {
+    bucket.metadata.erase(key);
+    if (is_local)
+      files.put(cat("/w/bucket-one/", key), bytes);
+    else
+      bucket.objects[key] = bytes;
+  }
+  bool is_there(const std::string& key) {
+    return is_local ? files.look(cat("/w/bucket-one/", key_of(key)))->exists() : lies(key);
+  }
+  void lose(Lost lost) {
+    const std::string manifest = cat(".trainmake/", key_of(".mirror.json"));
+    if (lost == Lost::kLatestManifest) {
+      ASSERT_NE(stored(manifest), before);
+      store(manifest, before);
+    } else if (is_local) {
+      files.take_away(cat("/w/bucket-one/", manifest));
+    } else {
+      bucket.objects.erase(manifest);
+    }
+  }
+  // Sends, and then one more.
+  void send_twice(Lost lost) {
+    ASSERT_TRUE(execute(id));
+    before = stored(cat(".trainmake/", key_of(".mirror.json")));
+    files.put("/w/data/z.txt", "zzz\n");
+    ASSERT_TRUE(execute(id));
+    lose(lost);
+  }
+  std::string before;
+};
+
+TEST(Transfer, WhatWasSentIsKnownForOursWhereItsManifestObjectIsLost) {
+  for (const bool is_local : {false, true}) {
+    for (const Lost lost : {Lost::kManifest, Lost::kLatestManifest}) {
+      LostWorld world(is_local);
+      world.send_twice(lost);
+      world.files.take_away("/w/data/z.txt");
+      const Result<Description> planned = world.describe(world.id);
+      ASSERT_TRUE(planned);
+      EXPECT_EQ(planned->work.removals, 1U);
+      ASSERT_TRUE(world.execute(world.id));
+      EXPECT_FALSE(world.is_there("z.txt"));
+      EXPECT_TRUE(world.is_there("y.txt"));
+      world.files.take_away("/w/data/y.txt");
+      ASSERT_TRUE(world.execute(world.id));
+      EXPECT_FALSE(world.is_there("y.txt")) << "and what was there is ours still";
+    }
+  }
+}
+
+TEST(Transfer, WhatOthersPutSinceIsLeftWhereTheManifestObjectIsLost) {
+  for (const bool is_local : {false, true}) {
+    for (const Lost lost : {Lost::kManifest, Lost::kLatestManifest}) {
+      LostWorld world(is_local);
+      world.send_twice(lost);
+      world.files.take_away("/w/data/z.txt");
+      world.store(world.key_of("z.txt"), "of somebody else");
+      world.store(world.key_of("more.txt"), "of somebody else");
+      ASSERT_TRUE(world.execute(world.id));
+      EXPECT_EQ(world.stored(world.key_of("z.txt")), "of somebody else");
+      EXPECT_TRUE(world.is_there("more.txt"));
+    }
+  }
+}
+
+// It says what lay there once.
+TEST(Transfer, WhatAnEarlierManifestObjectSaysIsNotBelieved) {
+  LostWorld world(false);
+  ASSERT_TRUE(world.execute(world.id));
+  world.before = world.stored(world.manifest_key);
+  world.files.put("/w/data/x.txt", "another");
+  ASSERT_TRUE(world.execute(world.id));
+  world.lose(Lost::kLatestManifest);
+  world.files.put("/w/data/x.txt", "xxx\n");
+  ASSERT_TRUE(world.execute(world.id));
+  EXPECT_EQ(world.stored("data0/x.txt"), "xxx\n");
+}
+
+// What another checkout wrote is no earlier one, and what was removed there is not ours to know better.
+TEST(Transfer, WhatAnotherCheckoutWroteIsBelieved) {
+  LostWorld world(false);
+  world.send_twice(Lost::kLatestManifest);
+  Mirror theirs = world.told();
+  theirs.writer = "another";
+  world.store(world.manifest_key, to_json(theirs));
+  world.files.take_away("/w/data/z.txt");
+  ASSERT_TRUE(world.execute(world.id));
+  EXPECT_TRUE(world.lies("z.txt"));
+}
+
+TEST(Transfer, AFileMakesWayForAFolderWhereTheManifestObjectIsLost) {
+  LostWorld world(false);
+  world.bucket.has_folders = true;
+  world.send_twice(Lost::kManifest);
+  world.files.take_away("/w/data/z.txt");
+  world.files.put("/w/data/z.txt/inside", "1");
+  ASSERT_TRUE(world.execute(world.id));
+  EXPECT_TRUE(world.lies("z.txt/inside"));
+  EXPECT_FALSE(world.lies("z.txt"));
+}
+
+TEST(Transfer, WithoutPruneWhatIsInTheWayInABucketOfFilesIsNamed) {
+  for (const bool is_known : {true, false}) {
+    OwnersWorld world;
+    world.bucket.has_folders = true;
+    const TargetId id = world.add("data", {{"files", RuleWorld::glob("data/**")},
+                                           {"prune", RuleWorld::value(false)},
+                                           {"store", RuleWorld::value(std::string("hub"))}});
+    ASSERT_TRUE(world.execute(id));
+    if (!is_known) world.bucket.objects.erase(".trainmake/data1/.mirror.json");
+    world.files.take_away("/w/data/x.txt");
+    world.files.put("/w/data/x.txt/inside", "1");
+    const auto done = world.execute(id);
+    ASSERT_FALSE(done);
+    EXPECT_NE(done.error().message.find("`x.txt` in `hub/data1` is in the way"), std::string::npos)
+        << done.error().message;
+    EXPECT_NE(done.error().hint.find("`prune = false`"), std::string::npos);
+  }
+}
+
 // A target in a folder of nginx, whose tags are a time and a size.
 struct NginxWorld : RuleWorld {
   FakeWebdav server{"https://dav.test"};
@@ -817,6 +954,41 @@ TEST(Verify, AManifestObjectThatCannotBeReadIsRefusedAndHealed) {
     EXPECT_EQ(world.bucket.objects["data0/x.txt"], "changed");
     EXPECT_NE(find_object(world.told(), "y.txt"), nullptr);
   }
+}
+
+// A run that found it gone was cut: all of it is doubted, and what lies there is told by a look.
+TEST(Verify, WithoutItsManifestObjectWhatWasOursIsLookedAt) {
+  VerifyWorld world;
+  ASSERT_TRUE(world.execute(world.mirrored));
+  world.bucket.objects.erase(world.manifest_key);
+  world.bucket.objects.erase("data0/x.txt");
+  {
+    Ledger& ledger = **world.places.ledger_of(**world.places.place_of(world.target()));
+    ASSERT_TRUE(ledger.save(ledger.recall({}, owner_text(world.target().label), ""), ""));
+  }
+  const Result<Verified> seen = world.verify_now();
+  ASSERT_TRUE(seen);
+  Names wrong;
+  for (const WrongObject& each : seen->wrong) wrong.push_back(each.key);
+  EXPECT_EQ(wrong, (Names{"x.txt", world.manifest_key}));
+  EXPECT_EQ(seen->wrong[0].what, "is not there, or another");
+}
+
+// What it says of before is no news.
+TEST(Verify, WhatAnEarlierManifestObjectLacksIsNotForgotten) {
+  VerifyWorld world;
+  ASSERT_TRUE(world.execute(world.mirrored));
+  const std::string before = world.manifest();
+  world.files.put("/w/data/z.txt", "zzz\n");
+  ASSERT_TRUE(world.execute(world.mirrored));
+  world.bucket.objects[world.manifest_key] = before;
+  const Result<Verified> seen = world.verify_now();
+  ASSERT_TRUE(seen);
+  EXPECT_NE(find_object(seen->mirror, "z.txt"), nullptr);
+  EXPECT_EQ(seen->mirror.root, "") << "which is not what was sent";
+  world.files.take_away("/w/data/z.txt");
+  ASSERT_TRUE(world.execute(world.mirrored));
+  EXPECT_FALSE(world.lies("z.txt"));
 }
 
 // What lies there by now may go yet: the next run waits for it, and a cure does.

@@ -484,6 +484,24 @@ class Buckets:
         self.assert_same(bucket, place)
         self.assert_told(self.clone_of(place).ask("data", "verify", "data:d").exits(0), "fine: 2 objects")
 
+    def test_what_was_sent_is_ours_whatever_becomes_of_the_manifest_object(self):
+        key = "prefix/.trainmake/d/.mirror.json"
+        for lost in ("gone", "of before"):
+            bucket, hub = self.bucket()
+            place = self.project(bucket, hub, ABC)
+            place.make("data:d")
+            before = bucket.read(key)
+            place.write("in/new", "new")
+            place.make("data:d")
+            bucket.write("prefix/d/theirs.txt", b"theirs")
+            bucket.remove(key) if lost == "gone" else bucket.write(key, before)
+            place.remove("in/new")
+            place.write("in/new/inside", "new")
+            self.assertEqual(place.plan("data:d")["totals"]["removals"], 1)
+            self.assertEqual(place.make("data:d").finished["deleted"], {"objects": 1}, lost)
+            self.assert_holds(bucket, {**self.files_of(place), "prefix/d/theirs.txt": b"theirs"})
+            place.ask("data", "verify", "data:d").exits(0)
+
     def test_a_place_of_another_project_is_refused(self):
         bucket, hub = self.bucket()
         one, other = (self.project(bucket, hub, {"a.txt": f"of {name}"}) for name in "AB")
