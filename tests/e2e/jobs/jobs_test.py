@@ -435,6 +435,7 @@ class Away(Story):
     def test_when_it_is_gone_for_good_that_can_be_said(self):
         place, gate = self.waiting()
         place.ask("job:slow", "--no-wait").exits(0)
+        eventually(lambda: "at the gate" in place.ask("logs", "job:slow").out, "it began")
         place.path(".trainmake/runs").rename(place.path("elsewhere"))
         place.path(".trainmake/runs").mkdir()
         self.assertEqual([run["status"] for run in place.ask("runs", "--json").exits(0).lines], ["lost"])
