@@ -689,7 +689,9 @@ TEST(SlurmPlatform, ASharedFolderThatWasClearedForGoodIsTakenUpWhenItsFolderIsMa
   AwayShare share(world, AwayShare::Leaves::kEmptyFolder);
   EXPECT_FALSE(world.platform.poll(job));
   std::filesystem::create_directories(world.platform.folder_of("x")->top);
-  EXPECT_FALSE(world.platform.poll(job)->known);
+  const auto status = world.platform.poll(job);
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_FALSE(status->known);
 }
 
 TEST(SlurmPlatform, WithoutItsCommandsItSaysWhatIsMissing) {
