@@ -320,7 +320,7 @@ Result<std::unique_ptr<Platform>> make_platform(Host& host, const Workspace& wor
     LocalOptions options = service == nullptr ? LocalOptions() : local_options_of(*service, workspace);
     options.variant = asked.variant;
     TRY(check_asked_variant(asked.variant));
-    // Which image is meant says that one is.
+    // A variant is one of an image, which only a container has.
     options.container = options.container || asked.container || !options.variant.empty();
     contract = contract_with(options, std::move(contract));
     return std::unique_ptr<Platform>(
