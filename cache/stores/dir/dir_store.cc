@@ -170,7 +170,8 @@ class DirStore final : public Store {
   Result<void> remove_one(const std::string& key) {
     TRY_ASSIGN(const std::string path, own_path(key));
     TRY_ASSIGN(const Stat stat, files_.look(path));
-    if (stat.is(FileKind::kFolder) != is_folder(key)) return {};  // it is of other objects
+    // A folder is of other objects, and what is no file, as a link, somebody else put there.
+    if (stat.exists() && !stat.is(is_folder(key) ? FileKind::kFolder : FileKind::kFile)) return {};
     if (is_folder(key)) {
       TRY_ASSIGN(const bool was_empty, files_.remove_empty_folder(path));
       if (!was_empty) return {};

@@ -55,6 +55,16 @@ TEST(DirStore, WhatComesMeanwhileKeepsItsFolder) {
     EXPECT_NE(asked, "remove /w/bucket/a") << "which would take with it what has just come";
 }
 
+TEST(DirStore, WhatIsNoFileIsNotRemovedAsOne) {
+  const StoreUnderTest under = dir_under_test();
+  under.files->put_folder("/w/bucket/a");
+  under.files->put_link("/w/bucket/a/link", "/theirs");
+  under.files->put_special("/w/bucket/a/pipe");
+  ASSERT_TRUE(under.store->remove(std::vector<std::string>{"a/link", "a/pipe"}, {}));
+  EXPECT_TRUE(under.files->has("/w/bucket/a/link"));
+  EXPECT_TRUE(under.files->has("/w/bucket/a/pipe"));
+}
+
 TEST(DirStore, FoldersWithNothingInThemMakeWayForAFile) {
   const StoreUnderTest under = dir_under_test();
   under.files->put("/src/f", "content");
