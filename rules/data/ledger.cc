@@ -14,7 +14,7 @@ constexpr std::string_view kTagOfNone = "forgotten";
 
 bool key_before(const MirrorObject& a, const MirrorObject& b) { return a.key < b.key; }
 
-constexpr std::size_t kMostEarlier = 64;  // writers
+constexpr std::size_t kMostEarlier = 1024;  // writers
 
 // Puts `added`, sorted, each key once, among `objects` in place of what has its key. Most often they are few.
 void put_among(std::vector<MirrorObject>& objects, std::vector<MirrorObject> added) {

@@ -63,9 +63,12 @@ std::optional<std::string> from_utf8(const std::string& text) {
   return out;
 }
 
+constexpr std::size_t kLongestKey = 4096;  // as a path; no store takes a longer one
+
 // A key that no target of ours can have: a manifest object that says so was not written by us, and must not
-// lead a removal out of its place, or to another manifest object.
+// lead a removal out of its place, or to another manifest object, or to what no store can be asked for.
 bool is_key(std::string_view key) {
+  if (key.size() > kLongestKey || key.find('\0') != std::string_view::npos) return false;
   const std::string_view path = key.substr(0, key.size() - (is_folder(key) ? 1 : 0));
   return !path.empty() && path.front() != '/' && path_clean(path) == path && !is_own_key(path);
 }
@@ -273,8 +276,10 @@ Mirror recalled(const Mirror& known, Mirror seen) {
     if (!is_nobodys && !is_same(object, said)) doubt_object(object);
   }
   std::erase_if(seen.objects, [&](const MirrorObject& object) {
-    if (is_same(object, find_object(known, object.key))) return false;
-    doubt_object(object);
+    const MirrorObject* now = find_object(known, object.key);
+    if (is_same(object, now)) return false;
+    const bool became_somebodys = now != nullptr && now->is_found;
+    if (!became_somebodys) doubt_object(object);
     return true;
   });
   for (const UnsettledKey& each : seen.unsettled) {

@@ -86,7 +86,9 @@ TEST(Mirror, KeysThatNoTargetCanHaveAreDamage) {
   };
   ASSERT_TRUE(mirror(cat(with("a"), ",", with("b/c")), R"({"key":"b/d"})"));
   EXPECT_FALSE(mirror(cat(with("b"), ",", with("a")), "")) << "not in order";
-  for (const std::string key : {"", "/etc/passwd", "../up", "a/../../b", "a//b", ".trainmake/other.json"}) {
+  for (const std::string& key : {std::string(), std::string("/etc/passwd"), std::string("../up"),
+                                 std::string("a/../../b"), std::string("a//b"), std::string("a\\u0000b"),
+                                 std::string(".trainmake/other.json"), std::string(4097, 'k')}) {
     EXPECT_FALSE(mirror(with(key), "")) << key;
     EXPECT_FALSE(mirror("", cat("{\"key\":\"", key, "\"}"))) << key;
   }
@@ -203,6 +205,14 @@ TEST(Mirror, WhatAnEarlierOneSaysOtherwiseIsDoubted) {
   EXPECT_TRUE(is_ours(both.unsettled[1], digest_of("3")));
   for (const char* content : {"4", "older"}) EXPECT_TRUE(is_ours(both.unsettled[2], digest_of(content)));
   EXPECT_EQ(recalled(known, known).unsettled.size(), 0U);
+}
+
+TEST(Mirror, WhatBecameSomebodysIsNotOursByAnEarlierOne) {
+  Mirror known = mirror_of(listing({{"a", "1"}}), "//data:d");
+  known.objects[0].is_found = true;
+  const Mirror both = recalled(known, mirror_of(listing({{"a", "1"}}), "//data:d"));
+  ASSERT_EQ(keys(both.unsettled), Names{"a"});
+  EXPECT_FALSE(is_ours(both.unsettled[0], digest_of("1")));
 }
 
 }  // namespace
